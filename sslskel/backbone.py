@@ -1,0 +1,172 @@
+"""Backbones and encoders: from tracks to features, and from a batch to what protocols see.
+
+Letters: N clips, P persons present, M person slots, T frames, V joints, C
+coordinates, L tokens, D features; T', V' what is left of T and V.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from sslskel.batch import Batch
+from sslskel.view import ClipSpec
+
+EmptyBodies = Literal["reference", "ignore"]
+
+
+class Backbone(nn.Module, ABC):
+    """A network over one person's track, or over all persons of a clip at once.
+
+    With ``joins_persons`` the rows it gets are clips, (N, T, M*V, C) with the
+    persons' joints side by side and zeros for the missing ones.
+    """
+
+    Config: ClassVar[type]
+    version: ClassVar[int] = 1
+    joins_persons: ClassVar[bool] = False
+    batch_statistics: ClassVar[bool] = False
+    """True where training-mode outputs depend on the other rows (BatchNorm)."""
+    dim: int
+    """D."""
+
+    def __init__(self, config: Any, clip: ClipSpec) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, tracks: Tensor) -> Tensor:
+        """(P, T, V, C) -> (P, T', V', D)."""
+
+    def pool(self, features: Tensor) -> Tensor:
+        """(P, T', V', D) -> (P, D); the mean, unless the released code does otherwise."""
+        return features.mean(dim=(1, 2))
+
+
+@runtime_checkable
+class TokenBackbone(Protocol):
+    """What masked methods ask of a backbone besides :class:`Backbone`."""
+
+    dim: int
+    segment: int
+    """Frames per token; token l*V + v covers frames l*segment.. of joint v."""
+
+    def tokens(self, tracks: Tensor) -> Tensor:
+        """(P, T, V, C) -> (P, L, D), positions added, L = T / segment * V, time-major."""
+        ...
+
+    def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
+        """(P, L, D) [and (P, K) ids of the tokens to keep, in order] -> (P, L or K, D)."""
+        ...
+
+
+class Encoder(nn.Module):
+    """What protocols see. Anything with :meth:`clip` can be on the board.
+
+    ``abilities`` lists which of ``clip``, ``steps`` and ``tokens`` a subclass gives.
+    """
+
+    dim: int
+    """D of :meth:`clip`."""
+    spec: ClipSpec
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Names of the features this encoder can give."""
+        return frozenset(
+            name for name in ("clip", "steps", "tokens") if getattr(type(self), name) is not getattr(Encoder, name)
+        )
+
+    def clip(self, batch: Batch) -> Tensor:
+        """One feature per clip: (N, D)."""
+        raise NotImplementedError
+
+    def steps(self, batch: Batch) -> Tensor:
+        """One feature per time step: (N, T', D)."""
+        raise NotImplementedError
+
+    def tokens(self, batch: Batch) -> Tensor:
+        """All features: (N, M, T', V', D), those of the empty body where a person is missing."""
+        raise NotImplementedError
+
+    def forward(self, dense: Tensor) -> Tensor:
+        """(N, C, T, V, M) with zeros for missing persons -> (N, D)."""
+        return self.clip(Batch.from_dense(dense))
+
+
+def unchanged(tracks: Tensor) -> Tensor:
+    """The default input transform of an encoder: none."""
+    return tracks
+
+
+class PooledEncoder(Encoder):
+    """Any :class:`Backbone` as an encoder: features averaged over persons.
+
+    ``empty_bodies="reference"`` averages over all M slots as released code does
+    (the empty body's feature is one constant of the weights, computed once per
+    call, gradients included); ``"ignore"`` averages over the persons present.
+    ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        spec: ClipSpec,
+        empty_bodies: EmptyBodies = "reference",
+        prepare: Callable[[Tensor], Tensor] = unchanged,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.spec, self.dim = backbone, spec, backbone.dim
+        self.empty_bodies: EmptyBodies = empty_bodies
+        self.prepare = prepare
+
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Features of the present rows (P, T', V', D), and of the empty body (T', V', D) if any is missing."""
+        if self.backbone.joins_persons:
+            dense = batch.dense(self.spec.persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
+            return self.backbone(self.prepare(dense)), None
+        tracks = batch.tracks
+        missing = batch.num_clips * self.spec.persons > tracks.shape[0]
+        if self.empty_bodies == "reference" and missing:
+            tracks = (
+                torch.cat([tracks, torch.zeros_like(tracks[:1])])
+                if len(tracks)
+                else tracks.new_zeros(1, *tracks.shape[1:])
+            )
+            features = self.backbone(self.prepare(tracks))
+            return features[:-1], features[-1]
+        return self.backbone(self.prepare(tracks)), None
+
+    def _over_persons(self, rows: Tensor, empty: Tensor | None, batch: Batch) -> Tensor:
+        """Mean of per-person rows (P, ...) over the persons of each clip: (N, ...)."""
+        if self.backbone.joins_persons:
+            return rows
+        count = batch.num_clips
+        total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows)
+        present = torch.bincount(batch.owner, minlength=count).to(rows.dtype)
+        present = present.reshape(-1, *[1] * (rows.ndim - 1))
+        if self.empty_bodies == "ignore":
+            return total / present.clamp(min=1)
+        if empty is not None:
+            total = total + (self.spec.persons - present) * empty
+        return total / self.spec.persons
+
+    def clip(self, batch: Batch) -> Tensor:
+        features, empty = self._features(batch)
+        pooled = self.backbone.pool(features)
+        return self._over_persons(pooled, None if empty is None else self.backbone.pool(empty[None])[0], batch)
+
+    def steps(self, batch: Batch) -> Tensor:
+        features, empty = self._features(batch)
+        return self._over_persons(features.mean(2), None if empty is None else empty.mean(1), batch)
+
+    def tokens(self, batch: Batch) -> Tensor:
+        features, empty = self._features(batch)
+        if self.backbone.joins_persons:
+            return features[:, None]
+        shape = (batch.num_clips, self.spec.persons, *features.shape[1:])
+        out = features.new_zeros(shape) if empty is None else empty.expand(shape).clone()
+        return out.index_put((batch.owner, batch.slot), features)

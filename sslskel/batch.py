@@ -1,0 +1,102 @@
+"""What flows through a step: a view of N clips, and the terms of a loss.
+
+Letters: N clips, P persons present, M person slots, T frames, V joints,
+C coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """One view of N clips; one row per person PRESENT, never an empty body."""
+
+    tracks: Tensor
+    """(P, T, V, C) floating point, in the dataset's unit (metres unless it says otherwise)."""
+    valid: Tensor
+    """(P, T) bool, False where the person is missing or the clip was padded."""
+    owner: Tensor
+    """(P,) int64, sorted: the row of the clip the person belongs to, 0..N-1."""
+    slot: Tensor
+    """(P,) int64: which actor of its clip the person is, 0..M-1."""
+    key: Tensor
+    """(N,) int64 stable id of dataset + clip name; keys noise and results."""
+    label: Tensor
+    """(N,) int64, -1 unlabelled or withheld; a pretext method must not read it."""
+
+    @property
+    def num_clips(self) -> int:
+        """N."""
+        return int(self.key.shape[0])
+
+    def to(self, *args: Any, **kwargs: Any) -> Batch:
+        """Move every tensor to a device; a dtype applies to ``tracks`` alone."""
+        tracks = self.tracks.to(*args, **kwargs)
+        return Batch(tracks, *(t.to(tracks.device) for t in self[1:]))
+
+    def dense(self, persons: int) -> Tensor:
+        """The (N, C, T, V, M) tensor of released code, zeros for missing persons."""
+        _, frames, joints, coordinates = self.tracks.shape
+        out = self.tracks.new_zeros(self.num_clips, persons, frames, joints, coordinates)
+        out = out.index_put((self.owner, self.slot), self.tracks)
+        return out.permute(0, 4, 2, 3, 1)
+
+    def filled(self, persons: int) -> Batch:
+        """The same clips with all M slots as rows; absent persons are zeros, never valid."""
+        count, device = self.num_clips, self.tracks.device
+        tracks = self.tracks.new_zeros(count * persons, *self.tracks.shape[1:])
+        valid = self.valid.new_zeros(count * persons, self.valid.shape[1])
+        row = self.owner * persons + self.slot
+        return Batch(
+            tracks.index_copy(0, row, self.tracks),
+            valid.index_copy(0, row, self.valid),
+            torch.arange(count, device=device).repeat_interleave(persons),
+            torch.arange(persons, device=device).repeat(count),
+            self.key,
+            self.label,
+        )
+
+    @classmethod
+    def from_dense(cls, dense: Tensor, key: Tensor | None = None, label: Tensor | None = None) -> Batch:
+        """Keep the persons of (N, C, T, V, M) that are not zero everywhere.
+
+        A frame is valid where any coordinate of the person is non-zero. ``key``
+        defaults to 0..N-1, ``label`` to -1.
+        """
+        rows = dense.permute(0, 4, 2, 3, 1)
+        valid = (rows != 0).flatten(3).any(-1)
+        owner, slot = valid.any(-1).nonzero(as_tuple=True)
+        count = dense.shape[0]
+        if key is None:
+            key = torch.arange(count, device=dense.device)
+        if label is None:
+            label = torch.full((count,), -1, dtype=torch.int64, device=dense.device)
+        return cls(rows[owner, slot].contiguous(), valid[owner, slot], owner, slot, key, label)
+
+
+class Term(NamedTuple):
+    """One mean of the loss and what it is over: ``scale * sum(total) / sum(count)``.
+
+    ``total`` and ``count`` are scalars of this process; the engine sums both over
+    all processes, so a mean over masked tokens stays one mean however the clips
+    are dealt out.
+    """
+
+    total: Tensor
+    count: Tensor  # type: ignore[assignment]  # the design's word, though tuples have a method of that name
+    scale: float = 1.0
+
+
+class StepOutput(NamedTuple):
+    """What a method's forward returns: the terms of its loss, and numbers to watch."""
+
+    terms: dict[str, Term]
+    metrics: dict[str, Tensor] = {}  # noqa: RUF012 - an empty default that nobody writes to
+
+    def loss(self) -> Tensor:
+        """The scalar loss of this process alone (equal to the global one on one process)."""
+        return torch.stack([term.scale * term.total / term.count for term in self.terms.values()]).sum()

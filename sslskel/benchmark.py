@@ -1,0 +1,108 @@
+"""What a benchmark is: pure data about a dataset, its splits and its literature.
+
+Importers live in ``benchmarks/``; this file knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sslskel.dataset import Clip, Dataset, DatasetInfo, Ints
+from sslskel.errors import DataError, UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Split:
+    """An official split as a rule over one index field.
+
+    ``by`` is ``subject``, ``camera`` or ``setup``. ``test=None`` means every value
+    that is not in ``train``. ``validation`` are SUBJECTS of the training part that
+    model selection may hold out; the official training part includes them.
+    ``without`` are clip names left out of the test part.
+    """
+
+    name: str
+    by: str
+    train: frozenset[int]
+    validation: frozenset[int]
+    test: frozenset[int] | None = None
+    without: frozenset[str] = frozenset()
+    warning: str = ""
+    """Shown on every board that uses this split."""
+
+    def part(self, dataset: Dataset, part: str) -> Ints:
+        """Sorted clip rows of ``train``, ``test``, ``validation`` or ``fit`` (train less validation).
+
+        Raises ``DataError`` where a part has no clip.
+        """
+        field_values = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}[self.by]
+        train = np.isin(field_values, sorted(self.train))
+        held = train & np.isin(dataset.subjects, sorted(self.validation))
+        if part == "train":
+            chosen = train
+        elif part == "validation":
+            chosen = held
+        elif part == "fit":
+            chosen = train & ~held
+        elif part == "test":
+            test = ~train if self.test is None else np.isin(field_values, sorted(self.test))
+            chosen = test & ~train & ~np.isin(dataset.names, sorted(self.without))
+        else:
+            raise UsageError(f"there is no part '{part}'; parts are train, test, validation, fit")
+        if not chosen.any():
+            raise DataError(f"split '{self.name}' of '{dataset.info.name}' has no clip in its part '{part}'")
+        return np.flatnonzero(chosen).astype(np.int64)
+
+
+@dataclass
+class ImportReport:
+    """What an importer dropped or had to say; saved beside the data."""
+
+    dropped: dict[str, str] = field(default_factory=dict)
+    """Clip or file name -> reason."""
+    notes: list[str] = field(default_factory=list)
+    source: dict[str, str] = field(default_factory=dict)
+    """Source file -> sha256."""
+
+
+Importer = Callable[[Sequence[Path], ImportReport], Iterator[Clip]]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: dataset, importer, splits, literature. Pure data.
+
+    ``read(sources, report)`` yields clips in a stable order and raises ``DataError``
+    naming the file and the fault. An embedded benchmark needs no source.
+    """
+
+    name: str
+    version: int
+    title: str
+    info: DatasetInfo
+    read: Importer
+    splits: Mapping[str, Split]
+    default_split: str
+    citation: str
+    licence: str
+    embedded: bool = False
+    preset: str = "released"
+    """The preset that ``bench`` uses where none is named."""
+    expected: Mapping[str, int] = field(default_factory=dict)
+    """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
+    published: str = ""
+    """Name of the file of published numbers beside the benchmark module."""
+
+    def split(self, name: str | None = None) -> Split:
+        """A split by name, or the default one; raises ``UsageError`` for an unknown name."""
+        name = name or self.default_split
+        if name not in self.splits:
+            raise UsageError(
+                f"benchmark '{self.name}' has no split '{name}'{did_you_mean(name, self.splits)}"
+                f" (it has: {', '.join(self.splits)})"
+            )
+        return self.splits[name]

@@ -1,0 +1,141 @@
+"""The groups of a run's configuration: plain dataclasses, the only place their defaults live.
+
+How they are composed with presets, files and overrides is in ``sslskel.compose``.
+Defaults are those of the released MAMP code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sslskel.errors import UsageError
+
+
+class Precision(Enum):
+    """Arithmetic of a run; part of its identity."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    fp64 = "fp64"
+
+
+class Stream(Enum):
+    """What of a skeleton is fed to the network."""
+
+    joint = "joint"
+    bone = "bone"
+    motion = "motion"
+
+
+class Optimiser(Enum):
+    """Optimisers of the field."""
+
+    adamw = "adamw"
+    sgd = "sgd"
+
+
+class Schedule(Enum):
+    """Learning rate after warm-up: half a cosine, steps at milestones, or constant."""
+
+    cosine = "cosine"
+    step = "step"
+    constant = "constant"
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ``UsageError`` with the message unless the condition holds."""
+    if not condition:
+        raise UsageError(message)
+
+
+@dataclass
+class ClipConfig:
+    """Which frames the network sees and how training changes them (`facts` MAMP 1.5)."""
+
+    frames: int = 120
+    crop_min: float = 0.5
+    crop_max: float = 1.0
+    min_frames: int = 64
+    """Floor of a training crop, in raw frames."""
+    test_crop: float = 0.95
+    rotation: float = 0.3
+    """Largest training rotation about each axis, radians; 0 for none."""
+    stream: Stream = Stream.joint
+
+    def __post_init__(self) -> None:
+        require(self.frames >= 1, f"clip.frames is {self.frames}; it must be at least 1")
+        require(
+            0 < self.crop_min <= self.crop_max <= 1,
+            f"clip.crop_min={self.crop_min}, clip.crop_max={self.crop_max}: they must satisfy 0 < crop_min <= crop_max <= 1",
+        )
+        require(self.min_frames >= 1, f"clip.min_frames is {self.min_frames}; it must be at least 1")
+        require(0 < self.test_crop <= 1, f"clip.test_crop is {self.test_crop}; it must be in (0, 1]")
+        require(self.rotation >= 0, f"clip.rotation is {self.rotation}; it must not be negative")
+
+
+@dataclass
+class TrainConfig:
+    """How a pretext method is trained. Batch size is the GLOBAL number of clips of a step."""
+
+    epochs: int = 400
+    batch_size: int = 128
+    optimiser: Optimiser = Optimiser.adamw
+    lr: float = 1e-3
+    min_lr: float = 5e-4
+    warmup_epochs: float = 20
+    schedule: Schedule = Schedule.cosine
+    milestones: list[int] = field(default_factory=list)
+    """Epochs at which ``schedule=step`` multiplies the rate by ``decay``."""
+    decay: float = 0.1
+    weight_decay: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.95
+    momentum: float = 0.9
+    nesterov: bool = False
+    clip_norm: float = 0.0
+    """Largest gradient norm; 0 for no clipping."""
+    accumulate: int = 1
+    """Parts into which a step's batch is cut to save memory; the update is the same."""
+    drop_last: bool = True
+    checkpoint_epochs: int = 20
+    """Epochs between checkpoints; the last epoch always writes one."""
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):
+            require(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("lr", "min_lr", "warmup_epochs", "weight_decay", "clip_norm", "momentum"):
+            require(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)}; it must not be negative")
+        for name in ("beta1", "beta2"):
+            require(0 <= getattr(self, name) < 1, f"train.{name} is {getattr(self, name)}; it must be in [0, 1)")
+        require(
+            self.batch_size % self.accumulate == 0,
+            f"train.batch_size={self.batch_size} is not divisible by train.accumulate={self.accumulate}",
+        )
+        require(
+            self.schedule is not Schedule.step or bool(self.milestones),
+            "train.schedule=step needs train.milestones, for instance train.milestones=[250]",
+        )
+
+
+@dataclass
+class EngineConfig:
+    """Where and how fast it runs. Only ``precision`` is part of a run's identity."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:0, mps ..."""
+    precision: Precision = Precision.fp32
+    threads: int = 0
+    """CPU threads; 0 leaves torch's choice."""
+    compile: bool = False
+    deterministic: bool = False
+    """Deterministic kernels on GPU too (slower)."""
+    tensorboard: bool = False
+    log_every: int = 10
+    """Steps between lines of metrics.jsonl."""
+
+    def __post_init__(self) -> None:
+        require(self.threads >= 0, f"engine.threads is {self.threads}; it must not be negative")
+        require(self.log_every >= 1, f"engine.log_every is {self.log_every}; it must be at least 1")

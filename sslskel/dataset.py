@@ -1,0 +1,100 @@
+"""What a dataset is: raw clips on their way in, an opened prepared dataset on its way out.
+
+How it lies on disk is ``sslskel.data.store``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel.skeleton import SkeletonLayout
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Track(NamedTuple):
+    """One person of a clip, on the interval in which it is seen."""
+
+    slot: int
+    """Which actor, 0..M-1."""
+    begin: int
+    """First frame of the interval, counted in the clip."""
+    joints: Floats
+    """(L, V, C) in the dataset's unit."""
+    valid: Bools
+    """(L,) False where the person is missing inside the interval."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled clip as an importer yields it. ``length`` is in frames.
+
+    ``subject``, ``camera`` and ``setup`` are the dataset's own numbers, -1 unknown.
+    ``label`` is 0-based, -1 unlabelled.
+    """
+
+    name: str
+    label: int
+    length: int
+    tracks: tuple[Track, ...]
+    subject: int = -1
+    camera: int = -1
+    setup: int = -1
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is true of a whole dataset and stored with it."""
+
+    name: str
+    version: int
+    """Bumped by the importer when the same source gives other numbers."""
+    layout: SkeletonLayout
+    classes: tuple[str, ...]
+    fps: float
+    unit: str = "metre"
+    coordinates: int = 3
+    """C: 3 for 3D, 2 for image coordinates."""
+    persons: int = 1
+    """M: most persons in one clip."""
+    recipe: str = "default"
+    licence: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)
+    """Source file -> sha256, as found when the dataset was prepared."""
+
+
+class Dataset(Protocol):
+    """A prepared dataset, opened. Index arrays have one row per clip (n) or per track (k)."""
+
+    info: DatasetInfo
+    fingerprint: str
+    """sha256 over everything that shapes numbers; the same wherever it was prepared."""
+    path: Path
+    names: npt.NDArray[np.str_]
+    keys: Ints
+    labels: Ints
+    lengths: Ints
+    subjects: Ints
+    cameras: Ints
+    setups: Ints
+    track_clip: Ints
+    """(k,) sorted: the clip a track belongs to."""
+    track_slot: Ints
+    track_begin: Ints
+    track_length: Ints
+    track_offset: Ints
+    """(k,) first row of the track in ``joints`` and ``valid``."""
+    joints: npt.NDArray[Any]
+    """(rows, V, C) float32 or float16, memory-mapped; no padding between tracks."""
+    valid: Bools
+    """(rows,) memory-mapped."""
+
+    def __len__(self) -> int: ...

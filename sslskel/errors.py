@@ -1,0 +1,46 @@
+"""The few exceptions that become one sentence for a person.
+
+Raise these for anything a person can mend; everything else is a bug and keeps
+its traceback. The CLI prints the message and exits with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SslskelError(Exception):
+    """Base of every error that is shown as one sentence; a failed run exits 1."""
+
+    exit_code = 1
+
+
+class UsageError(SslskelError):
+    """A wrong flag, name, key, type or value; nothing was started; exits 2."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A source file or prepared dataset that cannot be used; names file and fault."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint that is missing, damaged or made for something else."""
+
+
+class RunError(SslskelError):
+    """A run that started and failed: non-finite loss, full disk, lost rank."""
+
+
+class Interrupted(SslskelError):
+    """Ctrl-C (130) or a scheduler's signal (75); the same command continues."""
+
+    exit_code = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known word, or ``""``."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,99 @@
+"""The interface of a pretext method: views in, terms of a loss out, encoders at the end.
+
+The framework owns the loop, optimiser, data and logging; a method owns the maths.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from torch import nn
+
+from sslskel.backbone import Backbone, Encoder, PooledEncoder
+from sslskel.batch import Batch, StepOutput
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+
+class Progress(NamedTuple):
+    """Where training stands. Steps count optimiser updates from 0."""
+
+    step: int
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done so far, fractional."""
+        return self.step / self.steps_per_epoch
+
+    @property
+    def fraction(self) -> float:
+        """Share of training done, 0 to 1."""
+        return self.step / (self.steps_per_epoch * self.epochs)
+
+
+class BuildBackbone(Protocol):
+    """Builds one fresh backbone of the run's kind at every call; raises ``UsageError`` if it does not fit."""
+
+    def __call__(self, clip: ClipSpec) -> Backbone: ...
+
+
+class PretextMethod(nn.Module, ABC):
+    """A self-supervised objective on skeleton clips.
+
+    Subclasses give a plain dataclass ``Config`` (the only place its defaults live;
+    it checks itself in ``__post_init__``) and :meth:`forward`. What they train with
+    where the user says nothing else is in ``recipe``: values of the ``train``,
+    ``clip`` and ``backbone`` groups as released, as nested mappings.
+    """
+
+    Config: ClassVar[type]
+    version: ClassVar[int] = 1
+    """Bump when numbers change."""
+    cross_batch: ClassVar[bool] = False
+    """True where clips see each other (queues, batch statistics): accumulation is refused."""
+    trains: ClassVar[bool] = True
+    """False for floors such as ``random_init``: the engine takes no step and keeps the start."""
+    default_backbone: ClassVar[str] = "transformer"
+    recipe: ClassVar[Mapping[str, Any]] = {}
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
+    """Name of a contract check -> reason why it does not apply."""
+
+    def __init__(self, config: Any, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__()
+        self.config, self.clip = config, clip
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Views the method wants of each clip, every one cut from the raw clip."""
+        return (self.clip.train_view,)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Before the forward pass: momentum updates that key features need."""
+
+    @abstractmethod
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """The loss of a step. ``views`` are as :meth:`views` asked; labels must not be read.
+
+        ``noise`` is unbound: use ``noise.view(i).on(views[i])`` for per-item draws.
+        """
+
+    def on_step_end(self, progress: Progress) -> None:
+        """After the optimiser step: queues and schedules."""
+
+    @abstractmethod
+    def encoders(self) -> dict[str, Encoder]:
+        """Per stream (``joint``, ``bone``, ``motion``), what protocols will see."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimiser groups. Default: weight decay on tensors of more than one dimension only."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trained if p.ndim > 1]},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+
+
+__all__ = ["BuildBackbone", "Encoder", "PooledEncoder", "PretextMethod", "Progress"]

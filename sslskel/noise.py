@@ -1,0 +1,156 @@
+"""Keyed random numbers: the same on 1 or N processes, before and after a resume.
+
+Every draw is a function of (seed, step, view, site) and, where it is per item,
+of the clip's key and the person's slot. Nothing reads a global generator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.errors import UsageError
+
+Per = Literal["person", "clip", "batch"]
+
+_GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as signed
+_MIX1 = -4658895280553007687
+_MIX2 = -7723592293110705685
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift of int64 (torch shifts arithmetically)."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """The splitmix64 finaliser (Steele, Lea & Flood 2014) on wrapping int64."""
+    x = (x ^ _shift(x, 30)) * _MIX1
+    x = (x ^ _shift(x, 27)) * _MIX2
+    return x ^ _shift(x, 31)
+
+
+def stable_id(*words: str) -> int:
+    """A 63-bit id of some words, the same on every machine and Python."""
+    digest = hashlib.sha256("\0".join(words).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+class Noise:
+    """Draws for one step; give it a batch with :meth:`on` before drawing per item.
+
+    ``seed`` and ``step`` are held as tensors so that compiled code does not
+    specialise on them. Uniform draws lie on a grid of 2^-24 in [0, 1), so float32
+    and float64 runs see the same numbers.
+    """
+
+    def __init__(self, seed: int | Tensor, step: int | Tensor = 0, device: torch.device | str = "cpu") -> None:
+        base = torch.as_tensor(seed, dtype=torch.int64, device=device)
+        step = torch.as_tensor(step, dtype=torch.int64, device=device)
+        self._base = _mix(_mix(base * _GOLDEN + 1) + step * _GOLDEN)
+        self._batch: Batch | None = None
+
+    def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
+        other = Noise.__new__(Noise)
+        other._base, other._batch = base, batch
+        return other
+
+    def on(self, batch: Batch) -> Noise:
+        """The same noise bound to a batch, whose keys and slots key per-item draws."""
+        return self._derived(self._base, batch)
+
+    def view(self, index: int) -> Noise:
+        """Noise of one view; views never share draws."""
+        return self._derived(_mix(self._base + (index + 1) * _GOLDEN), self._batch)
+
+    def _items(self, per: Per) -> Tensor:
+        if per == "batch":
+            return self._base.new_zeros(())
+        if self._batch is None:
+            raise UsageError(f"noise per {per} was asked for before noise.on(batch)")
+        if per == "clip":
+            return self._batch.key
+        return _mix(self._batch.key[self._batch.owner] + (self._batch.slot + 1) * _GOLDEN)
+
+    def _bits(self, site: str, shape: Sequence[int], per: Per, lane: int) -> Tensor:
+        item = _mix(self._base + stable_id(site, str(lane))) + _mix(self._items(per) * _GOLDEN + 1)
+        count = math.prod(shape)
+        index = torch.arange(count, dtype=torch.int64, device=item.device)
+        bits = _mix(_mix(item)[..., None] + (index + 1) * _GOLDEN)
+        return bits.reshape(*item.shape, *shape)
+
+    def uniform(
+        self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """U[0, 1): (P, *shape), (N, *shape) or shape for per person, clip or batch."""
+        return _shift(self._bits(site, shape, per, 0), 40).to(dtype) * 2.0**-24
+
+    def normal(
+        self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """N(0, 1), shaped as :meth:`uniform` (Box and Muller 1958)."""
+        radius = (_shift(self._bits(site, shape, per, 1), 40).to(dtype) + 1) * 2.0**-24
+        angle = _shift(self._bits(site, shape, per, 2), 40).to(dtype) * (2.0**-24 * 2 * math.pi)
+        return torch.sqrt(-2 * torch.log(radius)) * torch.cos(angle)
+
+    def integers(self, site: str, high: int | Tensor, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
+        """Integers in 0..high-1, shaped as :meth:`uniform`; ``high`` may be a tensor that broadcasts."""
+        draw = self.uniform(site, shape, per, torch.float64)
+        return torch.floor(draw * high).to(torch.int64)
+
+    def permutation(self, site: str, count: int, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
+        """Random orders of 0..count-1 along the last axis: (.., *shape, count)."""
+        return self._bits(site, (*shape, count), per, 0).argsort(-1)
+
+
+class ReplayNoise(Noise):
+    """Feeds recorded draws instead: how golden cases are replayed.
+
+    ``draws`` maps a site to the tensor that the first such draw returns; a list
+    is consumed in order. Raises ``UsageError`` for a site without a recording.
+    """
+
+    def __init__(self, draws: Mapping[str, Tensor | Sequence[Tensor]]) -> None:
+        super().__init__(0)
+        self._draws: dict[str, list[Tensor]] = {
+            site: [d] if isinstance(d, Tensor) else list(d) for site, d in draws.items()
+        }
+
+    def on(self, batch: Batch) -> Noise:
+        """Unchanged: recorded draws do not depend on keys."""
+        return self
+
+    def view(self, index: int) -> Noise:
+        """Unchanged: name sites apart where views differ."""
+        return self
+
+    def _next(self, site: str) -> Tensor:
+        if not self._draws.get(site):
+            raise UsageError(f"no recorded draw is left for noise site '{site}'")
+        return self._draws[site].pop(0)
+
+    def uniform(
+        self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """The next recorded draw of the site."""
+        return self._next(site).to(dtype)
+
+    def normal(
+        self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """The next recorded draw of the site."""
+        return self._next(site).to(dtype)
+
+    def integers(self, site: str, high: int | Tensor, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
+        """The next recorded draw of the site."""
+        return self._next(site).to(torch.int64)
+
+    def permutation(self, site: str, count: int, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
+        """The next recorded draw of the site."""
+        return self._next(site).to(torch.int64)

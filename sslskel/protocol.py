@@ -1,0 +1,129 @@
+"""The interface of an evaluation protocol: encoders and parts in, rows of predictions out.
+
+A protocol never sees a test label and never picks its own epoch: it returns
+predictions, and the harness alone scores them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sslskel.backbone import Encoder
+from sslskel.batch import Batch
+from sslskel.noise import Noise
+from sslskel.view import ViewSpec
+
+
+class ClipSet(Protocol):
+    """Some clips of a prepared dataset, ready to be drawn in whole batches."""
+
+    keys: Tensor
+    """(n,) int64 stable ids."""
+    labels: Tensor
+    """(n,) int64; all -1 where labels are withheld (the test part)."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
+        """Every clip once, in order, ``size`` clips at a time (the last batch may be smaller)."""
+        ...
+
+    def subset(self, rows: Tensor) -> ClipSet:
+        """The clips at these positions, in this order."""
+        ...
+
+
+class Parts(NamedTuple):
+    """The parts of a split. ``fit`` and ``validation`` together are ``train``."""
+
+    train: ClipSet
+    fit: ClipSet | None
+    validation: ClipSet | None
+    """None where the split has no validation part."""
+    test: ClipSet
+    """Labels withheld."""
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProtocolRun:
+    """What a protocol may know of the run it is part of."""
+
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    autocast: Callable[[], AbstractContextManager[Any]]
+    """Enter it around encoder passes: mixed precision where the run asked for it."""
+    advance: Callable[[str, int, int], None]
+    """Report progress: (what, done, of)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rows of predictions: one per (clip, condition, draw, epoch).
+
+    ``values`` holds arrays with R rows, such as ``logits`` (R, num_classes) or
+    ``predicted`` (R,). A protocol that trains one head and reports one epoch has
+    one row per test clip and leaves the three columns at their defaults.
+    """
+
+    keys: npt.NDArray[np.int64]
+    """(R,) clip ids."""
+    values: Mapping[str, npt.NDArray[Any]]
+    condition: npt.NDArray[np.str_] | None = None
+    """(R,) for instance clean, spatial, temporal; None means one unnamed condition."""
+    draw: npt.NDArray[np.int64] | None = None
+    """(R,) which random subset or episode; None means 0."""
+    epoch: npt.NDArray[np.int64] | None = None
+    """(R,) training epoch of the head, 1-based; None means the reported one."""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON."""
+
+
+class Truth(NamedTuple):
+    """What scoring needs and protocols do not get: labels of the test clips."""
+
+    keys: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def of(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Labels of these clips, (R,); raises ``KeyError`` for a clip that is not in the test part."""
+        order = np.argsort(self.keys)
+        at = np.searchsorted(self.keys[order], keys)
+        found = order[np.minimum(at, len(order) - 1)]
+        if not np.array_equal(self.keys[found], keys):
+            raise KeyError("a prediction is for a clip that is not in the test part")
+        return self.labels[found]
+
+
+class EvaluationProtocol(ABC):
+    """One way to judge encoders. ``Config`` is a plain dataclass, as for methods."""
+
+    Config: ClassVar[type]
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"clip"})
+    """Which encoder abilities it uses; a misfit is refused before any work."""
+    trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
+    primary: ClassVar[str] = "top1"
+    """Name of the score that ranks."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
+        """Predictions for the test part. Where ``trains`` is not ``all``, weights stay as they were."""
+
+    @abstractmethod
+    def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
+        """Pure: the numbers of an outcome (shares as 0 to 1), ``primary`` among them."""

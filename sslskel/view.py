@@ -1,0 +1,70 @@
+"""What a view is: which frames of the raw clip, then which augmentations.
+
+The concrete samplers and augmentations are in ``sslskel.data.transforms``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.errors import DataError
+from sslskel.noise import Noise
+from sslskel.skeleton import SkeletonLayout
+
+
+class Sampler(Protocol):
+    """Chooses where in the raw clip each frame of the view is read."""
+
+    def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
+        """(N,) clip lengths in frames -> (N, T) float64 positions in 0..length-1.
+
+        A position between two frames is interpolated linearly. Draws are per clip.
+        """
+        ...
+
+
+class Augment(Protocol):
+    """Changes a whole batch on its device; returns a new batch, keyed by noise."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """One view of a clip, cut from the RAW clip: sample, interpolate, then augment in order."""
+
+    sample: Sampler
+    augment: tuple[Augment, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a method, backbone or encoder is told about its clips before it sees one."""
+
+    layout: SkeletonLayout
+    frames: int
+    """T of every view."""
+    persons: int
+    """M, most persons in a clip; the released codes average over all M."""
+    coordinates: int
+    """C, 2 or 3."""
+    fps: float
+    unit: str
+    train_view: ViewSpec = field(compare=False)
+    """The view that training draws where a method asks for nothing else."""
+    test_view: ViewSpec = field(compare=False)
+    """The view without chance that evaluation uses."""
+
+    def require_3d(self, who: str) -> None:
+        """Raise ``DataError`` where ``who`` (a transform or method) needs 3D coordinates."""
+        if self.coordinates != 3:
+            raise DataError(f"{who} needs 3D coordinates, but layout '{self.layout.name}' has {self.coordinates}D")
+
+    def require_metres(self, who: str) -> None:
+        """Raise ``DataError`` where ``who`` needs coordinates in metres."""
+        if self.unit != "metre":
+            raise DataError(f"{who} needs coordinates in metres, but this dataset is in '{self.unit}'")
