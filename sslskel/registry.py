@@ -1,0 +1,232 @@
+"""Finds plugins by name: built-in folders, installed packages, the working directory.
+
+Listing names and origins imports no plugin; only :meth:`Registry.get` does. A broken
+plugin is an error of its own name alone. This file imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from sslskel.errors import UsageError, did_you_mean
+
+T = TypeVar("T")
+
+LOCAL_FOLDER = "sslskel_plugins"
+"""Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name and where it comes from."""
+
+    name: str
+    origin: str
+    """For a person: file, or distribution and object."""
+    target: str
+    """``module:NAME``, ``module``, or a file path of a local plugin."""
+    source: str
+    """``built-in``, ``package``, ``local`` or ``preset``."""
+
+
+class Registry(Generic[T]):
+    """All plugins of one kind.
+
+    ``folder`` is a package whose modules are plugins; ``base`` is ``module:NAME`` of the
+    class they subclass or are instances of, imported only when a plugin is loaded.
+    """
+
+    def __init__(self, kind: str, folder: str, base: str, *, instance: str | None = None, presets: str = "") -> None:
+        self.kind, self._folder, self._base = kind, folder, base
+        self._instance, self._presets = instance, presets
+
+    @property
+    def group(self) -> str:
+        """Entry point group, for instance ``sslskel.methods``."""
+        return f"sslskel.{self.kind}s"
+
+    def entries(self) -> list[Entry]:
+        """Every known name with its origin, sorted; a name may occur twice (see :meth:`get`)."""
+        found = [*self._built_in(), *self._installed(), *self._local(), *self._preset_entries()]
+        return sorted(found, key=lambda entry: (entry.name, entry.source, entry.origin))
+
+    def names(self) -> list[str]:
+        """Every known name once, sorted."""
+        return sorted({entry.name for entry in self.entries()})
+
+    def entry(self, name: str) -> Entry:
+        """The entry of a name; ``UsageError`` where it is unknown or two plugins share it."""
+        entries = self.entries()
+        matches = [entry for entry in entries if entry.name == name]
+        if not matches:
+            names = sorted({entry.name for entry in entries})
+            raise UsageError(
+                f"there is no {self.kind} '{name}'{did_you_mean(name, names)} (`sslskel list {self.kind}s` shows all)"
+            )
+        if len(matches) > 1:
+            both = " and ".join(match.origin for match in matches)
+            raise UsageError(f"two {self.kind}s are called '{name}': {both}; rename or uninstall one of them")
+        return matches[0]
+
+    def get(self, name: str) -> T:
+        """Import and return the plugin; for a preset, the plugin that it configures.
+
+        Raises ``UsageError`` where it is unknown, ambiguous, broken or of the wrong kind.
+        """
+        entry = self.entry(name)
+        if entry.source == "preset":
+            return self.get(self.plugin_of(name))
+        try:
+            target = self._import(entry)
+        except UsageError:
+            raise
+        except Exception as fault:
+            raise UsageError(
+                f"{self.kind} '{name}' ({entry.origin}) cannot be imported: {type(fault).__name__}: {fault}"
+            ) from fault
+        return self._checked(target, entry)
+
+    def preset(self, name: str) -> Mapping[str, Any]:
+        """What a named preset says (``plugin``, ``config``, ``train`` ...); empty for a plugin."""
+        entry = self.entry(name)
+        if entry.source != "preset":
+            return {}
+        import yaml
+
+        try:
+            content = yaml.safe_load(Path(entry.target).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as fault:
+            raise UsageError(f"{self.kind} preset {entry.origin} is not readable YAML: {fault}") from fault
+        if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+            raise UsageError(f"{self.kind} preset {entry.origin} must be a mapping with 'plugin: NAME'")
+        return content
+
+    def plugin_of(self, name: str) -> str:
+        """Name of the plugin behind a name: itself, or what its preset configures."""
+        return str(self.preset(name).get("plugin", name))
+
+    def _built_in(self) -> Iterator[Entry]:
+        for path in _locations(self._folder):
+            for module in pkgutil.iter_modules([path]):
+                if not module.name.startswith("_"):
+                    file = Path(path) / (module.name if module.ispkg else f"{module.name}.py")
+                    yield Entry(module.name, _short(file), f"{self._folder}.{module.name}", "built-in")
+
+    def _installed(self) -> Iterator[Entry]:
+        for point in metadata.entry_points(group=self.group):
+            dist = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
+            yield Entry(point.name, f"{dist} ({point.value})", point.value, "package")
+
+    def _local(self) -> Iterator[Entry]:
+        for root in local_folders():
+            for file in sorted((root / f"{self.kind}s").glob("*.py")):
+                if not file.stem.startswith("_"):
+                    yield Entry(file.stem, str(file), str(file), "local")
+
+    def _preset_entries(self) -> Iterator[Entry]:
+        if self._presets:
+            for path in _locations(self._presets.rpartition(".")[0]):
+                for file in sorted((Path(path) / self._presets.rpartition(".")[2]).glob("*.yaml")):
+                    yield Entry(file.stem, _short(file), str(file), "preset")
+
+    def _import(self, entry: Entry) -> Any:
+        if entry.source == "local":
+            return _import_file(Path(entry.target), f"{LOCAL_FOLDER}.{self.kind}s.{entry.name}")
+        module, _, attribute = entry.target.partition(":")
+        target: Any = importlib.import_module(module)
+        for part in filter(None, attribute.split(".")):
+            target = getattr(target, part)
+        return target
+
+    def _checked(self, target: Any, entry: Entry) -> T:
+        module, _, attribute = self._base.partition(":")
+        base = getattr(importlib.import_module(module), attribute)
+        if isinstance(target, ModuleType):
+            target = self._from_module(target, base, entry)
+        fits = isinstance(target, base) if self._instance else isinstance(target, type) and issubclass(target, base)
+        if not fits:
+            raise UsageError(f"{self.kind} '{entry.name}' ({entry.origin}) is {target!r}, not a {self._base}")
+        found: T = target
+        return found
+
+    def _from_module(self, module: ModuleType, base: type, entry: Entry) -> Any:
+        if self._instance:
+            if not hasattr(module, self._instance):
+                raise UsageError(f"{self.kind} '{entry.name}' ({entry.origin}) defines no {self._instance}")
+            return getattr(module, self._instance)
+        found = [
+            value
+            for name, value in vars(module).items()
+            if isinstance(value, type)
+            and issubclass(value, base)
+            and value.__module__.startswith(module.__name__)
+            and not name.startswith("_")
+        ]
+        if len(found) != 1:
+            raise UsageError(
+                f"{self.kind} '{entry.name}' ({entry.origin}) must define exactly one public subclass of"
+                f" {base.__name__}; it defines {len(found)}"
+            )
+        return found[0]
+
+
+def local_folders() -> list[Path]:
+    """Folders of local plugins that exist: in the working directory, then those of ``SSLSKEL_PLUGINS``."""
+    named = [Path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
+    unique = dict.fromkeys(path.resolve() for path in [Path.cwd() / LOCAL_FOLDER, *named])
+    return [path for path in unique if path.is_dir()]
+
+
+def _locations(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    return list(spec.submodule_search_locations or []) if spec else []
+
+
+def _short(path: Path) -> str:
+    """A file as people name it: from the checkout or the installed package on."""
+    parts = path.parts
+    for anchor in ("methods", "benchmarks", "backbones", "protocols", "configs"):
+        if anchor in parts:
+            at = len(parts) - 1 - parts[::-1].index(anchor)
+            return "/".join(parts[at:])
+    return str(path)
+
+
+def _import_file(path: Path, name: str) -> ModuleType:
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file that can be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+METHODS: Registry[Any] = Registry(
+    "method", "sslskel.methods", "sslskel.method:PretextMethod", presets="sslskel.configs.method"
+)
+BACKBONES: Registry[Any] = Registry("backbone", "sslskel.backbones", "sslskel.backbone:Backbone")
+PROTOCOLS: Registry[Any] = Registry("protocol", "sslskel.protocols", "sslskel.protocol:EvaluationProtocol")
+BENCHMARKS: Registry[Any] = Registry(
+    "benchmark", "sslskel.benchmarks", "sslskel.benchmark:Benchmark", instance="BENCHMARK"
+)
+REGISTRIES: dict[str, Registry[Any]] = {
+    registry.kind + "s": registry for registry in (METHODS, BACKBONES, BENCHMARKS, PROTOCOLS)
+}
