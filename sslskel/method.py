@@ -57,6 +57,8 @@ class PretextMethod(nn.Module, ABC):
     """True where clips see each other (queues, batch statistics): accumulation is refused."""
     trains: ClassVar[bool] = True
     """False for floors such as ``random_init``: the engine takes no step and keeps the start."""
+    uses_backbone: ClassVar[bool] = True
+    """False where the method builds none, so that a record does not name one."""
     default_backbone: ClassVar[str] = "transformer"
     recipe: ClassVar[Mapping[str, Any]] = {}
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}

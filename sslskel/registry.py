@@ -135,9 +135,9 @@ class Registry(Generic[T]):
 
     def _preset_entries(self) -> Iterator[Entry]:
         if self._presets:
-            for path in _locations(self._presets.rpartition(".")[0]):
-                for file in sorted((Path(path) / self._presets.rpartition(".")[2]).glob("*.yaml")):
-                    yield Entry(file.stem, _short(file), str(file), "preset")
+            package, _, folder = self._presets.rpartition(".")
+            for file in folder_files(package, folder, "*.yaml"):
+                yield Entry(file.stem, _short(file), str(file), "preset")
 
     def _import(self, entry: Entry) -> Any:
         if entry.source == "local":
@@ -185,6 +185,12 @@ def local_folders() -> list[Path]:
     named = [Path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
     unique = dict.fromkeys(path.resolve() for path in [Path.cwd() / LOCAL_FOLDER, *named])
     return [path for path in unique if path.is_dir()]
+
+
+def folder_files(package: str, folder: str, pattern: str) -> list[Path]:
+    """Files in a folder of an installed package and of the local plugin folders, sorted by name."""
+    roots = [*map(Path, _locations(package)), *(root / package.rpartition(".")[2] for root in local_folders())]
+    return [file for root in roots for file in sorted((root / folder).glob(pattern))]
 
 
 def _locations(package: str) -> list[str]:

@@ -1,0 +1,138 @@
+"""A cell of the grid: method x backbone x benchmark x protocol x seed, and its identity.
+
+Two cells with the same identity have the same result. Nothing here trains or evaluates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sslskel.benchmark import Benchmark
+from sslskel.compose import UNHASHED, Resolved, compose
+from sslskel.dataset import Dataset
+from sslskel.errors import UsageError
+from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing to run: names as asked for, and the resolved configuration."""
+
+    method: str
+    backbone: str
+    benchmark: str
+    split: str
+    preset: str
+    seed: int
+    resolved: Resolved
+    protocol: str | None = None
+    init: str = ""
+    """sha256 of the checkpoint that pretraining starts from, if any."""
+
+    @property
+    def title(self) -> str:
+        """For people: ``mamp on synthetic/xsub, seed 0, linear``."""
+        tail = f", {self.protocol}" if self.protocol else ""
+        return f"{self.method} on {self.benchmark}/{self.split}, seed {self.seed}{tail}"
+
+    def pretrain_identity(self, dataset: Dataset) -> str:
+        """Hex id of the pretraining that this cell needs; protocols share it."""
+        method, plain = METHODS.get(self.method), self.resolved.plain()
+        words: dict[str, Any] = {
+            "method": [METHODS.plugin_of(self.method), method.version, plain["method"]],
+            "clip": plain["clip"],
+            "precision": plain["engine"]["precision"],
+            "data": [dataset.fingerprint, self.split],
+            "seed": self.seed,
+            "init": self.init,
+        }
+        if method.uses_backbone:
+            words["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
+        if method.trains:
+            words["train"] = {k: v for k, v in plain["train"].items() if k not in UNHASHED["train"]}
+        return digest(words)
+
+    def identity(self, dataset: Dataset, pretrained: str | None = None) -> str:
+        """Hex id of the cell's record; ``pretrained`` is the id of a given encoder instead of ours."""
+        if self.protocol is None:
+            raise UsageError("a cell without a protocol has no record")
+        return evaluation_identity(
+            pretrained or self.pretrain_identity(dataset),
+            self.protocol,
+            self.resolved,
+            BENCHMARKS.get(self.benchmark),
+            self.split,
+            dataset,
+            self.seed,
+        )
+
+
+def evaluation_identity(
+    encoder: str, protocol: str, resolved: Resolved, benchmark: Benchmark, split: str, dataset: Dataset, seed: int
+) -> str:
+    """Hex id of judging one encoder (given by its own id) under one protocol."""
+    plain = resolved.plain()
+    return digest(
+        {
+            "encoder": encoder,
+            "protocol": [protocol, PROTOCOLS.get(protocol).version, plain["protocol"]],
+            "benchmark": [benchmark.name, benchmark.version, split, dataset.fingerprint],
+            "precision": plain["engine"]["precision"],
+            "seed": seed,
+        }
+    )
+
+
+def digest(words: Mapping[str, Any]) -> str:
+    """sha256 (first 32 hex digits) of canonical JSON."""
+    text = json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``3`` means seeds 0, 1, 2; ``4,7`` means those; ``5,`` means seed 5 alone."""
+    try:
+        numbers = [int(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or (("," not in text) and numbers[0] < 1):
+        raise UsageError(f"--seeds {text} is not a count (3) or a comma list of seeds (0,1,2)")
+    return tuple(range(numbers[0])) if "," not in text else tuple(dict.fromkeys(numbers))
+
+
+def grid(
+    methods: Sequence[str],
+    protocols: Sequence[str | None],
+    benchmarks: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    init: str = "",
+) -> list[Cell]:
+    """Every cell of the grid, in an order that pretrains each method and seed once.
+
+    Everything is composed and checked before the first cell is returned.
+    """
+    cells = []
+    for benchmark_name in benchmarks:
+        benchmark: Benchmark = BENCHMARKS.get(benchmark_name)
+        chosen_split, chosen_preset = benchmark.split(split).name, preset or benchmark.preset
+        for method in methods:
+            chosen = backbone or METHODS.get(method).default_backbone
+            row = []
+            for protocol in protocols:
+                resolved = compose(
+                    method, backbone=chosen, preset=chosen_preset, protocol=protocol, overrides=overrides
+                )
+                row.append(
+                    Cell(method, chosen, benchmark_name, chosen_split, chosen_preset, 0, resolved, protocol, init)
+                )
+            cells += [replace(cell, seed=seed) for seed in seeds for cell in row]
+    return cells

@@ -1,0 +1,186 @@
+"""Composes a run's configuration: dataclass defaults, recipes, presets, overrides, in that order.
+
+Hydra parses and applies the overrides; the groups' dataclasses hold every default and
+check themselves. Nothing here knows a method, a dataset or a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from sslskel.config import ClipConfig, EngineConfig, TrainConfig
+from sslskel.errors import UsageError, did_you_mean
+from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files
+
+UNHASHED = {
+    "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
+    "engine": frozenset({"device", "threads", "compile", "deterministic", "tensorboard", "log_every"}),
+}
+"""Fields that are recorded but shape no number, so that they are no part of a run's identity."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The checked configuration objects of one run."""
+
+    method: Any
+    backbone: Any
+    clip: ClipConfig
+    train: TrainConfig
+    engine: EngineConfig
+    protocol: Any = None
+
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """Every group as plain data, enums by name; what a record and a checkpoint keep."""
+        return {name: to_plain(value) for name, value in vars(self).items() if value is not None}
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as JSON data."""
+    from omegaconf import OmegaConf
+
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)  # type: ignore[assignment]
+    return plain
+
+
+def from_plain(config_class: type, plain: Mapping[str, Any], what: str) -> Any:
+    """Rebuild a configuration from JSON data; ``UsageError`` names a field that does not fit."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), dict(plain)))
+    except OmegaConfBaseException as fault:
+        raise UsageError(f"{what}: {_first_line(fault)}") from fault
+
+
+def presets() -> dict[str, Path]:
+    """Names of the presets and their files."""
+    return {file.stem: file for file in folder_files("sslskel.configs", "preset", "*.yaml")}
+
+
+def read_preset(name: str) -> Mapping[str, Any]:
+    """What a preset says; raises ``UsageError`` for an unknown or unreadable one."""
+    import yaml
+
+    known = presets()
+    if name not in known:
+        raise UsageError(f"there is no preset '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
+    try:
+        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as fault:
+        raise UsageError(f"preset {known[name]} is not readable YAML: {_first_line(fault)}") from fault
+    if not isinstance(content, dict):
+        raise UsageError(f"preset {known[name]} must be a mapping of configuration groups")
+    return content
+
+
+def _layers(method: str, backbone: str, protocol: str | None, preset: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """What is laid over the defaults, weakest first, each with a name for error messages."""
+    plugin = METHODS.plugin_of(method)
+    yield f"the recipe of method '{plugin}'", METHODS.get(method).recipe
+    named = dict(METHODS.preset(method))
+    if named:
+        named["method"] = named.pop("config", {})
+        groups = ("method", "backbone", "clip", "train", "protocol")
+        yield f"method preset '{method}'", {key: named[key] for key in groups if key in named}
+    content = read_preset(preset)
+    layer = {key: content[key] for key in ("clip", "train", "engine") if key in content}
+    for group, chosen in (("method", plugin), ("backbone", backbone), ("protocol", protocol)):
+        if chosen in content.get(group, {}):
+            layer[group] = content[group][chosen]
+    yield f"preset '{preset}'", layer
+
+
+def compose(
+    method: str,
+    *,
+    backbone: str,
+    preset: str,
+    protocol: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Resolved:
+    """Compose and check one run's configuration.
+
+    ``overrides`` are ``group.key=value`` in Hydra's grammar. Raises ``UsageError`` in one
+    sentence for an unknown name or key, a wrong type or a value out of range.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    base = {
+        "method": _schema(METHODS.get(method), f"method '{method}'"),
+        "backbone": _schema(BACKBONES.get(backbone), f"backbone '{backbone}'"),
+        "clip": ClipConfig,
+        "train": TrainConfig,
+        "engine": EngineConfig,
+    }
+    if protocol is not None:
+        base["protocol"] = _schema(PROTOCOLS.get(protocol), f"protocol '{protocol}'")
+    node = OmegaConf.create({name: OmegaConf.structured(schema) for name, schema in base.items()})
+    for source, layer in _layers(method, backbone, protocol, preset):
+        try:
+            node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
+        except OmegaConfBaseException as fault:
+            raise UsageError(f"{source}: {_first_line(fault)}") from fault
+    node = _overridden(node, overrides)
+    try:
+        return Resolved(**{name: OmegaConf.to_object(node[name]) for name in base})
+    except OmegaConfBaseException as fault:
+        raise UsageError(_first_line(fault)) from fault
+
+
+def _schema(plugin: Any, what: str) -> type:
+    config = getattr(plugin, "Config", None)
+    if not (isinstance(config, type) and is_dataclass(config)):
+        raise UsageError(f"{what} has no dataclass 'Config'; give it one, empty if there is nothing to set")
+    return config
+
+
+def _overridden(node: Any, overrides: Sequence[str]) -> Any:
+    """Apply overrides through Hydra's compose, which owns their grammar."""
+    if not overrides:
+        return node
+    from hydra import compose as hydra_compose
+    from hydra import initialize
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    _check_keys(node, overrides)
+    ConfigStore.instance().store(name="sslskel_run", node=node)
+    outer = GlobalHydra.instance()
+    try:
+        if outer.is_initialized():
+            return hydra_compose("sslskel_run", overrides=list(overrides))
+        with initialize(version_base="1.3", config_path=None):
+            return hydra_compose("sslskel_run", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as fault:
+        raise UsageError(_explained(fault, overrides)) from fault
+
+
+def _check_keys(node: Any, overrides: Sequence[str]) -> None:
+    keys = [f"{group}.{key}" for group in node for key in node[group]]
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals:
+            raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")
+        if key not in keys:
+            raise UsageError(
+                f"there is no option '{key}'{did_you_mean(key, keys)} (`sslskel show` lists the options of a plugin)"
+            )
+
+
+def _explained(fault: Exception, overrides: Sequence[str]) -> str:
+    cause = fault.__cause__ or fault
+    return f"{' '.join(overrides)}: {_first_line(cause)}"
+
+
+def _first_line(fault: BaseException) -> str:
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), "")
+    return f"{key}: {lines[0]}" if key and lines else (lines[0] if lines else type(fault).__name__)

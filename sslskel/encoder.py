@@ -1,0 +1,121 @@
+"""A trained or imported encoder, opened from a checkpoint directory or a released file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sslskel.backbone import Backbone, Encoder
+from sslskel.compose import from_plain
+from sslskel.config import ClipConfig
+from sslskel.data.transforms import clip_spec
+from sslskel.dataset import DatasetInfo
+from sslskel.engine.checkpoint import latest, load_weights, read_meta
+from sslskel.errors import CheckpointError, UsageError
+from sslskel.method import PretextMethod
+from sslskel.registry import BACKBONES, METHODS
+from sslskel.released import load_released
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import ClipSpec
+
+
+@dataclass(frozen=True)
+class OpenedEncoders:
+    """Encoders by stream, and what their checkpoint says of itself (empty for a released file)."""
+
+    encoders: dict[str, Encoder]
+    meta: Mapping[str, Any]
+    path: Path
+
+
+def build_method(
+    method: str, method_config: Any, backbone: str, backbone_config: Any, clip: ClipSpec, seed: int
+) -> PretextMethod:
+    """Construct a method with initial weights that are a function of the seed alone."""
+
+    def build_backbone(spec: ClipSpec) -> Backbone:
+        built: Backbone = BACKBONES.get(backbone)(backbone_config, spec)
+        return built
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built: PretextMethod = METHODS.get(method)(method_config, build_backbone, clip)
+    return built
+
+
+def info_json(info: DatasetInfo) -> dict[str, Any]:
+    """What an encoder must remember of its dataset."""
+    return {
+        "name": info.name,
+        "layout": info.layout.to_json(),
+        "fps": info.fps,
+        "unit": info.unit,
+        "coordinates": info.coordinates,
+        "persons": info.persons,
+    }
+
+
+def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
+    """Open every stream's encoder from a sslskel checkpoint directory or a released ``.pth`` file.
+
+    ``path`` may be one step's directory, a folder of them (the newest sound one is
+    taken) or a file. ``num_heads`` is for released files, which do not store it.
+    Raises ``CheckpointError`` where it is missing, damaged or of another version.
+    """
+    path = Path(path)
+    if path.is_file():
+        return OpenedEncoders({"joint": load_released(path, num_heads=num_heads)}, {}, path)
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint at {path}")
+    step = path if (path / "manifest.json").is_file() else latest(path)
+    if step is None:
+        raise CheckpointError(f"{path} holds no sound checkpoint; give a checkpoint directory or a .pth file")
+    meta = read_meta(step)
+    method = _rebuild(meta, step)
+    try:
+        method.load_state_dict(load_weights(step))
+    except RuntimeError as fault:
+        raise CheckpointError(f"the weights in {step} do not fit method '{meta['method']['name']}': {fault}") from fault
+    return OpenedEncoders(method.encoders(), meta, step)
+
+
+def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = None) -> Encoder:
+    """One encoder in eval mode: maps a dense (N, C, T, V, M) tensor to (N, D) features.
+
+    Missing persons are zeros and are averaged in as the released code does. ``stream``
+    chooses among several; the first is the default. Raises ``CheckpointError``.
+    """
+    encoders = open_encoders(path, num_heads=num_heads).encoders
+    name = stream or next(iter(encoders))
+    if name not in encoders:
+        raise UsageError(f"{path} has no stream '{name}' (it has: {', '.join(encoders)})")
+    return encoders[name].eval()
+
+
+def _rebuild(meta: Mapping[str, Any], step: Path) -> PretextMethod:
+    try:
+        data, name, backbone = meta["dataset"], meta["method"]["plugin"], meta["backbone"]["name"]
+        layout = SkeletonLayout.from_json(data["layout"])
+        info = DatasetInfo(data["name"], 0, layout, (), data["fps"], data["unit"], data["coordinates"], data["persons"])
+        plugin, network = METHODS.get(name), BACKBONES.get(backbone)
+        for kind, found in (("method", plugin), ("backbone", network)):
+            if found.version != meta[kind]["version"]:
+                raise CheckpointError(
+                    f"{step} was made by version {meta[kind]['version']} of {kind} '{meta[kind]['name']}', but version"
+                    f" {found.version} is installed; pretrain again or install the older one"
+                )
+        clip = clip_spec(info, from_plain(ClipConfig, meta["clip"], f"{step}: clip"))
+        return build_method(
+            name,
+            from_plain(plugin.Config, meta["method"]["config"], f"{step}: method"),
+            backbone,
+            from_plain(network.Config, meta["backbone"]["config"], f"{step}: backbone"),
+            clip,
+            seed=0,
+        )
+    except KeyError as fault:
+        raise CheckpointError(f"{step} does not say how to rebuild its encoder: {fault} is missing") from fault
