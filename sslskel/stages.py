@@ -1,0 +1,229 @@
+"""The two things a cell does: pretrain an encoder, and judge encoders under a protocol.
+
+Which cells are due, and where results go, is ``sslskel.harness``'s business.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sslskel.backbone import Encoder
+from sslskel.benchmark import Benchmark, Split
+from sslskel.cell import Cell
+from sslskel.config import EngineConfig, Precision
+from sslskel.data.loader import ClipSource
+from sslskel.data.transforms import clip_spec
+from sslskel.dataset import Dataset
+from sslskel.encoder import build_method, info_json
+from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
+from sslskel.engine.train import TrainResult, pretrain
+from sslskel.errors import RunError, UsageError
+from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.registry import BACKBONES, METHODS
+
+Advance = Callable[..., None]
+
+
+def silent(*_: object) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What evaluating one encoder under one protocol gave."""
+
+    outcome: Outcome
+    scores: dict[str, float]
+    counts: dict[str, int]
+    seconds: float
+    peak_memory: int
+
+
+def dtype_of(engine: EngineConfig) -> torch.dtype:
+    """Type of weights and data: float64 in fp64 runs, else float32."""
+    return torch.float64 if engine.precision is Precision.fp64 else torch.float32
+
+
+def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[str, Any]]:
+    """Which data a pretraining reads, for records and the leakage guard."""
+    if not METHODS.get(cell.method).trains:
+        return []
+    split = benchmark.split(cell.split)
+    return [
+        {
+            "dataset": dataset.info.name,
+            "fingerprint": dataset.fingerprint,
+            "split": cell.split,
+            "part": "train",
+            "clips": len(split.part(dataset, "train")),
+        }
+    ]
+
+
+def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> dict[str, Any]:
+    """Everything a checkpoint must say so that its encoder can be rebuilt and judged anywhere."""
+    plain, method = cell.resolved.plain(), METHODS.get(cell.method)
+    plugin = METHODS.plugin_of(cell.method)
+    return {
+        "identity": cell.pretrain_identity(dataset),
+        "method": {
+            "name": cell.method,
+            "plugin": plugin,
+            "version": method.version,
+            "origin": METHODS.entry(plugin).origin,
+            "config": plain["method"],
+        },
+        "backbone": {
+            "name": cell.backbone,
+            "version": BACKBONES.get(cell.backbone).version,
+            "config": plain["backbone"],
+        },
+        "clip": plain["clip"],
+        "train": plain["train"],
+        "precision": plain["engine"]["precision"],
+        "preset": cell.preset,
+        "seed": cell.seed,
+        "benchmark": {"name": benchmark.name, "version": benchmark.version, "split": cell.split},
+        "dataset": info_json(dataset.info) | {"fingerprint": dataset.fingerprint},
+        "seen": seen_clips(cell, dataset, benchmark),
+    }
+
+
+def pretrain_stage(
+    cell: Cell,
+    dataset: Dataset,
+    benchmark: Benchmark,
+    folder: Path,
+    *,
+    init: Path | None = None,
+    advance: Advance | None = None,
+) -> TrainResult:
+    """Pretrain a cell's method on the official training part, or continue where it stopped.
+
+    Returns at once where ``folder`` already holds the finished run. Raises ``UsageError``
+    for a device or precision that is not there and ``RunError`` for a run that failed.
+    """
+    resolved, engine = cell.resolved, cell.resolved.engine
+    device = resolve_device(engine.device)
+    check_precision(device, engine.precision)
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    spec = clip_spec(dataset.info, resolved.clip)
+    method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
+    rows = benchmark.split(cell.split).part(dataset, "train")
+    source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
+    meta = checkpoint_meta(cell, dataset, benchmark)
+    return pretrain(
+        method, source, resolved.train, engine, cell.seed, folder, meta, init=init, advance=advance or silent
+    )
+
+
+def evaluate_stage(
+    encoders: Mapping[str, Encoder],
+    protocol: EvaluationProtocol,
+    benchmark: Benchmark,
+    dataset: Dataset,
+    split: str,
+    engine: EngineConfig,
+    seed: int,
+    advance: Advance | None = None,
+) -> Judged:
+    """Judge encoders under one protocol; only this function shows predictions to test labels.
+
+    Raises ``UsageError`` where the encoder does not fit the protocol or the dataset.
+    """
+    device = resolve_device(engine.device)
+    check_precision(device, engine.precision)
+    for stream, encoder in encoders.items():
+        _check_fit(stream, encoder, protocol, dataset)
+        encoder.to(device=device, dtype=dtype_of(engine)).eval()
+    rule, spec = benchmark.split(split), next(iter(encoders.values())).spec
+    source = functools.partial(ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine))
+    held = bool(rule.validation)
+    test = rule.part(dataset, "test")
+    parts = Parts(
+        train=source(rows=rule.part(dataset, "train")),
+        fit=source(rows=rule.part(dataset, "fit")) if held else None,
+        validation=source(rows=rule.part(dataset, "validation")) if held else None,
+        test=source(rows=test, labels=False),
+        classes=tuple(dataset.info.classes),
+    )
+    run = ProtocolRun(
+        seed, device, dtype_of(engine), functools.partial(autocast, device, engine.precision), advance or silent
+    )
+    start = time.perf_counter()
+    outcome = protocol.evaluate(encoders, parts, run)
+    seconds = time.perf_counter() - start
+    truth = Truth(dataset.keys[test], dataset.labels[test], tuple(dataset.info.classes))
+    _check_counted_once(outcome, truth)
+    scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
+    bad = [name for name, value in scores.items() if not np.isfinite(value)]
+    if bad or protocol.primary not in scores:
+        raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
+    return Judged(outcome, scores, _counts(rule, dataset), seconds, peak_memory(device))
+
+
+def weights_digest(encoders: Mapping[str, Encoder]) -> str:
+    """sha256 over every weight and buffer of the encoders, by name."""
+    total = hashlib.sha256()
+    for stream in sorted(encoders):
+        for name, tensor in sorted(encoders[stream].state_dict().items()):
+            total.update(f"{stream}.{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def parameter_count(encoders: Mapping[str, Encoder]) -> int:
+    """Weights of all encoders, each shared one counted once."""
+    unique = {id(p): p.numel() for encoder in encoders.values() for p in encoder.parameters()}
+    return sum(unique.values())
+
+
+def _check_fit(stream: str, encoder: Encoder, protocol: EvaluationProtocol, dataset: Dataset) -> None:
+    missing = protocol.needs - encoder.abilities
+    if missing:
+        raise UsageError(
+            f"the {stream} encoder cannot give {', '.join(sorted(missing))}, which this protocol needs"
+            f" (it gives: {', '.join(sorted(encoder.abilities))})"
+        )
+    layout, spec = dataset.info.layout, encoder.spec
+    if (layout.num_joints, dataset.info.coordinates) != (spec.layout.num_joints, spec.coordinates):
+        raise UsageError(
+            f"the {stream} encoder is for {spec.layout.num_joints} joints in {spec.coordinates}D ({spec.layout.name}),"
+            f" but '{dataset.info.name}' has {layout.num_joints} in {dataset.info.coordinates}D ({layout.name})"
+        )
+
+
+def _check_counted_once(outcome: Outcome, truth: Truth) -> None:
+    """Every test clip once per condition, draw and epoch; nothing else."""
+    columns = [c for c in (outcome.condition, outcome.draw, outcome.epoch) if c is not None]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for row, key in enumerate(outcome.keys):
+        groups.setdefault(tuple(column[row] for column in columns), []).append(int(key))
+    wanted = sorted(int(key) for key in truth.keys)
+    for group, keys in groups.items():
+        if sorted(keys) != wanted:
+            raise RunError(
+                f"a protocol must predict each of the {len(wanted)} test clips once, but {group or 'it'} has"
+                f" {len(keys)} rows over {len(set(keys))} clips"
+            )
+    if not groups:
+        raise RunError("a protocol returned no prediction")
+
+
+def _counts(rule: Split, dataset: Dataset) -> dict[str, int]:
+    return {
+        "train": len(rule.part(dataset, "train")),
+        "validation": len(rule.part(dataset, "validation")) if rule.validation else 0,
+        "test": len(rule.part(dataset, "test")),
+        "num_classes": len(dataset.info.classes),
+    }
