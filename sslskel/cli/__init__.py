@@ -1,0 +1,101 @@
+"""The ``sslskel`` command: one file per verb; parses, calls the library, prints; holds no logic."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from sslskel import __version__
+from sslskel.errors import SslskelError, UsageError
+
+VERBS = {
+    "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
+    "pretrain": "pretrain one method and keep its checkpoint",
+    "evaluate": "judge a checkpoint, or a released .pth file, under a protocol",
+    "embed": "write the features of a benchmark's clips to an .npz file",
+    "leaderboard": "make the board of a results folder",
+    "list": "list methods, backbones, benchmarks, protocols or presets",
+    "show": "show a plugin: origin, version, options with defaults",
+    "check": "run the contract tests of a plugin",
+    "data": "prepare, describe and verify datasets",
+    "new": "write the first version of a plugin",
+    "runs": "list and prune pretraining runs",
+    "speed": "measure samples/s, step time and peak memory",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message} (`{self.prog} --help` shows the options)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 failed, 2 wrong use, 75 or 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except SslskelError as fault:
+        print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        print("sslskel: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"sslskel {__version__}")
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        from sslskel.errors import did_you_mean
+
+        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
+    module = importlib.import_module(f"sslskel.cli.{verb}_verb")
+    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
+    module.add_arguments(parser)
+    options, leftover = parser.parse_known_args(rest)
+    options.overrides = _overrides(parser, leftover, getattr(module, "TAKES_OVERRIDES", False))
+    code: int = module.run(options)
+    return code
+
+
+def _overrides(parser: _Parser, leftover: Sequence[str], taken: bool) -> list[str]:
+    for word in leftover:
+        if word.startswith("-") or not taken or "=" not in word:
+            hint = "; overrides are written GROUP.KEY=VALUE" if taken else ""
+            parser.error(f"unexpected argument '{word}'{hint}")
+    return list(leftover)
+
+
+def overview() -> str:
+    """The text of ``sslskel --help``."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: sslskel COMMAND [OPTIONS] [GROUP.KEY=VALUE ...]",
+            "",
+            "A benchmark framework for self-supervised learning on 3D human skeletons.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "Start with: sslskel bench --method mamp --protocol linear",
+            "`sslskel COMMAND --help` shows a command's options.",
+        ]
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Flags that several verbs share, and how they become arguments of the library."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sslskel.errors import UsageError
+
+
+def words(text: str) -> list[str]:
+    """A comma list without empty words."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise UsageError(f"'{text}' names nothing; give one name or a comma list")
+    return list(dict.fromkeys(found))
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Where and how a run is made."""
+    parser.add_argument("--split", help="official split (default: the benchmark's own)")
+    parser.add_argument("--backbone", help="backbone (default: the method's own)")
+    parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
+    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--init", type=Path, help="checkpoint whose weights pretraining starts from")
+    add_engine_flags(parser)
+
+
+def add_engine_flags(parser: argparse.ArgumentParser) -> None:
+    """Device and precision; short for ``engine.device`` and ``engine.precision``."""
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:1 ... (default: auto)")
+    parser.add_argument("--precision", help="fp32, bf16, fp16 or fp64 (default: fp32)")
+
+
+def engine_overrides(options: argparse.Namespace) -> list[str]:
+    """The overrides of a command, its engine flags first."""
+    flags = [f"engine.{name}={getattr(options, name)}" for name in ("device", "precision") if getattr(options, name)]
+    return [*flags, *options.overrides]
+
+
+def grid_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments that ``bench`` and ``plan`` share."""
+    return {
+        "split": options.split,
+        "backbone": options.backbone,
+        "preset": options.preset,
+        "overrides": engine_overrides(options),
+        "init": options.init,
+        "output": options.output,
+    }
+
+
+def hours(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def mebibytes(count: float) -> str:
+    """A size for people."""
+    return f"{count / 2**20:,.1f} MiB"

@@ -1,0 +1,62 @@
+"""Pretrain (or reuse), evaluate, record and rank; comma lists make a grid."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from sslskel.cli._options import add_run_flags, grid_arguments, hours, mebibytes, words
+
+TAKES_OVERRIDES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel bench``."""
+    parser.add_argument("--method", required=True, help="method or comma list, for instance mamp,random_init")
+    parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
+    parser.add_argument("--benchmark", default="synthetic", help="benchmark or comma list (default: synthetic)")
+    parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="list the cells with estimated hours and disk")
+    add_run_flags(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the grid, print its board; 1 where a cell failed."""
+    from sslskel.cell import parse_seeds
+
+    chosen = (
+        words(options.method),
+        words(options.protocol),
+        words(options.benchmark),
+        parse_seeds(options.seeds),
+    )
+    if options.dry_run:
+        return _dry_run(chosen, options)
+    from sslskel.engine.progress import Reporter
+    from sslskel.harness import bench
+    from sslskel.leaderboard import print_board
+
+    with Reporter() as reporter:
+        result = bench(*chosen, **grid_arguments(options), say=reporter.say, advance=reporter.advance)
+    print_board(result.board)
+    print(f"{result.ran} cells run, {result.reused} already there; records in {options.output}/records")
+    for failure in result.failures:
+        print(f"sslskel: failed: {failure}", file=sys.stderr)
+    return 1 if result.failures else 0
+
+
+def _dry_run(chosen: tuple[list[str], list[str], list[str], tuple[int, ...]], options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sslskel.estimate import plan
+
+    planned = plan(*chosen, **grid_arguments(options))
+    table = Table("cell", "state", "time", "disk")
+    for row in planned:
+        table.add_row(row.title, "done" if row.done else "due", hours(row.seconds), mebibytes(row.bytes))
+    Console().print(table)
+    due = [row for row in planned if not row.done]
+    total = hours(sum(row.seconds for row in due))
+    print(f"{len(due)} of {len(planned)} cells due: about {total}, {mebibytes(sum(row.bytes for row in due))}")
+    return 0

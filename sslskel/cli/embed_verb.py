@@ -1,0 +1,36 @@
+"""Write one feature per clip of a benchmark to an .npz file, with names, labels, subjects and parts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sslskel.cli._options import add_engine_flags, engine_overrides
+
+TAKES_OVERRIDES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel embed``."""
+    parser.add_argument("--checkpoint", required=True, type=Path)
+    parser.add_argument("--benchmark", help="default: the one it was pretrained on")
+    parser.add_argument("--split", help="split whose parts are named in the file")
+    parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
+    parser.add_argument("--output", required=True, type=Path, help="the .npz file to write")
+    add_engine_flags(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the file and say what is in it."""
+    from sslskel.embed import embed
+
+    clips, dim = embed(
+        options.checkpoint,
+        options.output,
+        benchmark=options.benchmark,
+        split=options.split,
+        num_heads=options.heads,
+        overrides=engine_overrides(options),
+    )
+    print(f"{options.output}: {clips} clips, {dim} features each")
+    return 0

@@ -1,0 +1,48 @@
+"""List what is there, with its origin; nothing is imported unless --check is given."""
+
+from __future__ import annotations
+
+import argparse
+
+from sslskel.errors import UsageError
+
+KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel list``."""
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list (default: everything)")
+    parser.add_argument("--check", action="store_true", help="import each one and show what is wrong with it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print names and origins; with ``--check`` 1 where one is broken."""
+    from sslskel.compose import presets
+    from sslskel.registry import REGISTRIES
+
+    broken = 0
+    for kind in [options.kind] if options.kind else KINDS:
+        if not options.kind:
+            print(f"{kind}:")
+        if kind == "presets":
+            rows = [(name, str(file.name)) for name, file in presets().items()]
+        else:
+            rows = [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, origin in rows:
+            verdict = ""
+            if options.check and kind != "presets":
+                fault = _fault(kind, name)
+                verdict, broken = f"  {fault or 'ok'}", broken + bool(fault)
+            print(f"  {name:<{width}}  {origin}{verdict}")
+    return 1 if broken else 0
+
+
+def _fault(kind: str, name: str) -> str:
+    from sslskel.registry import REGISTRIES
+
+    try:
+        REGISTRIES[kind].get(name)
+    except UsageError as fault:
+        return f"BROKEN: {fault}"
+    return ""

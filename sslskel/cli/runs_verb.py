@@ -1,0 +1,33 @@
+"""List pretraining runs with their size and state, or remove those that no record needs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sslskel.cli._options import mebibytes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel runs``."""
+    parser.add_argument("action", choices=("list", "prune"))
+    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--yes", action="store_true", help="really remove; without it prune only says what it would")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line per run."""
+    from sslskel.runs import list_runs, prune
+
+    if options.action == "list":
+        for found in list_runs(options.output):
+            state = "finished" if found.finished else "unfinished"
+            print(f"{found.folder.name}  {state}, step {found.step}, {found.records} records, {mebibytes(found.bytes)}")
+        return 0
+    removed = prune(options.output, really=options.yes)
+    verb = "removed" if options.yes else "would remove"
+    for found in removed:
+        print(f"{verb} {found.folder} ({mebibytes(found.bytes)})")
+    if removed and not options.yes:
+        print("give --yes to remove them")
+    return 0

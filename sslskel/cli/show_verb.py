@@ -1,0 +1,64 @@
+"""Show a plugin: what it is, where it comes from, its version, and its options with their defaults."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from typing import Any
+
+from sslskel.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel show``."""
+    parser.add_argument("name", help="a method, backbone, benchmark or protocol")
+    parser.add_argument("--kind", choices=("method", "backbone", "benchmark", "protocol"), help="where names collide")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the card of one plugin."""
+    from sslskel.registry import REGISTRIES
+
+    kinds = [options.kind + "s"] if options.kind else [k for k, r in REGISTRIES.items() if options.name in r.names()]
+    if not kinds:
+        from sslskel.errors import did_you_mean
+
+        names = [name for registry in REGISTRIES.values() for name in registry.names()]
+        raise UsageError(
+            f"there is nothing called '{options.name}'{did_you_mean(options.name, names)} (`sslskel list`)"
+        )
+    for kind in kinds:
+        registry = REGISTRIES[kind]
+        plugin = registry.get(options.name)
+        print(f"{options.name}: {registry.kind}, {registry.entry(options.name).origin}")
+        if kind == "benchmarks":
+            _benchmark(plugin)
+        else:
+            _plugin(registry, options.name, plugin)
+    return 0
+
+
+def _plugin(registry: Any, name: str, plugin: Any) -> None:
+    from sslskel.compose import to_plain
+
+    preset = dict(registry.preset(name))
+    print(f"version {plugin.version}")
+    print(inspect.cleandoc(plugin.__doc__ or "no description"))
+    if preset:
+        print(f"preset of '{preset['plugin']}': {preset.get('title', '')}")
+    changed = preset.get("config", {})
+    print("options:")
+    for key, value in to_plain(plugin.Config()).items():
+        print(f"  {registry.kind}.{key}={changed.get(key, value)}")
+    for check, reason in getattr(plugin, "expected_failed_checks", {}).items():
+        print(f"does not keep '{check}': {reason}")
+
+
+def _benchmark(benchmark: Any) -> None:
+    info = benchmark.info
+    print(f"version {benchmark.version}: {benchmark.title}")
+    print(f"{len(info.classes)} classes, {info.layout.num_joints} joints ({info.layout.name}), {info.coordinates}D")
+    print(f"{info.fps:g} frames per second, at most {info.persons} persons, unit {info.unit}")
+    print(f"splits: {', '.join(benchmark.splits)} (default {benchmark.default_split}); preset {benchmark.preset}")
+    print(f"licence: {benchmark.licence}")
+    print(f"cite: {benchmark.citation}")

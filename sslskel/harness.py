@@ -1,0 +1,328 @@
+"""The grid: runs the cells that are missing, writes their records, and hands over the board.
+
+A finished cell is never run again, an interrupted one continues, and one pretraining
+serves every protocol that asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sslskel.cell import Cell, digest, evaluation_identity, grid
+from sslskel.compose import Resolved, compose, from_plain
+from sslskel.config import EngineConfig
+from sslskel.data.prepare import open_benchmark
+from sslskel.dataset import Dataset
+from sslskel.encoder import OpenedEncoders, open_encoders
+from sslskel.engine.checkpoint import latest, read_meta
+from sslskel.engine.train import TrainResult
+from sslskel.errors import Interrupted, SslskelError, UsageError
+from sslskel.leaderboard.table import Board, build
+from sslskel.recording import make_record, predictions_of
+from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.results.record import Record
+from sslskel.results.store import ResultStore
+from sslskel.stages import evaluate_stage, pretrain_stage, silent, weights_digest
+
+Say = Callable[[str], None]
+POLL_SECONDS = 1.0
+
+
+@dataclass
+class BenchResult:
+    """What a grid left behind."""
+
+    board: Board
+    records: list[Record] = field(default_factory=list)
+    """Records of this grid's cells, new and reused."""
+    failures: list[str] = field(default_factory=list)
+    """One sentence per cell that failed."""
+    ran: int = 0
+    reused: int = 0
+
+
+def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
+    """Where a pretraining lives: readable names first, identity last."""
+    return output / "pretrain" / f"{cell.method}-{cell.benchmark}-{cell.split}-s{cell.seed}-{identity[:10]}"
+
+
+def bench(
+    methods: Sequence[str],
+    protocols: Sequence[str] = ("linear",),
+    benchmarks: Sequence[str] = ("synthetic",),
+    seeds: Sequence[int] = (0,),
+    *,
+    output: Path | str = "runs",
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    init: Path | str | None = None,
+    say: Say = silent,
+    advance: Callable[..., None] = silent,
+) -> BenchResult:
+    """Pretrain (or reuse), evaluate, record and rank a grid of methods, protocols, benchmarks and seeds.
+
+    Everything is composed and checked before the first cell runs: a wrong name, key or
+    type raises ``UsageError`` and leaves nothing behind. A cell that fails later is kept in
+    ``failures/`` and named in the result; the others go on. Interrupting leaves a state
+    that the same call continues. ``output`` gets ``records/``, ``predictions/``,
+    ``pretrain/`` and ``failures/``.
+    """
+    output = Path(output)
+    start = None if init is None else Path(init)
+    cells = grid(
+        methods,
+        protocols,
+        benchmarks,
+        seeds,
+        split=split,
+        backbone=backbone,
+        preset=preset,
+        overrides=overrides,
+        init=init_digest(start),
+    )
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
+    for cell in cells:
+        check_buildable(cell, datasets[cell.benchmark])
+    for dataset in datasets.values():
+        dataset.verify()
+    store = ResultStore(output)
+    result = BenchResult(build([]))
+    for number, cell in enumerate(cells, 1):
+        say(f"[{number}/{len(cells)}] {cell.title}")
+        dataset = datasets[cell.benchmark]
+        identity = cell.identity(dataset)
+        try:
+            if _run_cell(cell, identity, dataset, store, start, say, advance):
+                result.ran += 1
+            else:
+                result.reused += 1
+            result.records.append(store.read(identity))
+        except (Interrupted, UsageError):
+            raise
+        except SslskelError as fault:
+            store.fail(identity, fault)
+            result.failures.append(f"{cell.title}: {fault}")
+    result.board = board_of(output, benchmarks)
+    return result
+
+
+def board_of(output: Path, benchmarks: Sequence[str] | None = None, say: Say = silent) -> Board:
+    """The board of a results folder; broken record files are named through ``say`` and left out."""
+    records, problems = ResultStore(output).read_all()
+    for path, reason in problems:
+        say(f"left out {path}: {reason}")
+    chosen = [r for r in records if benchmarks is None or r.benchmark["name"] in benchmarks]
+    return build(chosen)
+
+
+def check_buildable(cell: Cell, dataset: Dataset) -> int:
+    """Build a cell's method without memory, so that a misfit is found before any work; count its weights."""
+    import torch
+
+    from sslskel.data.transforms import clip_spec
+    from sslskel.encoder import build_method
+
+    resolved = cell.resolved
+    spec = clip_spec(dataset.info, resolved.clip)
+    with torch.device("meta"):
+        method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
+    if cell.protocol is not None:
+        protocol = PROTOCOLS.get(cell.protocol)
+        for stream, encoder in method.encoders().items():
+            missing = protocol.needs - encoder.abilities
+            if missing:
+                raise UsageError(
+                    f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
+                    f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.abilities))})"
+                )
+    if method.cross_batch and resolved.train.accumulate > 1:
+        raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
+    return sum(p.numel() for p in method.parameters())
+
+
+def pretrain_cell(
+    cell: Cell,
+    dataset: Dataset,
+    output: Path,
+    init: Path | None = None,
+    say: Say = silent,
+    advance: Callable[..., None] = silent,
+) -> tuple[Path, TrainResult]:
+    """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost."""
+    identity = cell.pretrain_identity(dataset)
+    folder = pretrain_folder(output, cell, identity)
+    with claimed(ResultStore(output), f"pretrain-{identity}", say):
+        trained = pretrain_stage(cell, dataset, BENCHMARKS.get(cell.benchmark), folder, init=init, advance=advance)
+    return folder, trained
+
+
+def evaluate(
+    checkpoint: Path | str,
+    protocol: str,
+    *,
+    benchmark: str | None = None,
+    split: str | None = None,
+    seed: int | None = None,
+    output: Path | str = "runs",
+    overrides: Sequence[str] = (),
+    num_heads: int = 8,
+    say: Say = silent,
+    advance: Callable[..., None] = silent,
+) -> Record:
+    """Judge a checkpoint directory, or a released ``.pth`` file, under one protocol and record it.
+
+    Benchmark, split and seed default to those the encoder was pretrained with. Raises
+    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged.
+    """
+    opened = open_encoders(checkpoint, num_heads=num_heads)
+    meta = dict(opened.meta) or _released_meta(opened)
+    name = benchmark or meta["benchmark"]["name"]
+    bench_mark = BENCHMARKS.get(name)
+    dataset = open_benchmark(bench_mark)
+    chosen = bench_mark.split(split or (meta["benchmark"]["split"] if name == meta["benchmark"]["name"] else None)).name
+    resolved = _resolved_for(meta, protocol, overrides)
+    number = int(meta["seed"]) if seed is None else seed
+    identity = evaluation_identity(str(meta["identity"]), protocol, resolved, bench_mark, chosen, dataset, number)
+    store = ResultStore(Path(output))
+    if not store.has(identity):
+        with claimed(store, identity, say):
+            _judge_and_record(
+                identity, opened, meta, protocol, resolved, name, chosen, dataset, number, {}, store, advance
+            )
+    return store.read(identity)
+
+
+def _run_cell(
+    cell: Cell, identity: str, dataset: Dataset, store: ResultStore, init: Path | None, say: Say, advance: Any
+) -> bool:
+    """Run one cell unless its record exists; True where it ran."""
+    if store.has(identity):
+        return False
+    with claimed(store, identity, say):
+        if store.has(identity):
+            return False
+        folder, trained = pretrain_cell(cell, dataset, store.folder, init, say, advance)
+        opened = open_encoders(folder)
+        cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
+        assert cell.protocol is not None
+        _judge_and_record(
+            identity,
+            opened,
+            opened.meta,
+            cell.protocol,
+            cell.resolved,
+            cell.benchmark,
+            cell.split,
+            dataset,
+            cell.seed,
+            cost,
+            store,
+            advance,
+        )
+    return True
+
+
+def _judge_and_record(
+    identity: str,
+    opened: OpenedEncoders,
+    meta: Any,
+    protocol_name: str,
+    resolved: Resolved,
+    benchmark_name: str,
+    split: str,
+    dataset: Dataset,
+    seed: int,
+    cost: dict[str, float],
+    store: ResultStore,
+    advance: Any,
+) -> None:
+    benchmark = BENCHMARKS.get(benchmark_name)
+    protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
+    judged = evaluate_stage(opened.encoders, protocol, benchmark, dataset, split, resolved.engine, seed, advance)
+    record = make_record(
+        identity=identity,
+        meta=meta,
+        encoders=opened.encoders,
+        protocol_name=protocol_name,
+        protocol=protocol,
+        benchmark=benchmark,
+        split=split,
+        dataset=dataset,
+        seed=seed,
+        config=resolved.plain(),
+        judged=judged,
+        cost=cost,
+    )
+    store.write(record, predictions_of(judged.outcome))
+
+
+@contextmanager
+def claimed(store: ResultStore, identity: str, say: Say) -> Iterator[None]:
+    """Hold a piece of work for this process; waits while another one on the same folder does it."""
+    told = False
+    while True:
+        claim = store.claim(identity)
+        if claim is not None:
+            with claim:
+                yield
+            return
+        if not told:
+            say("  another process is working on this; waiting for it")
+            told = True
+        time.sleep(POLL_SECONDS)
+
+
+def init_digest(init: Path | None) -> str:
+    """Identity of the weights that pretraining starts from; empty for none."""
+    return "" if init is None else weights_digest(open_encoders(init).encoders)
+
+
+def _resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:
+    """The configuration an encoder was made with, with a protocol and overrides of ``protocol`` and ``engine``."""
+    wrong = [o for o in overrides if not o.startswith(("protocol.", "engine."))]
+    if wrong:
+        raise UsageError(
+            f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
+        )
+    fresh = compose(
+        meta["method"]["name"] if meta["method"]["name"] in METHODS.names() else "random_init",
+        backbone=meta["backbone"]["name"],
+        preset=meta["preset"],
+        protocol=protocol,
+        overrides=overrides,
+    )
+    if "precision" in meta and not any(o.startswith("engine.precision") for o in overrides):
+        engine = {**fresh.plain()["engine"], "precision": meta["precision"]}
+        fresh = Resolved(**{**vars(fresh), "engine": from_plain(EngineConfig, engine, "engine")})
+    return fresh
+
+
+def _released_meta(opened: OpenedEncoders) -> dict[str, Any]:
+    """What can be said of a released file: its name and content, and nothing it does not tell."""
+    content = hashlib.sha256(opened.path.read_bytes()).hexdigest()
+    return {
+        "identity": digest({"released": content}),
+        "method": {"name": opened.path.stem, "plugin": "released", "version": 0, "origin": opened.path.name},
+        "backbone": {"name": "transformer", "version": 1},
+        "benchmark": {"name": "", "split": None},
+        "preset": "released",
+        "seed": 0,
+        "seen": [],
+    }
+
+
+def finished_pretrainings(output: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Folders of pretraining runs with what their newest sound checkpoint says; ``{}`` where it has none."""
+    found = []
+    for folder in sorted((output / "pretrain").glob("*")):
+        step = latest(folder) if folder.is_dir() else None
+        found.append((folder, {} if step is None else dict(read_meta(step))))
+    return found

@@ -1,0 +1,119 @@
+"""Turns a judged encoder into the record that a board is made of."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel import __version__
+from sslskel.backbone import Encoder
+from sslskel.benchmark import Benchmark
+from sslskel.dataset import Dataset
+from sslskel.engine.device import hardware
+from sslskel.protocol import EvaluationProtocol, Outcome
+from sslskel.registry import PROTOCOLS
+from sslskel.results.record import SCHEMA, Record
+from sslskel.stages import Judged, parameter_count, weights_digest
+
+PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions, hardware and code state that a number was made with."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"sslskel": __version__, "python": platform.python_version(), **versions, **hardware(), "device": device} | (
+        code_version()
+    )
+
+
+def code_version() -> dict[str, Any]:
+    """Commit of the checkout that runs, and whether it had uncommitted changes; empty for a wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return {"commit": "", "dirty": False}
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        )
+        changed = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": "", "dirty": False}
+    return {"commit": commit.stdout.strip(), "dirty": bool(changed.stdout.strip())}
+
+
+def predictions_of(outcome: Outcome) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that are kept beside a record: one row per prediction."""
+    columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
+    kept = {name: column for name, column in columns.items() if column is not None}
+    return {"keys": outcome.keys, **kept, **{f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}}
+
+
+def make_record(
+    *,
+    identity: str,
+    meta: Mapping[str, Any],
+    encoders: Mapping[str, Encoder],
+    protocol_name: str,
+    protocol: EvaluationProtocol,
+    benchmark: Benchmark,
+    split: str,
+    dataset: Dataset,
+    seed: int,
+    config: Mapping[str, Any],
+    judged: Judged,
+    cost: Mapping[str, float],
+) -> Record:
+    """Everything that is known of one cell. ``meta`` is what the encoder's checkpoint says of itself."""
+    info = judged.outcome.info
+    return Record(
+        schema=SCHEMA,
+        identity=identity,
+        pretrain_identity=str(meta["identity"]),
+        method={key: meta["method"][key] for key in ("name", "plugin", "version", "origin")},
+        backbone={
+            "name": meta["backbone"]["name"],
+            "version": meta["backbone"]["version"],
+            "parameters": parameter_count(encoders),
+        },
+        streams=tuple(encoders),
+        protocol={
+            "name": protocol_name,
+            "version": PROTOCOLS.get(protocol_name).version,
+            "recipe": str(info.get("recipe", "default")),
+            "selection": str(info.get("selection", "last")),
+        },
+        benchmark={
+            "name": benchmark.name,
+            "version": benchmark.version,
+            "split": split,
+            "fingerprint": dataset.fingerprint,
+            "warning": benchmark.split(split).warning,
+        },
+        preset=str(meta["preset"]),
+        seed=seed,
+        precision=str(config["engine"]["precision"]),
+        config=dict(config),
+        primary=protocol.primary,
+        scores=judged.scores,
+        epoch=info.get("epoch"),
+        counts=judged.counts,
+        labels=int(info.get("labels", judged.counts["train"])),
+        seen=tuple(meta["seen"]),
+        weights_sha256=weights_digest(encoders),
+        predictions=None,
+        environment=environment(str(config["engine"]["device"])),
+        cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},
+        command=" ".join(["sslskel", *sys.argv[1:]]),
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    )
