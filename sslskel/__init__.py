@@ -1,6 +1,13 @@
-"""sslskel: a benchmark framework for self-supervised learning on 3D human skeletons."""
+"""sslskel: a benchmark framework for self-supervised learning on 3D human skeletons.
 
+Everything the command does is one call here: ``bench``, ``pretrain``, ``evaluate``,
+``embed``, ``load_encoder``, ``speed``, ``plan``, ``board_of``, ``list_runs``, ``prune``,
+``prepare``, ``open_benchmark``, ``new_method``. They are imported when first used.
+"""
+
+import importlib
 from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -8,3 +15,31 @@ __version__ = "0.1.0"
 _root = Path(__file__).resolve().parent.parent
 if not (_root / "sslskel" / "methods").is_dir() and (_root / "methods").is_dir():
     __path__.append(str(_root))
+
+_CALLS = {
+    "bench": "harness",
+    "pretrain": "harness",
+    "evaluate": "harness",
+    "BenchResult": "harness",
+    "embed": "embed",
+    "load_encoder": "encoder",
+    "open_encoders": "encoder",
+    "speed": "speed",
+    "plan": "estimate",
+    "board_of": "leaderboard.folder",
+    "list_runs": "runs",
+    "prune": "runs",
+    "prepare": "data.prepare",
+    "open_benchmark": "data.prepare",
+    "new_method": "scaffold",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CALLS:
+        raise AttributeError(f"module 'sslskel' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"sslskel.{_CALLS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_CALLS])

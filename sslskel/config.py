@@ -68,7 +68,7 @@ class ClipConfig:
         require(self.frames >= 1, f"clip.frames is {self.frames}; it must be at least 1")
         require(
             0 < self.crop_min <= self.crop_max <= 1,
-            f"clip.crop_min={self.crop_min}, clip.crop_max={self.crop_max}: they must satisfy 0 < crop_min <= crop_max <= 1",
+            f"clip.crop_min={self.crop_min}, clip.crop_max={self.crop_max}: must be 0 < crop_min <= crop_max <= 1",
         )
         require(self.min_frames >= 1, f"clip.min_frames is {self.min_frames}; it must be at least 1")
         require(0 < self.test_crop <= 1, f"clip.test_crop is {self.test_crop}; it must be in (0, 1]")

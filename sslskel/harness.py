@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sslskel.cell import Cell, digest, evaluation_identity, grid
 from sslskel.compose import Resolved, compose, from_plain
 from sslskel.config import EngineConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.dataset import Dataset
-from sslskel.encoder import OpenedEncoders, open_encoders
-from sslskel.engine.checkpoint import latest, read_meta
+from sslskel.data.transforms import clip_spec
+from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
+from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
 from sslskel.recording import make_record, predictions_of
 from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
@@ -114,22 +117,8 @@ def bench(
     return result
 
 
-def board_of(output: Path, benchmarks: Sequence[str] | None = None, say: Say = silent) -> Board:
-    """The board of a results folder; broken record files are named through ``say`` and left out."""
-    records, problems = ResultStore(output).read_all()
-    for path, reason in problems:
-        say(f"left out {path}: {reason}")
-    chosen = [r for r in records if benchmarks is None or r.benchmark["name"] in benchmarks]
-    return build(chosen)
-
-
 def check_buildable(cell: Cell, dataset: Dataset) -> int:
     """Build a cell's method without memory, so that a misfit is found before any work; count its weights."""
-    import torch
-
-    from sslskel.data.transforms import clip_spec
-    from sslskel.encoder import build_method
-
     resolved = cell.resolved
     spec = clip_spec(dataset.info, resolved.clip)
     with torch.device("meta"):
@@ -146,6 +135,40 @@ def check_buildable(cell: Cell, dataset: Dataset) -> int:
     if method.cross_batch and resolved.train.accumulate > 1:
         raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
     return sum(p.numel() for p in method.parameters())
+
+
+def pretrain(
+    method: str,
+    *,
+    benchmark: str = "synthetic",
+    seed: int = 0,
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    init: Path | str | None = None,
+    output: Path | str = "runs",
+    say: Say = silent,
+    advance: Callable[..., None] = silent,
+) -> tuple[Path, TrainResult]:
+    """Pretrain one method, or continue or reuse what is there; returns the folder of its checkpoints."""
+    start = None if init is None else Path(init)
+    [cell] = grid(
+        [method],
+        [None],
+        [benchmark],
+        [seed],
+        split=split,
+        backbone=backbone,
+        preset=preset,
+        overrides=overrides,
+        init=init_digest(start),
+    )
+    dataset = open_benchmark(BENCHMARKS.get(benchmark))
+    check_buildable(cell, dataset)
+    dataset.verify()
+    say(cell.title)
+    return pretrain_cell(cell, dataset, Path(output), start, say, advance)
 
 
 def pretrain_cell(
@@ -317,12 +340,3 @@ def _released_meta(opened: OpenedEncoders) -> dict[str, Any]:
         "seed": 0,
         "seen": [],
     }
-
-
-def finished_pretrainings(output: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Folders of pretraining runs with what their newest sound checkpoint says; ``{}`` where it has none."""
-    found = []
-    for folder in sorted((output / "pretrain").glob("*")):
-        step = latest(folder) if folder.is_dir() else None
-        found.append((folder, {} if step is None else dict(read_meta(step))))
-    return found

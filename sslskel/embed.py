@@ -1,0 +1,88 @@
+"""Features of every clip of a benchmark, for people who only want features."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sslskel.compose import from_plain
+from sslskel.config import EngineConfig
+from sslskel.data.loader import ClipSource
+from sslskel.data.prepare import open_benchmark
+from sslskel.encoder import open_encoders
+from sslskel.engine.device import autocast, check_precision, resolve_device
+from sslskel.errors import UsageError
+from sslskel.noise import Noise
+from sslskel.registry import BENCHMARKS
+from sslskel.stages import dtype_of
+
+BATCH = 64
+
+
+def embed(
+    checkpoint: Path | str,
+    output: Path | str,
+    *,
+    benchmark: str | None = None,
+    split: str | None = None,
+    num_heads: int = 8,
+    overrides: Sequence[str] = (),
+) -> tuple[int, int]:
+    """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``.
+
+    Each clip is seen once in the test view; streams are concatenated in order. Clips that
+    the split leaves out have the part ``none``. ``overrides`` are of the ``engine`` group.
+    The file appears whole or not at all. Returns n and D.
+    """
+    opened = open_encoders(checkpoint, num_heads=num_heads)
+    name = benchmark or opened.meta.get("benchmark", {}).get("name")
+    if not name:
+        raise UsageError("a released file does not say what it was pretrained on; name a benchmark with --benchmark")
+    chosen = BENCHMARKS.get(name)
+    dataset, rule = open_benchmark(chosen), chosen.split(split)
+    engine = _engine(overrides)
+    device = resolve_device(engine.device)
+    check_precision(device, engine.precision)
+    parts = np.full(len(dataset), "none", dtype="U10")
+    for part in ("train", "test"):
+        parts[rule.part(dataset, part)] = part
+    features = []
+    with torch.no_grad(), autocast(device, engine.precision):
+        for encoder in opened.encoders.values():
+            encoder.to(device=device, dtype=dtype_of(engine)).eval()
+            source = ClipSource(dataset, np.arange(len(dataset)), encoder.spec, device=device, dtype=dtype_of(engine))
+            batches = source.batches(encoder.spec.test_view, Noise(0, device=device), BATCH)
+            features.append(torch.cat([encoder.clip(batch).float().cpu() for batch in batches]))
+    table = torch.cat(features, 1).numpy()
+    target = Path(output)
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}.npz")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            temporary,
+            features=table,
+            names=dataset.names,
+            keys=dataset.keys,
+            labels=dataset.labels,
+            subjects=dataset.subjects,
+            parts=parts,
+        )
+        temporary.replace(target)
+    except OSError as fault:
+        raise UsageError(f"{target} cannot be written: {fault.strerror}") from fault
+    finally:
+        temporary.unlink(missing_ok=True)
+    return table.shape[0], table.shape[1]
+
+
+def _engine(overrides: Sequence[str]) -> EngineConfig:
+    pairs = dict(override.split("=", 1) for override in overrides)
+    wrong = [key for key in pairs if not key.startswith("engine.")]
+    if wrong:
+        raise UsageError(f"{wrong[0]}: embedding takes overrides of the engine group only")
+    engine: EngineConfig = from_plain(EngineConfig, {k.removeprefix("engine."): v for k, v in pairs.items()}, "engine")
+    return engine

@@ -1,0 +1,104 @@
+"""What a grid would cost: cells, hours and disk, from a few timed steps of each kind of cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sslskel.cell import Cell, grid
+from sslskel.data.prepare import open_benchmark
+from sslskel.dataset import Dataset
+from sslskel.harness import check_buildable, init_digest, pretrain_folder
+from sslskel.registry import BENCHMARKS, METHODS
+from sslskel.results.store import ResultStore
+from sslskel.speed import speed
+
+STEPS = 2
+BYTES_PER_WEIGHT = {"sgd": 8, "adamw": 12}
+"""Weight and optimiser state in float32."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One cell of a dry run. Pretraining is counted in the first cell that needs it."""
+
+    title: str
+    done: bool
+    seconds: float
+    bytes: int
+
+
+def plan(
+    methods: Sequence[str],
+    protocols: Sequence[str] = ("linear",),
+    benchmarks: Sequence[str] = ("synthetic",),
+    seeds: Sequence[int] = (0,),
+    *,
+    output: Path | str = "runs",
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    init: Path | str | None = None,
+) -> list[Planned]:
+    """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
+
+    The estimate times a few steps on this machine; evaluation is counted as the passes
+    over the clips that its protocol makes.
+    """
+    start = None if init is None else Path(init)
+    cells = grid(
+        methods,
+        protocols,
+        benchmarks,
+        seeds,
+        split=split,
+        backbone=backbone,
+        preset=preset,
+        overrides=overrides,
+        init=init_digest(start),
+    )
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
+    store, rates, counted, rows = ResultStore(Path(output)), {}, set(), []
+    for cell in cells:
+        dataset = datasets[cell.benchmark]
+        kind = (cell.benchmark, cell.method)
+        if kind not in rates:
+            rates[kind] = _measure(cell, dataset, backbone, preset, overrides)
+        train_seconds, encode_rate, size = rates[kind]
+        identity = cell.pretrain_identity(dataset)
+        due = identity not in counted and not pretrain_folder(Path(output), cell, identity).exists()
+        counted.add(identity)
+        passes = getattr(cell.resolved.protocol, "epochs", 1)
+        evaluation = len(dataset) * passes / encode_rate
+        rows.append(
+            Planned(
+                cell.title,
+                store.has(cell.identity(dataset)),
+                evaluation + (train_seconds if due else 0.0),
+                size if due else 0,
+            )
+        )
+    return rows
+
+
+def _measure(
+    cell: Cell, dataset: Dataset, backbone: str | None, preset: str | None, overrides: Sequence[str]
+) -> tuple[float, float, int]:
+    """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
+    weights, train = check_buildable(cell, dataset), cell.resolved.train
+    own = [word for word in overrides if not word.startswith("protocol.")]
+    with torch.random.fork_rng(devices=[]):
+        found = speed(
+            cell.method, benchmark=cell.benchmark, backbone=backbone, preset=preset, steps=STEPS, overrides=own
+        )
+    seconds = 0.0
+    if METHODS.get(cell.method).trains:
+        clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
+        steps = train.epochs * max(1, clips // train.batch_size)
+        seconds = steps * found["pretraining"]["step_seconds"]["median"]
+    size = weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
+    return seconds, found["encoding"]["samples_per_second"], size

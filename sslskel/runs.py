@@ -1,0 +1,57 @@
+"""Pretraining runs of a results folder: what is there, and removing what no record needs."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslskel.engine.checkpoint import latest, read_meta
+from sslskel.engine.checkpoint import read_state as read_state
+from sslskel.errors import UsageError
+from sslskel.results.store import ResultStore
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder below ``pretrain/``."""
+
+    folder: Path
+    identity: str
+    step: int
+    finished: bool
+    records: int
+    """How many records were made with its encoder."""
+    bytes: int
+
+
+def list_runs(output: Path | str) -> list[Run]:
+    """Every pretraining run of a results folder, by name. Raises ``UsageError`` where there is no folder."""
+    output = Path(output)
+    if not output.is_dir():
+        raise UsageError(f"there is no results folder {output}")
+    records, _ = ResultStore(output).read_all()
+    used = Counter(record.pretrain_identity for record in records)
+    return [_describe(folder, used) for folder in sorted((output / "pretrain").glob("*")) if folder.is_dir()]
+
+
+def prune(output: Path | str, *, really: bool) -> list[Run]:
+    """Runs whose encoder no record names; removed from disk where ``really``.
+
+    An unfinished run is one of them: pruning it gives up its progress.
+    """
+    unused = [run for run in list_runs(output) if run.records == 0]
+    if really:
+        for run in unused:
+            shutil.rmtree(run.folder)
+    return unused
+
+
+def _describe(folder: Path, used: Counter[str]) -> Run:
+    step = latest(folder)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if step is None:
+        return Run(folder, "", 0, False, 0, size)
+    identity, state = str(read_meta(step).get("identity", "")), read_state(step)
+    return Run(folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size)
