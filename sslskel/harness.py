@@ -20,8 +20,8 @@ from sslskel.cell import Cell, digest, evaluation_identity, grid
 from sslskel.compose import Resolved, compose, from_plain
 from sslskel.config import EngineConfig
 from sslskel.data.prepare import open_benchmark
-from sslskel.dataset import Dataset
 from sslskel.data.transforms import clip_spec
+from sslskel.dataset import Dataset
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
