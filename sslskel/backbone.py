@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.batch import Batch
+from sslskel.noise import Noise
 from sslskel.view import ClipSpec
 
 EmptyBodies = Literal["reference", "ignore"]
@@ -44,6 +45,9 @@ class Backbone(nn.Module, ABC):
     def pool(self, features: Tensor) -> Tensor:
         """(P, T', V', D) -> (P, D); the mean, unless the released code does otherwise."""
         return features.mean(dim=(1, 2))
+
+    def bind(self, noise: Noise) -> None:
+        """Where draws of the next training passes come from (drop path); most backbones need none."""
 
 
 @runtime_checkable
@@ -123,13 +127,13 @@ class PooledEncoder(Encoder):
         self.empty_bodies: EmptyBodies = empty_bodies
         self.prepare = prepare
 
-    def _features(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    def _features(self, batch: Batch, persons: int) -> tuple[Tensor, Tensor | None]:
         """Features of the present rows (P, T', V', D), and of the empty body (T', V', D) if any is missing."""
         if self.backbone.joins_persons:
             dense = batch.dense(self.spec.persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
             return self.backbone(self.prepare(dense)), None
         tracks = batch.tracks
-        missing = batch.num_clips * self.spec.persons > tracks.shape[0]
+        missing = batch.num_clips * persons > tracks.shape[0]
         if self.empty_bodies == "reference" and missing:
             tracks = (
                 torch.cat([tracks, torch.zeros_like(tracks[:1])])
@@ -140,7 +144,7 @@ class PooledEncoder(Encoder):
             return features[:-1], features[-1]
         return self.backbone(self.prepare(tracks)), None
 
-    def _over_persons(self, rows: Tensor, empty: Tensor | None, batch: Batch) -> Tensor:
+    def _over_persons(self, rows: Tensor, empty: Tensor | None, batch: Batch, persons: int) -> Tensor:
         """Mean of per-person rows (P, ...) over the persons of each clip: (N, ...)."""
         if self.backbone.joins_persons:
             return rows
@@ -151,20 +155,29 @@ class PooledEncoder(Encoder):
         if self.empty_bodies == "ignore":
             return total / present.clamp(min=1)
         if empty is not None:
-            total = total + (self.spec.persons - present) * empty
-        return total / self.spec.persons
+            total = total + (persons - present) * empty
+        return total / persons
+
+    def _pooled(self, batch: Batch, persons: int) -> Tensor:
+        features, empty = self._features(batch, persons)
+        constant = None if empty is None else self.backbone.pool(empty[None])[0]
+        return self._over_persons(self.backbone.pool(features), constant, batch, persons)
 
     def clip(self, batch: Batch) -> Tensor:
-        features, empty = self._features(batch)
-        pooled = self.backbone.pool(features)
-        return self._over_persons(pooled, None if empty is None else self.backbone.pool(empty[None])[0], batch)
+        return self._pooled(batch, self.spec.persons)
+
+    def forward(self, dense: Tensor) -> Tensor:
+        """(N, C, T, V, M) -> (N, D), averaged over the M slots given, whatever ``spec.persons`` says."""
+        return self._pooled(Batch.from_dense(dense), dense.shape[-1])
 
     def steps(self, batch: Batch) -> Tensor:
-        features, empty = self._features(batch)
-        return self._over_persons(features.mean(2), None if empty is None else empty.mean(1), batch)
+        features, empty = self._features(batch, self.spec.persons)
+        return self._over_persons(
+            features.mean(2), None if empty is None else empty.mean(1), batch, self.spec.persons
+        )
 
     def tokens(self, batch: Batch) -> Tensor:
-        features, empty = self._features(batch)
+        features, empty = self._features(batch, self.spec.persons)
         if self.backbone.joins_persons:
             return features[:, None]
         shape = (batch.num_clips, self.spec.persons, *features.shape[1:])

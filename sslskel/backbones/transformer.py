@@ -1,0 +1,197 @@
+"""The transformer encoder of MAMP (Mao et al., ICCV 2023) over space-time tokens of one person.
+
+Its blocks serve decoders too; masking, decoding and losses belong to the methods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+from torch import Tensor, nn
+
+from sslskel.backbone import Backbone
+from sslskel.config import require
+from sslskel.errors import UsageError
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec
+
+
+@dataclass
+class TransformerConfig:
+    """Sizes of the encoder; defaults are those of the released MAMP models."""
+
+    dim: int = 256
+    depth: int = 8
+    heads: int = 8
+    mlp_ratio: float = 4.0
+    segment: int = 4
+    """Frames per token."""
+    qkv_bias: bool = True
+    drop_path: float = 0.0
+    """Chance of skipping the last block's branches in training; earlier blocks rise to it linearly from 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "depth", "heads", "segment"):
+            require(getattr(self, name) >= 1, f"backbone.{name} is {getattr(self, name)}; it must be at least 1")
+        require(
+            self.dim % self.heads == 0, f"backbone.dim={self.dim} is not divisible by backbone.heads={self.heads}"
+        )
+        require(
+            self.dim * self.mlp_ratio >= 1,
+            f"backbone.mlp_ratio is {self.mlp_ratio}; the hidden layer needs at least one unit",
+        )
+        require(0 <= self.drop_path < 1, f"backbone.drop_path is {self.drop_path}; it must be in [0, 1)")
+
+
+def patchify(tracks: Tensor, segment: int) -> Tensor:
+    """Cut tracks into tokens: (P, T, V, C) -> (P, L, segment*C), L = T/segment * V.
+
+    Tokens are time-major (token l*V + v), values frame by frame, coordinates innermost.
+    """
+    return tracks.unflatten(1, (-1, segment)).transpose(2, 3).flatten(3).flatten(1, 2)
+
+
+def take_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
+    """Per row, the tokens with these ids, in their order: (P, L, D), (P, K) -> (P, K, D)."""
+    first = torch.arange(ids.shape[0], device=ids.device)[:, None] * tokens.shape[1]
+    return tokens.flatten(0, 1).index_select(0, (first + ids).flatten()).unflatten(0, ids.shape)
+
+
+def init_linears(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases for every linear layer inside, as released."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def learned_table(*shape: int) -> nn.Parameter:
+    """A table of positions or mask tokens: normal with s.d. 0.02, cut at +-2, as released."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one joint projection to queries, keys and values."""
+
+    def __init__(self, dim: int, heads: int, qkv_bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(P, L, D) -> (P, L, D)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return mixed
+
+
+class MLP(nn.Module):
+    """Two linear layers with an exact GELU between them."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class Block(nn.Module):
+    """One pre-norm transformer block: attention, then MLP, each added to its input."""
+
+    def __init__(self, dim: int, heads: int, mlp_ratio: float, qkv_bias: bool = True) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = Attention(dim, heads, qkv_bias)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = MLP(dim, round(dim * mlp_ratio))
+
+    def forward(self, x: Tensor, branches: Tensor | None = None) -> Tensor:
+        """(P, L, D) -> (P, L, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row."""
+        attended = self.attn(self.norm1(x))
+        x = x + (attended if branches is None else branches[0] * attended)
+        changed = self.mlp(self.norm2(x))
+        return x + (changed if branches is None else branches[1] * changed)
+
+
+class Transformer(Backbone):
+    """Segment embedding, joint and time positions, pre-norm blocks, final norm; a ``TokenBackbone``.
+
+    Raises ``UsageError`` where ``clip.frames`` is not a whole number of segments, and
+    at the first pass over tracks of another shape than the clip's.
+    """
+
+    Config = TransformerConfig
+
+    def __init__(self, config: TransformerConfig, clip: ClipSpec) -> None:
+        super().__init__(config, clip)
+        require(
+            clip.frames % config.segment == 0,
+            f"clip.frames={clip.frames} is not divisible by backbone.segment={config.segment};"
+            f" the nearest that is: {max(1, round(clip.frames / config.segment)) * config.segment}",
+        )
+        self.dim, self.segment = config.dim, config.segment
+        self.track_shape = (clip.frames, clip.layout.num_joints, clip.coordinates)
+        # The released embedding is a convolution with torch's own initialisation, which a
+        # linear layer over the same values shares; Xavier is for the blocks alone.
+        self.embed = nn.Linear(config.segment * clip.coordinates, config.dim)
+        self.time_table = learned_table(clip.frames // config.segment, config.dim)
+        self.joint_table = learned_table(clip.layout.num_joints, config.dim)
+        self.blocks = nn.ModuleList(
+            Block(config.dim, config.heads, config.mlp_ratio, config.qkv_bias) for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+        init_linears(self.blocks)
+        self.drop_rates = torch.linspace(0, config.drop_path, config.depth).tolist()
+        self._noise: Noise | None = None
+
+    def bind(self, noise: Noise) -> None:
+        """Draw the drop path of the following training passes from this noise, bound to their batch."""
+        self._noise = noise
+
+    def tokens(self, tracks: Tensor) -> Tensor:
+        """(P, T, V, C) -> (P, L, D), positions added, time-major."""
+        if tuple(tracks.shape[1:]) != self.track_shape:
+            wanted, found = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
+            raise UsageError(
+                f"this transformer reads tracks of {wanted} (frames x joints x coordinates), but was given {found}"
+            )
+        positions = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
+        embedded: Tensor = self.embed(patchify(tracks, self.segment)) + positions
+        return embedded
+
+    def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
+        """(P, L, D) [and (P, K) ids of the tokens to keep, in order] -> (P, L or K, D)."""
+        x = tokens if keep is None else take_tokens(tokens, keep)
+        branches = self._branches(x)
+        for at, block in enumerate(self.blocks):
+            x = block(x, None if branches is None else branches[at])
+        normed: Tensor = self.norm(x)
+        return normed
+
+    def forward(self, tracks: Tensor) -> Tensor:
+        """(P, T, V, C) -> (P, T/segment, V, D)."""
+        return self.encode(self.tokens(tracks)).unflatten(1, (-1, tracks.shape[2]))
+
+    def _branches(self, x: Tensor) -> Tensor | None:
+        """Drop-path factors (depth, 2, P, 1, 1) of a training pass, 0 or 1/(1 - rate)."""
+        if not self.training or self.drop_rates[-1] == 0:
+            return None
+        if self._noise is None:
+            raise UsageError("backbone.drop_path needs keyed noise: call backbone.bind(noise.on(batch)) before training")
+        draws = self._noise.uniform("drop_path", (len(self.drop_rates), 2), per="person")
+        if draws.shape[0] != x.shape[0]:
+            raise UsageError(
+                f"backbone.drop_path was bound to a batch of {draws.shape[0]} persons, but {x.shape[0]} came;"
+                " with empty bodies, bind and feed batch.filled(persons)"
+            )
+        rates = torch.tensor(self.drop_rates, dtype=x.dtype, device=x.device)[:, None]
+        kept = (draws.to(x.dtype) >= rates) / (1 - rates)
+        return kept.permute(1, 2, 0)[..., None, None]
