@@ -45,6 +45,10 @@ class Batch(NamedTuple):
         out = out.index_put((self.owner, self.slot), self.tracks)
         return out.permute(0, 4, 2, 3, 1)
 
+    def joined(self, persons: int) -> Tensor:
+        """(N, T, M*V, C), the rows that backbones with ``joins_persons`` take; zeros for missing persons."""
+        return self.dense(persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
+
     def filled(self, persons: int) -> Batch:
         """The same clips with all M slots as rows; absent persons are zeros, never valid."""
         count, device = self.num_clips, self.tracks.device
@@ -83,7 +87,8 @@ class Term(NamedTuple):
 
     ``total`` and ``count`` are scalars of this process; the engine sums both over
     all processes, so a mean over masked tokens stays one mean however the clips
-    are dealt out.
+    are dealt out. A loss that is no sum over clips (a cross-correlation) is computed
+    on every process from gathered features and returned whole, with a count of one.
     """
 
     total: Tensor

@@ -83,7 +83,7 @@ class Noise:
         count = math.prod(shape)
         index = torch.arange(count, dtype=torch.int64, device=item.device)
         bits = _mix(_mix(item)[..., None] + (index + 1) * _GOLDEN)
-        return bits.reshape(*item.shape, *shape)
+        return bits.reshape((*item.shape, *shape))
 
     def uniform(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32

@@ -30,6 +30,8 @@ class ClipSet(Protocol):
     """(n,) int64 stable ids."""
     labels: Tensor
     """(n,) int64; all -1 where labels are withheld (the test part)."""
+    lengths: Tensor
+    """(n,) int64 raw frames: what a protocol needs to lay windows over a clip."""
 
     def __len__(self) -> int: ...
 
@@ -69,11 +71,11 @@ class ProtocolRun:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of predictions: one per (clip, condition, draw, epoch).
+    """Rows of predictions: one per (clip, condition, draw, epoch), or several told apart by ``item``.
 
     ``values`` holds arrays with R rows, such as ``logits`` (R, num_classes) or
     ``predicted`` (R,). A protocol that trains one head and reports one epoch has
-    one row per test clip and leaves the three columns at their defaults.
+    one row per test clip and leaves the columns at their defaults.
     """
 
     keys: npt.NDArray[np.int64]
@@ -87,6 +89,9 @@ class Outcome:
     """(R,) training epoch of the head, 1-based; None means the reported one."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON."""
+    item: npt.NDArray[np.int64] | None = None
+    """(R,) which window or found segment of the clip; any number of rows per clip, none included.
+    None means exactly one row per clip in every condition, draw and epoch."""
 
 
 class Truth(NamedTuple):

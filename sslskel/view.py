@@ -20,9 +20,10 @@ class Sampler(Protocol):
     """Chooses where in the raw clip each frame of the view is read."""
 
     def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
-        """(N,) clip lengths in frames -> (N, T) float64 positions in 0..length-1.
+        """(N,) clip lengths in frames -> (N, T) float64 positions in 0..length-1, or -1 for padding.
 
-        A position between two frames is interpolated linearly. Draws are per clip.
+        A position between two frames is interpolated linearly; a padded frame is zeros and
+        not valid. Repeated, reflected and looped positions are fine. Draws are per clip.
         """
         ...
 

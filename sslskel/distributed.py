@@ -1,0 +1,119 @@
+"""Rows and sums over all processes of a run; on one process every function is the identity.
+
+For methods whose clips see each other (queues, batch statistics, mixing partners) and for
+the engine. Process r holds the r-th consecutive part of the global batch, so gathered rows
+are in global order. Starting and ending processes is the engine's business, not this file's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from sslskel.batch import Batch
+
+
+def world_size() -> int:
+    """Number of processes of this run; 1 where none were started."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this process is, from 0."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def sum_over_processes(value: Tensor) -> Tensor:
+    """The sum of a tensor of equal shape on every process, same dtype; differentiable.
+
+    The gradient of a process is the sum of what all processes send back, so each of
+    them may use the sum in its own part of the loss.
+    """
+    if world_size() == 1:
+        return value
+    result: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
+    return result
+
+
+def row_counts(rows: int, device: torch.device) -> list[int]:
+    """How many rows each process holds, in order of rank."""
+    if world_size() == 1:
+        return [rows]
+    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([rows], dtype=torch.int64, device=device))
+    return [int(count) for count in counts]
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """All rows (n_r, ...) of all processes in global order: (sum of n_r, ...); differentiable.
+
+    The processes may hold different numbers of rows, none included. The gradient is the
+    sum of what all processes send back to the own rows. Every process must call it.
+    """
+    if world_size() == 1:
+        return rows
+    counts = row_counts(rows.shape[0], rows.device)
+    result: Tensor = _Gather.apply(rows, counts)  # type: ignore[no-untyped-call]
+    return result
+
+
+def gather_batch(batch: Batch) -> Batch:
+    """The global batch, clips in global order; no gradient passes.
+
+    Costs memory and traffic of the whole batch: gather features instead where they do.
+    """
+    if world_size() == 1:
+        return batch
+    clips = row_counts(batch.num_clips, batch.key.device)
+    with torch.no_grad():
+        return Batch(
+            gather_rows(batch.tracks),
+            gather_rows(batch.valid.to(torch.uint8)).to(torch.bool),
+            gather_rows(batch.owner + sum(clips[: rank()])),
+            gather_rows(batch.slot),
+            gather_rows(batch.key),
+            gather_rows(batch.label),
+        )
+
+
+def own_rows(gathered: Tensor, rows: int) -> Tensor:
+    """The part of gathered rows that this process brought; the inverse of :func:`gather_rows`."""
+    if world_size() == 1:
+        return gathered
+    begin = sum(row_counts(rows, gathered.device)[: rank()])
+    return gathered[begin : begin + rows]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, counts: list[int]) -> Tensor:
+        ctx.counts = counts
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: rows.shape[0]] = rows
+        parts = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        begin = sum(ctx.counts[: rank()])
+        return total[begin : begin + ctx.counts[rank()]], None
