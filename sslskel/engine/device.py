@@ -1,0 +1,74 @@
+"""Devices, precision and memory: what there is, what fits, and how it is described in a record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sslskel.config import Precision
+from sslskel.errors import UsageError
+
+AUTOCAST = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
+
+
+def available_devices() -> list[str]:
+    """Names that :func:`resolve_device` accepts on this machine."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ["cpu", *(["cuda"] if cuda else []), *cuda, *mps]
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` takes a GPU where there is one; raises ``UsageError`` for a device that is not there."""
+    have = available_devices()
+    if name == "auto":
+        name = next((device for device in ("cuda", "mps") if device in have), "cpu")
+    if name not in have:
+        raise UsageError(f"there is no device '{name}' on this machine (there are: auto, {', '.join(have)})")
+    return torch.device(name)
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Raise ``UsageError`` for a precision the device cannot train in."""
+    refused = {"cpu": {Precision.fp16}, "mps": {Precision.fp64, Precision.fp16}}.get(device.type, set())
+    if precision in refused:
+        raise UsageError(f"device '{device}' cannot train in {precision.value}; take fp32 or bf16")
+    if device.type == "cuda" and precision is Precision.bf16 and not torch.cuda.is_bf16_supported():
+        raise UsageError(f"device '{device}' has no bf16; take fp32 or fp16")
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    """Mixed precision where the run asked for it, else nothing."""
+    if precision not in AUTOCAST:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=AUTOCAST[precision])
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: most that was allocated on a GPU, or most that this process held on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(most if sys.platform == "darwin" else most * 1024)
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and GPUs of this machine."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"cpu": _processor(), "cores": os.cpu_count() or 1, "threads": torch.get_num_threads(), "gpus": gpus}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

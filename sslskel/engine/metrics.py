@@ -1,0 +1,40 @@
+"""The log of a run: one JSON line per logged step, each step once however often it was resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+NAME = "metrics.jsonl"
+
+
+class MetricsFile:
+    """Appends to ``folder/metrics.jsonl``; lines after the step that training resumes from are dropped."""
+
+    def __init__(self, folder: Path, resumed_step: int) -> None:
+        self._path = folder / NAME
+        kept = [line for line in self._lines() if _step(line) <= resumed_step]
+        temporary = folder / f".{NAME}.tmp-{os.getpid()}"
+        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def _lines(self) -> list[str]:
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if _step(line) >= 0]
+
+    def write(self, values: Mapping[str, float | int]) -> None:
+        """Add one line; ``values`` has the key ``step``."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(values)) + "\n")
+
+
+def _step(line: str) -> int:
+    """The step of a line; -1 for one that a crash cut short."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return -1

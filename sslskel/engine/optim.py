@@ -1,0 +1,66 @@
+"""Optimisers from a method's parameter groups, and their state as plain tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sslskel.config import Optimiser, TrainConfig
+from sslskel.errors import CheckpointError
+from sslskel.method import PretextMethod
+
+FUSED = ("cpu", "cuda")
+
+
+def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Optimizer:
+    """The run's optimiser over the method's groups; a group's own values win over ``train``.
+
+    Fused kernels are used where they exist: they can skip an update by a flag on the
+    device, so that a non-finite step needs no host synchronisation.
+    """
+    groups = [dict(group) for group in method.parameter_groups() if group["params"]]
+    fused = {p.device.type for group in groups for p in group["params"]} <= set(FUSED)
+    if train.optimiser is Optimiser.sgd:
+        return torch.optim.SGD(
+            groups,
+            lr=train.lr,
+            momentum=train.momentum,
+            weight_decay=train.weight_decay,
+            nesterov=train.nesterov,
+            fused=fused,
+        )
+    return torch.optim.AdamW(
+        groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused
+    )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group; a group's ``lr_scale`` multiplies it (layer decay)."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Per-parameter state, named ``<index>.<name>``; rates and options are rebuilt from the config."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"{index}.{name}": value.detach().cpu().contiguous()
+        for index, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what :func:`optimiser_tensors` gave; ``CheckpointError`` where it is for other parameters."""
+    whole = optimiser.state_dict()
+    count = sum(len(group["params"]) for group in whole["param_groups"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        if int(index) >= count:
+            raise CheckpointError(f"optimiser state is for parameter {index}, but the method has {count}")
+        state.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
