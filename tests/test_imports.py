@@ -1,0 +1,79 @@
+"""Who may import whom: the floors of .importlinter, and what plugins may take from the framework."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDED = ("methods", "benchmarks", "configs")
+
+
+def imported(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything a file imports, names of ``from`` imports included."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}:{node.lineno}: write imports in full, they are read by people"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def faults_of_framework(files: list[Path]) -> list[str]:
+    """Imports of folded packages by the framework, which must know its plugins by name alone."""
+    banned = tuple(f"sslskel.{folder}" for folder in FOLDED)
+    return [
+        f"{file.name}:{line} imports {name}"
+        for file in files
+        for line, name in imported(file)
+        if f"{name}.".startswith(tuple(f"{package}." for package in banned))
+    ]
+
+
+def faults_of_plugins(folder: Path) -> list[str]:
+    """Imports by built-in plugins of private names, or of one another."""
+    found = []
+    for file in sorted(folder.rglob("*.py")):
+        own = f"sslskel.{folder.name}." + file.relative_to(folder).parts[0].removesuffix(".py")
+        for line, name in imported(file):
+            if not name.startswith("sslskel.") or f"{name}.".startswith(f"{own}."):
+                continue
+            private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+            sibling = name.split(".")[1] in FOLDED
+            if private or sibling:
+                found.append(f"{folder.name}/{file.relative_to(folder)}:{line} imports {name}")
+    return found
+
+
+def test_imports_go_downstairs_only() -> None:
+    script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_framework_names_no_method_and_no_benchmark() -> None:
+    assert not faults_of_framework(sorted((ROOT / "sslskel").rglob("*.py")))
+
+
+@pytest.mark.parametrize("folder", ["methods", "benchmarks"])
+def test_plugins_take_public_names_and_nothing_of_each_other(folder: str) -> None:
+    assert not faults_of_plugins(ROOT / folder)
+
+
+def test_these_checks_can_fail(tmp_path: Path) -> None:
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.noise import _mix, Noise\n")
+    (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.batch import Batch\n")
+    assert faults_of_plugins(folder) == [
+        "methods/a.py:1 imports sslskel.methods.b.B",
+        "methods/a.py:2 imports sslskel.noise._mix",
+    ]
+    assert len(faults_of_framework([folder / "a.py"])) == 1
