@@ -229,7 +229,7 @@ class _Pending:
         names = ", ".join(str(name) for name in run.source.names(self.rows)[:8])
         raise RunError(
             f"step {self.step}: {what}{where}; clips of the step: {names}{' ...' if len(self.rows) > 8 else ''}."
-            f" No weight was changed by it and no checkpoint was written after it; lower train.lr or look at these clips"
+            " No weight was changed by it and no checkpoint was written after it; lower train.lr or look at the clips"
         )
 
 

@@ -1,0 +1,74 @@
+"""The linear head of the released MAMP probe: its weights, its step, its batches.
+
+Encoders and clips are not known here: a head sees features and labels only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslskel.noise import Noise
+
+
+class LinearHead(nn.Module):
+    """BatchNorm without scale and shift (eps 1e-6), then one linear layer: (N, D) -> (N, num_classes).
+
+    The weight starts as a normal of s.d. 0.01, the bias at 0, both from ``noise`` alone.
+    The released code cuts that normal at +-2, 200 standard deviations away, which
+    these draws never reach. Its ``head.fc.0`` and ``head.fc.1`` are ``norm`` and ``fc`` here.
+    """
+
+    def __init__(self, dim: int, num_classes: int, noise: Noise, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(dim, affine=False, eps=1e-6, dtype=dtype)
+        # A linear layer built the usual way would draw from the global generator.
+        self.fc = nn.utils.skip_init(nn.Linear, dim, num_classes, dtype=dtype)
+        with torch.no_grad():
+            self.fc.weight.copy_(0.01 * noise.normal("head weight", (num_classes, dim), "batch", dtype))
+            self.fc.bias.zero_()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N, num_classes) logits."""
+        logits: Tensor = self.fc(self.norm(features))
+        return logits
+
+
+def cosine_rate(base: float, step: int, steps: int) -> float:
+    """Learning rate of a step: half a cosine from ``base`` at step 0 to 0 at step ``steps``."""
+    return base * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def mini_batches(order: Tensor, size: int) -> list[Tensor]:
+    """Cut an order (n,) into batches of ``size``; a last batch of one joins the one before.
+
+    One clip has no batch statistics. The released loader drops what does not fill a
+    batch, which on a small training part leaves out a good share of every epoch.
+    """
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+def fit_epoch(
+    head: LinearHead, optimiser: torch.optim.Optimizer, features: Tensor, labels: Tensor, batches: list[Tensor]
+) -> Tensor:
+    """One epoch of cross-entropy over mini-batches of rows; the optimiser's groups carry ``rates`` per step.
+
+    Returns the mean loss over the epoch's clips, a scalar on the features' device.
+    """
+    head.train()
+    total = features.new_zeros(())
+    for at, rows in enumerate(batches):
+        for group in optimiser.param_groups:
+            group["lr"] = group["rates"][at]
+        loss = functional.cross_entropy(head(features[rows]), labels[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += loss.detach() * len(rows)
+    return total / len(features)
