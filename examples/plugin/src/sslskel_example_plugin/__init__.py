@@ -1,0 +1,1 @@
+"""One method for sslskel, found through the entry point in pyproject.toml."""
