@@ -1,0 +1,182 @@
+"""The files of a prepared dataset, byte by byte: arrays with a fixed header, JSON, manifest, fingerprint.
+
+Which files there are, how they are filled and how they are opened is in ``store.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel.dataset import DatasetInfo
+from sslskel.errors import DataError
+from sslskel.skeleton import SkeletonLayout
+
+FORMAT = 1
+"""Bumped when the files of a prepared dataset change their meaning."""
+MANIFEST = "manifest.json"
+HEADER_BYTES = 128
+CHUNK = 1 << 22
+
+
+class FileFact(NamedTuple):
+    """What the manifest knows of one file."""
+
+    size: int
+    sha256: str
+
+
+def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """The header of a C-ordered ``.npy`` file (format 1.0), always 128 bytes and little-endian.
+
+    Written here rather than by numpy because its padding differs between numpy
+    versions, and fingerprints must not.
+    """
+    text = f"{{'descr': {dtype.newbyteorder('<').str!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
+    size = HEADER_BYTES - 10
+    return b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1).encode("ascii") + b"\n"
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array as ``.npy``, little-endian whatever this machine is, and sync it."""
+    fixed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    with path.open("wb") as file:
+        file.write(npy_header(fixed.dtype, fixed.shape))
+        file.write(fixed.tobytes())
+        sync(file)
+
+
+def parse_array(content: bytes) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` file written by :func:`write_array`; the caller has checked its digest."""
+    header = content[10:HEADER_BYTES].decode("ascii")
+    described, shape = header.split("'descr': '")[1].split("'")[0], header.split("'shape': (")[1].split(")")[0]
+    sizes = tuple(int(word) for word in shape.split(",") if word.strip())
+    array = np.frombuffer(content, dtype=np.dtype(described), offset=HEADER_BYTES).reshape(sizes)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def sync(file: BinaryIO) -> None:
+    """Make sure that what was written is on the disk, not only on its way."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable (a no-op where folders cannot be opened)."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fact_of(path: Path) -> FileFact:
+    """Size and sha256 of a file, read in pieces of 4 MiB."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileFact(size, digest.hexdigest())
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write one JSON file, the same bytes for the same data, and sync it."""
+    with path.open("wb") as file:
+        file.write(json_bytes(data))
+        sync(file)
+
+
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    """Canonical JSON: sorted keys, indented, ASCII, newline at the end."""
+    return (json.dumps(data, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def write_manifest(folder: Path, facts: Mapping[str, FileFact]) -> None:
+    """Write ``manifest.json``: format, and size and sha256 of every other file."""
+    files = {name: fact._asdict() for name, fact in facts.items()}
+    write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "self": _digest_of(files)})
+
+
+def read_manifest(folder: Path, mend: str) -> dict[str, FileFact]:
+    """File name -> size and sha256; raises ``DataError`` where the manifest is missing, damaged or foreign."""
+    path = folder / MANIFEST
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"'{folder}' is not a prepared dataset: it has no {MANIFEST}; {mend}") from None
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
+    try:
+        data = json.loads(content)
+        if data["format"] != FORMAT:
+            raise DataError(
+                f"'{folder}' is in dataset format {data['format']}, this version reads format {FORMAT}; {mend}"
+            )
+        facts = {str(name): FileFact(int(f["size"]), str(f["sha256"])) for name, f in data["files"].items()}
+        # Comparing the bytes too leaves no byte of the file that could change unnoticed.
+        sound = data["self"] == _digest_of(data["files"]) and content == json_bytes(data)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise DataError(f"'{path}' is damaged; {mend}")
+    return facts
+
+
+def _digest_of(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json_bytes(data)).hexdigest()
+
+
+def fingerprint(info: DatasetInfo, facts: Mapping[str, FileFact]) -> str:
+    """sha256 over the digests of all array files and everything in ``info`` that shapes numbers.
+
+    Licence and source files are left out: the same numbers from another archive
+    are the same dataset.
+    """
+    shaping = {k: v for k, v in info_to_json(info).items() if k not in ("licence", "source")}
+    arrays = {name: fact.sha256 for name, fact in facts.items() if name.endswith(".npy")}
+    return _digest_of({"format": FORMAT, "info": shaping, "arrays": arrays})
+
+
+def info_to_json(info: DatasetInfo) -> dict[str, Any]:
+    """Plain data, read back by :func:`info_from_json`."""
+    return {
+        "name": info.name,
+        "version": info.version,
+        "layout": info.layout.to_json(),
+        "classes": list(info.classes),
+        "fps": float(info.fps),
+        "unit": info.unit,
+        "coordinates": info.coordinates,
+        "persons": info.persons,
+        "recipe": info.recipe,
+        "licence": info.licence,
+        "source": dict(info.source),
+    }
+
+
+def info_from_json(data: Mapping[str, Any]) -> DatasetInfo:
+    """Build from plain data; raises ``KeyError``, ``TypeError`` or ``ValueError`` where a field is wrong."""
+    return DatasetInfo(
+        name=str(data["name"]),
+        version=int(data["version"]),
+        layout=SkeletonLayout.from_json(data["layout"]),
+        classes=tuple(str(c) for c in data["classes"]),
+        fps=float(data["fps"]),
+        unit=str(data["unit"]),
+        coordinates=int(data["coordinates"]),
+        persons=int(data["persons"]),
+        recipe=str(data["recipe"]),
+        licence=str(data["licence"]),
+        source={str(k): str(v) for k, v in data["source"].items()},
+    )

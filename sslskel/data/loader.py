@@ -1,0 +1,232 @@
+"""Whole batches of views, straight from the stored frames: gather, interpolate, augment.
+
+Which positions are read and how a batch is changed is decided by the transforms;
+shuffling and epochs are the engine's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.dataset import Dataset
+from sslskel.errors import UsageError
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+RESIDENT_SHARE = 0.5
+"""Share of an accelerator's free memory that stored frames may take."""
+
+
+class ClipSource:
+    """Some clips of a dataset, ready to be drawn in whole batches; a ``protocol.ClipSet``.
+
+    ``rows`` are clip rows of the dataset (n,), in any order. On the CPU frames are
+    read from the memory map (the system's page cache keeps what fits); on an
+    accelerator they are copied there once if they take at most half of its free
+    memory (``resident`` decides otherwise), else each batch is copied. A view
+    depends on the clip's key and the noise alone, never on the rest of the batch.
+
+    Labels are -1 where ``labels`` is false. Raises ``UsageError`` for rows that
+    are not in the dataset.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: npt.NDArray[np.int64] | Tensor,
+        spec: ClipSpec,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        labels: bool = True,
+        resident: bool | None = None,
+    ) -> None:
+        self.dataset, self.spec = dataset, spec
+        self.device, self.dtype = torch.device(device), dtype
+        self.rows = _positions(rows, len(dataset), f"dataset '{dataset.info.name}'")
+        self._tracks = _TrackTable(dataset)
+        self._frames = _Frames(dataset, self._tracks, self.rows, self.device, resident)
+        self._set_columns(labels)
+
+    def _set_columns(self, labels: bool) -> None:
+        columns = self.dataset
+        self.keys = torch.from_numpy(columns.keys.copy())[self.rows]
+        known = torch.from_numpy(columns.labels.copy())[self.rows]
+        self.labels = known if labels else torch.full_like(known, -1)
+        self._shown = labels
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def names(self, positions: Tensor | None = None) -> list[str]:
+        """Names of the clips at these positions (default: all)."""
+        rows = self.rows if positions is None else self.rows[_positions(positions, len(self), "this set")]
+        return [str(name) for name in self.dataset.names[rows.numpy()]]
+
+    def subset(self, rows: Tensor) -> ClipSource:
+        """The clips at these positions, in this order; stored frames are shared, not copied."""
+        other = ClipSource.__new__(ClipSource)
+        other.dataset, other.spec, other.device, other.dtype = self.dataset, self.spec, self.device, self.dtype
+        other.rows = self.rows[_positions(rows, len(self), "this set")]
+        other._tracks, other._frames = self._tracks, self._frames
+        other._set_columns(self._shown)
+        return other
+
+    def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
+        """Every clip once, in order, ``size`` clips at a time (the last batch may be smaller)."""
+        for positions in torch.arange(len(self)).split(size):
+            yield self.batch(positions, view, noise)
+
+    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise) -> Batch:
+        """One view of the clips at ``positions`` (N,), in this order.
+
+        ``noise`` is that of the view (``noise.view(i)`` where a method has several).
+        A person with no valid frame in the view has no row.
+        """
+        at = _positions(positions, len(self), "this set")
+        rows = self.rows[at]
+        owner, track = self._tracks.of(rows)
+        key, label = self.keys[at].to(self.device), self.labels[at].to(self.device)
+        slot = self._tracks.slot[track].to(self.device)
+        seed = Batch(
+            torch.zeros(len(track), 0, *self._frames.shape, dtype=self.dtype, device=self.device),
+            torch.zeros(len(track), 0, dtype=torch.bool, device=self.device),
+            owner.to(self.device),
+            slot,
+            key,
+            label,
+        )
+        lengths = self._tracks.clip_length[rows].to(self.device)
+        read = view.sample(lengths, self.spec.frames, noise.on(seed))
+        tracks, valid = self._frames.read(read[seed.owner], track, self.dtype)
+        batch = seed._replace(tracks=tracks, valid=valid)
+        if not bool(self._tracks.whole[track].all()):
+            batch = _present(batch)
+        for augment in view.augment:
+            batch = augment(batch, noise.on(batch), self.spec)
+        return batch
+
+
+def _positions(rows: npt.NDArray[np.int64] | Tensor, count: int, where: str) -> Tensor:
+    """Rows as int64 on the CPU, all inside 0..count-1."""
+    at = torch.as_tensor(rows)
+    if at.dtype not in (torch.int64, torch.int32) or at.ndim != 1:
+        raise UsageError(f"rows of {where} are whole numbers in one dimension, not {at.dtype} {tuple(at.shape)}")
+    at = at.to("cpu", torch.int64)
+    outside = at[(at < 0) | (at >= count)]
+    if len(outside):
+        raise UsageError(f"row {int(outside[0])} is not among the {count} clips of {where}")
+    return at
+
+
+def _present(batch: Batch) -> Batch:
+    """Only the persons that are seen in at least one frame of the view."""
+    kept = batch.valid.any(1).nonzero()[:, 0]
+    return batch._replace(**{name: getattr(batch, name)[kept] for name in ("tracks", "valid", "owner", "slot")})
+
+
+class _TrackTable:
+    """Index arrays of all tracks of a dataset as CPU tensors, (k,) or (n,) each."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        def column(array: npt.NDArray[np.int64]) -> Tensor:
+            return torch.from_numpy(array.copy())
+
+        self.slot, self.begin = column(dataset.track_slot), column(dataset.track_begin)
+        self.length, self.offset = column(dataset.track_length), column(dataset.track_offset)
+        self.clip_length = column(dataset.lengths)
+        owner = column(dataset.track_clip)
+        self._count = torch.bincount(owner, minlength=len(dataset))
+        self._first = self._count.cumsum(0) - self._count
+        ends = np.asarray(dataset.track_offset)
+        seen = np.logical_and.reduceat(np.asarray(dataset.valid), ends) if len(ends) else np.zeros(0, np.bool_)
+        self.whole = torch.from_numpy(seen) & (self.length == self.clip_length[owner])
+        """(k,) True where the person is seen in every frame of the clip, whatever the crop."""
+
+    def of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(N,) clip rows -> (P,) place of the owner among them and (P,) track, sorted by owner, then slot."""
+        count = self._count[rows]
+        owner = torch.arange(len(rows)).repeat_interleave(count)
+        within = torch.arange(len(owner)) - (count.cumsum(0) - count)[owner]
+        return owner, self._first[rows][owner] + within
+
+
+class _Frames:
+    """Stored frames, on the device where they fit, and linear interpolation between them."""
+
+    def __init__(
+        self, dataset: Dataset, tracks: _TrackTable, rows: Tensor, device: torch.device, resident: bool | None
+    ) -> None:
+        self.shape, self._device, self._tracks = dataset.joints.shape[1:], device, tracks
+        self._joints, self._valid = _shared(dataset.joints), _shared(dataset.valid)
+        self._offset = tracks.offset
+        if device.type != "cpu":
+            _, used = tracks.of(torch.unique(rows))
+            frames = int(tracks.length[used].sum())
+            size = frames * self._joints[:1].nbytes
+            if resident if resident is not None else size <= RESIDENT_SHARE * _free_bytes(device):
+                self._move(used, frames)
+
+    def _move(self, used: Tensor, frames: int) -> None:
+        """Copy the frames of the used tracks to the device, one after the other."""
+        length = self._tracks.length[used]
+        offset = length.cumsum(0) - length
+        joints = torch.empty(frames, *self.shape, dtype=self._joints.dtype, device=self._device)
+        valid = torch.empty(frames, dtype=torch.bool, device=self._device)
+        for to, at, size in zip(offset.tolist(), self._offset[used].tolist(), length.tolist(), strict=True):
+            joints[to : to + size] = self._joints[at : at + size]
+            valid[to : to + size] = self._valid[at : at + size]
+        self._joints, self._valid = joints, valid
+        self._offset = torch.full_like(self._offset, -1)
+        self._offset[used] = offset
+
+    def read(self, positions: Tensor, track: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """(P, T) positions in the clip and (P,) tracks -> (P, T, V, C) joints and (P, T) valid flags.
+
+        Frames outside a track's interval count as zeros, as in dense arrays. A frame
+        of the view is valid where every stored frame it is made of is.
+        """
+        device = positions.device
+        begin, length = (c[track].to(device)[:, None] for c in (self._tracks.begin, self._tracks.length))
+        offset = self._offset[track].to(device)[:, None]
+        low = positions.floor()
+        share = positions - low
+        out, sound = None, torch.ones_like(positions, dtype=torch.bool)
+        for step, weight in ((0, 1 - share), (1, share)):
+            frame = low.to(torch.int64) + step - begin
+            inside = (frame >= 0) & (frame < length)
+            row = offset + torch.minimum(frame.clamp(min=0), length - 1)
+            joints, valid = self._gather(row)
+            weight = torch.where(inside, weight, 0)
+            part = joints.to(dtype) * weight.to(dtype)[..., None, None]
+            out = part if out is None else out + part
+            sound &= (inside & valid) | ((share == 0) if step else False)
+        assert out is not None
+        return out, sound
+
+    def _gather(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        at = row.flatten().to(self._joints.device)
+        joints = self._joints.index_select(0, at).reshape(*row.shape, *self.shape)
+        valid = self._valid.index_select(0, at).reshape(row.shape)
+        return joints.to(self._device), valid.to(self._device)
+
+
+def _shared(array: npt.NDArray[Any]) -> Tensor:
+    """A tensor over a read-only array without a copy; nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(np.asarray(array))
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Free memory of an accelerator; 2 GiB where it cannot be asked."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    return 2.0**31

@@ -1,0 +1,144 @@
+"""From a benchmark and its source files to a prepared dataset in the user's data folder, and back.
+
+How a dataset is stored is in ``store.py``; how a source is read is the importer's
+business in ``benchmarks/``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sslskel.benchmark import Benchmark, ImportReport
+from sslskel.data.format import info_to_json
+from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.dataset import Clip
+from sslskel.errors import DataError, UsageError
+
+Advance = Callable[[str, int, int], None]
+"""Reports progress: (what, done, of); ``of`` is 0 where the number is not known."""
+
+
+def data_root() -> Path:
+    """Folder of all prepared datasets: $SSLSKEL_DATA, else sslskel/datasets in the user's cache."""
+    if chosen := os.environ.get("SSLSKEL_DATA"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "sslskel" / "datasets"
+
+
+def locate(benchmark: Benchmark, root: Path | None = None) -> Path:
+    """Where a benchmark's prepared dataset lies or would lie."""
+    info = benchmark.info
+    folder = info.name if info.recipe == "default" else f"{info.name}-{info.recipe}"
+    return (root or data_root()) / folder
+
+
+def command(benchmark: Benchmark) -> str:
+    """The command line that prepares this benchmark."""
+    return f"sslskel data prepare {benchmark.name}" + ("" if benchmark.embedded else " --source PATH")
+
+
+def prepare(
+    benchmark: Benchmark, sources: Sequence[Path], root: Path | None = None, advance: Advance | None = None
+) -> Path:
+    """Import a benchmark and return the folder of the prepared dataset; safe to repeat.
+
+    Raises ``DataError`` for a missing, empty, damaged or incomplete source,
+    ``RunError`` for a full disk; nothing half-written is left in either case.
+    """
+    sources, report = [Path(source) for source in sources], ImportReport()
+    _check_sources(benchmark, sources)
+    target = locate(benchmark, root)
+    clips = _counted(benchmark, benchmark.read(sources, report), advance)
+    write_dataset(
+        target,
+        benchmark.info,
+        clips,
+        report=report,
+        check=lambda dataset, said: _check_counts(benchmark, dataset, said),
+    )
+    return target
+
+
+def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredDataset:
+    """Open a benchmark's prepared dataset; an embedded one is prepared on first use.
+
+    Raises ``DataError`` that names the command to run where the dataset is not
+    prepared, was prepared by another version of the benchmark, or is damaged.
+    """
+    target, mend = locate(benchmark, root), f"run '{command(benchmark)}'"
+    if target.exists():
+        dataset = open_dataset(target, mend)
+        if _describes(benchmark, dataset):
+            return dataset
+        if not benchmark.embedded:
+            raise DataError(
+                f"'{target}' was prepared for version {dataset.info.version} of '{benchmark.name}',"
+                f" this is version {benchmark.info.version} with a different description; {mend}"
+            )
+    elif not benchmark.embedded:
+        raise DataError(f"benchmark '{benchmark.name}' is not prepared ('{target}' does not exist); {mend}")
+    prepare(benchmark, (), root)
+    return open_dataset(target, mend)
+
+
+def _describes(benchmark: Benchmark, dataset: StoredDataset) -> bool:
+    """Whether the stored description is the benchmark's, licence and source files aside."""
+
+    def shaping(info: dict[str, object]) -> dict[str, object]:
+        return {k: v for k, v in info.items() if k not in ("licence", "source")}
+
+    return shaping(info_to_json(benchmark.info)) == shaping(info_to_json(dataset.info))
+
+
+def _check_sources(benchmark: Benchmark, sources: Sequence[Path]) -> None:
+    if benchmark.embedded:
+        if sources:
+            raise UsageError(f"benchmark '{benchmark.name}' makes its own data; run '{command(benchmark)}'")
+        return
+    if not sources:
+        raise DataError(f"benchmark '{benchmark.name}' needs its source files; run '{command(benchmark)}'")
+    for source in sources:
+        if not source.exists():
+            raise DataError(f"source '{source}' of benchmark '{benchmark.name}' does not exist; check the path")
+        try:
+            empty = source.is_dir() and not any(source.iterdir())
+        except OSError as fault:
+            raise DataError(f"source '{source}' cannot be read: {fault.strerror}") from fault
+        if empty:
+            raise DataError(f"source '{source}' of benchmark '{benchmark.name}' is an empty folder; check the path")
+
+
+def _counted(benchmark: Benchmark, clips: Iterator[Clip], advance: Advance | None) -> Iterator[Clip]:
+    expected = benchmark.expected.get("clips", 0)
+    for done, clip in enumerate(clips, start=1):
+        yield clip
+        if advance is not None:
+            advance(f"preparing {benchmark.name}", done, expected)
+
+
+def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportReport) -> None:
+    """Compare with the numbers the benchmark expects; fewer are allowed only where files were dropped."""
+    for what, expected in benchmark.expected.items():
+        found = _count(benchmark, dataset, what)
+        if found == expected:
+            continue
+        sentence = f"{what}: found {found} clips, expected {expected}"
+        if found > expected or not report.dropped:
+            raise DataError(
+                f"the source of benchmark '{benchmark.name}' is not the one it knows ({sentence});"
+                " check that all of it, and nothing else, is there"
+            )
+        report.notes.append(f"{sentence}; {len(report.dropped)} dropped")
+
+
+def _count(benchmark: Benchmark, dataset: StoredDataset, what: str) -> int:
+    if what == "clips":
+        return len(dataset)
+    split, _, part = what.rpartition("/")
+    try:
+        return len(benchmark.split(split).part(dataset, part))
+    except DataError:
+        return 0

@@ -1,0 +1,335 @@
+"""The store of prepared datasets: written once and atomically, opened in milliseconds, verified on demand.
+
+What the bytes of the files mean is in ``format.py``; which clips are fit to be
+stored is decided in ``rows.py``.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel.benchmark import ImportReport
+from sslskel.data.format import (
+    HEADER_BYTES,
+    MANIFEST,
+    FileFact,
+    fact_of,
+    fingerprint,
+    info_from_json,
+    info_to_json,
+    npy_header,
+    parse_array,
+    read_manifest,
+    sync,
+    sync_folder,
+    write_array,
+    write_json,
+    write_manifest,
+)
+from sslskel.data.rows import CLIP_FIELDS, TRACK_FIELDS, Index
+from sslskel.dataset import Bools, Clip, DatasetInfo, Ints
+from sslskel.errors import DataError, RunError
+
+_INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
+_MEND = "prepare it again with 'sslskel data prepare'"
+_STALE_SECONDS = 86400.0
+
+
+class StoredDataset:
+    """A prepared dataset, opened; fields as in :class:`sslskel.dataset.Dataset`.
+
+    Index arrays are read and their digests checked; ``joints`` and ``valid`` are
+    memory maps whose length and header are checked, and whose content
+    :meth:`verify` checks.
+    """
+
+    names: npt.NDArray[np.str_]
+    keys: Ints
+    labels: Ints
+    lengths: Ints
+    subjects: Ints
+    cameras: Ints
+    setups: Ints
+    track_clip: Ints
+    track_slot: Ints
+    track_begin: Ints
+    track_length: Ints
+    track_offset: Ints
+    joints: npt.NDArray[Any]
+    valid: Bools
+
+    def __init__(self, path: Path, info: DatasetInfo, digest: str, facts: Mapping[str, FileFact], mend: str) -> None:
+        self.path, self.info, self.fingerprint = path, info, digest
+        self._facts, self._mend = dict(facts), mend
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def verify(self) -> None:
+        """Read every file once, in pieces of 4 MiB, and compare it with the manifest.
+
+        Raises ``DataError`` naming the first damaged file.
+        """
+        for name, fact in self._facts.items():
+            _require_same(self.path / name, fact, fact_of(self.path / name), self._mend)
+
+    def report(self) -> dict[str, Any]:
+        """What the importer dropped (``dropped``), had to say (``notes``) and found (``source``, ``counts``)."""
+        data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._mend))
+        return data
+
+
+def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
+    """Open a prepared dataset in milliseconds; ``mend`` says in an error what to do.
+
+    Checks the presence and size of every file and the content of all but
+    ``joints.npy`` and ``valid.npy``. Raises ``DataError`` naming the damaged file.
+    """
+    folder = Path(path)
+    facts = read_manifest(folder, mend)
+    for name in ("info.json", "report.json", "joints.npy", "valid.npy", *(f"{field}.npy" for field in _INDEX)):
+        if name not in facts:
+            raise DataError(f"'{folder / MANIFEST}' does not list {name}; {mend}")
+    for name, fact in facts.items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            raise DataError(f"'{folder / name}' is missing; {mend}") from None
+        if size != fact.size:
+            raise DataError(f"'{folder / name}' has {size} bytes, expected {fact.size}; {mend}")
+    _sound(folder / "report.json", facts, mend)
+    data = json.loads(_sound(folder / "info.json", facts, mend))
+    try:
+        info, digest, dtype = info_from_json(data["info"]), str(data["fingerprint"]), np.dtype(data["dtype"])
+    except (KeyError, TypeError, ValueError) as fault:
+        raise DataError(f"'{folder / 'info.json'}' lacks or garbles {fault}; {mend}") from fault
+    if digest != fingerprint(info, facts):
+        raise DataError(f"'{folder}' does not match the fingerprint it was written with; {mend}")
+    dataset = StoredDataset(folder, info, digest, facts, mend)
+    for field in _INDEX:
+        array = parse_array(_sound(folder / f"{field}.npy", facts, mend))
+        array.flags.writeable = False
+        setattr(dataset, field, array)
+    rows = int(dataset.track_length.sum())
+    shape = (rows, info.layout.num_joints, info.coordinates)
+    dataset.joints = _mapped(folder / "joints.npy", dtype, shape, mend)
+    dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), mend)
+    return dataset
+
+
+def verify_dataset(path: Path | str, mend: str = _MEND) -> None:
+    """Check every byte of a prepared dataset; raises ``DataError`` naming the damaged file."""
+    open_dataset(path, mend).verify()
+
+
+def _require_same(path: Path, expected: FileFact, found: FileFact, mend: str) -> None:
+    if found != expected:
+        raise DataError(f"'{path}' is damaged: its content does not match {MANIFEST}; {mend}")
+
+
+def _sound(path: Path, facts: Mapping[str, FileFact], mend: str) -> bytes:
+    """Content of a small file whose digest is right."""
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
+    _require_same(path, facts[path.name], FileFact(len(content), hashlib.sha256(content).hexdigest()), mend)
+    return content
+
+
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], mend: str) -> npt.NDArray[Any]:
+    """A read-only memory map of an array whose type and shape the index already tells."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+        if header != npy_header(dtype, shape) or path.stat().st_size != HEADER_BYTES + _bytes(dtype, shape):
+            raise DataError(f"'{path}' is damaged: it should hold {dtype} of shape {shape}; {mend}")
+        return np.memmap(path, dtype=dtype.newbyteorder("<"), mode="r", offset=HEADER_BYTES, shape=shape)
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
+
+
+def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+
+
+def write_dataset(
+    target: Path | str,
+    info: DatasetInfo,
+    clips: Iterable[Clip],
+    *,
+    float16: bool = False,
+    report: ImportReport | None = None,
+    check: Callable[[StoredDataset, ImportReport], None] | None = None,
+) -> str:
+    """Stream clips into a new prepared dataset and return its fingerprint.
+
+    Clips are checked one by one and never all held in memory. ``report`` is read
+    once the last clip is in; ``check`` sees the finished dataset before anybody
+    else and may add notes or raise. A dataset that already lies at ``target`` is
+    kept if it is the same, and replaced otherwise.
+
+    Raises ``DataError`` for a clip that cannot be stored (naming it) or a target
+    that is something else, ``RunError`` for a full disk. In every such case, and
+    on Ctrl-C, nothing appears under ``target``.
+    """
+    target, report = Path(target), report if report is not None else ImportReport()
+    index = Index(info, np.float16 if float16 else np.float32)
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(target)
+        _remove_stale(target)
+        temporary = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+        temporary.mkdir()
+    try:
+        _write_rows(temporary, target, index, clips)
+        with _writing(target):
+            digest = _write_index(temporary, index, report, check)
+            return _publish(temporary, target, digest)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Turn a failure of the disk into one sentence."""
+    try:
+        yield
+    except OSError as fault:
+        where = next(folder for folder in (target.parent, *target.parents) if folder.exists())
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(where).free / 2**20
+            raise RunError(
+                f"the disk is full: dataset '{target.name}' does not fit in '{where}' ({free:.0f} MiB free there);"
+                " free some space or set SSLSKEL_DATA to a folder on another disk, then run the same command again"
+            ) from fault
+        raise RunError(f"dataset '{target.name}' cannot be written to '{where}': {fault.strerror or fault}") from fault
+
+
+def _write_rows(folder: Path, target: Path, index: Index, clips: Iterable[Clip]) -> None:
+    """Append the rows of all clips to ``joints.npy`` and ``valid.npy``; the headers come last."""
+    joint_shape = (index.info.layout.num_joints, index.info.coordinates)
+    with _writing(target):
+        joints, valid = (folder / "joints.npy").open("wb"), (folder / "valid.npy").open("wb")
+    try:
+        with _writing(target):
+            for file in (joints, valid):
+                file.write(bytes(HEADER_BYTES))
+        # A failure to READ a source happens in the loop's own line, outside the guard.
+        for clip in clips:
+            for positions, seen in index.add(clip):
+                with _writing(target):
+                    joints.write(positions.astype(index.dtype.newbyteorder("<"), copy=False).tobytes())
+                    valid.write(seen.tobytes())
+        with _writing(target):
+            _finish(joints, npy_header(index.dtype, (index.rows, *joint_shape)))
+            _finish(valid, npy_header(np.dtype(np.bool_), (index.rows,)))
+    finally:
+        for file in (joints, valid):
+            with suppress(OSError):
+                file.close()
+
+
+def _finish(file: BinaryIO, header: bytes) -> None:
+    file.seek(0)
+    file.write(header)
+    sync(file)
+
+
+def _write_index(
+    folder: Path,
+    index: Index,
+    report: ImportReport,
+    check: Callable[[StoredDataset, ImportReport], None] | None,
+) -> str:
+    """Write everything but the rows; returns the fingerprint."""
+    for field, array in index.arrays().items():
+        write_array(folder / f"{field}.npy", array)
+    info = replace(index.info, source={**index.info.source, **report.source})
+    facts = {path.name: fact_of(path) for path in sorted(folder.glob("*.npy"))}
+    digest = fingerprint(info, facts)
+    write_json(folder / "info.json", {"info": info_to_json(info), "fingerprint": digest, "dtype": index.dtype.name})
+    facts["info.json"] = fact_of(folder / "info.json")
+    _write_report(folder, index, report, facts)
+    if check is not None:
+        check(open_dataset(folder), report)
+        _write_report(folder, index, report, facts)
+    sync_folder(folder)
+    return digest
+
+
+def _write_report(folder: Path, index: Index, report: ImportReport, facts: Mapping[str, FileFact]) -> None:
+    counts = {"clips": len(index.names), "rows": index.rows, "dropped": len(report.dropped)}
+    data = {"dropped": report.dropped, "notes": report.notes, "source": report.source, "counts": counts}
+    write_json(folder / "report.json", data)
+    write_manifest(folder, {**facts, "report.json": fact_of(folder / "report.json")})
+
+
+def _publish(temporary: Path, target: Path, digest: str) -> str:
+    """Give a finished dataset its name; of two equal writers the second discards its own."""
+    for _ in range(10):
+        if _same_exists(target, digest):
+            return digest
+        try:
+            temporary.rename(target)
+        except OSError as fault:
+            if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            _set_aside(target)
+        else:
+            sync_folder(target.parent)
+            return digest
+    raise RunError(f"'{target}' is being replaced by other processes again and again; let one of them finish")
+
+
+def _same_exists(target: Path, digest: str) -> bool:
+    """Whether a sound dataset with this fingerprint already has the name."""
+    try:
+        existing = open_dataset(target)
+        existing.verify()
+    except (DataError, OSError):
+        return False
+    return existing.fingerprint == digest
+
+
+def _set_aside(target: Path) -> None:
+    """Remove the older dataset; whoever has it mapped keeps reading it."""
+    _refuse_foreign(target)
+    old = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    with suppress(FileNotFoundError):
+        target.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Never replace something that this store did not write."""
+    if target.is_dir() and not target.is_symlink():
+        held = {path.name for path in target.iterdir()}
+        if not held or held & {MANIFEST, "info.json", "joints.npy"}:
+            return
+    elif not target.exists() and not target.is_symlink():
+        return
+    raise DataError(f"'{target}' exists and is not a prepared dataset; move it away or choose another folder")
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what a killed writer left behind, once it is a day old."""
+    for left in target.parent.glob(f".{target.name}.tmp-*"):
+        with suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+            if time.time() - newest > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,174 @@
+"""Batched transforms: where a view reads the raw clip, rotation, and the bone and motion streams.
+
+Everything works on whole batches on any device and draws from keyed noise only.
+Reading and interpolating the stored frames is in ``loader.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.config import ClipConfig, Stream
+from sslskel.dataset import DatasetInfo
+from sslskel.noise import Noise
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import Augment, ClipSpec, ViewSpec
+
+
+def resized(start: Tensor, length: Tensor, frames: int) -> Tensor:
+    """(N,) first frame and (N,) length of a crop -> (N, T) float64 positions of its linear resize.
+
+    Frame t of T reads at ``(t + 1/2) * length / T - 1/2``, held inside the crop:
+    linear interpolation with half-pixel centres. Positions in the crop are rounded
+    to single precision once for the ratio and once at the end, as the resize of
+    released code does; in a clip of 300 frames with a person who disappears, the
+    exact position would move a joint by some micrometres.
+    """
+    ratio = (length.to(torch.float32) / frames).to(torch.float64)[:, None]
+    step = torch.arange(frames, dtype=torch.float64, device=length.device) + 0.5
+    inside = (step * ratio - 0.5).to(torch.float32).to(torch.float64).clamp(min=0)
+    return start[:, None].to(torch.float64) + torch.minimum(inside, length[:, None].to(torch.float64) - 1)
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Sampler: a random crop of random length, resized to T frames (facts MAMP 1.5).
+
+    The length is a share of the clip drawn from U[share_min, share_max], not below
+    ``min_frames`` raw frames and not above the clip; the start is uniform.
+    Noise sites: ``crop.share`` (U[0, 1)) and ``crop.start``.
+    """
+
+    share_min: float = 0.5
+    share_max: float = 1.0
+    min_frames: int = 64
+
+    def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
+        """(N,) -> (N, T)."""
+        draw = noise.uniform("crop.share", per="clip", dtype=torch.float64)
+        share = draw * (self.share_max - self.share_min) + self.share_min
+        wanted = torch.floor(lengths * share).to(torch.int64).clamp(min=self.min_frames)
+        length = torch.minimum(wanted, lengths)
+        start = noise.integers("crop.start", lengths - length + 1, per="clip")
+        return resized(start, length, frames)
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """Sampler: the central share of the clip, resized to T frames; no chance.
+
+    ``int((1 - share) * length / 2)`` frames are left out at each end.
+    """
+
+    share: float = 0.95
+
+    def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
+        """(N,) -> (N, T)."""
+        start = torch.floor((1 - self.share) * lengths.to(torch.float64) / 2).to(torch.int64)
+        return resized(start, lengths - 2 * start, frames)
+
+
+def rotation_matrices(angles: Tensor) -> Tensor:
+    """(N, 3) radians about x, y, z -> (N, 3, 3) = Rz Ry Rx; (N, 1) -> (N, 2, 2) in the plane.
+
+    A matrix stands on the left of the coordinate vector.
+    """
+    one, zero = torch.ones_like(angles[:, 0]), torch.zeros_like(angles[:, 0])
+
+    def stacked(*entries: Tensor) -> Tensor:
+        size = math.isqrt(len(entries))
+        return torch.stack(entries, -1).reshape(-1, size, size)
+
+    if angles.shape[1] == 1:
+        cos, sin = angles[:, 0].cos(), angles[:, 0].sin()
+        return stacked(cos, -sin, sin, cos)
+    (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), angles.sin().unbind(1)
+    about_x = stacked(one, zero, zero, zero, cx, sx, zero, -sx, cx)
+    about_y = stacked(cy, zero, -sy, zero, one, zero, sy, zero, cy)
+    about_z = stacked(cz, sz, zero, -sz, cz, zero, zero, zero, one)
+    return about_z @ about_y @ about_x
+
+
+def transformed(tracks: Tensor, matrices: Tensor) -> Tensor:
+    """(P, T, V, C) with one (P, C, C) matrix per person on the left of every coordinate vector."""
+    columns = matrices[:, None, None].unbind(-1)
+    # Written out rather than as a matrix product: a product's last bits depend on how many persons share a batch.
+    products = [tracks[..., c, None] * column for c, column in enumerate(columns)]
+    return sum(products[1:], start=products[0])
+
+
+@dataclass(frozen=True)
+class RandomRotation:
+    """Augment: one random rotation about the origin per clip, all persons alike (facts MAMP 1.5).
+
+    Angles about x, y and z are U(-angle, angle) radians, R = Rz Ry Rx; 2D
+    coordinates turn in their plane by one angle. Noise site: ``rotation.angles``
+    (U[0, 1), (N, 3) or (N, 1)).
+    """
+
+    angle: float = 0.3
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        axes = 3 if batch.tracks.shape[-1] == 3 else 1
+        draw = noise.on(batch).uniform("rotation.angles", (axes,), per="clip", dtype=torch.float64)
+        matrices = rotation_matrices((2 * draw - 1) * self.angle).to(batch.tracks.dtype)
+        return batch._replace(tracks=transformed(batch.tracks, matrices[batch.owner]))
+
+
+def bone(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
+    """(..., V, C) joints -> bones: each joint minus its parent, 0 for the root."""
+    parents = [joint if parent < 0 else parent for joint, parent in enumerate(layout.parents)]
+    return tracks - tracks[..., torch.tensor(parents, device=tracks.device), :]
+
+
+def motion(tracks: Tensor, stride: int = 1) -> Tensor:
+    """(..., T, V, C) -> difference to the frame ``stride`` later; the last ``stride`` frames are 0."""
+    out = torch.zeros_like(tracks)
+    if stride < tracks.shape[-3]:
+        out[..., :-stride, :, :] = tracks[..., stride:, :, :] - tracks[..., :-stride, :, :]
+    return out
+
+
+@dataclass(frozen=True)
+class BoneStream:
+    """Augment: joints become bones. ``valid`` stays."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        return batch._replace(tracks=bone(batch.tracks, clip.layout))
+
+
+@dataclass(frozen=True)
+class MotionStream:
+    """Augment: joints become their motion, in units per frame of the view.
+
+    As in released code a person's coming and going is a jump from or to zero;
+    ``valid`` stays, so that a method can tell.
+    """
+
+    stride: int = 1
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        return batch._replace(tracks=motion(batch.tracks, self.stride))
+
+
+def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
+    """What a run's clips look like: random crop and rotation in training, central crop in test."""
+    turned: tuple[Augment, ...] = (RandomRotation(config.rotation),) if config.rotation else ()
+    streams: dict[Stream, tuple[Augment, ...]] = {Stream.bone: (BoneStream(),), Stream.motion: (MotionStream(),)}
+    stream = streams.get(config.stream, ())
+    crop = RandomCrop(config.crop_min, config.crop_max, config.min_frames)
+    return ClipSpec(
+        layout=info.layout,
+        frames=config.frames,
+        persons=info.persons,
+        coordinates=info.coordinates,
+        fps=info.fps,
+        unit=info.unit,
+        train_view=ViewSpec(crop, turned + stream),
+        test_view=ViewSpec(CentreCrop(config.test_crop), stream),
+    )
