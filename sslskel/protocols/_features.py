@@ -1,45 +1,107 @@
-"""Features of frozen encoders, clip by clip: shared by every protocol that trains no encoder."""
+"""Features of frozen encoders, one row per clip, for every protocol that trains at most a head.
+
+What is done with them is each protocol's business; no label is read here beyond whether it exists.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from sslskel.backbone import Encoder
+from sslskel.errors import DataError, RunError
 from sslskel.noise import Noise
 from sslskel.protocol import ClipSet, ProtocolRun
+from sslskel.view import ViewSpec
+
+View = Literal["train", "test"]
 
 
 @contextmanager
-def frozen(encoders: Mapping[str, Encoder]) -> Iterator[None]:
-    """Eval mode and no gradients inside; each module's mode is put back as it was found."""
-    modes: dict[nn.Module, bool] = {m: m.training for e in encoders.values() for m in e.modules()}
-    for encoder in encoders.values():
-        encoder.eval()
+def evaluating(encoders: Mapping[str, Encoder]) -> Iterator[None]:
+    """Put every module of the encoders in eval mode; on the way out each gets its own mode back."""
+    found: dict[nn.Module, bool] = {m: m.training for encoder in encoders.values() for m in encoder.modules()}
     try:
-        with torch.no_grad():
-            yield
+        for encoder in encoders.values():
+            encoder.eval()
+        yield
     finally:
-        for module, training in modes.items():
+        for module, training in found.items():
             module.training = training
 
 
-def clip_features(
-    encoders: Mapping[str, Encoder], clips: ClipSet, run: ProtocolRun, *, epoch: int | None = None, size: int = 64
-) -> Tensor:
-    """(n, D) features in the run's dtype, streams side by side in order.
+def feature_dtype(run: ProtocolRun) -> torch.dtype:
+    """Type in which heads and neighbours are computed: float64 in float64 runs, else float32."""
+    return torch.float64 if run.dtype == torch.float64 else torch.float32
 
-    ``epoch=None`` takes the test view; otherwise a training view whose draws are keyed by
-    the epoch. Call it inside :func:`frozen`.
+
+def clip_features(
+    encoders: Mapping[str, Encoder],
+    clips: ClipSet,
+    view: View,
+    noise: Noise,
+    size: int,
+    run: ProtocolRun,
+    progress: str = "",
+) -> dict[str, Tensor]:
+    """Per stream, the pooled features of all clips in order: (n, D) on the run's device.
+
+    Streams that share a view see the same crops and augmentations. Reports progress
+    under the name ``progress`` where one is given. Raises ``RunError`` where a feature
+    is not finite or of another width than the encoder says, or where the clips do not
+    come once each and in order.
     """
-    rows = []
-    for encoder in encoders.values():
-        view = encoder.spec.test_view if epoch is None else encoder.spec.train_view
-        noise = Noise(run.seed, 0 if epoch is None else epoch, run.device)
-        with run.autocast():
-            parts = [encoder.clip(batch).to(run.dtype) for batch in clips.batches(view, noise, size)]
-        rows.append(torch.cat(parts))
-    return torch.cat(rows, dim=1)
+    rows: dict[str, list[Tensor]] = {stream: [] for stream in encoders}
+    for spec, streams in _by_view(encoders, view):
+        keys, done = [], 0
+        for batch in clips.batches(spec, noise, size):
+            keys.append(batch.key.cpu())
+            for stream in streams:
+                with torch.no_grad(), run.autocast():
+                    features = encoders[stream].clip(batch)
+                rows[stream].append(features.to(feature_dtype(run)))
+            done += batch.num_clips
+            if progress:
+                run.advance(progress, done, len(clips))
+        if not torch.equal(torch.cat(keys), clips.keys.cpu()):
+            raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
+    return {stream: _checked(torch.cat(found), encoders[stream], stream, clips) for stream, found in rows.items()}
+
+
+def labelled(clips: ClipSet, part: str) -> ClipSet:
+    """The clips that have a label; raises ``DataError`` where none has."""
+    rows = (clips.labels >= 0).nonzero()[:, 0]
+    if len(rows) == 0:
+        raise DataError(f"the {part} part has {len(clips)} clips and no label; this protocol needs labelled clips")
+    return clips if len(rows) == len(clips) else clips.subset(rows)
+
+
+def _by_view(encoders: Mapping[str, Encoder], view: View) -> list[tuple[ViewSpec, list[str]]]:
+    groups: list[tuple[ViewSpec, list[str]]] = []
+    for stream, encoder in encoders.items():
+        wanted = encoder.spec.train_view if view == "train" else encoder.spec.test_view
+        known = next((streams for spec, streams in groups if spec == wanted), None)
+        if known is None:
+            groups.append((wanted, [stream]))
+        else:
+            known.append(stream)
+    return groups
+
+
+def _checked(features: Tensor, encoder: Encoder, stream: str, clips: ClipSet) -> Tensor:
+    if features.shape != (len(clips), encoder.dim):
+        raise RunError(
+            f"the {stream} encoder gave features of shape {tuple(features.shape)} for {len(clips)} clips;"
+            f" its dim of {encoder.dim} promises {(len(clips), encoder.dim)}"
+        )
+    bad = (~torch.isfinite(features)).any(1).nonzero()[:, 0]
+    if len(bad):
+        raise RunError(
+            f"the {stream} encoder gave a feature that is not finite for {len(bad)} of {len(clips)} clips,"
+            f" the first with key {int(clips.keys[int(bad[0])])}; look at its weights and the precision"
+        )
+    return features

@@ -6,6 +6,7 @@ Encoders and clips are not known here: a head sees features and labels only.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,17 +56,22 @@ def mini_batches(order: Tensor, size: int) -> list[Tensor]:
 
 
 def fit_epoch(
-    head: LinearHead, optimiser: torch.optim.Optimizer, features: Tensor, labels: Tensor, batches: list[Tensor]
+    head: LinearHead,
+    optimiser: torch.optim.Optimizer,
+    features: Tensor,
+    labels: Tensor,
+    batches: Sequence[Tensor],
+    rates: Sequence[float],
 ) -> Tensor:
-    """One epoch of cross-entropy over mini-batches of rows; the optimiser's groups carry ``rates`` per step.
+    """One epoch of cross-entropy: ``batches`` are rows of features (n, D) and labels (n,), ``rates`` one per batch.
 
     Returns the mean loss over the epoch's clips, a scalar on the features' device.
     """
     head.train()
     total = features.new_zeros(())
-    for at, rows in enumerate(batches):
+    for rows, rate in zip(batches, rates, strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = group["rates"][at]
+            group["lr"] = rate
         loss = functional.cross_entropy(head(features[rows]), labels[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,25 +1,53 @@
-"""Scores of predictions against labels; from scikit-learn where it has the metric."""
+"""Scores of predicted classes, by scikit-learn, and the check that every test clip was counted once.
+
+Which protocol reports which score is said there; nothing here knows a protocol.
+"""
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, top_k_accuracy_score
+from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
+
+from sslskel.dataset import Ints
+from sslskel.errors import DataError, RunError
+from sslskel.protocol import Outcome, Truth
 
 
-def label_scores(predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    """``top1`` and ``macro`` (mean recall of the classes that occur), shares from 0 to 1."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        macro = balanced_accuracy_score(labels, predicted)
-    return {"top1": float(accuracy_score(labels, predicted)), "macro": float(macro)}
+def aligned(outcome: Outcome, truth: Truth) -> Ints:
+    """Labels of an outcome's rows, (R,), one row per test clip.
+
+    Raises ``RunError`` where a test clip is missing, counted twice or unknown, and
+    ``DataError`` where a test clip has no label to be scored against.
+    """
+    found, counts = np.unique(outcome.keys, return_counts=True)
+    wanted = np.unique(truth.keys)
+    twice, missing, unknown = int((counts > 1).sum()), np.setdiff1d(wanted, found), np.setdiff1d(found, wanted)
+    if twice or len(missing) or len(unknown):
+        raise RunError(
+            f"each of the {len(wanted)} test clips must be predicted once, but {len(missing)} are missing,"
+            f" {twice} are counted more than once and {len(unknown)} are not in the test part"
+        )
+    labels = truth.of(outcome.keys)
+    if (labels < 0).any():
+        raise DataError(f"{int((labels < 0).sum())} of {len(labels)} test clips have no label and cannot be scored")
+    return labels
 
 
-def logit_scores(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    """:func:`label_scores` of (n, num_classes) logits, and ``top5`` where there are more than five classes."""
-    scores = label_scores(logits.argmax(1), labels)
+def class_scores(predicted: npt.NDArray[np.int64], labels: Ints) -> dict[str, float]:
+    """``top1``, and ``macro``: the mean over the classes of the test part of their recall. Shares, 0 to 1."""
+    present = np.unique(labels)
+    return {
+        "top1": float(accuracy_score(labels, predicted)),
+        "macro": float(recall_score(labels, predicted, labels=present, average="macro", zero_division=0)),
+    }
+
+
+def logit_scores(logits: npt.NDArray[Any], labels: Ints) -> dict[str, float]:
+    """:func:`class_scores` of the largest logit of (R, num_classes), and ``top5`` where there are more than 5."""
+    scores = class_scores(logits.argmax(1).astype(np.int64), labels)
     classes = logits.shape[1]
     if classes > 5:
         scores["top5"] = float(top_k_accuracy_score(labels, logits, k=5, labels=np.arange(classes)))
