@@ -13,13 +13,13 @@ from enum import Enum
 from functools import partial
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
 from sslskel.backbone import Backbone, Encoder, PooledEncoder, TokenBackbone, unchanged
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
 from sslskel.batch import Batch, StepOutput, Term
 from sslskel.config import require
+from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
 from sslskel.method import BuildBackbone, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -63,7 +63,8 @@ class MaskedModellingConfig:
     tau: float = 0.8
     """Temperature of motion-aware masking; 0 or less masks at random, as released."""
     motion_stride: int = 1
-    """Frames between the two poses whose difference is the motion."""
+    """Frames between the two poses whose difference is the motion, zero in the last ones
+    (as released; the paper describes the zeros at the start)."""
     decoder_depth: int = 3
     decoder_dim: int = 256
     decoder_heads: int = 8
@@ -87,14 +88,6 @@ class MaskedModellingConfig:
         )
 
 
-def forward_motion(tracks: Tensor, stride: int) -> Tensor:
-    """x[t + stride] - x[t], zero in the last ``stride`` frames: (P, T, V, C) -> (P, T, V, C).
-
-    The zeros stand at the end as in the released code; the paper describes them at the start.
-    """
-    return F.pad(tracks[:, stride:] - tracks[:, :-stride], (0, 0, 0, 0, 0, stride))
-
-
 def normalise_tokens(tokens: Tensor) -> Tensor:
     """Zero mean, unit (unbiased) variance over the values of each token: (P, L, S) -> (P, L, S)."""
     variance, mean = torch.var_mean(tokens, dim=-1, keepdim=True)
@@ -107,7 +100,8 @@ def motion_intensity(tracks: Tensor, segment: int) -> Tensor:
     The mean absolute difference over the token's values; the first segment has no
     predecessor and copies the second (MAMP, motion-aware masking).
     """
-    values = patchify(tracks, segment).unflatten(1, (-1, tracks.shape[2]))
+    rows, frames, joints, coordinates = tracks.shape
+    values = patchify(tracks, segment).reshape(rows, frames // segment, joints, segment * coordinates)
     change = (values[:, 1:] - values[:, :-1]).abs().mean(-1)
     first = change[:, :1] if change.shape[1] else values.new_zeros(values[:, :1].shape[:-1])
     return torch.cat([first, change], 1).flatten(1)
@@ -161,7 +155,7 @@ class Decoder(nn.Module):
         embedded = self.embed(seen)
         kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
         table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
-        positions = table.index_select(0, order.flatten()).unflatten(0, order.shape)
+        positions = table.index_select(0, order.flatten()).reshape(*order.shape, table.shape[1])
         content = torch.cat([embedded, self.mask_token.to(embedded.dtype).expand(order.shape[0], hidden, -1)], 1)
         x = content + positions
         for block in self.blocks:
@@ -199,18 +193,22 @@ class MaskedModelling(PretextMethod):
         self.decoder = Decoder(config, backbone.dim, segments, joints, backbone.segment * clip.coordinates)
 
     def _require_work(self) -> None:
-        size = f"the {self.num_tokens} tokens of clip.frames={self.clip.frames} and {self.clip.layout.num_joints} joints"
+        size = (
+            f"the {self.num_tokens} tokens of clip.frames={self.clip.frames} and {self.clip.layout.num_joints} joints"
+        )
         require(self.num_kept > 0, f"method.mask_ratio={self.config.mask_ratio} keeps none of {size}; lower it")
         require(
-            self.num_kept < self.num_tokens, f"method.mask_ratio={self.config.mask_ratio} hides none of {size}; raise it"
+            self.num_kept < self.num_tokens,
+            f"method.mask_ratio={self.config.mask_ratio} hides none of {size}; raise it",
         )
         require(
-            self.config.motion_stride < self.clip.frames or Signal.motion not in (self.config.input, self.config.target),
+            self.config.motion_stride < self.clip.frames
+            or Signal.motion not in (self.config.input, self.config.target),
             f"method.motion_stride={self.config.motion_stride} is not shorter than clip.frames={self.clip.frames}",
         )
 
     def _signal(self, tracks: Tensor, signal: Signal) -> Tensor:
-        return tracks if signal is Signal.joint else forward_motion(tracks, self.config.motion_stride)
+        return tracks if signal is Signal.joint else motion(tracks, self.config.motion_stride)
 
     def targets(self, tracks: Tensor, ids: Tensor) -> Tensor:
         """What the tokens with these ids (P, K) hold: (P, T, V, C) -> (P, K, segment*C)."""
@@ -239,7 +237,5 @@ class MaskedModelling(PretextMethod):
 
     def encoders(self) -> dict[str, Encoder]:
         """One encoder, named for what it is fed: ``joint`` or ``motion``."""
-        prepare = (
-            unchanged if self.config.input is Signal.joint else partial(forward_motion, stride=self.config.motion_stride)
-        )
+        prepare = unchanged if self.config.input is Signal.joint else partial(motion, stride=self.config.motion_stride)
         return {self.config.input.value: PooledEncoder(self.backbone, self.clip, prepare=prepare)}

@@ -130,8 +130,7 @@ class PooledEncoder(Encoder):
     def _features(self, batch: Batch, persons: int) -> tuple[Tensor, Tensor | None]:
         """Features of the present rows (P, T', V', D), and of the empty body (T', V', D) if any is missing."""
         if self.backbone.joins_persons:
-            dense = batch.dense(self.spec.persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
-            return self.backbone(self.prepare(dense)), None
+            return self.backbone(self.prepare(batch.joined(self.spec.persons))), None
         tracks = batch.tracks
         missing = batch.num_clips * persons > tracks.shape[0]
         if self.empty_bodies == "reference" and missing:
@@ -172,9 +171,7 @@ class PooledEncoder(Encoder):
 
     def steps(self, batch: Batch) -> Tensor:
         features, empty = self._features(batch, self.spec.persons)
-        return self._over_persons(
-            features.mean(2), None if empty is None else empty.mean(1), batch, self.spec.persons
-        )
+        return self._over_persons(features.mean(2), None if empty is None else empty.mean(1), batch, self.spec.persons)
 
     def tokens(self, batch: Batch) -> Tensor:
         features, empty = self._features(batch, self.spec.persons)

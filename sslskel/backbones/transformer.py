@@ -35,9 +35,7 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "heads", "segment"):
             require(getattr(self, name) >= 1, f"backbone.{name} is {getattr(self, name)}; it must be at least 1")
-        require(
-            self.dim % self.heads == 0, f"backbone.dim={self.dim} is not divisible by backbone.heads={self.heads}"
-        )
+        require(self.dim % self.heads == 0, f"backbone.dim={self.dim} is not divisible by backbone.heads={self.heads}")
         require(
             self.dim * self.mlp_ratio >= 1,
             f"backbone.mlp_ratio is {self.mlp_ratio}; the hidden layer needs at least one unit",
@@ -50,13 +48,15 @@ def patchify(tracks: Tensor, segment: int) -> Tensor:
 
     Tokens are time-major (token l*V + v), values frame by frame, coordinates innermost.
     """
-    return tracks.unflatten(1, (-1, segment)).transpose(2, 3).flatten(3).flatten(1, 2)
+    rows, frames, joints, coordinates = tracks.shape
+    cut = tracks.reshape(rows, frames // segment, segment, joints, coordinates)
+    return cut.transpose(2, 3).reshape(rows, frames // segment * joints, segment * coordinates)
 
 
 def take_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
     """Per row, the tokens with these ids, in their order: (P, L, D), (P, K) -> (P, K, D)."""
     first = torch.arange(ids.shape[0], device=ids.device)[:, None] * tokens.shape[1]
-    return tokens.flatten(0, 1).index_select(0, (first + ids).flatten()).unflatten(0, ids.shape)
+    return tokens.flatten(0, 1).index_select(0, (first + ids).flatten()).reshape(*ids.shape, tokens.shape[2])
 
 
 def init_linears(module: nn.Module) -> None:
@@ -115,9 +115,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, branches: Tensor | None = None) -> Tensor:
         """(P, L, D) -> (P, L, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row."""
-        attended = self.attn(self.norm1(x))
+        attended: Tensor = self.attn(self.norm1(x))
         x = x + (attended if branches is None else branches[0] * attended)
-        changed = self.mlp(self.norm2(x))
+        changed: Tensor = self.mlp(self.norm2(x))
         return x + (changed if branches is None else branches[1] * changed)
 
 
@@ -149,7 +149,7 @@ class Transformer(Backbone):
         )
         self.norm = nn.LayerNorm(config.dim)
         init_linears(self.blocks)
-        self.drop_rates = torch.linspace(0, config.drop_path, config.depth).tolist()
+        self.drop_rates = [config.drop_path * at / max(config.depth - 1, 1) for at in range(config.depth)]
         self._noise: Noise | None = None
 
     def bind(self, noise: Noise) -> None:
@@ -178,14 +178,17 @@ class Transformer(Backbone):
 
     def forward(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, T/segment, V, D)."""
-        return self.encode(self.tokens(tracks)).unflatten(1, (-1, tracks.shape[2]))
+        rows, frames, joints, _ = tracks.shape
+        return self.encode(self.tokens(tracks)).reshape(rows, frames // self.segment, joints, self.dim)
 
     def _branches(self, x: Tensor) -> Tensor | None:
         """Drop-path factors (depth, 2, P, 1, 1) of a training pass, 0 or 1/(1 - rate)."""
         if not self.training or self.drop_rates[-1] == 0:
             return None
         if self._noise is None:
-            raise UsageError("backbone.drop_path needs keyed noise: call backbone.bind(noise.on(batch)) before training")
+            raise UsageError(
+                "backbone.drop_path needs keyed noise: call backbone.bind(noise.on(batch)) before training"
+            )
         draws = self._noise.uniform("drop_path", (len(self.drop_rates), 2), per="person")
         if draws.shape[0] != x.shape[0]:
             raise UsageError(

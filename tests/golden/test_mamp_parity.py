@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
 from sslskel.batch import Batch, StepOutput
+from sslskel.data.transforms import motion
 from sslskel.method import Progress
 from sslskel.methods import masked_modelling as mm
 from sslskel.noise import ReplayNoise
@@ -129,10 +130,8 @@ def test_latent_and_prediction(case: Case) -> None:
 
 def test_targets(case: Case) -> None:
     method = case.method()
-    raw = patchify(
-        mm.forward_motion(case.rows, case.config["stride"]) if case.config["kind"] != "mae" else case.rows,
-        method.segment,
-    )
+    moved = motion(case.rows, case.config["stride"])
+    raw = patchify(case.rows if case.config["kind"] == "mae" else moved, method.segment)
     close(raw, case.tensor("out/target_raw"))
     every = torch.arange(method.num_tokens).expand(len(raw), -1)
     target = method.targets(case.rows, every)

@@ -1,0 +1,230 @@
+"""Opens released MAMP-style ``.pth`` files as encoders; the files are read, never executed.
+
+Sizes come from the tensors. sslskel's own checkpoints are ``sslskel.encoder``'s business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+from torch import Tensor
+
+from sslskel.backbone import PooledEncoder
+from sslskel.backbones.transformer import Transformer, TransformerConfig
+from sslskel.config import ClipConfig
+from sslskel.data.transforms import clip_spec
+from sslskel.dataset import DatasetInfo
+from sslskel.errors import CheckpointError, UsageError
+from sslskel.skeleton import NTU25, SkeletonLayout
+from sslskel.view import ClipSpec
+
+PERSONS = 2
+"""Person slots of every dataset the released models were trained on."""
+PREFIXES = ("module.", "encoder_student.", "module.")
+"""Wrappers around the encoder's names: data-parallel training, and STARS."""
+NOT_ENCODER = ("mask_token", "decoder_", "head.")
+"""Names of pretraining decoders and downstream heads, which an encoder leaves behind."""
+
+RENAMED = {
+    "temp_embed": "time_table",
+    "pos_embed": "joint_table",
+    "joints_embed.proj.weight": "embed.weight",
+    "joints_embed.proj.bias": "embed.bias",
+}
+"""Released name -> ours, where they differ."""
+
+
+class Sizes(NamedTuple):
+    """What the shapes of a released encoder say."""
+
+    dim: int
+    depth: int
+    hidden: int
+    segment: int
+    segments: int
+    joints: int
+    coordinates: int
+    qkv_bias: bool
+
+
+def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = None) -> PooledEncoder:
+    """Open a released file: encoder(dense (N, C, T, V, M)) -> (N, D), in eval mode.
+
+    Takes the dict that the MAMP scripts save (``model``, ``args`` ...), pretrained or
+    with a downstream head, or a bare state dict, also under ``module.`` or
+    ``encoder_student.``. ``num_heads`` is not in the tensors. ``frames`` other than the
+    file's resizes the time positions bicubically, as the released loaders do.
+
+    The clip is two persons at 30 fps in metres, as in NTU RGB+D; with 25 joints it has
+    that layout, otherwise a nameless one, a star on joint 0, since a file does not tell
+    its bones. Raises ``CheckpointError`` for anything that is not such a file, and
+    never runs code that a file carries.
+    """
+    path = Path(path)
+    content = _read(path)
+    state = _encoder_state(content, path)
+    sizes = _sizes(state, path)
+    _check_heads(content, sizes, num_heads, path)
+    clip = _clip(sizes, sizes.segments * sizes.segment if frames is None else frames, path)
+    config = TransformerConfig(
+        dim=sizes.dim,
+        depth=sizes.depth,
+        heads=num_heads,
+        mlp_ratio=sizes.hidden / sizes.dim,
+        segment=sizes.segment,
+        qkv_bias=sizes.qkv_bias,
+    )
+    # On the meta device nothing is allocated or drawn, whatever sizes a file claims.
+    with torch.device("meta"):
+        backbone = Transformer(config, clip)
+    ours = {our_name(name): our_value(name, value) for name, value in state.items()}
+    ours["time_table"] = resize_time(ours["time_table"], clip.frames // sizes.segment)
+    _check_names(ours, backbone, path)
+    backbone.load_state_dict(ours, assign=True)
+    return PooledEncoder(backbone, clip).eval()
+
+
+def our_name(name: str) -> str:
+    """Where a released encoder parameter lives in :class:`Transformer`; blocks and norm keep their names."""
+    return RENAMED.get(name, name)
+
+
+def our_value(name: str, value: Tensor) -> Tensor:
+    """A released parameter in our shape: the convolution (D, C, l, 1) as (D, l*C), tables as (rows, D)."""
+    if name == "joints_embed.proj.weight":
+        return value.squeeze(-1).transpose(1, 2).flatten(1)
+    return value.flatten(0, -2) if name in ("temp_embed", "pos_embed") else value
+
+
+def resize_time(table: Tensor, segments: int) -> Tensor:
+    """Time positions for another clip length, bicubic along time: (Te, D) -> (segments, D)."""
+    if table.shape[0] == segments:
+        return table
+    column = table.T[None, :, :, None]
+    resized = F.interpolate(column, size=(segments, 1), mode="bicubic", align_corners=False)
+    return resized[0, :, :, 0].T.contiguous()
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """The file's content; of all classes beyond tensors and plain data, only ``argparse.Namespace`` is let in."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint file at {path}")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as fault:  # a damaged file can raise nearly anything
+        refused = re.search(r"(?:GLOBAL|global|Type|type) ([\w.]+\.[\w.]+)", str(fault))
+        if refused:
+            raise CheckpointError(
+                f"{path} holds a {refused[1]} object, which could run code; it was refused and not run."
+                " Save its tensors alone (a plain state dict) to use it"
+            ) from fault
+        raise CheckpointError(
+            f"{path} is not a readable PyTorch checkpoint, or is cut short or damaged; fetch it again"
+        ) from fault
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, where a checkpoint or state dict was expected")
+    return content
+
+
+def _encoder_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """The encoder's tensors under their released names, float32 and finite."""
+    wrapped = content.get("model", content)
+    if not isinstance(wrapped, Mapping):
+        raise CheckpointError(f"'model' in {path} is a {type(wrapped).__name__}, where a state dict was expected")
+    named = {str(name): value for name, value in wrapped.items()}
+    for prefix in PREFIXES:
+        inside = {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
+        named = inside or named
+    state = {}
+    for name, value in named.items():
+        if name.startswith(NOT_ENCODER):
+            continue
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"'{name}' in {path} is a {type(value).__name__}, where a tensor was expected")
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"'{name}' in {path} holds NaN or infinite values; the file is damaged")
+        state[name] = value.detach().to(torch.float32)
+    return state
+
+
+def _sizes(state: Mapping[str, Tensor], path: Path) -> Sizes:
+    telling = {
+        "joints_embed.proj.weight": 4,
+        "temp_embed": 4,
+        "pos_embed": 4,
+        "blocks.0.mlp.fc1.weight": 2,
+    }
+    missing = [name for name in telling if name not in state]
+    if missing:
+        raise CheckpointError(f"{path} is not a MAMP-style checkpoint: it lacks {_listed(missing)}")
+    wrong = [name for name, axes in telling.items() if state[name].ndim != axes or 0 in state[name].shape]
+    if wrong:
+        raise CheckpointError(
+            f"{path} is not a MAMP-style checkpoint: "
+            + _listed(f"{name} has shape {tuple(state[name].shape)}" for name in wrong)
+        )
+    dim, coordinates, segment, width = state["joints_embed.proj.weight"].shape
+    if width != 1:
+        raise CheckpointError(f"the tokens of {path} span {width} joints each; only one joint per token can be opened")
+    numbers = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    return Sizes(
+        dim=dim,
+        depth=next(at for at in count() if str(at) not in numbers),
+        hidden=state["blocks.0.mlp.fc1.weight"].shape[0],
+        segment=segment,
+        segments=state["temp_embed"].shape[1],
+        joints=state["pos_embed"].shape[2],
+        coordinates=coordinates,
+        qkv_bias="blocks.0.attn.qkv.bias" in state,
+    )
+
+
+def _check_heads(content: Mapping[str, Any], sizes: Sizes, num_heads: int, path: Path) -> None:
+    if num_heads < 1 or sizes.dim % num_heads:
+        raise UsageError(f"{path} has width {sizes.dim}, which num_heads={num_heads} does not divide")
+    said = getattr(content.get("args"), "model_args", None)
+    stated = said.get("num_heads", num_heads) if isinstance(said, Mapping) else num_heads
+    if stated != num_heads:
+        raise UsageError(f"{path} says it was trained with {stated} heads, not {num_heads}; give num_heads={stated}")
+
+
+def _clip(sizes: Sizes, frames: int, path: Path) -> ClipSpec:
+    if sizes.coordinates not in (2, 3):
+        raise CheckpointError(f"{path} reads {sizes.coordinates} coordinates per joint, where 2 or 3 were expected")
+    if frames < 1 or frames % sizes.segment:
+        raise UsageError(f"frames={frames} is not a multiple of the {sizes.segment} frames per token of {path}")
+    joints = tuple(f"joint_{at}" for at in range(sizes.joints))
+    star = SkeletonLayout("unnamed", joints, (-1, *[0] * (sizes.joints - 1)), centre=0)
+    layout = NTU25 if sizes.joints == NTU25.num_joints else star
+    info = DatasetInfo(path.stem, 0, layout, (), fps=30.0, coordinates=sizes.coordinates, persons=PERSONS)
+    still = ClipConfig(frames=frames, rotation=0.0)
+    return clip_spec(info, ClipConfig(frames=frames) if sizes.coordinates == 3 else still)
+
+
+def _check_names(ours: Mapping[str, Tensor], backbone: Transformer, path: Path) -> None:
+    """Every parameter there, no other, and all of the right shape; messages use the file's names."""
+    wanted = {name: tuple(value.shape) for name, value in backbone.state_dict().items()}
+    theirs = {name: name for name in (*wanted, *ours)} | {name: released for released, name in RENAMED.items()}
+    faults = [f"lacks {theirs[name]}" for name in wanted if name not in ours]
+    faults += [f"has an unknown {theirs[name]}" for name in ours if name not in wanted]
+    faults += [
+        f"has {theirs[name]} of shape {tuple(ours[name].shape)}, not {shape}"
+        for name, shape in wanted.items()
+        if name in ours and tuple(ours[name].shape) != shape
+    ]
+    if faults:
+        raise CheckpointError(f"{path} does not fit the MAMP encoder: it {_listed(faults)}")
+
+
+def _listed(words: Iterable[str], most: int = 6) -> str:
+    words = list(words)
+    rest = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + rest

@@ -1,0 +1,254 @@
+"""Masked modelling beyond the recorded cases: options, shapes, invariances, refusals."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sslskel.backbone import Backbone
+from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
+from sslskel.batch import Batch, StepOutput
+from sslskel.errors import UsageError
+from sslskel.method import Progress
+from sslskel.methods import masked_modelling as mm
+from sslskel.noise import Noise
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import ClipSpec, ViewSpec
+
+PROGRESS = Progress(0, 1, 1)
+SMALL = {"decoder_depth": 1, "decoder_dim": 8, "decoder_heads": 2, "mask_ratio": 0.6}
+
+
+def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:
+    layout = SkeletonLayout("star", tuple(f"j{i}" for i in range(joints)), (-1, *[0] * (joints - 1)), 0)
+    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
+    return ClipSpec(layout, frames, persons, coordinates, 30.0, "metre", view, view)
+
+
+def build(clip: ClipSpec, segment: int = 4, depth: int = 2, drop_path: float = 0, **options: Any) -> mm.MaskedModelling:
+    backbone = TransformerConfig(dim=16, depth=depth, heads=4, segment=segment, drop_path=drop_path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = mm.MaskedModellingConfig(**{**SMALL, **options})
+        return mm.MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
+
+
+def dense(clip: ClipSpec, clips: int = 4, seed: int = 0) -> Tensor:
+    shape = (clips, clip.coordinates, clip.frames, clip.layout.num_joints, clip.persons)
+    walk = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).cumsum(2)
+    walk[0, ..., 1:] = 0
+    return walk
+
+
+def step(method: mm.MaskedModelling, batch: Batch, seed: int = 0) -> StepOutput:
+    return method([batch], Noise(seed), PROGRESS)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "masking"), list(itertools.product(mm.Signal, mm.Signal, mm.Masking)), ids=str
+)
+def test_every_option_trains_every_parameter(source: mm.Signal, target: mm.Signal, masking: mm.Masking) -> None:
+    clip = clip_spec()
+    method = build(clip, input=source, target=target, masking=masking)
+    out = step(method, Batch.from_dense(dense(clip)))
+    out.loss().backward()
+    assert torch.isfinite(out.loss())
+    assert [n for n, p in method.named_parameters() if p.grad is None or not p.grad.any()] == []
+    encoder = method.encoders()[source.value]
+    features = encoder.clip(Batch.from_dense(dense(clip)))
+    assert features.shape == (4, 16)
+    assert torch.isfinite(features).all()
+
+
+@pytest.mark.parametrize(
+    ("frames", "joints", "coordinates", "persons", "segment"), [(6, 3, 2, 1, 2), (9, 17, 3, 5, 3), (8, 25, 3, 2, 1)]
+)
+def test_other_clips(frames: int, joints: int, coordinates: int, persons: int, segment: int) -> None:
+    clip = clip_spec(frames, joints, coordinates, persons)
+    method = build(clip, segment)
+    out = step(method, Batch.from_dense(dense(clip)))
+    assert torch.isfinite(out.loss())
+    assert int(out.terms["masked"].count) % (method.num_tokens - method.num_kept) == 0
+
+
+def test_a_clip_of_one_segment_masks_without_motion() -> None:
+    clip = clip_spec(frames=4, joints=9)
+    intensity = mm.motion_intensity(torch.randn(2, 4, 9, 3, generator=torch.Generator().manual_seed(0)), 4)
+    assert torch.equal(intensity, torch.zeros(2, 9))
+    assert torch.isfinite(step(build(clip), Batch.from_dense(dense(clip))).loss())
+
+
+def test_kept_tokens_are_counted_as_released() -> None:
+    clip = clip_spec(frames=120, joints=25)
+    method = build(clip, mask_ratio=0.9)
+    assert (method.num_tokens, method.num_kept) == (750, 74)
+
+
+def test_decoder_may_be_deeper_than_the_encoder() -> None:
+    clip = clip_spec()
+    method = build(clip, depth=1, decoder_depth=4)
+    assert torch.isfinite(step(method, Batch.from_dense(dense(clip))).loss())
+
+
+def test_released_parameter_counts() -> None:
+    clip = clip_spec(frames=120, joints=25)
+    for depth, count in ((3, 2_453_004), (5, 4_032_524)):
+        with torch.device("meta"):
+            decoder = mm.Decoder(mm.MaskedModellingConfig(decoder_depth=depth), 256, 30, 25, 12)
+        assert sum(p.numel() for p in decoder.parameters()) == count
+    assert clip.frames // 4 == 30
+
+
+def test_intensity_is_the_mean_change_over_a_segment() -> None:
+    tracks = torch.zeros(1, 12, 2, 3)
+    tracks[0, 4:8, 1] = 2.0
+    assert mm.motion_intensity(tracks, 4).reshape(3, 2).tolist() == [[0, 2], [0, 2], [0, 2]]
+
+
+def test_moving_tokens_are_hidden_more_often() -> None:
+    """One joint moves: the chance that it is hidden exceeds that of the others by about exp(1/tau)."""
+    tracks = torch.zeros(4000, 8, 5, 3)
+    tracks[:, 4:, 2] = 1.0
+    uniform = torch.rand(4000, 10, generator=torch.Generator().manual_seed(0))
+    for masking, tau, low, high in (
+        (mm.Masking.motion_aware, 0.8, 3.1, 3.9),
+        (mm.Masking.motion_aware, 0.0, 0.85, 1.15),
+        (mm.Masking.random, 0.8, 0.85, 1.15),
+    ):
+        config = mm.MaskedModellingConfig(masking=masking, tau=tau)
+        last = mm.mask_order(tracks, 4, uniform, config)[:, -1]  # the token most surely hidden
+        counts = torch.bincount(last % 5, minlength=5).double()
+        assert low < counts[2] / counts[[0, 1, 3, 4]].mean() < high
+
+
+def test_normalised_tokens() -> None:
+    tokens = torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(0)) * 5 + 3
+    normal = mm.normalise_tokens(tokens)
+    torch.testing.assert_close(normal.mean(-1), torch.zeros(2, 7), rtol=0, atol=1e-5)
+    torch.testing.assert_close(normal.std(-1), torch.ones(2, 7), rtol=1e-4, atol=0)
+    assert not mm.normalise_tokens(torch.zeros(1, 1, 12)).any()
+
+
+def test_targets_without_normalisation_are_the_values() -> None:
+    clip = clip_spec()
+    method = build(clip, normalise_target=False, target=mm.Signal.joint)
+    tracks = Batch.from_dense(dense(clip)).tracks
+    ids = torch.arange(10).expand(len(tracks), -1)
+    assert torch.equal(method.targets(tracks, ids), patchify(tracks, 4))
+
+
+def test_loss_counts_hidden_tokens_of_present_persons() -> None:
+    clip = clip_spec()
+    batch = Batch.from_dense(dense(clip))
+    hidden = 10 - build(clip).num_kept
+    assert float(step(build(clip), batch).terms["masked"].count) == 7 * hidden
+    reference = build(clip, empty_bodies=mm.EmptyBodies.reference)
+    assert float(step(reference, batch).terms["masked"].count) == 8 * hidden
+
+
+def test_loss_does_not_depend_on_how_clips_are_dealt_out() -> None:
+    clip = clip_spec()
+    method = build(clip).double()
+    whole = dense(clip, 6).double()
+    keys = torch.arange(6)
+    order = torch.tensor([4, 0, 5, 2, 1, 3])
+    together = step(method, Batch.from_dense(whole, keys)).terms["masked"]
+    shuffled = step(method, Batch.from_dense(whole[order], keys[order])).terms["masked"]
+    assert float(shuffled.total.detach()) == pytest.approx(float(together.total.detach()), rel=1e-12)
+    halves = [step(method, Batch.from_dense(whole[h], keys[h])).terms["masked"] for h in (order[:2], order[2:])]
+    assert sum(float(h.total.detach()) for h in halves) == pytest.approx(float(together.total.detach()), rel=1e-12)
+    assert sum(float(h.count) for h in halves) == float(together.count)
+
+
+def test_forward_leaves_batch_labels_and_global_noise_alone() -> None:
+    clip = clip_spec()
+    method = build(clip)
+    batch = Batch.from_dense(dense(clip))
+    before, state = batch.tracks.clone(), torch.random.get_rng_state()
+    first = step(method, batch).loss()
+    relabelled = batch._replace(label=torch.arange(4))
+    assert torch.equal(first, step(method, relabelled).loss())
+    assert torch.equal(before, batch.tracks)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert not torch.equal(first, step(method, batch, seed=1).loss())
+
+
+def test_bf16_stays_close_to_fp32() -> None:
+    clip = clip_spec()
+    method = build(clip)
+    batch = Batch.from_dense(dense(clip))
+    reference = float(step(method, batch).loss().detach())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = step(method, batch).loss()
+    assert mixed.dtype == torch.float32
+    mixed.backward()
+    assert float(mixed.detach()) == pytest.approx(reference, rel=0.03)
+
+
+def test_drop_path_draws_from_the_step() -> None:
+    clip = clip_spec()
+    method = build(clip, drop_path=0.5).train()
+    batch = Batch.from_dense(dense(clip))
+    first = step(method, batch).loss()
+    assert torch.equal(first, step(method, batch).loss())
+
+
+@pytest.mark.filterwarnings("ignore:var_mean")
+def test_a_rank_without_persons_adds_nothing() -> None:
+    clip = clip_spec()
+    term = step(build(clip), Batch.from_dense(torch.zeros_like(dense(clip)))).terms["masked"]
+    term.total.backward()
+    assert (float(term.total.detach()), float(term.count)) == (0, 0)
+
+
+def test_training_lowers_the_loss() -> None:
+    clip = clip_spec()
+    method = build(clip)
+    batch = Batch.from_dense(dense(clip, 16))
+    optimiser = torch.optim.AdamW(method.parameter_groups(), lr=3e-3)
+    losses = []
+    for _ in range(60):
+        loss = step(method, batch).loss()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mask_ratio": 0.0}, "mask_ratio is 0.0"),
+        ({"mask_ratio": 1.0}, "mask_ratio is 1.0"),
+        ({"mask_ratio": float("nan")}, "mask_ratio is nan"),
+        ({"mask_ratio": 0.95}, "mask_ratio=0.95 keeps none of the 10 tokens"),
+        ({"mask_ratio": 1e-20}, "hides none of the 10 tokens"),
+        ({"tau": float("nan")}, "tau is nan"),
+        ({"decoder_dim": 9}, "decoder_dim=9 is not divisible by method.decoder_heads=2"),
+        ({"decoder_depth": 0}, "decoder_depth is 0"),
+        ({"motion_stride": 8}, "motion_stride=8 is not shorter than clip.frames=8"),
+        ({"decoder_mlp_ratio": 0.0}, "decoder_mlp_ratio is 0.0"),
+    ],
+)
+def test_bad_values_are_one_sentence(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        build(clip_spec(), **options)
+
+
+def test_a_backbone_without_tokens_is_named() -> None:
+    class Flat(Backbone):
+        dim = 4
+
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+
+        def forward(self, tracks: Tensor) -> Tensor:
+            return tracks
+
+    with pytest.raises(UsageError, match=r"backbone Flat .* transformer"):
+        mm.MaskedModelling(mm.MaskedModellingConfig(), lambda spec: Flat(), clip_spec())
