@@ -89,7 +89,9 @@ def _mean(row: Row) -> str:
 
 def _rich_table(board: Board) -> Table:
     titles = [*HEAD, *(column.title for column in board.columns), *(["mean"] if _means(board) else [])]
-    table = Table(*(Text(plain(title)) for title in titles))
+    table = Table()
+    for title in titles:
+        table.add_column(Text(plain(title)))
     for row in board.rows:
         cells = [Text(number(cell), style="bold" if cell and cell.bold else "") for cell in row.cells]
         mean = [Text(_mean(row))] if _means(board) else []

@@ -172,7 +172,7 @@ def _abandoned(path: Path) -> bool:
         holder = json.loads(path.read_text(encoding="utf-8"))
         if holder["host"] != socket.gethostname():
             return False
-        return _start_time(int(holder["pid"])) != holder["started"]
+        return _start_time(int(holder["pid"])) != str(holder["started"])
     except FileNotFoundError:
         return True
     except (ValueError, KeyError, TypeError):
