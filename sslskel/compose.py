@@ -128,7 +128,8 @@ def compose(
             raise UsageError(f"{source}: {_first_line(fault)}") from fault
     node = _overridden(node, overrides)
     try:
-        return Resolved(**{name: OmegaConf.to_object(node[name]) for name in base})
+        groups: dict[str, Any] = {name: OmegaConf.to_object(node[name]) for name in base}
+        return Resolved(**groups)
     except OmegaConfBaseException as fault:
         raise UsageError(_first_line(fault)) from fault
 
