@@ -27,7 +27,7 @@ class LinearHead(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm1d(dim, affine=False, eps=1e-6, dtype=dtype)
         # A linear layer built the usual way would draw from the global generator.
-        self.fc = nn.utils.skip_init(nn.Linear, dim, num_classes, dtype=dtype)
+        self.fc: nn.Linear = nn.utils.skip_init(nn.Linear, dim, num_classes, dtype=dtype)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             self.fc.weight.copy_(0.01 * noise.normal("head weight", (num_classes, dim), "batch", dtype))
             self.fc.bias.zero_()
@@ -49,7 +49,7 @@ def mini_batches(order: Tensor, size: int) -> list[Tensor]:
     One clip has no batch statistics. The released loader drops what does not fill a
     batch, which on a small training part leaves out a good share of every epoch.
     """
-    parts = list(order.split(size))
+    parts = list(torch.split(order, size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
@@ -74,7 +74,7 @@ def fit_epoch(
             group["lr"] = rate
         loss = functional.cross_entropy(head(features[rows]), labels[rows])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += loss.detach() * len(rows)
     return total / len(features)

@@ -77,17 +77,18 @@ def joined(features: Mapping[str, Tensor]) -> Tensor:
 def nearest_rows(queries: Tensor, gallery: Tensor, k: int, block: int = 4096) -> Tensor:
     """Rows of the k most similar of ``gallery`` (g, D), nearest first, for ``queries`` (q, D): (q, k).
 
-    Cosine in float64 where the device has it; a zero vector is equally far from all.
-    Of exactly equal similarities the earlier row comes first.
+    Cosine in float64 where the device has it, rounded to 2^-40, so that copies of a clip
+    tie on every device and block; of ties the earlier row comes first. A zero vector is
+    equally far from all.
     """
-    exact = torch.float32 if queries.device.type == "mps" else torch.float64
+    exact, grid = (torch.float32, 2.0**20) if queries.device.type == "mps" else (torch.float64, 2.0**40)
     found = []
-    for part in queries.split(block):
+    for part in torch.split(queries, block):
         unit = functional.normalize(part.to(exact), dim=1)
         best, rows = unit.new_empty(len(part), 0), torch.empty(len(part), 0, dtype=torch.int64, device=unit.device)
         for start in range(0, len(gallery), block):
             others = functional.normalize(gallery[start : start + block].to(exact), dim=1)
-            near, at = _largest(unit @ others.T, min(k, len(others)))
+            near, at = _largest((unit @ others.T).mul_(grid).round_(), min(k, len(others)))
             # Earlier rows stand first and the sort is stable, so ties keep their order.
             best, order = torch.cat([best, near], 1).sort(dim=1, descending=True, stable=True)
             rows = torch.cat([rows, at + start], 1).gather(1, order)[:, :k]
