@@ -67,7 +67,9 @@ class Noise:
 
     def view(self, index: int) -> Noise:
         """Noise of one view; views never share draws."""
-        return self._derived(_mix(self._base + (index + 1) * _GOLDEN), self._batch)
+        # As a tensor, so that the product wraps: a Python number of this size does not fit from the second view on.
+        number = self._base.new_full((), index + 1)
+        return self._derived(_mix(self._base + number * _GOLDEN), self._batch)
 
     def _items(self, per: Per) -> Tensor:
         if per == "batch":
