@@ -60,6 +60,7 @@ class ClipSource:
         self.keys = torch.from_numpy(columns.keys.copy())[self.rows]
         known = torch.from_numpy(columns.labels.copy())[self.rows]
         self.labels = known if labels else torch.full_like(known, -1)
+        self.lengths = torch.from_numpy(columns.lengths.copy())[self.rows]
         self._shown = labels
 
     def __len__(self) -> int:
@@ -81,8 +82,10 @@ class ClipSource:
 
     def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
         """Every clip once, in order, ``size`` clips at a time (the last batch may be smaller)."""
-        for positions in torch.arange(len(self)).split(size):
-            yield self.batch(positions, view, noise)
+        if size < 1:
+            raise UsageError(f"a batch of {size} clips was asked for; it must hold at least 1")
+        for first in range(0, len(self), size):
+            yield self.batch(torch.arange(first, min(first + size, len(self))), view, noise)
 
     def batch(self, positions: Tensor, view: ViewSpec, noise: Noise) -> Batch:
         """One view of the clips at ``positions`` (N,), in this order.

@@ -1,0 +1,481 @@
+"""The store: what goes in comes out, damage is noticed and named, and nothing is ever half-written."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import time
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sslskel.benchmark import ImportReport
+from sslskel.data import store
+from sslskel.data.format import json_bytes, npy_header, parse_array
+from sslskel.data.store import open_dataset, verify_dataset, write_dataset
+from sslskel.dataset import Clip, DatasetInfo, Track
+from sslskel.errors import DataError, RunError
+from sslskel.noise import stable_id
+from sslskel.skeleton import SkeletonLayout
+
+FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",
+          "track_clip", "track_slot", "track_begin", "track_length", "track_offset")  # fmt: skip
+
+
+def body(joints: int = 3) -> SkeletonLayout:
+    return SkeletonLayout(f"chain{joints}", tuple(f"j{i}" for i in range(joints)), tuple(range(-1, joints - 1)), 0)
+
+
+def described(joints: int = 3, coordinates: int = 3, persons: int = 2, **other: Any) -> DatasetInfo:
+    return DatasetInfo(
+        "toy", 1, body(joints), ("sit", "stand"), 30.0, coordinates=coordinates, persons=persons, **other
+    )
+
+
+def track(
+    slot: int = 0, begin: int = 0, frames: int = 4, joints: int = 3, coordinates: int = 3, seed: int = 0
+) -> Track:
+    values = np.random.default_rng(seed).normal(size=(frames, joints, coordinates)).astype(np.float32)
+    return Track(slot, begin, values, np.ones(frames, np.bool_))
+
+
+def clip(name: str = "a", *tracks: Track, label: int = 0, length: int = 4) -> Clip:
+    return Clip(name, label, length, tracks or (track(),), subject=3, camera=2, setup=1)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    report = ImportReport(dropped={"c": "empty"}, notes=["short"], source={"a.zip": "00"})
+    clips = [clip("a", track(1), track(0, 1, 3)), clip("ö", label=-1), clip("b", track(seed=3), label=1)]
+    write_dataset(tmp_path / "toy", described(), clips, report=report)
+    return tmp_path / "toy"
+
+
+def rewrite(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def test_round_trip(written: Path) -> None:
+    dataset = open_dataset(written)
+    assert isinstance(dataset.joints, np.memmap)
+    assert isinstance(dataset.valid, np.memmap)
+    assert not dataset.joints.flags.writeable
+    assert not dataset.labels.flags.writeable
+    assert list(dataset.names) == ["a", "ö", "b"]
+    assert dataset.keys.tolist() == [stable_id("toy", name) for name in ("a", "ö", "b")]
+    assert dataset.labels.tolist() == [0, -1, 1]
+    assert dataset.track_clip.tolist() == [0, 0, 1, 2]
+    assert dataset.track_slot.tolist() == [0, 1, 0, 0]
+    assert dataset.track_begin.tolist() == [1, 0, 0, 0]
+    assert dataset.track_offset.tolist() == [0, 3, 7, 11]
+    assert (dataset.subjects[0], dataset.cameras[0], dataset.setups[0]) == (3, 2, 1)
+    assert np.array_equal(dataset.joints[3:7], track(1).joints)
+    assert dataset.info == replace(described(), source={"a.zip": "00"})
+    assert dataset.report()["dropped"] == {"c": "empty"}
+    assert dataset.report()["counts"] == {"clips": 3, "rows": 15, "dropped": 1}
+    assert len(dataset) == 3
+    dataset.verify()
+    verify_dataset(written)
+
+
+def test_files_are_plain_numpy(written: Path) -> None:
+    dataset = open_dataset(written)
+    for field in (*FIELDS, "joints", "valid"):
+        assert np.array_equal(np.load(written / f"{field}.npy", allow_pickle=False), getattr(dataset, field))
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> tuple[DatasetInfo, list[Clip]]:
+    joints, coordinates, persons = draw(st.integers(1, 6)), draw(st.sampled_from([2, 3])), draw(st.integers(1, 3))
+    clips = []
+    for number in range(draw(st.integers(1, 5))):
+        length = draw(st.integers(1, 9))
+        slots = draw(st.lists(st.integers(0, persons - 1), unique=True, min_size=number == 0, max_size=persons))
+        tracks = []
+        for slot in slots:
+            begin = draw(st.integers(0, length - 1))
+            frames = draw(st.integers(1, length - begin))
+            made = track(slot, begin, frames, joints, coordinates, seed=number)
+            made.valid[1:] = draw(st.lists(st.booleans(), min_size=frames - 1, max_size=frames - 1))
+            tracks.append(made)
+        clips.append(Clip(f"clip {number}", draw(st.integers(-1, 1)), length, tuple(tracks)))
+    return described(joints, coordinates, persons), clips
+
+
+@settings(max_examples=25, deadline=None)
+@given(datasets())
+def test_any_dataset_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[DatasetInfo, list[Clip]]) -> None:
+    info, clips = made
+    path = tmp_path_factory.mktemp("any") / "toy"
+    digest = write_dataset(path, info, iter(clips))
+    dataset = open_dataset(path)
+    assert (dataset.info, dataset.fingerprint, len(dataset)) == (info, digest, len(clips))
+    at = 0
+    for row, given_clip in enumerate(clips):
+        assert dataset.lengths[row] == given_clip.length
+        for person in sorted(given_clip.tracks, key=lambda t: t.slot):
+            first, size = dataset.track_offset[at], dataset.track_length[at]
+            assert dataset.track_clip[at] == row
+            assert (dataset.track_slot[at], dataset.track_begin[at]) == (person.slot, person.begin)
+            assert np.array_equal(dataset.joints[first : first + size], person.joints)
+            assert np.array_equal(dataset.valid[first : first + size], person.valid)
+            at += 1
+    assert at == len(dataset.track_clip)
+
+
+def test_fingerprint_is_of_the_numbers_alone(tmp_path: Path) -> None:
+    def made(folder: str, info: DatasetInfo, *clips: Clip, **options: Any) -> str:
+        return write_dataset(tmp_path / folder, info, clips, **options)
+
+    plain = made("plain", described(), clip())
+    assert plain == made("again", described(licence="none", source={"x": "y"}), clip())
+    moved = tmp_path / "elsewhere" / "moved"
+    shutil.copytree(tmp_path / "plain", moved)
+    assert open_dataset(moved).fingerprint == plain
+    changes = [
+        made("seed", described(), clip("a", track(seed=1))),
+        made("name", described(), clip("b")),
+        made("label", described(), clip(label=1)),
+        made("length", described(), clip(length=5)),
+        made("fps", replace(described(), fps=25.0), clip()),
+        made("unit", replace(described(), unit="pixel"), clip()),
+        made("version", replace(described(), version=2), clip()),
+        made("classes", replace(described(), classes=("sit", "walk")), clip()),
+        made("recipe", replace(described(), recipe="raw"), clip()),
+        made("persons", replace(described(), persons=3), clip()),
+        made("precision", described(), clip(), float16=True),
+    ]
+    assert len({plain, *changes}) == len(changes) + 1
+
+
+def test_fingerprint_of_a_known_dataset_never_changes(tmp_path: Path) -> None:
+    """Pinned: another machine, numpy or sslskel must find the same, or recorded results lose their dataset."""
+    values = np.arange(12, dtype=np.float32).reshape(2, 2, 3) / 8
+    only = Clip("one", 1, 2, (Track(0, 0, values, np.array([True, False])),), subject=1)
+    digest = write_dataset(tmp_path / "toy", described(2, persons=1), [only])
+    assert digest == "955f1ee29dd4ca8e35674e2c1c3951c3f9042d0a175e68186a547583f9e72fd2"
+
+
+def test_float16_is_stored_as_such(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "toy", described(), [clip()], float16=True)
+    dataset = open_dataset(tmp_path / "toy")
+    assert dataset.joints.dtype == np.float16
+    assert np.array_equal(dataset.joints, track().joints.astype(np.float16))
+    verify_dataset(tmp_path / "toy")
+
+
+def test_header_is_read_by_numpy_and_by_us() -> None:
+    for array in (
+        np.arange(6.0).reshape(2, 3),
+        np.array(["ab", "ö"]),
+        np.zeros((0, 2), np.int64),
+        np.ones(3, np.bool_),
+    ):
+        content = npy_header(array.dtype, array.shape) + array.tobytes()
+        assert np.array_equal(parse_array(content), array)
+        assert parse_array(content).dtype == array.dtype
+
+
+def every_file() -> list[str]:
+    return ["manifest.json", "info.json", "report.json", "joints.npy", "valid.npy", *(f"{f}.npy" for f in FIELDS)]
+
+
+@pytest.mark.parametrize("name", every_file())
+@pytest.mark.parametrize("place", ["start", "middle", "end"])
+def test_a_flipped_bit_is_noticed_and_named(written: Path, name: str, place: str) -> None:
+    path = written / name
+    size = path.stat().st_size
+    rewrite(path, {"start": 0, "middle": size // 2, "end": size - 1}[place])
+    with pytest.raises(DataError, match=name.replace(".", r"\.")):
+        verify_dataset(written)
+
+
+def test_no_flipped_bit_of_the_manifest_goes_unnoticed(written: Path) -> None:
+    path = written / "manifest.json"
+    sound = path.read_bytes()
+    for at in range(0, len(sound), 3):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1 << at % 7]) + sound[at + 1 :])
+        with pytest.raises(DataError, match="manifest"):
+            open_dataset(written)
+
+
+@pytest.mark.parametrize("name", every_file())
+@pytest.mark.parametrize("fault", ["missing", "truncated", "empty", "longer"])
+def test_opening_notices_files_that_are_not_whole(written: Path, name: str, fault: str) -> None:
+    path, content = written / name, (written / name).read_bytes()
+    if fault == "missing":
+        path.unlink()
+    else:
+        path.write_bytes({"truncated": content[:-1], "empty": b"", "longer": content + b"\0"}[fault])
+    with pytest.raises(DataError, match=name.replace(".", r"\.")):
+        open_dataset(written)
+
+
+def test_index_files_are_checked_at_opening(written: Path) -> None:
+    for name in every_file():
+        if name in ("joints.npy", "valid.npy"):
+            continue
+        sound = (written / name).read_bytes()
+        rewrite(written / name, len(sound) - 3)
+        with pytest.raises(DataError, match=name.replace(".", r"\.")):
+            open_dataset(written)
+        (written / name).write_bytes(sound)
+    open_dataset(written)
+
+
+def test_arrays_of_another_dataset_are_noticed(written: Path, tmp_path: Path) -> None:
+    """A sound manifest over foreign arrays does not match the fingerprint."""
+    write_dataset(tmp_path / "other", described(), [clip("a"), clip("b"), clip("c")])
+    for name in every_file():
+        if name != "info.json":
+            shutil.copy(tmp_path / "other" / name, written / name)
+    manifest = json.loads((written / "manifest.json").read_bytes())
+    content = (written / "info.json").read_bytes()
+    manifest["files"]["info.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["self"] = hashlib.sha256(json_bytes(manifest["files"])).hexdigest()
+    (written / "manifest.json").write_bytes(json_bytes(manifest))
+    with pytest.raises(DataError, match="fingerprint"):
+        open_dataset(written)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1}', b'{"format": 1, "files": 3}']
+)
+def test_a_manifest_that_is_none(written: Path, content: bytes) -> None:
+    (written / "manifest.json").write_bytes(content)
+    with pytest.raises(DataError, match="manifest"):
+        open_dataset(written)
+
+
+def test_a_newer_format_is_refused_by_number(written: Path) -> None:
+    manifest = json.loads((written / "manifest.json").read_bytes())
+    (written / "manifest.json").write_bytes(json_bytes({**manifest, "format": 99}))
+    with pytest.raises(DataError, match="format 99"):
+        open_dataset(written)
+
+
+def test_opening_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not a prepared dataset"):
+        open_dataset(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="file"):
+        open_dataset(tmp_path / "file")
+
+
+def spoiled(value: float, frame: int = 2, joint: int = 1) -> Track:
+    made = track(1, 1, 3)
+    made.joints[frame, joint, 0] = value
+    return made
+
+
+BAD_CLIPS = {
+    "NaN": (clip("bad", spoiled(float("nan"))), r"clip 'bad', person 1 .*nan in frame 3, joint 'j1'"),
+    "infinite": (clip("bad", spoiled(float("inf"), 0, 2)), r"clip 'bad'.* inf in frame 1, joint 'j2'"),
+    "no frames": (clip("bad", length=0), "'bad' has no frames"),
+    "negative length": (clip("bad", length=-1), "'bad' has no frames"),
+    "huge length": (clip("bad", length=1 << 63), "'bad' has length"),
+    "label": (clip("bad", label=2), "'bad' has label 2"),
+    "label below": (clip("bad", label=-2), "'bad' has label=-2"),
+    "label type": (clip("bad", label=0.5), "'bad' has label=0.5"),  # type: ignore[arg-type]
+    "label bool": (clip("bad", label=True), "'bad' has label=True"),
+    "twice": (clip("a"), "'a' occurs twice"),
+    "no name": (clip(""), "named ''"),
+    "zero byte": (clip("a\0b"), "named"),
+    "line break": (clip("a\nb"), "named"),
+    "lone surrogate": (clip("a\ud800"), "named"),
+    "slot": (clip("bad", track(2)), "'bad', person 2"),
+    "slot below": (clip("bad", track(-1)), "'bad', person -1"),
+    "slot twice": (clip("bad", track(0), track(0)), "'bad' has two tracks"),
+    "interval": (clip("bad", track(0, 1, 4)), "'bad', person 0 is seen in frames 1 to 4"),
+    "begin": (clip("bad", track(0, -1, 4)), "'bad', person 0 is seen in frames -1"),
+    "joints": (clip("bad", track(joints=4)), r"'bad', person 0 has joints of shape \(4, 4, 3\)"),
+    "coordinates": (clip("bad", track(coordinates=2)), r"'bad', person 0 has joints of shape \(4, 3, 2\)"),
+    "flat": (clip("bad", Track(0, 0, np.zeros((4, 9), np.float32), np.ones(4, np.bool_))), r"shape \(4, 9\)"),
+    "list": (clip("bad", Track(0, 0, [[[0.0]]], np.ones(1, np.bool_))), "shape list"),  # type: ignore[arg-type]
+    "dtype": (clip("bad", Track(0, 0, np.zeros((4, 3, 3), np.int64), np.ones(4, np.bool_))), "type int64"),  # type: ignore[arg-type]
+    "objects": (clip("bad", Track(0, 0, np.zeros((4, 3, 3), object), np.ones(4, np.bool_))), "type object"),
+    "valid": (clip("bad", Track(0, 0, track().joints, np.ones(3, np.bool_))), "valid flags"),
+    "valid type": (clip("bad", Track(0, 0, track().joints, np.ones(4))), "valid flags of type float64"),  # type: ignore[arg-type]
+    "never seen": (clip("bad", Track(0, 0, track().joints, np.zeros(4, np.bool_))), "seen in no frame"),
+    "empty track": (clip("bad", track(frames=0)), "seen in no frame"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_CLIPS.values(), ids=BAD_CLIPS)
+def test_a_bad_clip_is_named_and_leaves_nothing(tmp_path: Path, bad: Clip, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        write_dataset(tmp_path / "toy", described(), [clip("a"), bad])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_beyond_float16_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"70000\.0 in frame 3, joint 'j1'; it does not fit float16"):
+        write_dataset(tmp_path / "toy", described(), [clip("bad", spoiled(7e4))], float16=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "../up"}, {"name": ""}, {"recipe": "a/b"}, {"fps": 0.0}, {"fps": float("nan")},
+     {"coordinates": 4}, {"persons": 0}, {"classes": ("a", "a")}],
+)  # fmt: skip
+def test_a_senseless_description_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="described"):
+        write_dataset(tmp_path / "toy", replace(described(), **change), [clip()])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("clips", [[], [Clip("a", 0, 3, ())]])
+def test_an_empty_dataset_is_refused(tmp_path: Path, clips: list[Clip]) -> None:
+    with pytest.raises(DataError, match="would be empty"):
+        write_dataset(tmp_path / "toy", described(), clips)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_source_leaves_nothing(tmp_path: Path) -> None:
+    for fault in (OSError("source"), KeyboardInterrupt()):
+
+        def broken(fault: BaseException = fault) -> Any:
+            yield clip()
+            raise fault
+
+        with pytest.raises(type(fault)):
+            write_dataset(tmp_path / "toy", described(), broken())
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["write_array", "write_json", "_finish"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(store, where, full)
+    with pytest.raises(RunError, match=r"disk is full.*free some space"):
+        write_dataset(tmp_path / "toy", described(), [clip()])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_rows_that_hit_a_full_disk_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Path.open
+
+    def full(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if self.name == "joints.npy" and "w" in mode:
+            return open("/dev/full", mode)
+        return opened(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    many = (clip(f"c{i}", track(frames=400), length=400) for i in range(9))
+    with pytest.raises(RunError, match="disk is full"):
+        write_dataset(tmp_path / "toy", described(), many)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_dataset(tmp_path / "file" / "toy", described(), [clip()])
+
+
+def test_a_failing_check_leaves_nothing_and_notes_are_kept(tmp_path: Path) -> None:
+    def refuse(dataset: store.StoredDataset, report: ImportReport) -> None:
+        raise DataError(f"{len(dataset)} clips")
+
+    with pytest.raises(DataError, match="1 clips"):
+        write_dataset(tmp_path / "toy", described(), [clip()], check=refuse)
+    assert list(tmp_path.iterdir()) == []
+    write_dataset(tmp_path / "toy", described(), [clip()], check=lambda dataset, report: report.notes.append("seen"))
+    verify_dataset(tmp_path / "toy")
+    assert open_dataset(tmp_path / "toy").report()["notes"] == ["seen"]
+
+
+def test_writing_twice_keeps_the_first_and_replaces_another(tmp_path: Path) -> None:
+    target = tmp_path / "toy"
+    first = write_dataset(target, described(), [clip()])
+    before = (target / "joints.npy").stat().st_ino
+    assert write_dataset(target, described(), [clip()]) == first
+    assert (target / "joints.npy").stat().st_ino == before
+    held = open_dataset(target)
+    second = write_dataset(target, described(), [clip("b")])
+    assert second != first
+    assert open_dataset(target).fingerprint == second
+    assert np.array_equal(held.joints, track().joints)
+    rewrite(target / "joints.npy", 200)
+    assert write_dataset(target, described(), [clip("b")]) == second
+    verify_dataset(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+
+
+def test_a_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "thesis.tex").write_text("precious")
+    with pytest.raises(DataError, match="move it away"):
+        write_dataset(tmp_path / "toy", described(), [clip()])
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="move it away"):
+        write_dataset(tmp_path / "file", described(), [clip()])
+    assert (tmp_path / "toy" / "thesis.tex").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "toy"]
+
+
+def test_leftovers_of_a_killed_writer_go_after_a_day(tmp_path: Path) -> None:
+    old, young = tmp_path / ".toy.tmp-1-aa", tmp_path / ".toy.tmp-2-bb"
+    for left in (old, young):
+        left.mkdir()
+        (left / "joints.npy").write_bytes(b"x")
+    for path in (old / "joints.npy", old):
+        os.utime(path, (time.time() - 2e5,) * 2)
+    write_dataset(tmp_path / "toy", described(), [clip()])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "toy"]
+
+
+def _write(target: Path, seed: int, results: Any) -> None:
+    clips = [clip(f"c{i}", track(seed=seed + i)) for i in range(30)]
+    results.put(write_dataset(target, described(), clips))
+
+
+@pytest.mark.parametrize("different", [False, True])
+def test_two_writers_at_once(tmp_path: Path, different: bool) -> None:
+    context = multiprocessing.get_context("fork")
+    for attempt in range(3):
+        target, results = tmp_path / str(attempt) / "toy", context.Queue()
+        writers = [context.Process(target=_write, args=(target, i * different, results)) for i in range(4)]
+        for writer in writers:
+            writer.start()
+        digests = {results.get(timeout=60) for _ in writers}
+        for writer in writers:
+            writer.join(60)
+            assert writer.exitcode == 0
+        verify_dataset(target)
+        assert open_dataset(target).fingerprint in digests
+        assert len(digests) == (4 if different else 1)
+        assert [path.name for path in target.parent.iterdir()] == ["toy"]
+
+
+def test_writing_streams(tmp_path: Path) -> None:
+    """Clips are taken one at a time: no earlier clip is still held when the next is asked for."""
+    alive: list[weakref.ref[Any]] = []
+
+    def stream() -> Any:
+        for number in range(20):
+            gc.collect()
+            assert sum(ref() is not None for ref in alive) <= 2
+            joints = np.zeros((4, 3, 3), np.float32)
+            alive.append(weakref.ref(joints))
+            yield Clip(f"c{number}", 0, 4, (Track(0, 0, joints, np.ones(4, np.bool_)),))
+            del joints
+
+    write_dataset(tmp_path / "toy", described(), stream())
