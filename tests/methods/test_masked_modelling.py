@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sslskel.backbone import Backbone
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
 from sslskel.batch import Batch, StepOutput
+from sslskel.compose import compose
 from sslskel.errors import UsageError
 from sslskel.method import Progress
 from sslskel.methods import masked_modelling as mm
@@ -252,3 +253,23 @@ def test_a_backbone_without_tokens_is_named() -> None:
 
     with pytest.raises(UsageError, match=r"backbone Flat .* transformer"):
         mm.MaskedModelling(mm.MaskedModellingConfig(), lambda spec: Flat(), clip_spec())
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "target", "masking"),
+    [
+        ("mamp", "joint", "motion", "motion_aware"),
+        ("skeletonmae", "joint", "joint", "random"),
+        ("joint_to_joint", "joint", "joint", "random"),
+        ("joint_to_motion", "joint", "motion", "random"),
+        ("motion_to_joint", "motion", "joint", "random"),
+        ("motion_to_motion", "motion", "motion", "random"),
+    ],
+)
+def test_presets_of_the_papers(name: str, source: str, target: str, masking: str) -> None:
+    composed = compose(name, backbone="transformer", preset="released").method
+    assert isinstance(composed, mm.MaskedModellingConfig)
+    chosen = (composed.input.value, composed.target.value, composed.masking.value)
+    assert chosen == (source, target, masking)
+    defaults = mm.MaskedModellingConfig(input=composed.input, target=composed.target, masking=composed.masking)
+    assert composed == defaults, "a preset changes nothing but what its name says"
