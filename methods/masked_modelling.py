@@ -233,7 +233,7 @@ class MaskedModelling(PretextMethod):
         predicted = self.decoder(self.latent(tracks, keep), order)
         target = self.targets(tracks, hidden)
         total = (predicted.to(target.dtype) - target).square().mean(-1).sum()
-        return StepOutput({"masked": Term(total, total.new_tensor(hidden.numel()))})
+        return StepOutput({"masked": Term(total, total.new_full((), hidden.numel()))})
 
     def encoders(self) -> dict[str, Encoder]:
         """One encoder, named for what it is fed: ``joint`` or ``motion``."""
