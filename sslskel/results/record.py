@@ -1,28 +1,23 @@
 """The record of one cell: what was measured, on what, with what; schema version 1.
 
 A record is written once and never edited. Fields that a later 1.x adds are kept when read.
+What each field may hold is in ``schema.py``; where records lie is the store's business.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sslskel.errors import SslskelError
+from sslskel.results.schema import SCHEMA, NewerSchema, RecordError, check_content
 
-SCHEMA = 1
-
-
-class RecordError(SslskelError):
-    """A record that does not follow the schema; names the field."""
+__all__ = ["SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One cell and seed. Scores are shares from 0 to 1 unless a protocol's docs say otherwise."""
+    """One cell and seed. The primary score is a share from 0 to 1; the others are finite numbers."""
 
     schema: int
     identity: str
@@ -51,13 +46,14 @@ class Record:
     labels: int
     """Labelled clips that the protocol used."""
     seen: tuple[dict[str, Any], ...]
-    """Which data the encoder saw in pretraining."""
+    """Which data the encoder saw in pretraining: ``dataset``, ``fingerprint``, ``split``, ``part``, ``clips``."""
     weights_sha256: str
     predictions: dict[str, str] | None
-    """``file`` beside the records and its ``sha256``."""
+    """``file`` below the results folder and its ``sha256``."""
     environment: dict[str, Any]
-    cost: dict[str, float]
-    """``pretrain_seconds``, ``evaluate_seconds``, ``peak_memory_bytes``, ``samples_per_second``."""
+    """Versions, hardware, ``commit`` and ``dirty``."""
+    cost: dict[str, float | None]
+    """``pretrain_seconds``, ``evaluate_seconds``, ``peak_memory_bytes``, ``samples_per_second``; None where unknown."""
     command: str
     created: str
     """UTC, ISO 8601."""
@@ -65,72 +61,30 @@ class Record:
     """Fields of a later 1.x schema."""
 
     def to_json(self) -> str:
-        """Canonical text: sorted keys, one final newline."""
+        """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
-        return json.dumps({**content, **self.extra}, indent=1, sort_keys=True, allow_nan=False) + "\n"
-
-
-_PARTS = {
-    "method": ("name", "plugin", "version"),
-    "backbone": ("name", "version"),
-    "protocol": ("name", "version", "recipe", "selection"),
-    "benchmark": ("name", "version", "split", "fingerprint"),
-}
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "identity": str,
-    "pretrain_identity": str,
-    "method": dict,
-    "backbone": dict,
-    "streams": list,
-    "protocol": dict,
-    "benchmark": dict,
-    "preset": str,
-    "seed": int,
-    "precision": str,
-    "config": dict,
-    "primary": str,
-    "scores": dict,
-    "epoch": (int, type(None)),
-    "counts": dict,
-    "labels": int,
-    "seen": list,
-    "weights_sha256": str,
-    "predictions": (dict, type(None)),
-    "environment": dict,
-    "cost": dict,
-    "command": str,
-    "created": str,
-}
+        try:
+            return json.dumps({**self.extra, **content}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as fault:
+            raise RecordError(f"record {self.identity} cannot be written as JSON: {fault}") from fault
 
 
 def parse_record(text: str) -> Record:
-    """Read a record; raises ``RecordError`` naming the first field that is missing or wrong."""
+    """Read a record.
+
+    Raises ``RecordError`` naming the first field that is missing or wrong, and ``NewerSchema``
+    for a record that a later version of sslskel wrote.
+    """
     try:
-        content = json.loads(text)
-    except ValueError as fault:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as fault:
         raise RecordError(f"not JSON: {fault}") from fault
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise RecordError(f"field 'schema' is {found!r}; this version reads {SCHEMA}")
-    for name, kind in _TYPES.items():
-        if name not in content:
-            raise RecordError(f"field '{name}' is missing")
-        if not isinstance(content[name], kind) or isinstance(content[name], bool):
-            raise RecordError(f"field '{name}' is a {type(content[name]).__name__}")
-    for name, keys in _PARTS.items():
-        for key in keys:
-            if key not in content[name]:
-                raise RecordError(f"field '{name}.{key}' is missing")
-    _check_scores(content["scores"], content["primary"])
+    check_content(content)
     known = {f.name for f in fields(Record)} - {"extra"}
     values = {name: value for name, value in content.items() if name in known}
     values["streams"], values["seen"] = tuple(values["streams"]), tuple(values["seen"])
     return Record(**values, extra={name: value for name, value in content.items() if name not in known})
 
 
-def _check_scores(scores: Mapping[str, Any], primary: str) -> None:
-    for name, value in scores.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise RecordError(f"field 'scores.{name}' is {value!r}, not a finite number")
-    if primary not in scores:
-        raise RecordError(f"field 'primary' is '{primary}', which is no score of this record")
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is not a number that JSON knows")

@@ -1,0 +1,175 @@
+"""Schema version 1 of a record: what each field must hold, told in words where it does not.
+
+Unknown fields are fine: a later 1.x may add some. Nothing here reads or writes files.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from sslskel.errors import SslskelError
+
+SCHEMA = 1
+
+
+class RecordError(SslskelError):
+    """A record that does not follow the schema; names the field."""
+
+
+class NewerSchema(RecordError):
+    """A record that a later version wrote: sound, but not for us to read or replace."""
+
+
+class Kind(NamedTuple):
+    """What a field may hold, for the machine and in words."""
+
+    fits: Callable[[Any], bool]
+    words: str
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _utc(value: Any) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(value.replace("Z", "+00:00")).utcoffset() == datetime.timedelta(0)
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _or_none(kind: Kind) -> Kind:
+    return Kind(lambda value: value is None or kind.fits(value), f"{kind.words} or null")
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+TEXT = Kind(lambda value: isinstance(value, str), "text")
+NAME = Kind(lambda value: isinstance(value, str) and bool(value), "text that is not empty")
+WHOLE = Kind(_whole, "a whole number from 0")
+NUMBER = Kind(_number, "a finite number")
+AMOUNT = Kind(lambda value: _number(value) and value >= 0, "a finite number from 0")
+SHARE = Kind(lambda value: _number(value) and 0 <= value <= 1, "a share from 0 to 1")
+FLAG = Kind(lambda value: isinstance(value, bool), "true or false")
+IDENTITY = Kind(_matches(r"[0-9a-f]{8,64}"), "8 to 64 hexadecimal digits")
+SHA256 = Kind(_matches(r"[0-9a-f]{64}"), "a sha256 in 64 hexadecimal digits")
+PREDICTIONS = Kind(_matches(r"predictions/[0-9a-f-]+\.npz"), "a file 'predictions/NAME.npz' below the results folder")
+OBJECT = Kind(lambda value: isinstance(value, dict), "an object")
+GROUPS = Kind(_objects, "an object of objects")
+LIST = Kind(lambda value: isinstance(value, list), "a list")
+TEXTS = Kind(_texts, "a list of texts")
+UTC = Kind(_utc, "a time in UTC, ISO 8601")
+
+FIELDS: Mapping[str, Kind] = {
+    "identity": IDENTITY,
+    "pretrain_identity": IDENTITY,
+    "method": OBJECT,
+    "backbone": OBJECT,
+    "streams": TEXTS,
+    "protocol": OBJECT,
+    "benchmark": OBJECT,
+    "preset": TEXT,
+    "seed": WHOLE,
+    "precision": NAME,
+    "config": GROUPS,
+    "primary": NAME,
+    "scores": OBJECT,
+    "epoch": _or_none(WHOLE),
+    "counts": OBJECT,
+    "labels": WHOLE,
+    "seen": LIST,
+    "weights_sha256": SHA256,
+    "predictions": _or_none(OBJECT),
+    "environment": OBJECT,
+    "cost": OBJECT,
+    "command": TEXT,
+    "created": UTC,
+}
+PARTS: Mapping[str, Mapping[str, Kind]] = {
+    "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},
+    "backbone": {"name": NAME, "version": WHOLE, "parameters": WHOLE},
+    "protocol": {"name": NAME, "version": WHOLE, "recipe": TEXT, "selection": TEXT},
+    "benchmark": {"name": NAME, "version": WHOLE, "split": NAME, "fingerprint": NAME, "warning": TEXT},
+    "counts": {"train": WHOLE, "validation": WHOLE, "test": WHOLE, "num_classes": WHOLE},
+    "predictions": {"file": PREDICTIONS, "sha256": SHA256},
+    "environment": {"python": TEXT, "torch": TEXT, "device": TEXT, "cpu": TEXT, "commit": TEXT, "dirty": FLAG},
+}
+SEEN: Mapping[str, Kind] = {"dataset": NAME, "fingerprint": TEXT, "split": TEXT, "part": NAME, "clips": WHOLE}
+COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
+
+
+def check_content(content: Any) -> None:
+    """Check a parsed record; raises ``RecordError`` naming the first field that is missing or wrong."""
+    if not isinstance(content, dict):
+        raise RecordError(f"a record is a JSON object, not {_shown(content)}")
+    if "schema" not in content:
+        raise RecordError("field 'schema' is missing")
+    _check_schema(content["schema"])
+    _check_fields("", content, FIELDS)
+    for name, kinds in PARTS.items():
+        if content[name] is not None:
+            _check_fields(f"{name}.", content[name], kinds)
+    for position, item in enumerate(content["seen"]):
+        if not isinstance(item, dict):
+            raise RecordError(f"field 'seen[{position}]' is {_shown(item)}, not an object")
+        _check_fields(f"seen[{position}].", item, SEEN)
+    _check_fields("cost.", content["cost"], {name: _or_none(AMOUNT) for name in COST if name in content["cost"]})
+    _check_scores(content["scores"], content["primary"])
+    _check_text(content)
+
+
+def _check_schema(found: Any) -> None:
+    if isinstance(found, int) and not isinstance(found, bool) and found > SCHEMA:
+        raise NewerSchema(
+            f"field 'schema' is {found}, but this version reads {SCHEMA}: a later sslskel wrote it; update to read it"
+        )
+    if found != SCHEMA or isinstance(found, bool):
+        raise RecordError(f"field 'schema' is {_shown(found)}; this version reads {SCHEMA}")
+
+
+def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    for name, kind in kinds.items():
+        if name not in content:
+            raise RecordError(f"field '{prefix}{name}' is missing")
+        if not kind.fits(content[name]):
+            raise RecordError(f"field '{prefix}{name}' is {_shown(content[name])}, not {kind.words}")
+
+
+def _check_scores(scores: Mapping[str, Any], primary: str) -> None:
+    _check_fields("scores.", scores, dict.fromkeys(scores, NUMBER))
+    if primary not in scores:
+        raise RecordError(f"field 'primary' is {_shown(primary)}, which is no score of this record")
+    _check_fields("scores.", scores, {primary: SHARE})
+
+
+def _check_text(content: Mapping[str, Any]) -> None:
+    """JSON can escape half of a surrogate pair, which no file or terminal can be sent."""
+    for name, value in content.items():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as fault:
+            raise RecordError(f"field '{name.encode('ascii', 'replace').decode()}' holds broken text") from fault
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
