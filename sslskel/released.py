@@ -143,16 +143,22 @@ def _encoder_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         inside = {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
         named = inside or named
-    state = {}
-    for name, value in named.items():
-        if name.startswith(NOT_ENCODER):
-            continue
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"'{name}' in {path} is a {type(value).__name__}, where a tensor was expected")
-        if not torch.isfinite(value).all():
-            raise CheckpointError(f"'{name}' in {path} holds NaN or infinite values; the file is damaged")
-        state[name] = value.detach().to(torch.float32)
-    return state
+    return {
+        name: _sound(value, f"'{name}' in {path}") for name, value in named.items() if not name.startswith(NOT_ENCODER)
+    }
+
+
+def _sound(value: Any, what: str) -> Tensor:
+    """A plain float32 tensor; one that claims more values than the file holds would cost memory, so it is refused."""
+    if not isinstance(value, Tensor):
+        raise CheckpointError(f"{what} is a {type(value).__name__}, where a tensor was expected")
+    plain = value.layout is torch.strided and value.is_floating_point() and value.device.type == "cpu"
+    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(f"{what} is not a plain floating-point tensor with all its values in the file")
+    sound: Tensor = value.detach().to(torch.float32)
+    if not torch.isfinite(sound).all():
+        raise CheckpointError(f"{what} holds NaN or infinite values; the file is damaged")
+    return sound
 
 
 def _sizes(state: Mapping[str, Tensor], path: Path) -> Sizes:

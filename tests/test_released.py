@@ -195,11 +195,12 @@ def test_misfitting_names_are_told(change: str, tmp_path: Path) -> None:
 
 
 def test_huge_claimed_sizes_cost_nothing(tmp_path: Path) -> None:
-    state = released_state()
-    state["joints_embed.proj.weight"] = torch.zeros(1, 3, 4, 1).expand(2_000_000, -1, -1, -1)
-    state["blocks.0.mlp.fc1.weight"] = torch.zeros(1, 1).expand(8_000_000, 1)
+    hollow = {"joints_embed.proj.weight": torch.zeros(1, 3, 4, 1).expand(2**40, -1, -1, -1)}
+    with pytest.raises(CheckpointError, match="all its values in the file"):
+        load_released(saved(tmp_path / "a.pth", released_state() | hollow), num_heads=4)
+    wide = {"joints_embed.proj.weight": torch.zeros(2**20, 3, 1, 1), "blocks.0.mlp.fc1.weight": torch.zeros(2**20, 1)}
     with pytest.raises(CheckpointError, match=r"blocks\.0"):
-        load_released(saved(tmp_path / "a.pth", state), num_heads=4)
+        load_released(saved(tmp_path / "a.pth", released_state() | wide), num_heads=4)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +213,9 @@ def test_huge_claimed_sizes_cost_nothing(tmp_path: Path) -> None:
         ({"model": 3}, "'model' in .* is a int"),
         (released_state() | {"norm.bias": 3}, "'norm.bias' in .* is a int"),
         (released_state() | {"norm.bias": torch.full((16,), float("nan"))}, "'norm.bias' in .* NaN"),
+        (released_state() | {"norm.bias": torch.zeros(16, dtype=torch.int64)}, "'norm.bias' in .* floating-point"),
+        (released_state() | {"norm.bias": torch.zeros(16).to_sparse()}, "'norm.bias' in .* floating-point"),
+        (released_state() | {"norm.bias": torch.zeros(16, device="meta")}, "'norm.bias' in .* floating-point"),
         (released_state() | {"pos_embed": torch.zeros(5, 16)}, r"pos_embed has shape \(5, 16\)"),
         (released_state() | {"joints_embed.proj.weight": torch.zeros(16, 3, 4, 2)}, "span 2 joints"),
         (released_state(coordinates=4), "4 coordinates"),
