@@ -1,12 +1,19 @@
-"""Fixtures every test may use: the folder of recorded cases and motion data, where it exists."""
+"""Fixtures every test may use: recorded cases and motion data where they exist, and a tiny benchmark."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+PLUGINS = Path(__file__).resolve().parent / "plugins"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +22,46 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no folder 'shared' beside the checkout: recorded cases and motion data are not part of a clone")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of prepared datasets for the whole test run."""
+    return tmp_path_factory.mktemp("datasets")
+
+
+@pytest.fixture
+def tiny(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of a benchmark of 24 clips that this process's registries find."""
+    monkeypatch.setenv("SSLSKEL_PLUGINS", str(PLUGINS))
+    monkeypatch.setenv("SSLSKEL_DATA", str(data_folder))
+    return "tiny"
+
+
+@pytest.fixture
+def command_env(data_folder: Path) -> dict[str, str]:
+    """Environment in which the command finds the tiny benchmark; one thread, so that tests run side by side."""
+    return {
+        **os.environ,
+        "SSLSKEL_PLUGINS": str(PLUGINS),
+        "SSLSKEL_DATA": str(data_folder),
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture
+def sslskel(command_env: dict[str, str], tmp_path: Path) -> Command:
+    """Run the installed command in an empty folder: ``sslskel("list", "methods")``."""
+
+    def run(*words: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sslskel", *words],
+            cwd=cwd,
+            env={**command_env, **env},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
