@@ -1,0 +1,148 @@
+"""The contract of what a method hands to protocols: its encoders, and its weights on disk.
+
+How it trains is checked in ``_method``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sslskel.backbone import Encoder
+from sslskel.batch import Batch
+from sslskel.checks._method import CLIPS, MethodCase, forward, loss_of, select, step_at
+from sslskel.checks._results import expect, global_generators_untouched
+from sslskel.checks._subjects import make_source
+from sslskel.method import PretextMethod
+from sslskel.noise import Noise
+
+
+def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:
+    """A method after one step where it trains, its encoders, and clips in the test view."""
+    method = case.build().to(dtype)
+    views, noise = case.views(method, dtype=dtype)
+    if case.plugin.trains:
+        optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1e-2)
+        forward(method, views, noise).loss().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        method.on_step_end(step_at())
+    return method, method.encoders(), clips_as_tested(case, method, dtype)
+
+
+def clips_as_tested(case: MethodCase, method: PretextMethod, dtype: torch.dtype) -> Batch:
+    """Clips as evaluation shows them."""
+    return make_source(case.info, CLIPS, method.clip, dtype).batch(torch.arange(CLIPS), method.clip.test_view, Noise(3))
+
+
+def features_have_the_promised_shape(case: MethodCase) -> None:
+    """Every encoder gives finite features (N, dim), and what else it is able to, in eval mode."""
+    _, encoders, batch = seen(case)
+    expect(encoders, "encoders() is empty; give at least one stream")
+    for stream, encoder in encoders.items():
+        expect(isinstance(encoder, Encoder), f"encoder '{stream}' is a {type(encoder).__name__}, not an Encoder")
+        encoder.eval()
+        expect("clip" in encoder.abilities, f"encoder '{stream}' has no clip()")
+        with torch.no_grad():
+            given = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.abilities)}
+        wanted = {"clip": 2, "steps": 3, "tokens": 5}
+        for ability, features in given.items():
+            where = f"{ability}() of '{stream}'"
+            expect(features.ndim == wanted[ability], f"{where} has shape {tuple(features.shape)}")
+            expect(len(features) == CLIPS, f"{where} gives {len(features)} rows for {CLIPS} clips")
+            expect(torch.isfinite(features).all(), f"{where} is not finite")
+        shape = tuple(given["clip"].shape)
+        expect(shape == (CLIPS, encoder.dim), f"clip() of '{stream}' has shape {shape}, but dim is {encoder.dim}")
+        expect(given["clip"].std(0).max() > 0, f"clip() of '{stream}' is the same for all clips")
+
+
+def features_are_deterministic(case: MethodCase) -> None:
+    """In eval mode the same clips give bit-equal features, without any global generator."""
+    _, encoders, batch = seen(case)
+    for stream, encoder in encoders.items():
+        with torch.no_grad(), global_generators_untouched():
+            first, second = (encoder.eval().clip(batch) for _ in range(2))
+        expect(torch.equal(first, second), f"encoder '{stream}' gives other features the second time")
+
+
+def features_do_not_depend_on_the_batch(case: MethodCase) -> None:
+    """A clip has the same features alone as among others (float64)."""
+    _, encoders, batch = seen(case, torch.float64)
+    for stream, encoder in encoders.items():
+        with torch.no_grad():
+            together = encoder.eval().clip(batch)
+            alone = torch.cat([encoder.clip(select(batch, torch.tensor([clip]))) for clip in range(CLIPS)])
+        expect(
+            torch.allclose(together, alone, rtol=1e-9, atol=1e-9),
+            f"features of '{stream}' depend on the other clips of the batch, by up to {largest(together - alone):.2g}",
+        )
+
+
+def largest(values: Tensor) -> float:
+    """The largest magnitude."""
+    return float(values.abs().max())
+
+
+def encoding_changes_nothing(case: MethodCase) -> None:
+    """Asking for encoders and features leaves every mode and the batch, and in eval mode all weights, as they were."""
+    method, _, batch = seen(case)
+    before = [tensor.clone() for tensor in batch]
+    for training in (True, False):
+        method.train(training)
+        state = {name: value.clone() for name, value in method.state_dict().items()}
+        for stream, encoder in method.encoders().items():
+            if not training:
+                encoder.eval()
+            modes = {name: module.training for name, module in (*encoder.named_modules(), *method.named_modules())}
+            with torch.no_grad():
+                encoder.clip(batch)
+            now = {name: module.training for name, module in (*encoder.named_modules(), *method.named_modules())}
+            expect(now == modes, f"encoder '{stream}' does not leave training or eval mode as it found it")
+        changed = [name for name, module in method.named_modules() if module.training != training]
+        expect(not changed, f"encoders() changed the mode of {', '.join(changed[:3])}")
+        if not training:
+            unequal = [name for name, value in method.state_dict().items() if not torch.equal(value, state[name])]
+            expect(not unequal, f"encoding in eval mode changed {', '.join(unequal[:3])}")
+    expect(all(map(torch.equal, batch, before)), "encoding changed its batch")
+
+
+def weights_come_back(case: MethodCase) -> None:
+    """state_dict() holds tensors only and restores loss and features exactly in a method of another seed."""
+    method, encoders, batch = seen(case)
+    state = method.state_dict()
+    odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    expect(not odd, f"state_dict() holds {', '.join(odd[:3])}, which is no tensor")
+    other = case.build(seed=1)
+    other.load_state_dict({name: value.clone() for name, value in state.items()}, strict=True)
+    unequal = [name for name, value in other.state_dict().items() if not torch.equal(value, state[name])]
+    expect(not unequal, f"{', '.join(unequal[:3])} did not come back from state_dict()")
+    views, noise = case.views(method, 1)
+    if case.plugin.trains:
+        expect(
+            loss_of(other, views, noise) == loss_of(method, views, noise),
+            "the loss after loading state_dict() differs; keep everything a step depends on in buffers or parameters",
+        )
+    again = other.encoders()
+    expect(list(again) == list(encoders), f"encoders() gave {list(encoders)} and after loading {list(again)}")
+    for stream, encoder in encoders.items():
+        with torch.no_grad():
+            same = torch.equal(encoder.eval().clip(batch), again[stream].eval().clip(batch))
+        expect(same, f"features of '{stream}' after loading state_dict() differ; its encoder has weights of its own")
+
+
+def encoders_hold_no_second_copy(case: MethodCase) -> None:
+    """The weights of the encoders are weights of the method, so that training and checkpoints reach them."""
+    method, encoders, _ = seen(case)
+    known = {id(value) for value in method.state_dict(keep_vars=True).values()}
+    for stream, encoder in encoders.items():
+        own = [name for name, value in encoder.state_dict(keep_vars=True).items() if id(value) not in known]
+        expect(not own, f"encoder '{stream}' has weights that the method has not: {', '.join(own[:3])}")
+
+
+ENCODER_CHECKS = (
+    features_have_the_promised_shape,
+    features_are_deterministic,
+    features_do_not_depend_on_the_batch,
+    encoding_changes_nothing,
+    weights_come_back,
+    encoders_hold_no_second_copy,
+)
