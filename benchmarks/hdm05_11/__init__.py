@@ -26,6 +26,8 @@ STRIDE = 4
 """Every fourth recorded frame is stored, from the first: 30 frames per second. Human
 motion holds little above 10 Hz, and clips stay as long as those of the Kinect datasets."""
 FILE_LIMIT = 16 << 20
+DECIMALS = 6
+"""Positions are stored to the micrometre, so that the last bit of a machine's sine does not show."""
 FURTHEST = 100.0
 """Metres from the origin beyond which a joint is a fault of the file."""
 
@@ -162,7 +164,7 @@ def _clip(file: SourceFile, skeleton: Skeleton, actor: str, action: str) -> Clip
             f"'{file.where}': joint {LAYOUT.joints[joint]} lies more than {FURTHEST:.0f} m from the origin"
             f" in frame {frame * STRIDE + 1}; fetch the file again"
         )
-    joints = place.astype(np.float32)
+    joints = np.round(place, DECIMALS).astype(np.float32)
     track = Track(slot=0, begin=0, joints=joints, valid=np.ones(len(joints), bool))
     return Clip(
         name=file.name.removesuffix("_120.amc"),

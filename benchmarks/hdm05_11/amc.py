@@ -27,6 +27,8 @@ def read_amc(data: bytes, skeleton: Skeleton, where: str) -> Doubles:
     number of values, anything not a finite number, frames out of order, no frame.
     """
     lines, columns = Lines(data, where), _columns(skeleton)
+    if not data.endswith(b"\n"):
+        raise lines.fault("the file ends in the middle of this line; it is truncated", data.count(b"\n") + 1)
     width = sum(count for _, count in columns.values())
     values, frames, seen, begins = array("d"), 0, set[str](), array("q")
     row: list[float] = []
@@ -34,8 +36,9 @@ def read_amc(data: bytes, skeleton: Skeleton, where: str) -> Doubles:
         name = words[0]
         if name in columns:
             begin, count = columns[name]
-            if not frames or name in seen:
-                raise lines.fault(f"bone '{name}' is stated twice in one frame or before the first frame")
+            if name in seen or not frames:
+                what = "twice in one frame" if frames else "before the number of the first frame"
+                raise lines.fault(f"bone '{name}' is stated {what}")
             seen.add(name)
             try:
                 row[begin : begin + count] = map(float, words[1:])
@@ -57,8 +60,6 @@ def read_amc(data: bytes, skeleton: Skeleton, where: str) -> Doubles:
         raise lines.fault("the file ends here and has no frame; fetch it again")
     _close(lines, columns, seen, frames)
     values.extend(row)
-    if not data.endswith(b"\n"):
-        raise lines.fault("the file ends in the middle of a line; it is truncated")
     stated = np.frombuffer(values, np.float64).reshape(frames, width)
     wrong = ~(np.abs(stated) < LARGEST)
     if wrong.any():

@@ -103,15 +103,16 @@ class _Search:
         self.found: list[SourceFile] = []
         self.endings: Counter[str] = Counter()
 
+    def matches(self, name: str) -> bool:
+        """Whether a file name is one of those looked for; ``._`` names are the leavings of a Mac."""
+        return name.lower().endswith(self.suffixes) and not name.startswith("._")
+
     def wants(self, path: str) -> bool:
-        """Whether a file is one of those looked for; ``._`` names are the leavings of a Mac."""
+        """The same for a path found on the way, which is remembered where it is none."""
         name = path.rsplit("/", 1)[-1]
-        if name.startswith("._"):
-            return False
-        wanted = name.lower().endswith(self.suffixes)
-        if not wanted:
+        if not self.matches(name):
             self.endings[os.path.splitext(name)[1].lower() or "without an ending"] += 1
-        return wanted
+        return self.matches(name)
 
     def others(self) -> str:
         """What was found instead, in words."""
@@ -128,7 +129,7 @@ class _Search:
             self._directory(source)
         elif not stat.S_ISREG(mode):
             raise DataError(f"source '{source}' is neither a directory nor a file; name the folder or archive")
-        elif self.wants(source.name):
+        elif self.matches(source.name):
             self._loose(source.parent, [source], source.name)
         else:
             self._archive(source)
