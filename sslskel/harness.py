@@ -23,6 +23,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
+from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
 from sslskel.leaderboard.folder import board_of
@@ -92,7 +93,7 @@ def bench(
         init=init_digest(start),
     )
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
-    for cell in cells:
+    for cell in {(c.method, c.benchmark, c.protocol): c for c in cells}.values():
         check_buildable(cell, datasets[cell.benchmark])
     for dataset in datasets.values():
         dataset.verify()
@@ -113,13 +114,18 @@ def bench(
         except SslskelError as fault:
             store.fail(identity, fault)
             result.failures.append(f"{cell.title}: {fault}")
-    result.board = board_of(output, benchmarks)
+    if (output / "records").is_dir():
+        result.board = board_of(output, benchmarks, say)
     return result
 
 
 def check_buildable(cell: Cell, dataset: Dataset) -> int:
-    """Build a cell's method without memory, so that a misfit is found before any work; count its weights."""
+    """Find before any work what cannot run: device, precision, sizes, protocol. Returns the number of weights.
+
+    The method is built on the meta device, which takes no memory.
+    """
     resolved = cell.resolved
+    check_precision(resolve_device(resolved.engine.device), resolved.engine.precision)
     spec = clip_spec(dataset.info, resolved.clip)
     with torch.device("meta"):
         method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)

@@ -1,0 +1,190 @@
+"""The installed command, end to end on the tiny benchmark: records, board, reuse, and every user error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+VERBS = (
+    "bench", "pretrain", "evaluate", "embed", "leaderboard", "list", "show", "check", "data", "new", "runs", "speed"
+)  # fmt: skip
+
+
+def test_help_lists_every_verb_and_imports_no_torch(sslskel) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel("--help")
+    assert found.returncode == 0
+    assert all(f"  {verb} " in found.stdout for verb in VERBS)
+    for verb in VERBS:
+        assert sslskel(verb, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--help",), ("list",), ("bench", "--help")])
+def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from sslskel.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("bnch",), "did you mean 'bench'"),
+        (("bench",), "--method"),
+        (("bench", "--method", "mampp"), "did you mean 'mamp'"),
+        (("bench", "--method", "mamp", "--benchmark", "tinny"), "did you mean 'tiny'"),
+        (("bench", "--method", "mamp", "--protocol", "liner"), "did you mean 'linear'"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--preset", "cpuu"), "did you mean 'cpu'"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--split", "xsubb"), "did you mean 'xsub'"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--device", "tpu"), "no device 'tpu'"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--precision", "fp8"), "fp8"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--backbone", "gru9"), "no backbone"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "method.mask=1"), "no option 'method.mask'"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "clip.frames=15"), "15"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--seeds", "x"), "--seeds"),
+        (("bench", "--method", "mamp", "--benchmark", "utd_mhad"), "sslskel data prepare utd_mhad"),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "--init", "nowhere"), "nowhere"),
+        (("evaluate", "--checkpoint", "nowhere"), "nowhere"),
+        (("leaderboard", "--results", "nowhere"), "nowhere"),
+        (("embed", "--checkpoint", "nowhere", "--output", "x.npz"), "nowhere"),
+        (("data", "prepare", "utd_mhad", "--source", "nowhere"), "nowhere"),
+        (("data", "prepare", "utd_mhad"), "source"),
+        (("new", "method", "My-Idea"), "My-Idea"),
+        (("new", "method", "mamp"), "already"),
+        (("show", "mampp"), "did you mean 'mamp'"),
+        (("list", "--unknown"), "--unknown"),
+        (("runs", "list", "--output", "nowhere"), "nowhere"),
+    ],
+)
+def test_user_errors_are_one_sentence_and_leave_nothing(sslskel, tmp_path: Path, words, message: str) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel(*words)
+    assert found.returncode == 2, found.stderr
+    assert message in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1, found.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench_pretrains_evaluates_records_ranks_and_reuses(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    words = ("bench", "--method", "mamp,random_init,raw_features", "--protocol", "linear,knn", "--benchmark", "tiny",
+             "--seeds", "2", "--output", "out", "--device", "cpu")  # fmt: skip
+    first = sslskel(*words)
+    assert first.returncode == 0, first.stderr
+    assert "12 cells run, 0 already there" in first.stdout
+    records = sorted((tmp_path / "out" / "records").glob("*.json"))
+    assert len(records) == 12
+    assert len(list((tmp_path / "out" / "pretrain").iterdir())) == 6
+    before = {path: path.read_bytes() for path in records}
+    again = sslskel(*words)
+    assert "0 cells run, 12 already there" in again.stdout
+    assert {path: path.read_bytes() for path in records} == before
+    content = json.loads(records[0].read_text())
+    assert content["counts"] == {"train": 18, "validation": 6, "test": 6, "num_classes": 3}
+    with np.load(tmp_path / "out" / content["predictions"]["file"]) as rows:
+        assert len(rows["keys"]) == 6
+
+    board = sslskel("leaderboard", "--results", "out", "--format", "json", "--output", "board.json")
+    assert board.returncode == 0
+    rows = json.loads((tmp_path / "board.json").read_text())["rows"]
+    assert {row["method"] for row in rows} == {"mamp", "random_init", "raw_features"}
+    assert all(cell["seeds"] == [0, 1] for row in rows for cell in row["cells"])
+    lines = list(csv.DictReader(io.StringIO(sslskel("leaderboard", "--results", "out", "--format", "csv").stdout)))
+    assert {float(line["mean"]) for line in lines} == {c["summary"]["mean"] for row in rows for c in row["cells"]}
+
+    listed = sslskel("runs", "list", "--output", "out").stdout.splitlines()
+    assert len(listed) == 6
+    assert all("finished" in line and "2 records" in line for line in listed)
+    assert sslskel("runs", "prune", "--output", "out", "--yes").stdout == ""
+
+
+def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--seed", "3", "--output", "out")
+    assert made.returncode == 0, made.stderr
+    folder = made.stdout.strip()
+    judged = sslskel("evaluate", "--checkpoint", folder, "--protocol", "knn", "--output", "out")
+    assert judged.returncode == 0, judged.stderr
+    [record] = (tmp_path / "out" / "records").glob("*.json")
+    assert json.loads(record.read_text())["seed"] == 3
+    benched = sslskel("bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--seeds", "3,",
+                      "--output", "out")  # fmt: skip
+    assert "0 cells run, 1 already there" in benched.stdout
+    done = sslskel("embed", "--checkpoint", folder, "--output", "features.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "features.npz") as found:
+        assert found["features"].shape == (24, 16)
+        assert sorted(set(found["parts"].tolist())) == ["test", "train"]
+
+    from sslskel import load_encoder
+
+    encoder = load_encoder(tmp_path / folder)
+    assert encoder(torch.randn(2, 3, 16, 25, 2)).shape == (2, 16)
+
+
+def test_dry_run_lists_cells_and_writes_nothing(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel("bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--seeds", "2", "--dry-run")
+    assert found.returncode == 0, found.stderr
+    assert "4 of 4 cells due" in found.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_method_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = sslskel("new", "method", "my_idea")
+    assert made.returncode == 0, made.stderr
+    checked = sslskel("check", "method", "my_idea")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    benched = sslskel("bench", "--method", "my_idea", "--benchmark", "tiny")
+    assert benched.returncode == 0, benched.stderr
+    assert "my_idea" in benched.stdout
+    assert sslskel("new", "method", "my_idea").returncode == 2
+
+
+def test_damaged_prepared_data_stops_before_any_work(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert sslskel("data", "verify", "tiny", SSLSKEL_DATA=str(tmp_path / "data")).returncode == 0
+    file = tmp_path / "data" / "tiny" / "joints.npy"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(content)
+    for words in (("data", "verify", "tiny"), ("bench", "--method", "random_init", "--benchmark", "tiny")):
+        found = sslskel(*words, SSLSKEL_DATA=str(tmp_path / "data"))
+        assert found.returncode == 2, found.stderr
+        assert "joints.npy" in found.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_failed_run_exits_1_and_is_noted(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel("bench", "--method", "mamp", "--benchmark", "tiny", "--seeds", "1", "train.lr=1e30",
+                    "train.min_lr=1e30", "train.warmup_epochs=0")  # fmt: skip
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "step" in found.stderr
+    [failure] = (tmp_path / "runs" / "failures").glob("*.json")
+    assert json.loads(failure.read_text())["error"] == "RunError"
+
+
+def test_speed_writes_json(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel("speed", "--method", "mamp", "--benchmark", "tiny", "--steps", "2", "--output", "speed.json")
+    assert found.returncode == 0, found.stderr
+    report = json.loads((tmp_path / "speed.json").read_text())
+    assert report["pretraining"]["samples_per_second"] > 0
+    assert set(report["pretraining"]["seconds"]) == {"load", "forward", "backward", "optimiser"}
+    assert report["peak_memory_bytes"] > 0
+
+
+def test_list_and_show(sslskel) -> None:  # type: ignore[no-untyped-def]
+    assert "mamp" in sslskel("list", "methods").stdout
+    assert sslskel("list", "--check").returncode == 0
+    shown = sslskel("show", "mamp").stdout
+    assert "method.mask_ratio=0.9" in shown
+    assert sslskel("show", "tiny").returncode == 0

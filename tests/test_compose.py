@@ -1,0 +1,113 @@
+"""Configuration: layers in their order, and one sentence for everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sslskel.cell import grid, parse_seeds
+from sslskel.compose import compose, from_plain, presets, read_preset, to_plain
+from sslskel.config import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
+from sslskel.errors import UsageError
+from sslskel.registry import METHODS
+
+
+def mamp(*overrides: str, preset: str = "released") -> object:
+    return compose("mamp", backbone="transformer", preset=preset, protocol="linear", overrides=overrides)
+
+
+def test_defaults_are_the_dataclasses() -> None:
+    found = compose("masked_modelling", backbone="transformer", preset="released")
+    assert found.clip == ClipConfig()
+    assert found.train == TrainConfig()
+    assert found.engine == EngineConfig()
+    assert found.method == METHODS.get("masked_modelling").Config()
+
+
+def test_overrides_beat_presets_and_presets_beat_defaults() -> None:
+    cpu = compose("mamp", backbone="transformer", preset="cpu")
+    assert cpu.backbone.dim == read_preset("cpu")["backbone"]["transformer"]["dim"] != TrainConfig().lr
+    mine = compose("mamp", backbone="transformer", preset="cpu", overrides=["backbone.dim=32", "train.optimiser=sgd"])
+    assert mine.backbone.dim == 32
+    assert mine.train.optimiser is Optimiser.sgd
+    assert mine.clip == cpu.clip
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method.mask_ratoi=0.5", "did you mean 'method.mask_ratio'"),
+        ("train.epochs=many", r"train\.epochs.*many"),
+        ("train.epochs=0", "at least 1"),
+        ("train.optimiser=adam", "adam"),
+        ("method.mask_ratio=1.5", "mask_ratio"),
+        ("epochs", "GROUP.KEY=VALUE"),
+        ("+train.new=1", "no option"),
+        ("protocol.epochs=[1", "protocol.epochs"),
+    ],
+)
+def test_every_wrong_override_is_one_sentence(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        mamp(override)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_preset_lists_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="released"):
+        mamp(preset="huge")
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+@pytest.mark.parametrize("method", METHODS.names())
+def test_every_preset_fits_every_method(name: str, method: str) -> None:
+    assert compose(method, backbone="transformer", preset=name, protocol="linear").train.epochs >= 1
+
+
+def test_preset_with_an_unknown_key_names_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sslskel_plugins" / "configs" / "preset"
+    folder.mkdir(parents=True)
+    (folder / "wrong.yaml").write_text("train: {epoch: 3}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"preset 'wrong'.*epoch"):
+        mamp(preset="wrong")
+
+
+def test_plain_data_round_trip() -> None:
+    train = TrainConfig(optimiser=Optimiser.sgd, milestones=[3], epochs=7)
+    assert from_plain(TrainConfig, to_plain(train), "train") == train
+    with pytest.raises(UsageError, match="checkpoint"):
+        from_plain(TrainConfig, {"epochz": 1}, "checkpoint")
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("3", (0, 1, 2)), ("4,7", (4, 7)), ("5,", (5,)), ("1,1", (1,))])
+def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "two", "1,x", "-1,2"])
+def test_wrong_seeds(text: str) -> None:
+    with pytest.raises(UsageError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None:
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.registry import BENCHMARKS
+
+    dataset = open_benchmark(BENCHMARKS.get(tiny))
+
+    def identities(*overrides: str, protocol: str = "linear") -> tuple[str, str]:
+        [cell] = grid(["mamp"], [protocol], [tiny], [0], overrides=overrides)
+        return cell.pretrain_identity(dataset), cell.identity(dataset)
+
+    base = identities()
+    assert identities("engine.threads=2", "train.keep_checkpoints=9", "engine.device=cpu") == base
+    assert identities("protocol.lr=0.2")[0] == base[0] != identities("train.lr=0.2")[0]
+    assert identities("protocol.lr=0.2")[1] != base[1]
+    assert identities("engine.precision=bf16")[0] != base[0]
+    assert identities(protocol="knn")[0] == base[0]
+    [floor] = grid(["random_init"], ["knn"], [tiny], [0])
+    [longer] = grid(["random_init"], ["knn"], [tiny], [0], overrides=["train.epochs=9"])
+    assert floor.pretrain_identity(dataset) == longer.pretrain_identity(dataset)
+    assert floor.resolved.engine.precision is Precision.fp32
