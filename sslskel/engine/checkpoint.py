@@ -1,7 +1,7 @@
 """Checkpoints as directories: tensors without pickle, state as JSON, a digest of every file.
 
 A directory appears under its name only when it is whole; which one is newest is decided
-by what verifies, not by what was written last.
+by what verifies, not by what was written last. When to write one is the loop's business.
 """
 
 from __future__ import annotations
@@ -10,21 +10,29 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from sslskel.errors import CheckpointError, RunError
 
 FORMAT = 1
 MANIFEST, STATE, MODEL, OPTIMISER = "manifest.json", "state.json", "model.safetensors", "optimiser.safetensors"
+FILES = (MODEL, OPTIMISER, STATE)
+
+_log = logging.getLogger("sslskel")
+
+
+def step_folder(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:08d}"
 
 
 def save_checkpoint(
@@ -35,102 +43,118 @@ def save_checkpoint(
     state: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write ``folder/step-NNNNNNNN`` whole or not at all, then remove all but the ``keep`` newest.
+    """Write the step's directory whole or not at all, then remove all but the ``keep`` newest.
 
-    Raises ``RunError`` on a full disk or a read-only folder; earlier checkpoints stay.
+    Directories of later steps go too: a run that writes an earlier step has passed over
+    them as damaged. Raises ``RunError`` on a full disk or a read-only folder; earlier
+    checkpoints stay.
     """
-    target = folder / f"step-{step:08d}"
+    target = step_folder(folder, step)
     temporary = folder / f"{target.name}.tmp-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        save_file(_unshared(model), temporary / MODEL)
-        save_file(_unshared(optimiser), temporary / OPTIMISER)
-        _write_json(temporary / STATE, {"format": FORMAT, "step": step, **state})
-        files = {name: _fact(temporary / name) for name in (MODEL, OPTIMISER, STATE)}
-        _write_json(temporary / MANIFEST, {"format": FORMAT, "files": files})
-        for path in [*temporary.iterdir(), temporary]:
-            _sync(path)
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
-        _sync(folder)
-    except (OSError, SafetensorError) as fault:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(_explain(fault, folder)) from fault
-    for old in _steps(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    contents = {
+        MODEL: save(_unshared(model)),
+        OPTIMISER: save(_unshared(optimiser)),
+        STATE: _json({"format": FORMAT, "step": step, **state}),
+    }
+    size = sum(len(content) for content in contents.values())
+    with disk_faults(folder, f"the checkpoint of step {step} ({size / 2**20:.1f} MiB)"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove(temporary)
+            temporary.mkdir()
+            facts = {name: _write(temporary / name, content) for name, content in contents.items()}
+            _write(temporary / MANIFEST, _json({"format": FORMAT, "files": facts}))
+            _sync(temporary)
+            if target.exists():
+                _remove(target)
+            temporary.rename(target)
+            _sync(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    earlier = [path for path in _steps(folder) if path.name <= target.name]
+    for old in set(_steps(folder)) - set(earlier[-keep:]):
+        _remove(old)
     return target
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint that verifies; one warning names each damaged one that is passed over."""
+    """The newest checkpoint that verifies; one line of warning names each damaged one passed over."""
     for step in reversed(_steps(folder)):
         fault = fault_of(step)
         if fault is None:
             return step
-        warnings.warn(f"checkpoint {step} is damaged ({fault}); the one before it is used", stacklevel=2)
+        _log.warning("checkpoint %s is damaged (%s); the newest sound one before it is used", step, fault)
     return None
+
+
+def resolve(path: Path) -> Path:
+    """One step's directory: ``path`` itself, or the newest sound one in it; ``CheckpointError`` if there is none."""
+    if (path / MANIFEST).exists() or _is_step(path):
+        return path
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint at {path}")
+    step = latest(path)
+    if step is None:
+        raise CheckpointError(f"{path} holds no sound checkpoint; give a folder with step-... directories")
+    return step
 
 
 def fault_of(step: Path) -> str | None:
-    """What is wrong with a checkpoint directory; None where every file is as it was written."""
+    """What is wrong with a step's directory, naming the file; None where all is as it was written."""
     try:
-        files = json.loads((step / MANIFEST).read_text(encoding="utf-8"))["files"]
-        for name in (MODEL, OPTIMISER, STATE):
-            if _fact(step / name) != files[name]:
-                return f"{name} is not as it was written"
-    except (OSError, ValueError, KeyError, TypeError, UnicodeDecodeError) as fault:
-        return f"{type(fault).__name__}: {fault}"
+        facts = _manifest(step)
+        for name in FILES:
+            _read(step, name, facts)
+    except CheckpointError as fault:
+        return str(fault)
     return None
 
 
-def read_state(step: Path) -> dict[str, Any]:
-    """Step, time, seed, ``finished`` and ``meta`` of a checkpoint directory."""
-    fault = fault_of(step)
-    if fault is not None:
-        raise CheckpointError(f"checkpoint {step} is damaged: {fault}")
-    state: dict[str, Any] = json.loads((step / STATE).read_text(encoding="utf-8"))
+def read_state(path: Path) -> dict[str, Any]:
+    """Step, time, seed, ``finished``, ``meta`` ...; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
+    step = resolve(path)
+    state: dict[str, Any] = json.loads(_sound(step, STATE))
     if state.get("format") != FORMAT:
-        raise CheckpointError(f"{step / STATE} has format {state.get('format')}; this version reads {FORMAT}")
+        raise CheckpointError(f"{step / STATE} has format {state.get('format')}; this version reads format {FORMAT}")
     return state
 
 
-def read_meta(step: Path) -> dict[str, Any]:
-    """What the caller of training said a checkpoint is."""
-    meta: dict[str, Any] = read_state(step)["meta"]
+def read_meta(path: Path) -> dict[str, Any]:
+    """What the caller of training said the checkpoint is. Raises ``CheckpointError``."""
+    meta: dict[str, Any] = read_state(path)["meta"]
     return meta
 
 
-def load_weights(step: Path) -> dict[str, Tensor]:
-    """The method's state dict. The caller has verified the directory through :func:`read_state`."""
-    return _load(step / MODEL)
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The method's state dict, on the CPU; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
+    return _tensors(resolve(path), MODEL)
 
 
-def load_optimiser(step: Path) -> dict[str, Tensor]:
-    """The optimiser's tensors."""
-    return _load(step / OPTIMISER)
+def load_optimiser(path: Path) -> dict[str, Tensor]:
+    """The optimiser's tensors, on the CPU. Raises ``CheckpointError``."""
+    return _tensors(resolve(path), OPTIMISER)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what interrupted writes left; only processes that no longer run are concerned."""
+    """Remove what interrupted writes left; what a running process is writing stays."""
     for path in folder.glob("step-*.tmp-*"):
         pid = path.name.rpartition("-")[2]
-        if not (pid.isdigit() and _alive(int(pid))):
+        if not (pid.isdigit() and _runs(int(pid))):
             shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def disk_faults(folder: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into one sentence."""
+def disk_faults(folder: Path, what: str) -> Iterator[None]:
+    """Turn a full disk or a read-only folder, met while writing ``what``, into one ``RunError``."""
     try:
         yield
     except OSError as fault:
-        raise RunError(_explain(fault, folder)) from fault
+        raise RunError(_explain(fault, folder, what)) from fault
 
 
-def _alive(pid: int) -> bool:
+def _runs(pid: int) -> bool:
+    """Whether another process of this machine has the number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -140,8 +164,23 @@ def _alive(pid: int) -> bool:
     return pid != os.getpid()
 
 
+def _is_step(path: Path) -> bool:
+    return path.is_dir() and path.name.startswith("step-") and path.name[5:].isdigit()
+
+
 def _steps(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob("step-*") if p.is_dir() and p.name[5:].isdigit())
+    """Step directories, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if _is_step(path))
+
+
+def _remove(path: Path) -> None:
+    """Delete a directory so that a kill in between leaves no half of it under its name."""
+    if path.exists():
+        aside = path.with_name(f"{path.name}.tmp-{os.getpid()}") if _is_step(path) else path
+        if aside != path:
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,46 +188,79 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def _load(file: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(file)
-    except (OSError, SafetensorError) as fault:
-        raise CheckpointError(f"{file} cannot be read: {fault}") from fault
-    return tensors
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def _write(path: Path, content: bytes) -> dict[str, Any]:
+    """Write through to the disk; returns size and digest."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return _facts(content)
 
 
-def _fact(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+def _facts(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _digest(file: Any) -> Any:
-    total = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        total.update(chunk)
-    return total
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _explain(fault: Exception, folder: Path) -> str:
-    number = getattr(fault, "errno", None)
-    text = str(fault)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "quota" in text.lower():
-        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+def _manifest(step: Path) -> Any:
+    """Facts of each file. Any byte that differs from how it is written is a fault, white space included."""
+    try:
+        raw = (step / MANIFEST).read_bytes()
+        content = json.loads(raw)
+        facts = content["files"]
+        whole = _json(content) == raw and content["format"] == FORMAT and set(facts) == set(FILES)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else "is not as it was written"
+        raise CheckpointError(f"{MANIFEST}: {reason}") from fault
+    if not whole:
+        raise CheckpointError(f"{MANIFEST}: is not as it was written")
+    return facts
+
+
+def _read(step: Path, name: str, facts: Any) -> bytes:
+    try:
+        content = (step / name).read_bytes()
+    except OSError as fault:
+        raise CheckpointError(f"{name}: {fault.strerror}") from fault
+    if _facts(content) != facts[name]:
+        raise CheckpointError(f"{name}: is not as it was written")
+    return content
+
+
+def _sound(step: Path, name: str) -> bytes:
+    """The bytes that were verified, not those of a second look."""
+    try:
+        return _read(step, name, _manifest(step))
+    except CheckpointError as fault:
+        raise CheckpointError(f"checkpoint {step} is damaged ({fault}); use an earlier one") from fault
+
+
+def _tensors(step: Path, name: str) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load(_sound(step, name))
+    except SafetensorError as fault:
+        raise CheckpointError(f"{step / name} is not a safetensors file: {fault}") from fault
+    return tensors
+
+
+def _explain(fault: OSError, folder: Path, what: str) -> str:
+    again = "and give the same command again; earlier checkpoints are untouched"
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        home = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(home).free / 2**20
         return (
-            f"no space to write a checkpoint in {folder} ({free / 2**20:.0f} MiB free): free some, for instance with"
-            " `sslskel runs prune`, and give the same command again; earlier checkpoints are untouched"
+            f"no space left for {what} in {folder} ({free:.1f} MiB free): free some, for instance with"
+            f" `sslskel runs prune`, {again}"
         )
-    return f"a checkpoint cannot be written in {folder}: {text}; make it writable and give the same command again"
+    return f"{what} cannot be written in {folder} ({fault.strerror}): make the folder writable {again}"

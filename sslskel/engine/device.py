@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sslskel.config import Precision
+from sslskel.config import EngineConfig, Precision
 from sslskel.errors import UsageError
 
 AUTOCAST = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
@@ -26,10 +26,15 @@ def available_devices() -> list[str]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` takes a GPU where there is one; raises ``UsageError`` for a device that is not there."""
+    """``auto`` takes a GPU where there is one; raises ``UsageError`` for a device that is not there.
+
+    Where a launcher started several processes, ``auto`` and ``cuda`` mean each one's own GPU.
+    """
     have = available_devices()
     if name == "auto":
         name = next((device for device in ("cuda", "mps") if device in have), "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     if name not in have:
         raise UsageError(f"there is no device '{name}' on this machine (there are: auto, {', '.join(have)})")
     return torch.device(name)
@@ -51,10 +56,34 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype=AUTOCAST[precision])
 
 
+@contextmanager
+def arithmetic(engine: EngineConfig) -> Iterator[None]:
+    """Threads, determinism and full float32 as the configuration says; as it was before on leaving."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    short = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    if engine.deterministic:
+        # cuBLAS reads it when it starts; without it deterministic matrix products raise.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = short
+        torch.use_deterministic_algorithms(strict)
+        torch.set_num_threads(threads)
+
+
 def peak_memory(device: torch.device) -> int:
-    """Bytes: most that was allocated on a GPU, or most that this process held on a CPU."""
+    """Bytes: most that was allocated on a GPU, or most that this process held on a CPU (0 on Windows)."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    if sys.platform == "win32":
+        return 0
+    import resource
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(most if sys.platform == "darwin" else most * 1024)
 

@@ -7,16 +7,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from sslskel.engine.checkpoint import disk_faults
+
 NAME = "metrics.jsonl"
 
 
 class MetricsFile:
-    """Appends to ``folder/metrics.jsonl``; lines after the step that training resumes from are dropped."""
+    """Appends to ``folder/metrics.jsonl``; lines after the step that training resumes from are dropped.
+
+    Raises ``RunError`` where it cannot be written.
+    """
 
     def __init__(self, folder: Path, resumed_step: int) -> None:
         self._path = folder / NAME
+        with disk_faults(folder, NAME):
+            self._shorten(resumed_step)
+
+    def _shorten(self, resumed_step: int) -> None:
         kept = [line for line in self._lines() if _step(line) <= resumed_step]
-        temporary = folder / f".{NAME}.tmp-{os.getpid()}"
+        temporary = self._path.parent / f".{NAME}.tmp-{os.getpid()}"
         temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         temporary.replace(self._path)
 
@@ -27,8 +36,8 @@ class MetricsFile:
         return [line for line in lines if _step(line) >= 0]
 
     def write(self, values: Mapping[str, float | int]) -> None:
-        """Add one line; ``values`` has the key ``step``."""
-        with self._path.open("a", encoding="utf-8") as file:
+        """Add one line; ``values`` has the key ``step``. Raises ``RunError`` on a full disk."""
+        with disk_faults(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(values)) + "\n")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sslskel.config import Optimiser, TrainConfig
-from sslskel.errors import CheckpointError
+from sslskel.errors import CheckpointError, UsageError
 from sslskel.method import PretextMethod
 
 FUSED = ("cpu", "cuda")
@@ -18,12 +18,15 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
     """The run's optimiser over the method's groups; a group's own values win over ``train``.
 
     Fused kernels are used where they exist: they can skip an update by a flag on the
-    device, so that a non-finite step needs no host synchronisation.
+    device, so that a non-finite step needs no host synchronisation. Raises ``UsageError``
+    where there is nothing to train.
     """
     groups = [dict(group) for group in method.parameter_groups() if group["params"]]
+    if not groups:
+        raise UsageError("the method has no parameter to train; set `trains = False` on its class if that is meant")
     fused = {p.device.type for group in groups for p in group["params"]} <= set(FUSED)
     if train.optimiser is Optimiser.sgd:
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             groups,
             lr=train.lr,
             momentum=train.momentum,
@@ -31,9 +34,21 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
             nesterov=train.nesterov,
             fused=fused,
         )
+        if train.momentum > 0:
+            # The kernel leaves a buffer unset where it skips the first update; zeros give the same first update.
+            for parameter in (p for group in groups for p in group["params"]):
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(
+                    parameter, memory_format=torch.preserve_format
+                )
+        return sgd
     return torch.optim.AdamW(
         groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused
     )
+
+
+def gates_on_device(optimiser: torch.optim.Optimizer) -> bool:
+    """Whether ``step`` obeys ``found_inf``, a flag on the device; else the host must decide."""
+    return bool(optimiser.defaults.get("fused"))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
@@ -60,7 +75,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tenso
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        if int(index) >= count:
+        if not index.isdigit() or int(index) >= count:
             raise CheckpointError(f"optimiser state is for parameter {index}, but the method has {count}")
         state.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

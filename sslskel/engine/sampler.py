@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sslskel.errors import UsageError
 from sslskel.noise import Noise
 
 
@@ -19,10 +20,14 @@ class EpochSampler:
     """
 
     def __init__(self, clips: int, batch_size: int, seed: int, drop_last: bool) -> None:
+        if clips < 1:
+            raise UsageError("there is no clip to train on; choose a split or part that has some")
         self._clips, self._seed = clips, seed
         self._size = min(batch_size, clips)
         whole, rest = divmod(clips, self._size)
         self.steps_per_epoch = whole if drop_last or not rest else whole + 1
+        self.smallest = self._size if drop_last or not rest else rest
+        """Clips of the smallest batch."""
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
 
     def batch(self, step: int) -> Tensor:
@@ -34,5 +39,14 @@ class EpochSampler:
         return self._order[1][at * self._size : (at + 1) * self._size]
 
     def share(self, step: int, rank: int, world: int) -> Tensor:
-        """The consecutive part of a step's global batch that one process handles."""
+        """The consecutive part of a step's global batch that one process handles.
+
+        Empty where a batch has fewer clips than there are processes.
+        """
         return self.batch(step).tensor_split(world)[rank]
+
+    def clips_until(self, step: int) -> int:
+        """Clips seen, repeats counted, when ``step`` steps are done."""
+        epochs, within = divmod(step, self.steps_per_epoch)
+        of_epoch = self._size * (self.steps_per_epoch - 1) + self.smallest
+        return epochs * of_epoch + within * self._size

@@ -9,20 +9,26 @@ from typing import Any
 
 from sslskel.errors import Interrupted
 
+INTERRUPTED = 130
 PREEMPTED = 75
 """Exit code that asks a scheduler to queue the job again (EX_TEMPFAIL)."""
+CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: PREEMPTED, signal.SIGUSR1: PREEMPTED}
 
 
 class StopWish:
-    """While active, the first signal is remembered; a second Ctrl-C interrupts at once."""
+    """While active in the main thread, a signal is remembered; a second Ctrl-C interrupts at once.
+
+    Leaving it puts the former handlers back.
+    """
 
     def __init__(self) -> None:
         self.code = 0
+        """Exit code asked for; 0 while nothing was."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopWish:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            for number in CODES:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -33,12 +39,18 @@ class StopWish:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if number == signal.SIGINT and self.code:
+        if number == signal.SIGINT and self.code == INTERRUPTED:
             raise KeyboardInterrupt
-        self.code = 130 if number == signal.SIGINT else PREEMPTED
+        self.code = max(self.code, CODES[signal.Signals(number)])
 
-    def interrupted(self, where: str) -> Interrupted:
-        """The error to raise once the state is safe on disk."""
-        fault = Interrupted(f"stopped on request; {where}; the same command continues")
-        fault.exit_code = self.code
-        return fault
+    @property
+    def flags(self) -> tuple[float, float]:
+        """(Ctrl-C, scheduler) as numbers that processes can add up."""
+        return float(self.code == INTERRUPTED), float(self.code == PREEMPTED)
+
+
+def interrupted(code: int, where: str) -> Interrupted:
+    """The error to raise once the state is safe on disk; its ``exit_code`` is 130 or 75."""
+    fault = Interrupted(f"stopped on request; {where}; the same command continues")
+    fault.exit_code = code
+    return fault

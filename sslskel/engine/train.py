@@ -6,38 +6,32 @@ method owns the loss. On one machine the same call gives the same bytes, interru
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from sslskel.batch import StepOutput
 from sslskel.config import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.distributed import rank, sum_over_processes, world_size
-from sslskel.engine.checkpoint import (
-    disk_faults,
-    latest,
-    load_optimiser,
-    load_weights,
-    read_state,
-    remove_leftovers,
-    save_checkpoint,
-)
-from sslskel.engine.device import peak_memory, resolve_device
-from sslskel.engine.metrics import MetricsFile
+from sslskel.engine import checkpoint as disk
+from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
+from sslskel.engine.gate import Gate
+from sslskel.engine.gradients import Part, backward
+from sslskel.engine.launch import launch, tracker, unwrap, wrap
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
+from sslskel.engine.report import Report, RunLog
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
-from sslskel.engine.signals import StopWish
-from sslskel.errors import RunError, UsageError
+from sslskel.engine.signals import StopWish, interrupted
+from sslskel.errors import CheckpointError, RunError, UsageError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
 
@@ -65,39 +59,28 @@ class _Run:
     method: PretextMethod
     source: ClipSource
     train: TrainConfig
+    engine: EngineConfig
     seed: int
     folder: Path
     meta: Mapping[str, Any]
     device: torch.device
+    sampler: EpochSampler
+    total: int
+    """Steps; 0 where the method does not train."""
     step: int = 0
     seconds: float = 0.0
     loss: float = float("nan")
+    memory: int = 0
     optimiser: torch.optim.Optimizer = field(init=False)
-    sampler: EpochSampler = field(init=False)
+    gate: Gate = field(init=False)
 
     @property
-    def total(self) -> int:
-        return self.train.epochs * self.sampler.steps_per_epoch if self.method.trains else 0
-
-    def save(self) -> Path | None:
-        if rank() != 0:
-            return None
-        state = {
-            "seconds": self.seconds,
-            "loss": self.loss if self.loss == self.loss else None,
-            "seed": self.seed,
-            "finished": self.step == self.total,
-            "meta": dict(self.meta),
-        }
-        tensors = optimiser_tensors(self.optimiser) if self.method.trains else {}
-        return save_checkpoint(
-            self.folder, self.step, self.method.state_dict(), tensors, state, self.train.keep_checkpoints
-        )
-
-    def result(self, checkpoint: Path) -> TrainResult:
-        clips = self.step * min(self.train.batch_size, len(self.source))
-        rate = clips / self.seconds if self.seconds else 0.0
-        return TrainResult(checkpoint, self.step, self.seconds, rate, peak_memory(self.device), self.loss)
+    def settings(self) -> dict[str, Any]:
+        """What a continued run must share with its start, beyond ``meta['identity']``."""
+        free = ("checkpoint_epochs", "keep_checkpoints", "accumulate")
+        plain = {k: v.value if isinstance(v, Enum) else v for k, v in dataclasses.asdict(self.train).items()}
+        shared = {f"train.{name}": value for name, value in plain.items() if name not in free}
+        return {**shared, "engine.precision": self.engine.precision.value, "clips": len(self.source)}
 
 
 def pretrain(
@@ -110,210 +93,198 @@ def pretrain(
     meta: Mapping[str, Any],
     *,
     init: Path | None = None,
-    advance: Advance,
+    advance: Advance | None = None,
 ) -> TrainResult:
     """Train ``method`` on ``source``, continuing from the newest sound checkpoint in ``folder``.
 
-    ``meta`` is kept in every checkpoint; ``init`` is a checkpoint directory whose weights
-    a new run starts from. Raises ``UsageError`` for settings that cannot work, ``RunError``
-    on a non-finite loss or a full disk, ``Interrupted`` after a signal, state saved.
+    Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
+    ``init`` is a checkpoint whose weights a new run starts from. ``source`` must be on the
+    run's device and in its dtype. ``advance(what, done, of, **facts)`` is called per step.
+
+    Raises ``UsageError`` for settings that cannot work, ``CheckpointError`` where ``folder``
+    or ``init`` belongs to something else, ``RunError`` on a non-finite loss or a full disk,
+    and ``Interrupted`` after a signal, state saved.
     """
-    if method.cross_batch and train.accumulate > 1:
-        raise UsageError("train.accumulate cannot be used with a method whose clips see each other")
-    accelerator = _accelerator(engine)
-    run = _Run(method, source, train, seed, folder, meta, resolve_device(engine.device))
-    method.to(device=run.device, dtype=torch.float64 if engine.precision is Precision.fp64 else torch.float32)
-    run.sampler = EpochSampler(len(source), train.batch_size, seed, train.drop_last)
-    with disk_faults(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder)
-    if method.trains:
-        run.optimiser = build_optimiser(method, train)
-    found = latest(folder)
-    if found is not None:
-        _restore(run, found)
-    elif init is not None:
-        method.load_state_dict(load_weights(latest(init) or init))
-    if found is not None and run.step == run.total:
-        return run.result(found)
-    if method.trains:
-        _loop(run, engine, accelerator, advance)
-    checkpoint = run.save()
-    accelerator.wait_for_everyone()
-    return run.result(checkpoint or latest(folder) or folder)
+    device = resolve_device(engine.device)
+    check_precision(device, engine.precision)
+    sampler = EpochSampler(len(source), train.batch_size, seed, train.drop_last)
+    total = train.epochs * sampler.steps_per_epoch if method.trains else 0
+    with arithmetic(engine):
+        accelerator = launch(engine, device, folder)
+        _refuse_misfits(method, train, sampler)
+        method.to(device=device, dtype=torch.float64 if engine.precision is Precision.fp64 else None)
+        run = _Run(method, source, train, engine, seed, folder, meta, device, sampler, total)
+        if method.trains:
+            run.optimiser = build_optimiser(method, train)
+            run.gate = Gate(method, run.optimiser, train.clip_norm, engine.precision is Precision.fp16, device)
+        found = _start(run, init)
+        if found is None or run.step < run.total:
+            if run.step < run.total:
+                _loop(run, accelerator, advance)
+            else:
+                _save(run)
+            found = disk.step_folder(folder, run.step)
+    rate = sampler.clips_until(run.step) / run.seconds if run.seconds else 0.0
+    return TrainResult(found, run.step, run.seconds, rate, run.memory, run.loss)
 
 
-def _accelerator(engine: EngineConfig) -> Accelerator:
-    AcceleratorState._reset_state()
-    mixed = engine.precision.value if engine.precision in (Precision.bf16, Precision.fp16) else "no"
-    return Accelerator(
-        cpu=resolve_device(engine.device).type == "cpu",
-        mixed_precision=mixed,
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-        log_with="tensorboard" if engine.tensorboard else None,
-    )
-
-
-def _restore(run: _Run, step: Path) -> None:
-    state = read_state(step)
-    if state["seed"] != run.seed or state["meta"].get("identity") != run.meta.get("identity"):
-        raise UsageError(f"{step} belongs to another run; remove it or choose another output folder")
-    run.method.load_state_dict(load_weights(step))
-    if run.method.trains:
-        restore_optimiser(run.optimiser, load_optimiser(step))
-    run.step, run.seconds = int(state["step"]), float(state["seconds"])
-    run.loss = float("nan") if state["loss"] is None else float(state["loss"])
-
-
-def _loop(run: _Run, engine: EngineConfig, accelerator: Accelerator, advance: Advance) -> None:
-    """Steps until the end, a signal or a fault."""
-    model = accelerator.prepare_model(run.method)
-    if engine.compile:
-        model = torch.compile(model)
-    optimiser = accelerator.prepare_optimizer(run.optimiser)
-    with disk_faults(run.folder):
-        log = MetricsFile(run.folder, run.step) if rank() == 0 else None
-    if engine.tensorboard:
-        accelerator.init_trackers(str(run.folder / "tensorboard"))
-    pending: _Pending | None = None
-    run.method.train()
-    with StopWish() as wish:
-        while run.step < run.total:
-            start = time.perf_counter()
-            rate = learning_rate(run.train, run.step / run.sampler.steps_per_epoch)
-            set_rate(run.optimiser, rate)
-            current = _step(run, model, optimiser, accelerator)
-            if pending is not None:
-                pending.check(run)
-            pending = current
-            run.step += 1
-            run.seconds += time.perf_counter() - start
-            _report(run, current, rate, engine, log, accelerator, advance)
-            if wish.code:
-                current.check(run)
-                run.save()
-                raise wish.interrupted(f"step {run.step} of {run.total} is saved in {run.folder}")
-            epoch, within = divmod(run.step, run.sampler.steps_per_epoch)
-            if within == 0 and epoch % run.train.checkpoint_epochs == 0 and run.step < run.total:
-                current.check(run)
-                run.save()
-    if pending is not None:
-        run.loss = float(pending.loss)
-        pending.check(run)
-    if engine.tensorboard:
-        accelerator.end_training()
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """What a step left on the device, read by the host one step later."""
-
-    step: int
-    rows: Tensor
-    loss: Tensor
-    terms: dict[str, Tensor]
-    bad: Tensor
-
-    def check(self, run: _Run) -> None:
-        """Raise ``RunError`` where the step was not finite; its update was skipped on the device."""
-        if not bool(self.bad):
-            return
-        broken = [name for name, value in self.terms.items() if not bool(torch.isfinite(value))]
-        gradients = [
-            name
-            for name, p in run.method.named_parameters()
-            if p.grad is not None and not bool(torch.isfinite(p.grad).all())
-        ]
-        what = f"loss term '{broken[0]}' is {float(self.terms[broken[0]])}" if broken else "a gradient is not finite"
-        where = f", first in parameter '{gradients[0]}'" if gradients and not broken else ""
-        names = ", ".join(str(name) for name in run.source.names(self.rows)[:8])
-        raise RunError(
-            f"step {self.step}: {what}{where}; clips of the step: {names}{' ...' if len(self.rows) > 8 else ''}."
-            " No weight was changed by it and no checkpoint was written after it; lower train.lr or look at the clips"
+def _refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSampler) -> None:
+    mixing = method.cross_batch or any(getattr(m, "batch_statistics", False) for m in method.modules())
+    if mixing and train.accumulate > 1:
+        raise UsageError(
+            f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
+            " other: a batch in parts is another batch; use train.accumulate=1"
+        )
+    if mixing and sampler.smallest < world_size():
+        raise UsageError(
+            f"the smallest batch has {sampler.smallest} clips for {world_size()} processes, but clips of"
+            f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
         )
 
 
-def _step(run: _Run, model: Any, optimiser: Any, accelerator: Accelerator) -> _Pending:
-    """One optimiser update from one global batch, cut into ``train.accumulate`` parts."""
+def _start(run: _Run, init: Path | None) -> Path | None:
+    """Put the run where its newest sound checkpoint was, and return that; None for a new run."""
+    at = -1
+    if rank() == 0:
+        with disk.disk_faults(run.folder, "the run"):
+            run.folder.mkdir(parents=True, exist_ok=True)
+            disk.remove_leftovers(run.folder)
+        newest = disk.latest(run.folder)
+        at = -1 if newest is None else int(newest.name[5:])
+    # All processes go on from the one that the first has verified.
+    at = int(sum_over_processes(torch.tensor(at if rank() == 0 else 0, device=run.device)))
+    if at < 0:
+        if init is not None:
+            _load(run.method, init)
+        return None
+    found = disk.step_folder(run.folder, at)
+    state = disk.read_state(found)
+    theirs = {"identity": state["meta"].get("identity"), "seed": state["seed"], **state.get("settings", {})}
+    ours = {"identity": run.meta.get("identity"), "seed": run.seed, **run.settings}
+    for name, value in theirs.items():
+        if value != ours.get(name):
+            raise CheckpointError(
+                f"{found} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
+                " another output folder"
+            )
+    _load(run.method, found)
+    if run.method.trains:
+        tensors = disk.load_optimiser(found)
+        run.gate.restore(tensors)
+        restore_optimiser(run.optimiser, {k: v for k, v in tensors.items() if k not in run.gate.tensors()})
+    run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
+    run.loss = float("nan") if state["loss"] is None else float(state["loss"])
+    return found
+
+
+def _load(method: PretextMethod, path: Path) -> None:
+    try:
+        method.load_state_dict(disk.load_weights(path))
+    except RuntimeError as fault:
+        reason = " ".join(str(fault).split())[:300]
+        raise CheckpointError(f"the weights in {path} do not fit {type(method).__name__}: {reason}") from fault
+
+
+def _loop(run: _Run, accelerator: Any, advance: Advance | None) -> None:
+    """Steps until the end, a signal or a fault. What a step gave is read after the next one was queued."""
+    model = wrap(accelerator, run.method, run.engine)
+    track = tracker(accelerator, run.engine)
+    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, advance)
+    pending: deque[Report] = deque()
+    lag = 1 if run.device.type == "cuda" else 0
+    before, began = run.seconds, time.perf_counter()
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.device)
+    run.method.train()
+    try:
+        with StopWish() as wish:
+            while run.step < run.total:
+                pending.append(_step(run, model, wish.flags))
+                run.step += 1
+                run.seconds = before + time.perf_counter() - began
+                epoch, within = divmod(run.step, run.sampler.steps_per_epoch)
+                due = run.step == run.total or (within == 0 and epoch % run.train.checkpoint_epochs == 0)
+                code = _read(run, log, pending, 0 if due else lag)
+                if due or code:
+                    code = max(code, _read(run, log, pending, 0))
+                    _save(run)
+                if code or (wish.code and run.step == run.total):
+                    where = f"step {run.step} of {run.total} is saved in {run.folder}"
+                    raise interrupted(code or wish.code, where)
+    finally:
+        unwrap(accelerator, model)
+
+
+def _read(run: _Run, log: RunLog, pending: deque[Report], keep: int) -> int:
+    """Take in all reports but the last ``keep``; returns the exit code that a process wants, or 0."""
+    code = 0
+    while len(pending) > keep:
+        values = pending.popleft().read()
+        if values.fault:
+            raise log.failure(values, run.source.names)
+        run.loss, code = values.loss, max(code, values.code)
+        log.write(values)
+    return code
+
+
+def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> Report:
+    """One optimiser update from one global batch."""
     progress = Progress(run.step, run.sampler.steps_per_epoch, run.train.epochs)
     noise = Noise(run.seed, run.step, run.device)
-    rows = run.sampler.share(run.step, rank(), world_size())
-    run.method.on_step_start(progress)
-    optimiser.zero_grad(set_to_none=True)
-    parts = [part for part in rows.tensor_split(run.train.accumulate) if len(part)] or [rows]
-    totals: dict[str, Tensor] = {}
-    counts: dict[str, Tensor] = {}
-    for number, part in enumerate(parts):
-        views = [run.source.batch(part, view, noise.view(i)) for i, view in enumerate(run.method.views())]
-        quiet = number + 1 < len(parts) and hasattr(model, "no_sync")
-        with model.no_sync() if quiet else nullcontext(), accelerator.autocast():
-            output: StepOutput = model(views, noise, progress)
-            if run.train.accumulate > 1 and len(output.terms) > 1:
-                raise UsageError("train.accumulate needs a method with one loss term; this one has several")
-            part_counts = {n: sum_over_processes(t.count.detach().to(t.total.dtype)) for n, t in output.terms.items()}
-            ways = world_size()
-            objective = torch.stack(
-                [t.scale * t.total * ways / (part_counts[n] if len(parts) == 1 else 1) for n, t in output.terms.items()]
-            ).sum()
-        accelerator.backward(objective)
-        for name, term in output.terms.items():
-            totals[name] = totals.get(name, 0) + sum_over_processes(term.total.detach()) * term.scale
-            counts[name] = counts.get(name, 0) + part_counts[name]
-    if len(parts) > 1:
-        [whole] = counts.values()
-        for parameter in run.method.parameters():
-            if parameter.grad is not None:
-                parameter.grad.div_(whole.to(parameter.grad.dtype))
-    terms = {name: totals[name] / counts[name] for name in totals}
-    bad = _update(run, optimiser, accelerator, torch.stack(list(terms.values())))
-    run.method.on_step_end(progress)
-    return _Pending(run.step, rows, torch.stack(list(terms.values())).sum(), terms, bad)
+    rate = learning_rate(run.train, progress.epoch)
+    set_rate(run.optimiser, rate)
+    rows = run.sampler.batch(run.step)
+    with torch.no_grad():
+        run.method.on_step_start(progress)
+        parts = _parts(run, noise)
+    run.method.zero_grad(set_to_none=True)
+    whole = run.train.accumulate == 1
+    sums = backward(model, run.method, parts, whole, len(rows), noise, progress, run.gate.scale, wishes)
+    facts = run.gate.update(sums)
+    with torch.no_grad():
+        run.method.on_step_end(progress)
+    return Report(run.step, rows, rate, facts)
 
 
-def _update(run: _Run, optimiser: Any, accelerator: Accelerator, terms: Tensor) -> Tensor:
-    """Apply the gradients unless something is not finite; returns the flag, still on the device."""
-    parameters = [p for p in run.method.parameters() if p.grad is not None]
-    scaled = accelerator.scaler is not None
-    if run.train.clip_norm > 0:
-        norm = accelerator.clip_grad_norm_(parameters, run.train.clip_norm)
-    else:
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    bad = ~torch.isfinite(terms).all()
-    if not scaled:
-        # With a loss scale the scaler itself skips overflowing steps and lowers the scale.
-        bad = bad | ~torch.isfinite(norm)
-        run.optimiser.found_inf = bad.to(torch.float32)  # type: ignore[attr-defined]
-        run.optimiser.grad_scale = None  # type: ignore[attr-defined]
-    optimiser.step()
-    return bad
+def _parts(run: _Run, noise: Noise) -> list[Part]:
+    """This process's clips of the step, cut into at most ``train.accumulate`` parts.
+
+    Where the batch has fewer clips than there are processes, some stand in with a clip that
+    counts nothing: gradients are exchanged by all or none.
+    """
+    rows, own = run.sampler.batch(run.step), run.sampler.share(run.step, rank(), world_size())
+    live = len(own) > 0
+    own = own if live else rows[:1]
+    pieces = own.tensor_split(min(run.train.accumulate, len(own)))
+    return [Part(_views(run, piece, noise), len(piece) / len(rows) if live else 0.0) for piece in pieces]
 
 
-def _report(
-    run: _Run,
-    current: _Pending,
-    rate: float,
-    engine: EngineConfig,
-    log: MetricsFile | None,
-    accelerator: Accelerator,
-    advance: Advance,
-) -> None:
-    if run.step % engine.log_every and run.step != run.total:
-        return
-    run.loss = float(current.loss)
-    clips = run.step * min(run.train.batch_size, len(run.source))
-    values: dict[str, float | int] = {
-        "step": run.step,
-        "epoch": run.step / run.sampler.steps_per_epoch,
-        "loss": run.loss,
-        "lr": rate,
-        "samples_per_second": clips / run.seconds,
-        **{f"term/{name}": float(value) for name, value in current.terms.items()},
-    }
-    if log is not None:
-        with disk_faults(run.folder):
-            log.write(values)
-    if engine.tensorboard:
-        accelerator.log(values, step=run.step)
-    epoch = run.step // run.sampler.steps_per_epoch
-    detail = {"epoch": epoch, "loss": run.loss, "samples/s": round(clips / run.seconds, 1)}
-    advance("pretraining", run.step, run.total, **detail)
+def _views(run: _Run, rows: Tensor, noise: Noise) -> tuple[Any, ...]:
+    return tuple(run.source.batch(rows, view, noise.view(i)) for i, view in enumerate(run.method.views()))
+
+
+def _save(run: _Run) -> None:
+    """Write a checkpoint, by the first process alone; all of them fail where it fails."""
+    fault: RunError | None = None
+    run.memory = max(run.memory, peak_memory(run.device))
+    if rank() == 0:
+        state = {
+            "epoch": run.step / run.sampler.steps_per_epoch,
+            "seconds": run.seconds,
+            "loss": run.loss if run.loss == run.loss else None,
+            "peak_memory": run.memory,
+            "seed": run.seed,
+            "finished": run.step == run.total,
+            "settings": run.settings,
+            "meta": dict(run.meta),
+        }
+        tensors = {**optimiser_tensors(run.optimiser), **run.gate.tensors()} if run.method.trains else {}
+        try:
+            disk.save_checkpoint(
+                run.folder, run.step, run.method.state_dict(), tensors, state, run.train.keep_checkpoints
+            )
+        except RunError as error:
+            fault = error
+    failed = bool(sum_over_processes(torch.tensor(float(fault is not None), device=run.device)))
+    if failed:
+        raise fault or RunError(f"the first process could not write the checkpoint of step {run.step}; it says why")

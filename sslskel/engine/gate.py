@@ -1,0 +1,100 @@
+"""Lets a step's gradient change weights only where it is finite, decided on the device.
+
+From the first fault on nothing passes, so the host may learn of it a step later. The loss
+scale of fp16 lives here too. What is told to the person is the loop's business.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sslskel.engine.gradients import StepSums
+from sslskel.engine.optim import gates_on_device
+from sslskel.method import PretextMethod
+
+FIRST_SCALE, GROW_AFTER = 2.0**16, 2000
+
+
+class StepFacts(NamedTuple):
+    """What the host may want to know of a step: names, and one vector that is read in one copy."""
+
+    terms: tuple[str, ...]
+    metrics: tuple[str, ...]
+    watched: tuple[str, ...]
+    """What was tested for being finite: terms, then gradients."""
+    values: Tensor
+    """Index of the first fault or -1, gradient norm, two wishes to stop, terms, metrics."""
+
+
+class Gate:
+    """The last thing between gradients and weights: scale, clip, test, update."""
+
+    def __init__(
+        self,
+        method: PretextMethod,
+        optimiser: torch.optim.Optimizer,
+        clip_norm: float,
+        scaled: bool,
+        device: torch.device,
+    ) -> None:
+        self._parameters = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
+        self._optimiser, self._clip_norm, self._scaled = optimiser, clip_norm, scaled
+        self._shut = torch.zeros((), dtype=torch.bool, device=device)
+        self.scale = torch.full((), FIRST_SCALE if scaled else 1.0, device=device)
+        """What the loss is multiplied by before it is differentiated."""
+        self._since = torch.zeros((), dtype=torch.int64, device=device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State to keep in checkpoints; none without a loss scale."""
+        return {"loss_scale.scale": self.scale, "loss_scale.since": self._since} if self._scaled else {}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what :meth:`tensors` gave; what is not there stays at its start."""
+        if self._scaled and "loss_scale.scale" in tensors:
+            self.scale.copy_(tensors["loss_scale.scale"])
+            self._since.copy_(tensors["loss_scale.since"])
+
+    def update(self, sums: StepSums) -> StepFacts:
+        """One optimiser step from the accumulated gradients, or none from the first fault on."""
+        named = [(name, p.grad) for name, p in self._parameters if p.grad is not None]
+        gradients = [gradient for _, gradient in named]
+        if self._scaled or sums.rescale is not None:
+            factor = 1.0 if sums.rescale is None else sums.rescale
+            torch._foreach_mul_(gradients, (factor / self.scale).to(gradients[0]))
+        terms = torch.stack(list(sums.terms.values()))
+        norms = torch.stack([norm.to(terms) for norm in torch._foreach_norm(gradients)])
+        norm = torch.linalg.vector_norm(norms)
+        if self._clip_norm > 0:
+            torch._foreach_mul_(gradients, (self._clip_norm / (norm + 1e-6)).clamp(max=1).to(gradients[0]))
+        finite = torch.cat([terms.isfinite(), norms.isfinite()])
+        overflow = ~norms.isfinite().all()
+        # A loss scale overflows now and then by design; only one that cannot shrink further is a fault.
+        harmless = terms.isfinite().all() & (self.scale > 1) if self._scaled else torch.zeros_like(self._shut)
+        fault = ~finite.all() & ~harmless
+        self._shut |= fault
+        self._step(self._shut | overflow)
+        if self._scaled:
+            self._adapt(overflow)
+        first = torch.where(fault, (~finite).to(torch.int64).argmax(), -1)
+        values = [first.to(terms)[None], norm.to(terms)[None], sums.wishes.to(terms), terms]
+        values += [value.to(terms)[None] for value in sums.metrics.values()]
+        names = tuple(name for name, _ in named)
+        return StepFacts(tuple(sums.terms), tuple(sums.metrics), (*sums.terms, *names), torch.cat(values))
+
+    def _step(self, skip: Tensor) -> None:
+        if gates_on_device(self._optimiser):
+            self._optimiser.grad_scale = None  # type: ignore[attr-defined]  # both are read by fused kernels
+            self._optimiser.found_inf = skip.to(torch.float32)  # type: ignore[attr-defined]
+            self._optimiser.step()
+        elif not bool(skip):
+            self._optimiser.step()
+
+    def _adapt(self, overflow: Tensor) -> None:
+        """Halve the loss scale on overflow, double it after a long while without."""
+        since = torch.where(overflow, 0, self._since + 1)
+        grow = since >= GROW_AFTER
+        self.scale.copy_(torch.where(overflow, self.scale / 2, torch.where(grow, self.scale * 2, self.scale)))
+        self._since.copy_(torch.where(grow, 0, since))

@@ -1,0 +1,139 @@
+"""One step's gradient, however its batch is cut over processes and parts.
+
+The loss is ``sum over terms of scale * sum(total) / sum(count)``, sums over everything that
+the step sees. Whether the gradient may change a weight is decided in ``gate.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch, StepOutput
+from sslskel.distributed import sum_over_processes, world_size
+from sslskel.errors import RunError
+from sslskel.method import PretextMethod, Progress
+from sslskel.noise import Noise
+
+
+class Part(NamedTuple):
+    """Clips that one forward pass of this process sees."""
+
+    views: tuple[Batch, ...]
+    share: float
+    """Of the step's clips. 0 marks a stand-in: a process without clips must still take part."""
+
+
+class StepSums(NamedTuple):
+    """What a step's forward passes gave, over all processes; scalars on the device, no graph."""
+
+    terms: dict[str, Tensor]
+    """Scaled means, whose sum is the loss."""
+    metrics: dict[str, Tensor]
+    """Means over clips."""
+    wishes: Tensor
+    """(2,) how many processes want to stop: by Ctrl-C, by a scheduler."""
+    rescale: Tensor | None
+    """What the gradients still lack as a factor."""
+
+
+def backward(
+    model: Any,
+    method: PretextMethod,
+    parts: Sequence[Part],
+    whole: bool,
+    clips: int,
+    noise: Noise,
+    progress: Progress,
+    loss_scale: Tensor,
+    wishes: tuple[float, float],
+) -> StepSums:
+    """Add the step's gradient, times ``loss_scale``, to the parameters of ``method``.
+
+    ``model`` is the method as wrapped for processes and precision; ``clips`` are those of
+    the global batch; ``whole`` says that no process cuts its batch. The divisors must be
+    known before a term is differentiated. A cut batch with one term is divided by the
+    number of clips and put right at the end (``rescale``); with several terms, the counts
+    come from forward passes without gradients first, one third more work.
+    """
+    with _silent(model, len(parts) > 1):
+        first = model(parts[0].views, noise, progress)
+    known = whole or len(first.terms) > 1
+    if known:
+        with torch.no_grad():
+            ahead = [_values(first), *(_values(method(part.views, noise, progress)) for part in parts[1:])]
+        sums = _sum(ahead, parts, wishes)
+        divisors = sums.counts
+    else:
+        divisors = {name: torch.tensor(float(clips), dtype=torch.float64) for name in first.terms}
+    seen = []
+    for number, part in enumerate(parts):
+        with _silent(model, number + 1 < len(parts)):
+            output = first if number == 0 else model(part.views, noise, progress)
+            factor = world_size() * float(part.share > 0)
+            terms = [
+                term.scale * term.total * factor / divisors[name].to(term.total) for name, term in output.terms.items()
+            ]
+            (torch.stack(terms).sum() * loss_scale.to(terms[0])).backward()  # type: ignore[no-untyped-call]
+        seen.append(_values(output))
+    if known:
+        return sums.result(None)
+    sums = _sum(seen, parts, wishes)
+    [count] = sums.counts.values()
+    return sums.result(clips / count)
+
+
+class _Sums(NamedTuple):
+    totals: dict[str, Tensor]
+    counts: dict[str, Tensor]
+    scales: dict[str, Any]
+    metrics: dict[str, Tensor]
+    wishes: Tensor
+
+    def result(self, rescale: Tensor | None) -> StepSums:
+        terms = {name: self.scales[name] * self.totals[name] / self.counts[name] for name in self.totals}
+        return StepSums(terms, self.metrics, self.wishes, rescale)
+
+
+def _values(output: StepOutput) -> StepOutput:
+    """The numbers of an output without their graph."""
+    terms = {name: term._replace(total=term.total.detach()) for name, term in output.terms.items()}
+    return StepOutput(terms, {name: value.detach() for name, value in output.metrics.items()})
+
+
+def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], wishes: tuple[float, float]) -> _Sums:
+    """Add up parts and processes in one exchange."""
+    names, watched = list(outputs[0].terms), list(outputs[0].metrics)
+    if any(list(output.terms) != names for output in outputs):
+        raise RunError("a method must return the same terms for every part of a batch")
+    device = outputs[0].terms[names[0]].total.device
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    own = torch.zeros(2 * len(names) + len(watched), dtype=dtype, device=device)
+    for output, part in zip(outputs, parts, strict=True):
+        live = float(part.share > 0)
+        own += torch.stack(
+            [
+                *(term.total.to(dtype) * live for term in output.terms.values()),
+                *(torch.as_tensor(term.count, device=device).to(dtype) * live for term in output.terms.values()),
+                *(value.to(device, dtype) * part.share for value in output.metrics.values()),
+            ]
+        )
+    every = sum_over_processes(torch.cat([own, torch.tensor(wishes, dtype=dtype, device=device)]))
+    values = every[:-2].unbind()
+    return _Sums(
+        dict(zip(names, values, strict=False)),
+        dict(zip(names, values[len(names) :], strict=False)),
+        {name: term.scale for name, term in outputs[0].terms.items()},
+        dict(zip(watched, values[2 * len(names) :], strict=True)),
+        every[-2:],
+    )
+
+
+def _silent(model: Any, silent: bool) -> AbstractContextManager[Any]:
+    """Where ``silent``, gradients stay in this process until a later part sends the sum."""
+    quiet: AbstractContextManager[Any] = model.no_sync() if silent and hasattr(model, "no_sync") else nullcontext()
+    return quiet

@@ -1,0 +1,76 @@
+"""Accelerate as this project uses it: places the model, wraps it for processes and precision, tracks.
+
+Data order, gradients, checkpoints and faults are the loop's; nothing else of it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+
+from sslskel.config import EngineConfig
+from sslskel.engine.device import AUTOCAST
+from sslskel.errors import UsageError
+from sslskel.method import PretextMethod
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+TRACKER = "tensorboard"
+Track = Callable[[dict[str, float], int], None]
+
+
+def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:
+    """An Accelerator for ``device``, in every process that a launcher (torchrun, accelerate) started.
+
+    Raises ``UsageError`` where TensorBoard is asked for and not installed, or where the
+    launcher's device is another one.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import DistributedDataParallelKwargs, is_tensorboard_available
+
+    if engine.tensorboard and not is_tensorboard_available():
+        raise UsageError(
+            "engine.tensorboard=true needs a package that is not installed: `pip install 'sslskel[tensorboard]'`"
+        )
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    # It keeps device and precision for the whole process, but one process may train many runs.
+    AcceleratorState._reset_state(reset_partial_state=not dist.is_initialized())
+    accelerator = Accelerator(
+        cpu=device.type == "cpu",
+        mixed_precision=engine.precision.value if engine.precision in AUTOCAST else "no",
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=False)],
+        log_with=TRACKER if engine.tensorboard else None,
+        project_dir=str(folder),
+    )
+    if accelerator.device.type != device.type:
+        raise UsageError(f"engine.device asks for '{device}', but the processes were started for {accelerator.device}")
+    return accelerator
+
+
+def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
+    """Where numbers go besides the metrics file; None where nothing else was asked for."""
+    if not engine.tensorboard:
+        return None
+    accelerator.init_trackers(TRACKER)
+    return lambda values, step: accelerator.log(values, step=step)
+
+
+def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> Any:
+    """The method as the loop calls it: in mixed precision, gradients averaged over processes, compiled if asked."""
+    model = accelerator.prepare_model(method)
+    return torch.compile(model) if engine.compile else model
+
+
+def unwrap(accelerator: Accelerator, model: Any) -> None:
+    """Give the method its own forward pass back, and end what :func:`tracker` began."""
+    for one in accelerator.trackers:
+        one.finish()
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    accelerator.free_memory()

@@ -1,0 +1,142 @@
+"""What a step tells the host, and where it goes: metrics file, tracker, progress, error.
+
+A report is queued on the device with the step and read later, so that reading it never
+holds up the step after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sslskel.distributed import rank
+from sslskel.engine.gate import StepFacts
+from sslskel.engine.metrics import MetricsFile
+from sslskel.engine.sampler import EpochSampler
+from sslskel.engine.signals import INTERRUPTED, PREEMPTED
+from sslskel.errors import RunError
+
+FAULT_FILE = "non_finite.json"
+SHOWN_CLIPS = 8
+
+
+class StepValues(NamedTuple):
+    """A step's numbers on the host."""
+
+    step: int
+    """Updates done with it, from 1."""
+    rows: Tensor
+    rate: float
+    fault: str
+    """What was not finite; empty where all was."""
+    norm: float
+    code: int
+    """Exit code that some process wants; 0 to go on."""
+    terms: dict[str, float]
+    metrics: dict[str, float]
+
+    @property
+    def loss(self) -> float:
+        """Sum of the terms."""
+        return sum(self.terms.values())
+
+
+class Report:
+    """The numbers of one step on their way to the host."""
+
+    def __init__(self, step: int, rows: Tensor, rate: float, facts: StepFacts) -> None:
+        self._step, self._rows, self._rate, self._facts = step, rows, rate, facts
+        self._values, self._ready = facts.values, None
+        if facts.values.device.type == "cuda":
+            self._values = torch.empty_like(facts.values, device="cpu", pin_memory=True)
+            self._values.copy_(facts.values, non_blocking=True)
+            self._ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._ready.record(torch.cuda.current_stream(facts.values.device))
+
+    def read(self) -> StepValues:
+        """Wait for this step, and for no later one."""
+        if self._ready is not None:
+            self._ready.synchronize()
+        first, norm, by_hand, by_scheduler, *rest = self._values.tolist()
+        count = len(self._facts.terms)
+        terms = dict(zip(self._facts.terms, rest[:count], strict=True))
+        code = INTERRUPTED if by_hand else PREEMPTED if by_scheduler else 0
+        fault = "" if first < 0 else self._fault(int(first), terms)
+        metrics = dict(zip(self._facts.metrics, rest[count:], strict=True))
+        return StepValues(self._step + 1, self._rows, self._rate, fault, norm, code, terms, metrics)
+
+    def _fault(self, first: int, terms: dict[str, float]) -> str:
+        name = self._facts.watched[first]
+        if first < len(terms):
+            return f"the loss term '{name}' is {terms[name]}"
+        return f"the gradient of '{name}' is not finite"
+
+
+class RunLog:
+    """Writes what steps say. Only the first process writes; all of them see a fault."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sampler: EpochSampler,
+        step: int,
+        total: int,
+        every: int,
+        track: Callable[[dict[str, float], int], None] | None,
+        advance: Callable[..., None] | None,
+    ) -> None:
+        self._folder, self._sampler, self._total, self._every = folder, sampler, total, every
+        self._track, self._advance = track, advance
+        self._file = MetricsFile(folder, step) if rank() == 0 else None
+        self._since = (step, time.perf_counter())
+        self._speed = 0.0
+
+    def write(self, values: StepValues) -> None:
+        """Show a step; keep every ``every``-th and the last."""
+        step, epoch = values.step, values.step / self._sampler.steps_per_epoch
+        if step % self._every == 0 or step == self._total:
+            self._measure(step)
+            line = {
+                "step": step,
+                "epoch": epoch,
+                "loss": values.loss,
+                "lr": values.rate,
+                "gradient_norm": values.norm,
+                "samples_per_second": self._speed,
+                **{f"term/{name}": value for name, value in values.terms.items()},
+                **{f"metric/{name}": value for name, value in values.metrics.items()},
+            }
+            if self._file is not None:
+                self._file.write(line)
+            if self._track is not None:
+                self._track(line, step)
+        if self._advance is not None and rank() == 0:
+            facts = {"epoch": f"{epoch:.1f}", "loss": values.loss, "samples/s": round(self._speed, 1)}
+            self._advance("pretraining", step, self._total, **facts)
+
+    def _measure(self, step: int) -> None:
+        before, then = self._since
+        now = time.perf_counter()
+        self._speed = (self._sampler.clips_until(step) - self._sampler.clips_until(before)) / max(now - then, 1e-9)
+        self._since = (step, now)
+
+    def failure(self, values: StepValues, names: Callable[[Tensor], list[str]]) -> RunError:
+        """The error that ends a run at a step that was not finite; all its clips go to a file."""
+        clips = names(values.rows)
+        content: dict[str, Any] = {"step": values.step, "fault": values.fault, "lr": values.rate, "clips": clips}
+        if rank() == 0:
+            with contextlib.suppress(OSError):
+                (self._folder / FAULT_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        more = f" and {len(clips) - SHOWN_CLIPS} more" if len(clips) > SHOWN_CLIPS else ""
+        return RunError(
+            f"step {values.step}: {values.fault}; clips of the step: {', '.join(clips[:SHOWN_CLIPS])}{more} (all in"
+            f" {self._folder / FAULT_FILE}); it changed no weight and nothing was saved after it: lower train.lr, set"
+            " train.clip_norm, or look at these clips"
+        )
