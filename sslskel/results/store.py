@@ -5,15 +5,13 @@ Nothing is shared between records, so folders of several machines can be joined 
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
-import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.errors import RunError, UsageError
-from sslskel.results.record import Record, RecordError, parse_record
+from sslskel.errors import UsageError
+from sslskel.results import claims
+from sslskel.results.claims import Claim
+from sslskel.results.files import publish, writing_in
+from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class ResultStore:
@@ -36,50 +39,89 @@ class ResultStore:
         return self.folder / "records" / f"{identity}.json"
 
     def has(self, identity: str) -> bool:
-        """True where a sound record exists; a damaged one counts as missing."""
+        """True where a sound record exists; a damaged one counts as missing.
+
+        Raises ``NewerSchema`` for a record of a later version, which is neither readable nor missing.
+        """
         try:
             self.read(identity)
+        except NewerSchema:
+            raise
         except (RecordError, UsageError):
             return False
         return True
 
     def read(self, identity: str) -> Record:
         """One record. Raises ``UsageError`` where it is missing, ``RecordError`` where it is damaged."""
+        path = self.path(identity)
         try:
-            return _parse(self.path(identity))
+            return _parse(path)
         except OSError as fault:
-            raise UsageError(f"there is no record {self.path(identity)}") from fault
+            raise UsageError(f"there is no record {path}") from fault
+        except RecordError as fault:
+            raise type(fault)(f"{path}: {fault}") from fault
 
     def read_all(self) -> tuple[list[Record], list[tuple[Path, str]]]:
-        """Every sound record by identity, and (file, reason) of each one that is not."""
+        """Every sound record by identity, and (file, reason) of each file that is not one."""
         records, problems = [], []
-        for path in sorted((self.folder / "records").glob("*.json")):
+        folder = self.folder / "records"
+        # Names with a dot in front belong to writers at work, or to one that was killed; they were never results.
+        for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
             try:
-                record = _parse(path)
-                if record.identity != path.stem:
-                    raise RecordError(f"field 'identity' is {record.identity!r}, but the file is called {path.stem}")
-                records.append(record)
+                if path.suffix != ".json":
+                    raise RecordError("not a record; records are called IDENTITY.json")
+                records.append(_parse(path))
             except (RecordError, OSError) as fault:
                 problems.append((path, str(fault)))
         return records, problems
 
-    def write(self, record: Record, predictions: Mapping[str, npt.NDArray[Any]] | None = None) -> Record:
+    def write(self, record: Record, predictions: Arrays | None = None) -> Record:
         """Keep a record and its predictions; returns what is on disk, which may be an earlier writer's.
 
-        Predictions come first, so a record never points to a file that is not there. Raises
-        ``RunError`` on a full disk; nothing is left under a final name.
+        Predictions come first, so a record never points to a file that is not there, and are
+        named by their content, so a later writer cannot change those of an earlier one. Raises
+        ``RunError`` on a full disk; then there is no record and nothing half-written. Raises
+        ``RecordError`` for a record that could not be read back.
         """
-        with self._disk():
+        if self.has(record.identity):
+            return self.read(record.identity)
+        content = b"" if predictions is None else _packed(predictions)
+        if predictions is not None:
+            digest = hashlib.sha256(content).hexdigest()
+            name = f"predictions/{record.identity}-{digest[:12]}.npz"
+            record = replace(record, predictions={"file": name, "sha256": digest})
+        text = record.to_json()
+        parse_record(text)
+        path = self.path(record.identity)
+        with writing_in(self.folder):
             if predictions is not None:
-                content = io.BytesIO()
-                np.savez_compressed(content, **predictions)  # type: ignore[arg-type]
-                name = f"predictions/{record.identity}.npz"
-                _publish(self.folder / name, content.getvalue(), replace_existing=True)
-                digest = hashlib.sha256(content.getvalue()).hexdigest()
-                record = replace(record, predictions={"file": name, "sha256": digest})
-            damaged = self.path(record.identity).exists() and not self.has(record.identity)
-            _publish(self.path(record.identity), record.to_json().encode(), replace_existing=damaged)
-        return self.read(record.identity)
+                publish(self.folder / name, content, replace_existing=True)
+            if not publish(path, text.encode()) and not self.has(record.identity):
+                publish(path, text.encode(), replace_existing=True)
+        kept = self.read(record.identity)
+        if predictions is not None and (kept.predictions or {}).get("file") != name:
+            (self.folder / name).unlink(missing_ok=True)
+        return kept
+
+    def predictions(self, record: Record) -> dict[str, npt.NDArray[Any]]:
+        """The arrays kept beside a record, one row per prediction; empty where it kept none.
+
+        Raises ``RecordError`` where the file is missing or is not the one the record names.
+        """
+        if record.predictions is None:
+            return {}
+        path = self.folder / record.predictions["file"]
+        try:
+            content = path.read_bytes()
+        except OSError as fault:
+            raise RecordError(f"{path}, which record {record.identity} names, cannot be read: {fault}") from fault
+        if hashlib.sha256(content).hexdigest() != record.predictions["sha256"]:
+            raise RecordError(f"{path} is not the file that record {record.identity} was written with: sha256 differs")
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, zipfile.BadZipFile) as fault:
+            raise RecordError(f"{path} holds no plain arrays: {fault}") from fault
 
     def fail(self, identity: str, fault: BaseException, command: str = "") -> Path:
         """Note why a cell failed; the cell stays due."""
@@ -91,104 +133,37 @@ class ResultStore:
             "host": socket.gethostname(),
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        with self._disk():
-            attempt = 1 + len(list((self.folder / "failures").glob(f"{identity}-*.json")))
-            path = self.folder / "failures" / f"{identity}-{attempt}.json"
-            _publish(path, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)
+        text, attempt = json.dumps(content, indent=1) + "\n", 1
+        with writing_in(self.folder):
+            while not publish(path := self.folder / "failures" / f"{identity}-{attempt}.json", text.encode()):
+                attempt += 1
         return path
 
     def claim(self, identity: str) -> Claim | None:
         """Take a piece of work for this process; None while a live process holds it.
 
-        A claim of a process that died on this host is taken over.
+        Look again whether the work is still due once it is claimed: the last holder may have
+        finished it. A claim of a process that died is taken over.
         """
-        path = self.folder / "claims" / f"{identity}.json"
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": _start_time(os.getpid())}
-        with self._disk():
-            for _ in range(2):
-                if _publish(path, json.dumps(holder).encode(), replace_existing=False):
-                    return Claim(path)
-                if not _abandoned(path):
-                    return None
-                path.unlink(missing_ok=True)
-        return None
-
-    @contextlib.contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as fault:
-            if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise RunError(
-                    f"no space left to write in {self.folder}: free some, for instance with `sslskel runs prune`,"
-                    " and give the same command again"
-                ) from fault
-            raise RunError(f"{self.folder} cannot be written: {fault}; make it writable or choose --output") from fault
+        with writing_in(self.folder):
+            return claims.take(self.folder / "claims" / f"{identity}.json")
 
 
-class Claim:
-    """A held piece of work; leaving the context gives it back."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Claim:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
+def _packed(predictions: Arrays) -> bytes:
+    """Arrays as the bytes of an ``.npz`` file; the same arrays give the same bytes."""
+    objects = sorted(name for name, array in predictions.items() if array.dtype.hasobject)
+    if objects:
+        raise RecordError(f"predictions {', '.join(objects)} hold Python objects; only plain arrays can be kept")
+    content = io.BytesIO()
+    np.savez_compressed(content, **predictions)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def _parse(path: Path) -> Record:
     try:
-        return parse_record(path.read_text(encoding="utf-8"))
+        record = parse_record(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as fault:
         raise RecordError(f"not UTF-8 text: {fault}") from fault
-
-
-def _publish(path: Path, content: bytes, *, replace_existing: bool) -> bool:
-    """Let a file appear whole under its name; False where it exists and may not be replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp-{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace_existing:
-            temporary.replace(path)
-            return True
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        return True
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _abandoned(path: Path) -> bool:
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-        if holder["host"] != socket.gethostname():
-            return False
-        return _start_time(int(holder["pid"])) != str(holder["started"])
-    except FileNotFoundError:
-        return True
-    except (ValueError, KeyError, TypeError):
-        return True
-
-
-def _start_time(pid: int) -> str:
-    """When a process started, so that a reused number is not taken for it; empty where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "alive"
+    if record.identity != path.stem:
+        raise RecordError(f"field 'identity' is '{record.identity}', but the file is called {path.name}")
+    return record
