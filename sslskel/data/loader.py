@@ -201,18 +201,16 @@ class _Frames:
         offset = self._offset[track].to(device)[:, None]
         low = positions.floor()
         share = positions - low
-        out, sound = None, torch.ones_like(positions, dtype=torch.bool)
+        parts, sound = [], torch.ones_like(positions, dtype=torch.bool)
         for step, weight in ((0, 1 - share), (1, share)):
             frame = low.to(torch.int64) + step - begin
             inside = (frame >= 0) & (frame < length)
-            row = offset + torch.minimum(frame.clamp(min=0), length - 1)
-            joints, valid = self._gather(row)
-            weight = torch.where(inside, weight, 0)
-            part = joints.to(dtype) * weight.to(dtype)[..., None, None]
-            out = part if out is None else out + part
-            sound &= (inside & valid) | ((share == 0) if step else False)
-        assert out is not None
-        return out, sound
+            joints, valid = self._gather(offset + torch.minimum(frame.clamp(min=0), length - 1))
+            weight = torch.where(inside, weight, 0).to(dtype)
+            parts.append(joints.to(dtype).mul_(weight[..., None, None]))
+            # A position that falls on a frame does not depend on the next one.
+            sound &= (inside & valid) | ((share == 0) & bool(step))
+        return parts[0].add_(parts[1]), sound
 
     def _gather(self, row: Tensor) -> tuple[Tensor, Tensor]:
         at = row.flatten().to(self._joints.device)

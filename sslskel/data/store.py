@@ -124,7 +124,9 @@ def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
         array = parse_array(_sound(folder / f"{field}.npy", facts, mend))
         array.flags.writeable = False
         setattr(dataset, field, array)
-    rows = int(dataset.track_length.sum())
+    rows = _checked_rows(dataset)
+    if rows is None or dtype not in (np.float32, np.float16):
+        raise DataError(f"'{folder}' holds an index that contradicts itself; {mend}")
     shape = (rows, info.layout.num_joints, info.coordinates)
     dataset.joints = _mapped(folder / "joints.npy", dtype, shape, mend)
     dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), mend)
@@ -134,6 +136,22 @@ def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
 def verify_dataset(path: Path | str, mend: str = _MEND) -> None:
     """Check every byte of a prepared dataset; raises ``DataError`` naming the damaged file."""
     open_dataset(path, mend).verify()
+
+
+def _checked_rows(dataset: StoredDataset) -> int | None:
+    """Number of stored rows, or None where index arrays do not fit each other (a foreign writer)."""
+    numbers = [getattr(dataset, field) for field in (*CLIP_FIELDS, *TRACK_FIELDS)]
+    if dataset.names.dtype.kind != "U" or any(array.dtype != np.int64 or array.ndim != 1 for array in numbers):
+        return None
+    clips, tracks = len(dataset.names), len(dataset.track_clip)
+    if [len(array) for array in numbers] != [clips] * len(CLIP_FIELDS) + [tracks] * len(TRACK_FIELDS):
+        return None
+    ends = dataset.track_length.cumsum()
+    tiled = np.array_equal(dataset.track_offset, ends - dataset.track_length) and bool((dataset.track_length > 0).all())
+    owned = bool(
+        (np.diff(dataset.track_clip) >= 0).all() and ((dataset.track_clip >= 0) & (dataset.track_clip < clips)).all()
+    )
+    return int(ends[-1]) if tracks and tiled and owned else None
 
 
 def _require_same(path: Path, expected: FileFact, found: FileFact, mend: str) -> None:
@@ -317,11 +335,13 @@ def _set_aside(target: Path) -> None:
 
 def _refuse_foreign(target: Path) -> None:
     """Never replace something that this store did not write."""
-    if target.is_dir() and not target.is_symlink():
-        held = {path.name for path in target.iterdir()}
-        if not held or held & {MANIFEST, "info.json", "joints.npy"}:
-            return
-    elif not target.exists() and not target.is_symlink():
+    try:
+        held = set(os.listdir(target))
+    except FileNotFoundError:  # also when another writer sets it aside at this moment
+        return
+    except NotADirectoryError:
+        held = {target.name}
+    if not held or held & {MANIFEST, "info.json", "joints.npy"}:
         return
     raise DataError(f"'{target}' exists and is not a prepared dataset; move it away or choose another folder")
 

@@ -96,10 +96,12 @@ def rotation_matrices(angles: Tensor) -> Tensor:
 
 def transformed(tracks: Tensor, matrices: Tensor) -> Tensor:
     """(P, T, V, C) with one (P, C, C) matrix per person on the left of every coordinate vector."""
-    columns = matrices[:, None, None].unbind(-1)
     # Written out rather than as a matrix product: a product's last bits depend on how many persons share a batch.
-    products = [tracks[..., c, None] * column for c, column in enumerate(columns)]
-    return sum(products[1:], start=products[0])
+    first, *others = matrices[:, None, None].unbind(-1)
+    out = tracks[..., :1] * first
+    for c, column in enumerate(others, start=1):
+        out += tracks[..., c, None] * column
+    return out
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import hashlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -22,7 +20,7 @@ from hypothesis import strategies as st
 
 from sslskel.benchmark import ImportReport
 from sslskel.data import store
-from sslskel.data.format import json_bytes, npy_header, parse_array
+from sslskel.data.format import npy_header, parse_array
 from sslskel.data.store import open_dataset, verify_dataset, write_dataset
 from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError, RunError
@@ -54,22 +52,8 @@ def clip(name: str = "a", *tracks: Track, label: int = 0, length: int = 4) -> Cl
     return Clip(name, label, length, tracks or (track(),), subject=3, camera=2, setup=1)
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Path:
-    report = ImportReport(dropped={"c": "empty"}, notes=["short"], source={"a.zip": "00"})
-    clips = [clip("a", track(1), track(0, 1, 3)), clip("ö", label=-1), clip("b", track(seed=3), label=1)]
-    write_dataset(tmp_path / "toy", described(), clips, report=report)
-    return tmp_path / "toy"
-
-
-def rewrite(path: Path, at: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[at] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def test_round_trip(written: Path) -> None:
-    dataset = open_dataset(written)
+def test_round_trip(prepared_toy: Path) -> None:
+    dataset = open_dataset(prepared_toy)
     assert isinstance(dataset.joints, np.memmap)
     assert isinstance(dataset.valid, np.memmap)
     assert not dataset.joints.flags.writeable
@@ -82,19 +66,19 @@ def test_round_trip(written: Path) -> None:
     assert dataset.track_begin.tolist() == [1, 0, 0, 0]
     assert dataset.track_offset.tolist() == [0, 3, 7, 11]
     assert (dataset.subjects[0], dataset.cameras[0], dataset.setups[0]) == (3, 2, 1)
-    assert np.array_equal(dataset.joints[3:7], track(1).joints)
+    assert np.array_equal(dataset.joints[3:7], track(1, seed=1).joints)
     assert dataset.info == replace(described(), source={"a.zip": "00"})
     assert dataset.report()["dropped"] == {"c": "empty"}
     assert dataset.report()["counts"] == {"clips": 3, "rows": 15, "dropped": 1}
     assert len(dataset) == 3
     dataset.verify()
-    verify_dataset(written)
+    verify_dataset(prepared_toy)
 
 
-def test_files_are_plain_numpy(written: Path) -> None:
-    dataset = open_dataset(written)
+def test_files_are_plain_numpy(prepared_toy: Path) -> None:
+    dataset = open_dataset(prepared_toy)
     for field in (*FIELDS, "joints", "valid"):
-        assert np.array_equal(np.load(written / f"{field}.npy", allow_pickle=False), getattr(dataset, field))
+        assert np.array_equal(np.load(prepared_toy / f"{field}.npy", allow_pickle=False), getattr(dataset, field))
 
 
 @st.composite
@@ -187,92 +171,6 @@ def test_header_is_read_by_numpy_and_by_us() -> None:
         content = npy_header(array.dtype, array.shape) + array.tobytes()
         assert np.array_equal(parse_array(content), array)
         assert parse_array(content).dtype == array.dtype
-
-
-def every_file() -> list[str]:
-    return ["manifest.json", "info.json", "report.json", "joints.npy", "valid.npy", *(f"{f}.npy" for f in FIELDS)]
-
-
-@pytest.mark.parametrize("name", every_file())
-@pytest.mark.parametrize("place", ["start", "middle", "end"])
-def test_a_flipped_bit_is_noticed_and_named(written: Path, name: str, place: str) -> None:
-    path = written / name
-    size = path.stat().st_size
-    rewrite(path, {"start": 0, "middle": size // 2, "end": size - 1}[place])
-    with pytest.raises(DataError, match=name.replace(".", r"\.")):
-        verify_dataset(written)
-
-
-def test_no_flipped_bit_of_the_manifest_goes_unnoticed(written: Path) -> None:
-    path = written / "manifest.json"
-    sound = path.read_bytes()
-    for at in range(0, len(sound), 3):
-        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1 << at % 7]) + sound[at + 1 :])
-        with pytest.raises(DataError, match="manifest"):
-            open_dataset(written)
-
-
-@pytest.mark.parametrize("name", every_file())
-@pytest.mark.parametrize("fault", ["missing", "truncated", "empty", "longer"])
-def test_opening_notices_files_that_are_not_whole(written: Path, name: str, fault: str) -> None:
-    path, content = written / name, (written / name).read_bytes()
-    if fault == "missing":
-        path.unlink()
-    else:
-        path.write_bytes({"truncated": content[:-1], "empty": b"", "longer": content + b"\0"}[fault])
-    with pytest.raises(DataError, match=name.replace(".", r"\.")):
-        open_dataset(written)
-
-
-def test_index_files_are_checked_at_opening(written: Path) -> None:
-    for name in every_file():
-        if name in ("joints.npy", "valid.npy"):
-            continue
-        sound = (written / name).read_bytes()
-        rewrite(written / name, len(sound) - 3)
-        with pytest.raises(DataError, match=name.replace(".", r"\.")):
-            open_dataset(written)
-        (written / name).write_bytes(sound)
-    open_dataset(written)
-
-
-def test_arrays_of_another_dataset_are_noticed(written: Path, tmp_path: Path) -> None:
-    """A sound manifest over foreign arrays does not match the fingerprint."""
-    write_dataset(tmp_path / "other", described(), [clip("a"), clip("b"), clip("c")])
-    for name in every_file():
-        if name != "info.json":
-            shutil.copy(tmp_path / "other" / name, written / name)
-    manifest = json.loads((written / "manifest.json").read_bytes())
-    content = (written / "info.json").read_bytes()
-    manifest["files"]["info.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    manifest["self"] = hashlib.sha256(json_bytes(manifest["files"])).hexdigest()
-    (written / "manifest.json").write_bytes(json_bytes(manifest))
-    with pytest.raises(DataError, match="fingerprint"):
-        open_dataset(written)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1}', b'{"format": 1, "files": 3}']
-)
-def test_a_manifest_that_is_none(written: Path, content: bytes) -> None:
-    (written / "manifest.json").write_bytes(content)
-    with pytest.raises(DataError, match="manifest"):
-        open_dataset(written)
-
-
-def test_a_newer_format_is_refused_by_number(written: Path) -> None:
-    manifest = json.loads((written / "manifest.json").read_bytes())
-    (written / "manifest.json").write_bytes(json_bytes({**manifest, "format": 99}))
-    with pytest.raises(DataError, match="format 99"):
-        open_dataset(written)
-
-
-def test_opening_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a prepared dataset"):
-        open_dataset(tmp_path / "nowhere")
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="file"):
-        open_dataset(tmp_path / "file")
 
 
 def spoiled(value: float, frame: int = 2, joint: int = 1) -> Track:
@@ -413,7 +311,9 @@ def test_writing_twice_keeps_the_first_and_replaces_another(tmp_path: Path) -> N
     assert second != first
     assert open_dataset(target).fingerprint == second
     assert np.array_equal(held.joints, track().joints)
-    rewrite(target / "joints.npy", 200)
+    with (target / "joints.npy").open("r+b") as file:
+        file.seek(200)
+        file.write(b"\xa5\x5a\xa5")
     assert write_dataset(target, described(), [clip("b")]) == second
     verify_dataset(target)
     assert [path.name for path in tmp_path.iterdir()] == ["toy"]
