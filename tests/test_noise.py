@@ -1,0 +1,157 @@
+"""Keyed noise: what a draw depends on, what it must not depend on, and its distribution."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.errors import UsageError
+from sslskel.noise import Noise, Per, ReplayNoise, stable_id
+
+
+def batch(keys: list[int], owner: list[int] | None = None, slot: list[int] | None = None) -> Batch:
+    """Clips with these keys; one person each unless owners and slots say otherwise."""
+    owner = list(range(len(keys))) if owner is None else owner
+    slot = [0] * len(owner) if slot is None else slot
+    rows = len(owner)
+    return Batch(
+        torch.zeros(rows, 1, 1, 3),
+        torch.ones(rows, 1, dtype=torch.bool),
+        torch.tensor(owner),
+        torch.tensor(slot),
+        torch.tensor(keys),
+        torch.full((len(keys),), -1),
+    )
+
+
+MANY = batch(list(range(7, 7 + 20_000)))
+
+
+@pytest.mark.parametrize(("per", "rows"), [("person", (3,)), ("clip", (2,)), ("batch", ())])
+@pytest.mark.parametrize("shape", [(), (4,), (2, 5)])
+def test_shapes_of_every_kind_of_draw(per: Per, rows: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    noise = Noise(0, 1).on(batch([5, 6], [0, 0, 1], [0, 1, 0]))
+    assert noise.uniform("a", shape, per).shape == (*rows, *shape)
+    assert noise.normal("a", shape, per).shape == (*rows, *shape)
+    assert noise.integers("a", 9, shape, per).shape == (*rows, *shape)
+    assert noise.permutation("a", 6, shape, per).shape == (*rows, *shape, 6)
+
+
+def test_a_draw_does_not_depend_on_the_rest_of_the_batch() -> None:
+    whole = Noise(3, 4).on(batch([11, 22, 33], [0, 1, 1, 2], [0, 0, 1, 0]))
+    other = Noise(3, 4).on(batch([33, 22], [0, 1, 1], [0, 0, 1]))
+    torch.testing.assert_close(whole.uniform("mask", (50,))[[3, 1, 2]], other.uniform("mask", (50,)), rtol=0, atol=0)
+    torch.testing.assert_close(
+        whole.normal("crop", (2,), "clip")[[2, 1]], other.normal("crop", (2,), "clip"), rtol=0, atol=0
+    )
+    assert torch.equal(whole.uniform("mix", (3,), "batch"), other.uniform("mix", (3,), "batch"))
+    assert torch.equal(whole.uniform("mix", (3,), "batch"), Noise(3, 4).uniform("mix", (3,), "batch"))
+
+
+def test_seed_step_view_site_key_and_slot_all_matter() -> None:
+    one, two = batch([11]), batch([11], [0, 0], [0, 1])
+    draws = [
+        Noise(0, 0).on(one).uniform("a", (4,)),
+        Noise(1, 0).on(one).uniform("a", (4,)),
+        Noise(0, 1).on(one).uniform("a", (4,)),
+        Noise(0, 0).view(0).on(one).uniform("a", (4,)),
+        Noise(0, 0).view(1).on(one).uniform("a", (4,)),
+        Noise(0, 0).on(one).uniform("b", (4,)),
+        Noise(0, 0).on(batch([12])).uniform("a", (4,)),
+        Noise(0, 0).on(two).uniform("a", (4,))[1:],
+        Noise(0, 0).on(one).uniform("a", (4,), "clip"),
+    ]
+    distinct = torch.cat(draws)
+    assert len(distinct.unique()) == distinct.numel()
+    assert torch.equal(draws[0], Noise(0, 0).on(two).uniform("a", (4,))[:1])
+
+
+def test_the_same_numbers_in_both_precisions_and_as_tensors() -> None:
+    noise = Noise(torch.tensor(5), torch.tensor(6)).on(MANY)
+    assert torch.equal(noise.uniform("a"), Noise(5, 6).on(MANY).uniform("a"))
+    assert torch.equal(noise.uniform("a").double(), noise.uniform("a", dtype=torch.float64))
+
+
+def spread(sample: Tensor) -> float:
+    """How far, in standard errors, the mean of (n,) samples of unit variance may stray: 5."""
+    return 5 / math.sqrt(sample.numel())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_draws_have_the_distribution_they_claim(seed: int) -> None:
+    noise = Noise(seed, seed).on(MANY)
+    for sample in (noise.uniform("a", (3,)), noise.uniform("a", (3,), "clip")):
+        unit = (sample.double() - 0.5) * math.sqrt(12)
+        assert 0 <= sample.min() < sample.max() < 1
+        assert abs(unit.mean()) < spread(unit)
+        assert abs(unit.square().mean() - 1) < 3 * spread(unit)
+        assert abs((unit[1:] * unit[:-1]).mean()) < spread(unit), "neighbouring keys"
+        assert abs((unit[:, 1:] * unit[:, :-1]).mean()) < 1.5 * spread(unit), "neighbouring lanes"
+    normal = noise.normal("a", (3,)).double()
+    assert abs(normal.mean()) < spread(normal)
+    assert abs(normal.square().mean() - 1) < 3 * spread(normal)
+    assert abs(normal.pow(4).mean() - 3) < 15 * spread(normal)
+    assert torch.isfinite(normal).all()
+
+
+def test_steps_are_independent_at_batch_level() -> None:
+    draws = torch.stack([Noise(0, step).uniform("shift", per="batch") for step in range(2000)]).double()
+    unit = (draws - 0.5) * math.sqrt(12)
+    assert abs(unit.mean()) < spread(unit)
+    assert abs((unit[1:] * unit[:-1]).mean()) < spread(unit)
+
+
+def test_integers_fill_their_range_and_take_a_range_per_item() -> None:
+    noise = Noise(1).on(MANY)
+    counts = torch.bincount(noise.integers("a", 5), minlength=5)
+    assert len(counts) == 5
+    assert (counts - 4000).abs().max() < 5 * math.sqrt(20_000 * 0.2 * 0.8)
+    high = torch.arange(1, 20_001)
+    drawn = noise.integers("b", high, per="clip")
+    assert (drawn >= 0).all()
+    assert (drawn < high).all()
+
+
+def test_permutations_are_orders_and_all_are_as_likely() -> None:
+    orders = Noise(2).on(MANY).permutation("a", 3)
+    assert torch.equal(orders.sort(-1).values, torch.arange(3).expand(20_000, 3))
+    counts = torch.bincount(orders[:, 0] * 9 + orders[:, 1] * 3 + orders[:, 2])
+    counts = counts[counts > 0]
+    assert len(counts) == 6
+    assert (counts - 20_000 / 6).abs().max() < 5 * math.sqrt(20_000 / 6)
+
+
+def test_nothing_touches_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    noise = Noise(0).on(batch([1]))
+    noise.uniform("a")
+    noise.normal("a")
+    noise.integers("a", 3)
+    noise.permutation("a", 4)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_per_item_draws_without_a_batch_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"noise\.on\(batch\)"):
+        Noise(0).uniform("a")
+
+
+def test_stable_ids_are_the_same_for_ever_and_keep_words_apart() -> None:
+    assert stable_id("utd_mhad", "a1_s1_t1") == 3065298195079118796
+    assert stable_id("ab", "c") != stable_id("a", "bc")
+    assert 0 <= stable_id("x") < 2**63
+
+
+def test_recorded_draws_come_back_in_order_and_end_with_an_error() -> None:
+    noise = ReplayNoise({"mask": torch.tensor([0.5]), "shift": [torch.tensor(3), torch.tensor(1)]})
+    bound = noise.view(1).on(batch([1]))
+    assert bound.uniform("mask").tolist() == [0.5]
+    assert [int(bound.integers("shift", 4)) for _ in range(2)] == [3, 1]
+    with pytest.raises(UsageError, match="'shift'"):
+        bound.integers("shift", 4)
+    with pytest.raises(UsageError, match="'other'"):
+        bound.normal("other")
