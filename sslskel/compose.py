@@ -132,7 +132,6 @@ def compose(
         return Resolved(**groups)
     except OmegaConfBaseException as fault:
         raise UsageError(_first_line(fault)) from fault
-    return Resolved(**made)
 
 
 def _schema(plugin: Any, what: str) -> type:

@@ -168,7 +168,7 @@ def _row(
     )
     means = [cell.summary.mean for cell in made if cell is not None]
     records = [record for seeds in cells.values() for record in seeds.values()]
-    seconds = sorted({r.pretrain_identity: float(r.cost.get("pretrain_seconds", 0.0)) for r in records}.values())
+    seconds = sorted({r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}.values())
     return Row(
         key,
         label,
@@ -227,8 +227,8 @@ def _notes(records: Sequence[Record], columns: Sequence[Column]) -> tuple[str, .
 
 
 def _cost_note(records: Sequence[Record]) -> str:
-    pretrained = {r.pretrain_identity: float(r.cost.get("pretrain_seconds", 0.0)) for r in records}
-    judged = sum(float(r.cost.get("evaluate_seconds", 0.0)) for r in records)
+    pretrained = {r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}
+    judged = sum(r.cost.get("evaluate_seconds") or 0.0 for r in records)
     machines = sorted({str(r.environment.get("cpu", "unknown")) for r in records})
     return (
         f"cost: {len(pretrained)} encoders in {sum(pretrained.values()) / 3600:.2f} h, {len(records)} evaluations in"
