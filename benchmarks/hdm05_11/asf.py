@@ -19,6 +19,7 @@ from .lines import Lines
 Doubles = npt.NDArray[np.float64]
 
 INCH = 0.0254
+MOST_BONES = 1000
 _ROOT_ORDER = ("tx", "ty", "tz", "rx", "ry", "rz")
 _ROTATIONS = ("rx", "ry", "rz")
 _WORDS = ("id", "name", "direction", "length", "axis", "dof", "limits", "bodymass", "cofmass")
@@ -150,6 +151,8 @@ def _finish(lines: Lines, asf: _Asf, bone: _Bone) -> None:
         raise lines.fault(f"bone '{bone.name[:40]}' has no {' and no '.join(missing)}", bone.line)
     if bone.name in asf.bones or bone.name == "root":
         raise lines.fault(f"bone '{bone.name[:40]}' is described twice", bone.line)
+    if len(asf.bones) == MOST_BONES:
+        raise lines.fault(f"more than {MOST_BONES} bones: no body has so many")
     asf.bones[bone.name] = bone
 
 

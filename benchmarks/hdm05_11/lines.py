@@ -8,6 +8,8 @@ from sslskel.errors import DataError
 
 LARGEST = 1e6
 """Numbers beyond this are faults of the file: no length, place or angle comes near it."""
+LONGEST = 4096
+"""Most bytes of one line."""
 
 
 class Lines:
@@ -27,6 +29,10 @@ class Lines:
             end = self._data.find(b"\n", at)
             end = len(self._data) if end < 0 else end
             self.number += 1
+            if end - at > LONGEST:
+                raise self.fault(
+                    f"the line has {end - at:,} bytes, no motion file has such lines; fetch the file again"
+                )
             words = self._data[at:end].decode("latin-1").split()
             at = end + 1
             if words and not words[0].startswith("#"):

@@ -20,7 +20,7 @@ from sslskel.errors import DataError
 
 HEADER = 128
 UNPACKED_LIMIT = 64 << 20
-"""Most bytes that one compressed element may unfold to."""
+"""Most bytes that the compressed elements of a file may unfold to in all."""
 
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -93,18 +93,21 @@ def _elements(data: memoryview | bytes, order: str) -> Iterator[tuple[int, memor
 
 
 def _matrices(data: bytes, order: str) -> Iterator[memoryview]:
+    left = UNPACKED_LIMIT
     for kind, content in _elements(memoryview(data)[HEADER:], order):
         if kind == _MATRIX:
             yield content
         elif kind == _COMPRESSED:
-            yield from (inner for sort, inner in _elements(_unpacked(content), order) if sort == _MATRIX)
+            unpacked = _unpacked(content, left)
+            left -= len(unpacked)
+            yield from (inner for sort, inner in _elements(unpacked, order) if sort == _MATRIX)
 
 
-def _unpacked(content: memoryview) -> bytes:
+def _unpacked(content: memoryview, limit: int) -> bytes:
     decoder = zlib.decompressobj()
-    out = decoder.decompress(content, UNPACKED_LIMIT)
-    if decoder.unconsumed_tail:
-        raise _Damaged(f"a variable unfolds to more than {UNPACKED_LIMIT:,} bytes")
+    out = decoder.decompress(content, limit + 1)
+    if len(out) > limit:
+        raise _Damaged(f"its variables unfold to more than {UNPACKED_LIMIT:,} bytes")
     if not decoder.eof:
         raise _Damaged("its packed data is truncated")
     return out

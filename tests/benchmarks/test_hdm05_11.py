@@ -254,6 +254,7 @@ def test_bad_motion_is_refused_by_file_and_line(old: str, new: str, words: str, 
         ("", "is empty"),
         (" \r\n", "is empty"),
         ("\0\1\2", "not a text file"),
+        ("1\n" + "head " * 10_000 + "\n", "line 2: the line has 50,000 bytes"),
         ("some prose about motion\n", "line 1: unknown bone 'some'"),
         (":FULLY-SPECIFIED\n:DEGREES\n", "has no frame"),
         (motion()[:-8], "truncated"),
@@ -299,6 +300,11 @@ def test_bad_skeletons_are_refused_by_file_and_line(old: str, new: str, words: s
 
 def test_skeleton_without_a_bone(tmp_path: Path) -> None:
     assert "no bone in ':bonedata'" in refused(source(tmp_path / "s", asf=asf_text("", "root")))
+
+
+def test_skeleton_with_too_many_bones(tmp_path: Path) -> None:
+    bones = "".join(bone_text(f"bone{number}") for number in range(1001))
+    assert "more than 1000 bones" in refused(source(tmp_path / "s", asf=asf_text(bones, "root bone0")))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.8, 0.95, 0.995])
