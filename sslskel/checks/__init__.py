@@ -1,6 +1,6 @@
 """Contract checks of plugins that anybody can run: methods, backbones, protocols, datasets.
 
-Each takes a registered name or the class itself and returns one result per check::
+Each takes a registered name or the object itself and returns one result per check::
 
     from sslskel.checks import check_method
 
@@ -8,30 +8,58 @@ Each takes a registered name or the class itself and returns one result per chec
         failed = [result for result in check_method("my_method") if result.failed]
         assert not failed, failed
 
-``method_checks()`` and its sisters name all checks with what they hold. A method may
+``method_checks()`` and its sisters name all checks with what they hold. A plugin may
 declare failures it expects in ``expected_failed_checks``; they count as skipped.
 The checks themselves are in the private modules of this package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from sslskel.backbone import Backbone
+from sslskel.benchmark import Benchmark
+from sslskel.checks._backbone import BACKBONE_CHECKS, BackboneCase
+from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
 from sslskel.checks._method import TRAINING_CHECKS, MethodCase
 from sslskel.checks._method_encoders import ENCODER_CHECKS
+from sslskel.checks._method_shapes import SHAPE_CHECKS
+from sslskel.checks._protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
 from sslskel.checks._results import CheckResult, descriptions, run_checks
 from sslskel.checks._subjects import small_config
 from sslskel.compose import from_plain
+from sslskel.data.prepare import open_benchmark
+from sslskel.dataset import Dataset
 from sslskel.method import PretextMethod
-from sslskel.registry import BACKBONES, METHODS
+from sslskel.protocol import EvaluationProtocol
+from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
-_METHOD = {check.__name__: check for check in (*TRAINING_CHECKS, *ENCODER_CHECKS)}
+_METHOD = {check.__name__: check for check in (*TRAINING_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)}
+_BACKBONE = {check.__name__: check for check in BACKBONE_CHECKS}
+_PROTOCOL = {check.__name__: check for check in PROTOCOL_CHECKS}
+_DATASET = {check.__name__: check for check in DATASET_CHECKS}
 
 
 def method_checks() -> dict[str, str]:
     """Names of the checks of a method, and what each holds."""
     return descriptions(_METHOD)
+
+
+def backbone_checks() -> dict[str, str]:
+    """Names of the checks of a backbone, and what each holds."""
+    return descriptions(_BACKBONE)
+
+
+def protocol_checks() -> dict[str, str]:
+    """Names of the checks of a protocol, and what each holds."""
+    return descriptions(_PROTOCOL)
+
+
+def dataset_checks() -> dict[str, str]:
+    """Names of the checks of a dataset, and what each holds."""
+    return descriptions(_DATASET)
 
 
 def check_method(
@@ -44,15 +72,69 @@ def check_method(
     """Check a method or method preset by name, or a class that is not registered.
 
     ``config`` replaces the small configuration that is made from the defaults (or from
-    the preset); ``backbone`` the method's own choice. Raises ``UsageError`` for a name
-    that is unknown or cannot be imported.
+    the preset), ``backbone`` the method's own choice; ``only`` names the checks to run.
+    Raises ``UsageError`` for a name that is unknown or cannot be imported.
     """
     plugin: type[PretextMethod] = METHODS.get(method) if isinstance(method, str) else method
-    if config is None and isinstance(getattr(plugin, "Config", None), type):
+    if config is None and _configured(plugin):
         preset = METHODS.preset(method).get("config", {}) if isinstance(method, str) else {}
         config = small_config(plugin.Config, from_plain(plugin.Config, preset, f"method preset '{method}'"))
     case = MethodCase(plugin, config, BACKBONES.get(backbone or plugin.default_backbone))
-    return run_checks(case, _METHOD, plugin.expected_failed_checks, only)
+    return run_checks(case, _METHOD, _expected(plugin), only)
 
 
-__all__ = ["CheckResult", "check_method", "method_checks", "small_config"]
+def check_backbone(backbone: str | type[Backbone], *, only: Collection[str] | None = None) -> list[CheckResult]:
+    """Check a backbone by name or class, with small layers; raises as :func:`check_method`."""
+    plugin: type[Backbone] = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
+    return run_checks(BackboneCase(plugin), _BACKBONE, _expected(plugin), only)
+
+
+def check_protocol(
+    protocol: str | type[EvaluationProtocol], *, config: Any = None, only: Collection[str] | None = None
+) -> list[CheckResult]:
+    """Check a protocol by name or class; ``config`` replaces its defaults with at most 20 epochs."""
+    plugin: type[EvaluationProtocol] = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
+    if config is None and _configured(plugin):
+        config = short_config(plugin)
+    return run_checks(ProtocolCase(plugin, config), _PROTOCOL, _expected(plugin), only)
+
+
+def check_dataset(
+    benchmark: str | Benchmark,
+    *,
+    dataset: Dataset | None = None,
+    root: Path | None = None,
+    only: Collection[str] | None = None,
+) -> list[CheckResult]:
+    """Check a benchmark's prepared dataset and splits, by name or object.
+
+    ``dataset`` is an opened one, else it is opened (an embedded one prepared) under
+    ``root``. Raises ``DataError`` where it is not prepared or cannot be opened.
+    """
+    found: Benchmark = BENCHMARKS.get(benchmark) if isinstance(benchmark, str) else benchmark
+    opened = open_benchmark(found, root) if dataset is None else dataset
+    return run_checks(DatasetCase(found, opened), _DATASET, {}, only)
+
+
+def _configured(plugin: type) -> bool:
+    """Whether there is a Config to build from; where there is none, a check says so."""
+    return isinstance(getattr(plugin, "Config", None), type)
+
+
+def _expected(plugin: type) -> Mapping[str, str]:
+    expected: Mapping[str, str] = getattr(plugin, "expected_failed_checks", {})
+    return expected
+
+
+__all__ = [
+    "CheckResult",
+    "backbone_checks",
+    "check_backbone",
+    "check_dataset",
+    "check_method",
+    "check_protocol",
+    "dataset_checks",
+    "method_checks",
+    "protocol_checks",
+    "small_config",
+]

@@ -1,6 +1,7 @@
 """The contract of a pretext method, one function per promise; ``__init__`` lists and runs them.
 
-Training checks are here; what protocols see is checked in ``_method_encoders``.
+Training checks are here; other clips are tried in ``_method_shapes``, and what protocols see
+is checked in ``_method_encoders``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from sslskel.backbone import Backbone
 from sslskel.batch import Batch, StepOutput
 from sslskel.checks._results import Skip, expect, global_generators_untouched
 from sslskel.checks._subjects import (
-    FRAMES,
-    SMALL_BODY,
     check_config_class,
     check_config_values,
     dataset_info,
@@ -33,7 +32,6 @@ from sslskel.checks._subjects import (
     small_config,
 )
 from sslskel.dataset import DatasetInfo
-from sslskel.errors import UsageError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
@@ -329,57 +327,6 @@ def runs_in_bf16(case: MethodCase) -> None:
     expect(not broken, f"in bfloat16 the gradient of {', '.join(broken[:5])} is not finite")
 
 
-def other_frames(case: MethodCase) -> None:
-    """Twice as many frames work, or are refused with a UsageError."""
-    _other(case, case.info, 2 * FRAMES)
-
-
-def other_layout(case: MethodCase) -> None:
-    """Another body with 11 joints works, or is refused with a UsageError."""
-    _other(case, dataset_info(SMALL_BODY))
-
-
-def one_person(case: MethodCase) -> None:
-    """Clips of one person at most work, or are refused with a UsageError."""
-    _other(case, dataset_info(persons=1))
-
-
-def two_dimensions(case: MethodCase) -> None:
-    """2D coordinates work, or are refused with a UsageError."""
-    _other(case, dataset_info(coordinates=2))
-
-
-def _other(case: MethodCase, info: DatasetInfo, frames: int = FRAMES) -> None:
-    other = dataclasses.replace(case, info=info)
-    try:
-        method = other.build(make_spec(info, frames))
-        encoders = method.encoders()
-        views, noise = other.views(method)
-    except UsageError as refusal:
-        raise Skip(f"it refuses them: {refusal}") from refusal
-    if case.plugin.trains:
-        loss = forward(method, views, noise).loss()
-        expect(torch.isfinite(loss), f"the loss is {float(loss.detach())}")
-    for stream, encoder in encoders.items():
-        features = encoder.eval().clip(views[0])
-        expect(features.shape == (CLIPS, encoder.dim), f"features of '{stream}' have shape {tuple(features.shape)}")
-
-
-def missing_persons_do_not_matter(case: MethodCase) -> None:
-    """An empty third person slot changes neither batch nor loss."""
-    case.require_training()
-    method = case.build()
-    views, noise = case.views(method)
-    wider = case.build(dataclasses.replace(case.spec, persons=case.spec.persons + 1))
-    shapes = [{name: value.shape for name, value in m.state_dict().items()} for m in (method, wider)]
-    if shapes[0] != shapes[1]:
-        raise Skip("its weights depend on the number of person slots")
-    wider.load_state_dict(method.state_dict())
-    close_enough(
-        loss_of(wider, views, noise), loss_of(method, views, noise), "a slot without a person changes the loss"
-    )
-
-
 TRAINING_CHECKS = (
     builds_from_defaults,
     refuses_bad_values,
@@ -396,9 +343,4 @@ TRAINING_CHECKS = (
     clips_bring_their_own_draws,
     runs_under_ddp,
     runs_in_bf16,
-    other_frames,
-    other_layout,
-    one_person,
-    two_dimensions,
-    missing_persons_do_not_matter,
 )

@@ -1,0 +1,273 @@
+"""The contract of an evaluation protocol, one function per promise.
+
+Encoders here are tables: each clip's feature is written down, so that a right answer is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslskel.backbone import Encoder
+from sslskel.batch import Batch
+from sslskel.checks._results import Skip, expect, global_generators_untouched
+from sslskel.checks._subjects import (
+    check_config_class,
+    check_config_values,
+    dataset_info,
+    make_dataset,
+    make_spec,
+    small_config,
+)
+from sslskel.data.loader import ClipSource
+from sslskel.noise import Noise
+from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.view import ClipSpec
+
+CLASSES, TRAIN, TEST, DIM, FRAMES = 8, 96, 101, 16, 8
+
+
+class TableEncoder(Encoder):
+    """Looks a clip's feature (D,) up by its key; gives it as clip, steps and tokens alike.
+
+    A linear layer that starts as the identity, and a BatchNorm that counts what it sees in
+    training mode, are there to be changed by a protocol that should not.
+    """
+
+    def __init__(self, spec: ClipSpec, keys: Tensor, table: Tensor) -> None:
+        super().__init__()
+        self.spec, self.dim = spec, table.shape[1]
+        self.linear = nn.utils.skip_init(nn.Linear, self.dim, self.dim, bias=False)  # type: ignore[no-untyped-call]
+        nn.init.eye_(self.linear.weight)
+        self.seen = nn.BatchNorm1d(self.dim, affine=False, momentum=0.5)
+        order = keys.argsort()
+        self.register_buffer("keys", keys[order])
+        self.register_buffer("table", table[order])
+
+    keys: Tensor
+    table: Tensor
+
+    def clip(self, batch: Batch) -> Tensor:
+        found: Tensor = self.table[torch.searchsorted(self.keys, batch.key)].to(batch.tracks.dtype)
+        if self.training and len(found) > 1:
+            self.seen(found)
+        mapped: Tensor = self.linear(found)
+        return mapped
+
+    def steps(self, batch: Batch) -> Tensor:
+        return self.clip(batch)[:, None].expand(-1, FRAMES // 4, -1)
+
+    def tokens(self, batch: Batch) -> Tensor:
+        shape = (-1, self.spec.persons, FRAMES // 4, self.spec.layout.num_joints, -1)
+        return self.clip(batch)[:, None, None, None].expand(shape)
+
+
+@dataclasses.dataclass
+class ProtocolCase:
+    """A protocol to check, with a short configuration, on a small dataset."""
+
+    plugin: type[EvaluationProtocol]
+    config: Any
+
+    @functools.cached_property
+    def spec(self) -> ClipSpec:
+        """Clips of few frames: the encoders here do not look at them."""
+        return make_spec(dataset_info(classes=CLASSES), FRAMES)
+
+    @functools.cached_property
+    def _data(self) -> Any:
+        return make_dataset(dataset_info(classes=CLASSES), TRAIN + TEST)
+
+    def parts(self, *, withheld: bool = True, dtype: torch.dtype = torch.float32) -> tuple[Parts, Truth]:
+        """The parts of a split with a validation part, and the truth about its test part."""
+        every = np.arange(TRAIN + TEST)
+        train, test = every[:TRAIN], every[TRAIN:]
+        source = functools.partial(ClipSource, self._data, spec=self.spec, dtype=dtype)
+        truth = Truth(self._data.keys[test], self._data.labels[test], self._data.info.classes)
+        parts = Parts(
+            source(rows=train),
+            source(rows=train[train % 4 != 0]),
+            source(rows=train[train % 4 == 0]),
+            source(rows=test, labels=not withheld),
+            self._data.info.classes,
+        )
+        return parts, truth
+
+    def encoder(self, kind: str) -> TableEncoder:
+        """``leaking`` knows every label, ``blind`` knows nothing, ``usual`` something."""
+        keys, labels = torch.from_numpy(self._data.keys), torch.from_numpy(self._data.labels)
+        noise = Noise(11).normal(kind, (len(keys), DIM), "batch")
+        known = torch.nn.functional.one_hot(labels, DIM).float()
+        share = {"leaking": (1.0, 0.0), "blind": (0.0, 1.0), "usual": (1.0, 0.4)}[kind]
+        return TableEncoder(self.spec, keys, share[0] * known + share[1] * noise)
+
+    def run(
+        self, kind: str = "usual", *, config: Any = None, parts: Parts | None = None, dtype: torch.dtype = torch.float32
+    ) -> tuple[Outcome, dict[str, float]]:
+        """Outcome and scores of a fresh protocol on a fresh encoder."""
+        own, truth = self.parts(dtype=dtype)
+        protocol = self.plugin(config or self.config)
+        encoders = {"joint": self.encoder(kind).to(dtype)}
+        outcome = protocol.evaluate(encoders, parts or own, run_of(dtype))
+        return outcome, protocol.score(outcome, truth)
+
+
+def run_of(dtype: torch.dtype = torch.float32) -> ProtocolRun:
+    """A run on the CPU without mixed precision that reports to nobody."""
+    return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, lambda *_: None)
+
+
+def builds_from_defaults(case: ProtocolCase) -> None:
+    """Config is a dataclass with a default for every field; needs and trains hold known words."""
+    check_config_class(case.plugin)
+    case.plugin(case.plugin.Config())
+    odd = set(case.plugin.needs) - {"clip", "steps", "tokens"}
+    expect(not odd, f"needs names {', '.join(sorted(odd))}; encoders give clip, steps and tokens")
+    expect(case.plugin.trains in ("nothing", "head", "all"), f"trains is {case.plugin.trains!r}")
+
+
+def refuses_bad_values(case: ProtocolCase) -> None:
+    """Every number in Config refuses absurd values with a UsageError."""
+    check_config_values(case.plugin.Config)
+
+
+def scores_are_complete(case: ProtocolCase) -> None:
+    """Scores are finite, the primary one among them; what the record keeps of the outcome is JSON."""
+    outcome, scores = case.run()
+    expect(case.plugin.primary in scores, f"score() lacks the primary score '{case.plugin.primary}'")
+    bad = [name for name, value in scores.items() if not np.isfinite(value)]
+    expect(not bad, f"score {', '.join(bad)} is not finite")
+    try:
+        json.dumps(dict(outcome.info))
+    except TypeError as fault:
+        raise AssertionError(f"info of the outcome is no JSON: {fault}") from fault
+    odd = [name for name, rows in outcome.values.items() if len(rows) != len(outcome.keys)]
+    expect(not odd, f"{', '.join(odd)} has another number of rows than keys")
+
+
+def scoring_is_pure(case: ProtocolCase) -> None:
+    """Scoring twice gives the same numbers and changes nothing."""
+    outcome, scores = case.run()
+    _, truth = case.parts()
+    before = [rows.copy() for rows in (outcome.keys, *outcome.values.values(), truth.labels)]
+    with global_generators_untouched():
+        again = case.plugin(case.config).score(outcome, truth)
+    expect(again == scores, f"scoring again gives {again}, before it was {scores}")
+    after = [outcome.keys, *outcome.values.values(), truth.labels]
+    expect(all(map(np.array_equal, before, after)), "score() changed what it was given")
+
+
+def leaves_the_encoder_as_found(case: ProtocolCase) -> None:
+    """Modes come back as they were found; unless it trains all, no weight or buffer changes by a byte."""
+    parts, _ = case.parts()
+    for training in (True, False):
+        encoder = case.encoder("usual").train(training)
+        encoder.linear.eval()
+        modes = [module.training for module in encoder.modules()]
+        before = {name: value.clone() for name, value in encoder.state_dict().items()}
+        case.plugin(case.config).evaluate({"joint": encoder}, parts, run_of())
+        if case.plugin.trains != "all":
+            changed = [name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])]
+            expect(not changed, f"it changed {', '.join(changed)} of a frozen encoder")
+            expect(all(p.requires_grad and p.grad is None for p in encoder.parameters()), "it left gradients or flags")
+            expect(modes == [m.training for m in encoder.modules()], "it does not put training and eval mode back")
+
+
+def counts_every_test_clip_once(case: ProtocolCase) -> None:
+    """Every test clip is predicted once in each condition, draw and epoch, whatever the batch size."""
+    sizes = [f.name for f in dataclasses.fields(case.config) if f.name in ("encode_batch", "batch_size")]
+    configs = [case.config]
+    for size in (7, 50, 500):
+        configs += [dataclasses.replace(case.config, **{name: size}) for name in sizes]
+    wanted = np.sort(case.parts()[1].keys)
+    for config in configs:
+        outcome, _ = case.run(config=config)
+        if outcome.item is not None:
+            raise Skip("its rows are items of clips (windows or segments), any number per clip")
+        columns = [c for c in (outcome.condition, outcome.draw, outcome.epoch) if c is not None]
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for row, key in enumerate(outcome.keys):
+            groups.setdefault(tuple(column[row] for column in columns), []).append(int(key))
+        wrong = [group for group, keys in groups.items() if not np.array_equal(np.sort(keys), wanted)]
+        expect(groups and not wrong, f"with {config} not every test clip is predicted once {wrong or ''}")
+
+
+def gives_the_same_twice(case: ProtocolCase) -> None:
+    """The same run gives bit-equal predictions, without any global generator."""
+    with global_generators_untouched():
+        first, _ = case.run()
+        second, _ = case.run()
+    equal = all(np.array_equal(rows, second.values[name]) for name, rows in first.values.items())
+    expect(equal and np.array_equal(first.keys, second.keys), "the same run gives other predictions the second time")
+
+
+def does_not_read_test_labels(case: ProtocolCase) -> None:
+    """Predictions are bit-equal whether the test part shows its labels or not."""
+    blind, _ = case.run()
+    shown, _ = case.run(parts=case.parts(withheld=False)[0])
+    equal = all(np.array_equal(rows, shown.values[name]) for name, rows in blind.values.items())
+    expect(equal, "predictions change when test labels can be read")
+
+
+def leaked_labels_score_full(case: ProtocolCase) -> None:
+    """An encoder whose features are the labels scores 100 %."""
+    top1 = _top1(case, "leaking")
+    expect(top1 == 1.0, f"features that are the labels score {top1:.1%}")
+
+
+def random_features_score_at_chance(case: ProtocolCase) -> None:
+    """An encoder whose features know nothing scores chance, within three standard deviations."""
+    top1, chance = _top1(case, "blind"), 1 / CLASSES
+    spread = (chance * (1 - chance) / TEST) ** 0.5
+    expect(abs(top1 - chance) <= 3 * spread, f"random features score {top1:.1%}; chance is {chance:.1%}")
+
+
+def _top1(case: ProtocolCase, kind: str) -> float:
+    if case.plugin.primary != "top1":
+        raise Skip(f"its primary score is {case.plugin.primary}, not top1")
+    return case.run(kind)[1]["top1"]
+
+
+def takes_several_streams(case: ProtocolCase) -> None:
+    """Two encoders at once give one prediction per clip and scores."""
+    parts, truth = case.parts()
+    protocol = case.plugin(case.config)
+    outcome = protocol.evaluate({"joint": case.encoder("usual"), "bone": case.encoder("leaking")}, parts, run_of())
+    expect(case.plugin.primary in protocol.score(outcome, truth), "two streams give no primary score")
+
+
+def runs_in_float64(case: ProtocolCase) -> None:
+    """It works where weights and clips are float64."""
+    _, scores = case.run(dtype=torch.float64)
+    expect(np.isfinite(scores[case.plugin.primary]), "the primary score in float64 is not finite")
+
+
+PROTOCOL_CHECKS = (
+    builds_from_defaults,
+    refuses_bad_values,
+    scores_are_complete,
+    scoring_is_pure,
+    leaves_the_encoder_as_found,
+    counts_every_test_clip_once,
+    gives_the_same_twice,
+    does_not_read_test_labels,
+    leaked_labels_score_full,
+    random_features_score_at_chance,
+    takes_several_streams,
+    runs_in_float64,
+)
+
+
+def short_config(plugin: type[EvaluationProtocol]) -> Any:
+    """The defaults with small heads and at most 20 epochs."""
+    config = small_config(plugin.Config)
+    if isinstance(getattr(config, "epochs", None), int):
+        config = dataclasses.replace(config, epochs=min(config.epochs, 20))
+    return config
