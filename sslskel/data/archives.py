@@ -175,8 +175,9 @@ class _Search:
         """Add the wanted members; their number and the sha256 of the archive."""
         digest = hashlib.sha256()
         stream = TarBytes(file, str(path), digest.update)
-        spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the stack closes it
-        copy = self.stack.enter_context(spool) if stream.packed else None
+        copy: IO[bytes] | None = None
+        if stream.packed:
+            copy = self.stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
 
         def wanted(member: str, size: int) -> bool:
             keep = self.wants(member)
