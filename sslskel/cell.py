@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sslskel.benchmark import Benchmark
-from sslskel.compose import UNHASHED, Resolved, compose
+from sslskel.compose import UNHASHED, Resolved, compose, option_names
 from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
@@ -118,19 +118,23 @@ def grid(
 ) -> list[Cell]:
     """Every cell of the grid, in an order that pretrains each method and seed once.
 
-    Everything is composed and checked before the first cell is returned.
+    Everything is composed and checked before the first cell is returned. An override of
+    an option that only some methods or protocols of the grid have is set for those.
     """
     cells = []
+    backbones = {method: backbone or METHODS.get(method).default_backbone for method in methods}
+    options = {(m, p): option_names(m, backbones[m], p) for m in methods for p in protocols}
+    shared = set[str]().union(*options.values())
     for benchmark_name in benchmarks:
         benchmark: Benchmark = BENCHMARKS.get(benchmark_name)
         chosen_split, chosen_preset = benchmark.split(split).name, preset or benchmark.preset
         for method in methods:
-            chosen = backbone or METHODS.get(method).default_backbone
+            chosen = backbones[method]
             row = []
             for protocol in protocols:
-                resolved = compose(
-                    method, backbone=chosen, preset=chosen_preset, protocol=protocol, overrides=overrides
-                )
+                foreign = shared - options[method, protocol]
+                own = [word for word in overrides if word.partition("=")[0] not in foreign]
+                resolved = compose(method, backbone=chosen, preset=chosen_preset, protocol=protocol, overrides=own)
                 row.append(
                     Cell(method, chosen, benchmark_name, chosen_split, chosen_preset, 0, resolved, protocol, init)
                 )

@@ -7,7 +7,7 @@ check themselves. Nothing here knows a method, a dataset or a device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +111,7 @@ def compose(
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    base = {
-        "method": _schema(METHODS.get(method), f"method '{method}'"),
-        "backbone": _schema(BACKBONES.get(backbone), f"backbone '{backbone}'"),
-        "clip": ClipConfig,
-        "train": TrainConfig,
-        "engine": EngineConfig,
-    }
-    if protocol is not None:
-        base["protocol"] = _schema(PROTOCOLS.get(protocol), f"protocol '{protocol}'")
+    base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: OmegaConf.structured(schema) for name, schema in base.items()})
     for source, layer in _layers(method, backbone, protocol, preset):
         try:
@@ -132,6 +124,25 @@ def compose(
         return Resolved(**groups)
     except OmegaConfBaseException as fault:
         raise UsageError(_first_line(fault)) from fault
+
+
+def option_names(method: str, backbone: str, protocol: str | None) -> set[str]:
+    """Every ``group.key`` that an override of such a run may set."""
+    schemas = _schemas(method, backbone, protocol)
+    return {f"{group}.{option.name}" for group, schema in schemas.items() for option in fields(schema)}
+
+
+def _schemas(method: str, backbone: str, protocol: str | None) -> dict[str, type]:
+    schemas = {
+        "method": _schema(METHODS.get(method), f"method '{method}'"),
+        "backbone": _schema(BACKBONES.get(backbone), f"backbone '{backbone}'"),
+        "clip": ClipConfig,
+        "train": TrainConfig,
+        "engine": EngineConfig,
+    }
+    if protocol is not None:
+        schemas["protocol"] = _schema(PROTOCOLS.get(protocol), f"protocol '{protocol}'")
+    return schemas
 
 
 def _schema(plugin: Any, what: str) -> type:

@@ -111,3 +111,11 @@ def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None
     [longer] = grid(["random_init"], ["knn"], [tiny], [0], overrides=["train.epochs=9"])
     assert floor.pretrain_identity(dataset) == longer.pretrain_identity(dataset)
     assert floor.resolved.engine.precision is Precision.fp32
+
+
+def test_an_override_goes_to_the_cells_that_have_the_option(tiny: str) -> None:
+    cells = grid(["mamp", "random_init"], ["linear", "knn"], [tiny], [0], overrides=["method.tau=0.5", "protocol.k=3"])
+    assert {cell.resolved.method.tau for cell in cells if cell.method == "mamp"} == {0.5}
+    assert {cell.resolved.protocol.k for cell in cells if cell.protocol == "knn"} == {3}
+    with pytest.raises(UsageError, match=r"no option 'method\.tau'"):
+        grid(["random_init"], ["linear"], [tiny], [0], overrides=["method.tau=0.5"])
