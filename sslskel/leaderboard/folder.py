@@ -1,4 +1,4 @@
-"""The board of a results folder."""
+"""The board of a results folder: reads the records, leaves the arithmetic to ``table.py``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from sslskel.leaderboard.table import Board, build
 from sslskel.results.store import ResultStore
 
 
-def board_of(output: Path | str, benchmarks: Sequence[str] | None = None, say: Callable[[str], None] = print) -> Board:
+def board_of(
+    output: Path | str,
+    benchmarks: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+    *,
+    protocols: Sequence[str] | None = None,
+) -> Board:
     """Build the board of a folder; broken record files are named through ``say`` and left out.
 
-    Raises ``UsageError`` where the folder holds no results.
+    Columns follow the order of ``benchmarks`` and ``protocols`` where given. Raises
+    ``UsageError`` where the folder holds no results.
     """
     output = Path(output)
     if not (output / "records").is_dir():
@@ -21,4 +28,4 @@ def board_of(output: Path | str, benchmarks: Sequence[str] | None = None, say: C
     records, problems = ResultStore(output).read_all()
     for path, reason in problems:
         say(f"left out {path}: {reason}")
-    return build([r for r in records if benchmarks is None or r.benchmark["name"] in benchmarks])
+    return build(records, benchmarks=benchmarks, protocols=protocols)

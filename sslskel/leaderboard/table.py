@@ -1,7 +1,9 @@
 """The board: a pure function of the records. The same records in any order give the same board.
 
 Rows are what was pretrained, columns what it was judged on. Records that differ in data,
-benchmark version or protocol version never share a column. Rendering is in ``render.py``.
+benchmark version, protocol version or protocol options never share a column; seeds that
+cannot be told apart are never averaged. What a board is made of is in ``board.py``, names
+are in ``labels.py``, words below the table in ``notes.py``.
 """
 
 from __future__ import annotations
@@ -9,228 +11,233 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from sslskel.compose import UNHASHED
+from sslskel.leaderboard.board import Board, Cell, Column, Row, RowKey
+from sslskel.leaderboard.labels import column_titles, row_labels
+from sslskel.leaderboard.notes import findings, notes_of
 from sslskel.results.record import Record
-from sslskel.results.statistics import Summary, disjoint, summarise
+from sslskel.results.statistics import disjoint, summarise
+
+__all__ = ["Board", "build"]
 
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
+BOLD_SEEDS = 3
+"""Fewest seeds of a bold cell: the spread of two seeds says next to nothing (their interval is 9 s.d. wide)."""
+RELEASED = "released"
+"""Stands for the plugin of an encoder that came as a bare file, which does not say what it saw."""
+
+Seeds = dict[int, list[Record]]
 
 
-@dataclass(frozen=True, order=True)
-class Column:
-    """What a score is a score of."""
+def build(
+    records: Iterable[Record],
+    *,
+    benchmarks: Sequence[str] | None = None,
+    protocols: Sequence[str] | None = None,
+) -> Board:
+    """Make the board of these records, or of those of some benchmarks and protocols, in the order given.
 
-    benchmark: str
-    split: str
-    protocol: str
-    recipe: str
-    selection: str
-    score: str
-    benchmark_version: int
-    protocol_version: int
-    fingerprint: str
-    options: str
-    """Options of the protocol as canonical JSON: other options, other column."""
-
-    @property
-    def title(self) -> str:
-        """For people; what all columns share is in the notes."""
-        return f"{self.benchmark}/{self.split} {self.protocol} {self.score}"
-
-
-@dataclass(frozen=True, order=True)
-class RowKey:
-    """What was pretrained."""
-
-    method: str
-    backbone: str
-    preset: str
-    precision: str
-    streams: tuple[str, ...]
-    method_version: int
-    config: str
-    """Configuration as canonical JSON, without groups that do not tell rows apart."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The seeds of one row in one column."""
-
-    summary: Summary
-    seeds: tuple[int, ...]
-    scores: tuple[float, ...]
-    bold: bool
-    records: tuple[str, ...]
-    """Identities, in the order of the seeds."""
+    Without an order columns are sorted by benchmark, protocols that train a head before
+    those that train nothing. Rows are ranked by the first column.
+    """
+    chosen, warnings = _distinct(
+        record
+        for record in records
+        if (benchmarks is None or record.benchmark["name"] in benchmarks)
+        and (protocols is None or record.protocol["name"] in protocols)
+    )
+    keys = _columns(chosen, benchmarks, protocols)
+    table: dict[RowKey, dict[Column, Seeds]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for record in chosen:
+        table[_row_key(record)][_column(record)][record.seed].append(record)
+    labels = row_labels(sorted(table))
+    rows = []
+    for key in sorted(table):
+        row, found = _row(key, labels[key], table[key], keys)
+        rows.append(row)
+        warnings += found
+    titles = column_titles(keys)
+    columns = tuple(replace(key, title=titles[key]) for key in keys)
+    ranked = _ranked([_emboldened(row, _leaders(columns, rows)) for row in rows])
+    members: dict[Column, list[Record]] = defaultdict(list)
+    for record in chosen:
+        members[_column(record)].append(record)
+    notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], chosen)
+    commands = tuple(sorted({record.command for record in chosen if record.command}))
+    return Board(columns, ranked, findings(columns, ranked), (*warnings, *cautions), notes, commands)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the board; ``cells`` follows the board's columns, None where nothing was run."""
-
-    key: RowKey
-    label: str
-    cells: tuple[Cell | None, ...]
-    mean: float | None
-    """Over columns; None unless every cell is there."""
-    parameters: int
-    pretrain_seconds: float
-    """Median over seeds."""
+def _distinct(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """Each identity once, sorted; a warning where copies of one disagree."""
+    kept: dict[str, Record] = {}
+    warnings = set()
+    for record in sorted(records, key=lambda r: (r.identity, r.created, r.to_json())):
+        first = kept.setdefault(record.identity, record)
+        if first.scores != record.scores:
+            warnings.add(f"record {record.identity} exists with different scores; the one of {first.created} is shown")
+    return list(kept.values()), sorted(warnings)
 
 
-@dataclass(frozen=True)
-class Board:
-    """Columns, rows best first, and what must be said below them."""
+def _columns(
+    records: Sequence[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+) -> tuple[Column, ...]:
+    heads: dict[Column, bool] = defaultdict(bool)
+    for record in records:
+        heads[_column(record)] |= record.epoch is not None
 
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
-    commands: tuple[str, ...]
+    def place(column: Column) -> tuple[Any, ...]:
+        benchmark = benchmarks.index(column.benchmark) if benchmarks is not None else 0
+        protocol = protocols.index(column.protocol) if protocols is not None else int(not heads[column])
+        return benchmark, column.benchmark, column.split, protocol, column
 
-
-def build(records: Iterable[Record]) -> Board:
-    """Make the board. Two different records of the same row, column and seed raise ``ValueError``."""
-    table: dict[RowKey, dict[Column, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
-    ordered = sorted(records, key=lambda record: record.identity)
-    for record in ordered:
-        seeds = table[_row_key(record)][_column(record)]
-        if record.seed in seeds and seeds[record.seed] != record:
-            raise ValueError(
-                f"records {seeds[record.seed].identity} and {record.identity} are for the same cell and seed"
-            )
-        seeds[record.seed] = record
-    columns = tuple(sorted({column for cells in table.values() for column in cells}))
-    leaders = {column: _leader(column, table) for column in columns}
-    labels = _labels(sorted(table))
-    rows = [_row(key, labels[key], table[key], columns, leaders) for key in sorted(table)]
-    rows.sort(key=_rank)
-    return Board(columns, tuple(rows), _notes(ordered, columns), tuple(sorted({r.command for r in ordered})))
+    return tuple(sorted(heads, key=place))
 
 
 def _column(record: Record) -> Column:
     benchmark, protocol = record.benchmark, record.protocol
     return Column(
-        str(benchmark["name"]),
-        str(benchmark["split"]),
-        str(protocol["name"]),
-        str(protocol["recipe"]),
-        str(protocol["selection"]),
+        benchmark["name"],
+        benchmark["split"],
+        protocol["name"],
+        protocol["recipe"],
+        protocol["selection"],
         record.primary,
-        int(benchmark["version"]),
-        int(protocol["version"]),
-        str(benchmark["fingerprint"]),
+        benchmark["version"],
+        protocol["version"],
+        benchmark["fingerprint"],
         _canonical(record.config.get("protocol", {})),
     )
 
 
 def _row_key(record: Record) -> RowKey:
-    config = {group: values for group, values in record.config.items() if group not in UNLISTED}
     return RowKey(
-        str(record.method["name"]),
-        str(record.backbone["name"]),
+        record.method["name"],
+        record.backbone["name"],
         record.preset,
-        record.precision,
         record.streams,
-        int(record.method["version"]),
-        _canonical(config),
+        record.precision,
+        record.method["version"],
+        record.backbone["version"],
+        _pretrained_on(record),
+        _canonical(_shaping(record)),
     )
+
+
+def _shaping(record: Record) -> dict[str, Any]:
+    """The options that shaped the encoder; how to train is none of them where nothing was trained."""
+    groups = {group: values for group, values in record.config.items() if group not in UNLISTED}
+    if not record.seen:
+        groups.pop("train", None)
+    return {
+        group: {name: value for name, value in values.items() if name not in UNHASHED.get(group, ())}
+        for group, values in groups.items()
+    }
+
+
+def _own(record: Record, seen: Mapping[str, Any]) -> bool:
+    """True for the training part of the split on which the record was judged."""
+    same_split = _same_data(record, seen) and seen["split"] == record.benchmark["split"]
+    return same_split and seen["part"] in ("train", "fit", "validation")
+
+
+def _same_data(record: Record, seen: Mapping[str, Any]) -> bool:
+    judged = record.benchmark
+    return bool(seen["fingerprint"] == judged["fingerprint"] or seen["dataset"] == judged["name"])
+
+
+def _pretrained_on(record: Record) -> str:
+    if all(_own(record, seen) for seen in record.seen):
+        return ""
+    return " + ".join(sorted(f"{seen['dataset']}/{seen['split']}/{seen['part']}" for seen in record.seen))
+
+
+def _leaks(record: Record) -> bool:
+    """True where pretraining saw the test part, or another cut of the same data, which may hold test clips."""
+    return any(_same_data(record, seen) and not _own(record, seen) for seen in record.seen)
 
 
 def _canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _leader(column: Column, table: Mapping[RowKey, Mapping[Column, Mapping[int, Record]]]) -> RowKey | None:
-    """The row whose cell is bold: best of the column, its interval disjoint from the runner-up's."""
-    found = [
-        (summarise([r.scores[column.score] for r in cells[column].values()]), key)
-        for key, cells in table.items()
-        if column in cells
-    ]
-    found.sort(key=lambda pair: (-pair[0].mean, pair[1]))
-    if len(found) < 2 or not disjoint(found[0][0], found[1][0]):
-        return None
-    return found[0][1]
-
-
-def _row(
-    key: RowKey,
-    label: str,
-    cells: Mapping[Column, Mapping[int, Record]],
-    columns: Sequence[Column],
-    leaders: Mapping[Column, RowKey | None],
-) -> Row:
-    made = tuple(
-        _cell(column, cells[column], leaders[column] == key) if column in cells else None for column in columns
-    )
-    means = [cell.summary.mean for cell in made if cell is not None]
-    records = [record for seeds in cells.values() for record in seeds.values()]
-    seconds = sorted({r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}.values())
-    return Row(
-        key,
-        label,
-        made,
-        sum(means) / len(means) if len(means) == len(made) else None,
-        int(records[0].backbone.get("parameters", 0)),
-        seconds[len(seconds) // 2],
-    )
-
-
-def _cell(column: Column, seeds: Mapping[int, Record], bold: bool) -> Cell:
-    order = tuple(sorted(seeds))
-    scores = tuple(float(seeds[seed].scores[column.score]) for seed in order)
-    return Cell(summarise(scores), order, scores, bold, tuple(seeds[seed].identity for seed in order))
-
-
-def _rank(row: Row) -> tuple[Any, ...]:
-    """Best first by the first column, then the next; rows without a number last."""
-    means = tuple(1.0 if cell is None else -cell.summary.mean for cell in row.cells)
-    return (*means, row.key)
-
-
-def _labels(keys: Sequence[RowKey]) -> dict[RowKey, str]:
-    """The method's name, with the options in which rows of that name and preset differ."""
-    labels = {}
-    for key in keys:
-        twins = [other for other in keys if other.method == key.method and other.preset == key.preset]
-        own = _flat(json.loads(key.config))
-        others = [_flat(json.loads(other.config)) for other in twins]
-        names = sorted(name for name in own if any(other.get(name) != own[name] for other in others))
-        if len({other.backbone for other in twins}) > 1:
-            names = [name for name in names if not name.startswith("backbone.")]
-        different = [f"{name}={own[name]}" for name in names]
-        if len({other.method_version for other in twins}) > 1:
-            different.append(f"version {key.method_version}")
-        labels[key] = f"{key.method} ({', '.join(different)})" if different else key.method
-    return labels
-
-
-def _flat(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {f"{group}.{name}": value for group, values in config.items() for name, value in values.items()}
-
-
-def _notes(records: Sequence[Record], columns: Sequence[Column]) -> tuple[str, ...]:
-    notes = []
+def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequence[Column]) -> tuple[Row, list[str]]:
+    made: list[Cell | None] = []
+    warnings = []
     for column in columns:
-        test = next((r.counts.get("test", 0) for r in records if _column(r) == column), 0)
-        notes.append(
-            f"{column.title}: recipe {column.recipe}, selection {column.selection}, {test} test clips, protocol version"
-            f" {column.protocol_version}, benchmark version {column.benchmark_version}, data {column.fingerprint[:12]}"
-        )
-    notes += sorted({str(r.benchmark["warning"]) for r in records if r.benchmark.get("warning")})
-    if records:
-        notes.append(_cost_note(records))
-    return tuple(notes)
+        seeds = cells.get(column, {})
+        twice = [seed for seed in sorted(seeds) if len(seeds[seed]) > 1]
+        if twice:
+            warnings.append(_conflict(label, column, twice[0], seeds[twice[0]]))
+        made.append(_cell(column, {s: seeds[s][0] for s in sorted(seeds)}) if seeds and not twice else None)
+    records = [record for seeds in cells.values() for twins in seeds.values() for record in twins]
+    seconds = sorted({r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}.values())
+    means = [cell.summary.mean for cell in made if cell is not None]
+    comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
+    mean = sum(means) / len(means) if comparable else None
+    trained = any(record.seen or record.method["plugin"] == RELEASED for record in records)
+    row = Row(
+        key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], seconds[len(seconds) // 2]
+    )
+    return row, warnings
 
 
-def _cost_note(records: Sequence[Record]) -> str:
-    pretrained = {r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}
-    judged = sum(r.cost.get("evaluate_seconds") or 0.0 for r in records)
-    machines = sorted({str(r.environment.get("cpu", "unknown")) for r in records})
+def _conflict(label: str, column: Column, seed: int, twins: Sequence[Record]) -> str:
+    differ = [
+        name for name in ("pretrain_identity", "weights_sha256", "seen", "counts", "labels") if _differ(twins, name)
+    ]
+    names = ", ".join(record.identity for record in twins)
     return (
-        f"cost: {len(pretrained)} encoders in {sum(pretrained.values()) / 3600:.2f} h, {len(records)} evaluations in"
-        f" {judged / 3600:.2f} h, on {', '.join(machines)}"
+        f"{label} has no number on {column.benchmark}/{column.split} {column.protocol}: seed {seed} was run more than"
+        f" once with the same options (records {names}; they differ in {', '.join(differ) or 'identity'}); keep one"
+    )
+
+
+def _differ(records: Sequence[Record], name: str) -> bool:
+    return any(getattr(record, name) != getattr(records[0], name) for record in records)
+
+
+def _cell(column: Column, seeds: Mapping[int, Record]) -> Cell:
+    scores = tuple(float(record.scores[column.score]) for record in seeds.values())
+    identities = tuple(record.identity for record in seeds.values())
+    return Cell(summarise(scores), tuple(seeds), scores, identities, any(map(_leaks, seeds.values())))
+
+
+def _leaders(columns: Sequence[Column], rows: Sequence[Row]) -> list[RowKey | None]:
+    """Per column the row whose cell is bold.
+
+    It is the best one whose pretraining saw no test clip, has three seeds or more, and its
+    interval is disjoint from that of the runner-up.
+    """
+    leaders: list[RowKey | None] = []
+    for position in range(len(columns)):
+        fair = [(cell.summary, row.key) for row in rows if (cell := row.cells[position]) and not cell.leak]
+        fair.sort(key=lambda pair: (-pair[0].mean, pair[1]))
+        clear = len(fair) > 1 and fair[0][0].n >= BOLD_SEEDS and disjoint(fair[0][0], fair[1][0])
+        leaders.append(fair[0][1] if clear else None)
+    return leaders
+
+
+def _emboldened(row: Row, leaders: Sequence[RowKey | None]) -> Row:
+    cells = (
+        replace(cell, bold=True) if cell and leader == row.key else cell
+        for cell, leader in zip(row.cells, leaders, strict=True)
+    )
+    return replace(row, cells=tuple(cells))
+
+
+def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Best first by the first column, then the next; rows without a number last."""
+
+    def order(row: Row) -> tuple[Any, ...]:
+        return (*(1.0 if cell is None else -cell.summary.mean for cell in row.cells), row.key)
+
+    ordered = sorted(rows, key=order)
+    firsts = [row.cells[0].summary.mean if row.cells[0] else None for row in ordered]
+    return tuple(
+        replace(row, rank=None if first is None else firsts.index(first) + 1)
+        for row, first in zip(ordered, firsts, strict=True)
     )

@@ -1,0 +1,91 @@
+"""What a board is made of: plain values, filled by ``table.py`` and read by the renderers.
+
+A published row is a ``Row`` like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sslskel.results.statistics import Summary
+
+
+@dataclass(frozen=True, order=True)
+class Column:
+    """What a score is a score of."""
+
+    benchmark: str
+    split: str
+    protocol: str
+    recipe: str
+    selection: str
+    score: str
+    benchmark_version: int
+    protocol_version: int
+    fingerprint: str
+    options: str
+    """Options of the protocol as canonical JSON: other options, other column."""
+    title: str = ""
+    """For people; says no more than it needs to tell the columns of this board apart."""
+
+
+@dataclass(frozen=True, order=True)
+class RowKey:
+    """What was pretrained."""
+
+    method: str
+    backbone: str
+    preset: str
+    streams: tuple[str, ...]
+    precision: str
+    method_version: int
+    backbone_version: int
+    pretrained_on: str
+    """Empty for nothing, or for the training part of the column itself."""
+    config: str
+    """Configuration as canonical JSON, without groups and fields that do not tell rows apart."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The seeds of one row in one column."""
+
+    summary: Summary
+    seeds: tuple[int, ...]
+    scores: tuple[float, ...]
+    records: tuple[str, ...]
+    """Identities, in the order of the seeds."""
+    leak: bool
+    """True where pretraining saw clips of the test part, or may have."""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the board; ``cells`` follows the board's columns, None where there is no number."""
+
+    key: RowKey
+    label: str
+    cells: tuple[Cell | None, ...]
+    mean: float | None
+    """Over columns of one kind of score; None unless every cell is there."""
+    rank: int | None
+    """By the first column; equal means share a rank."""
+    trained: bool
+    """False where the encoder is known to have seen no data at all."""
+    parameters: int
+    pretrain_seconds: float
+    """Median over seeds."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Columns, rows best first, and what must be said below them."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    findings: tuple[str, ...]
+    """What the numbers show, in words."""
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]

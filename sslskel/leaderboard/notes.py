@@ -1,0 +1,155 @@
+"""What must be said below the table: what the numbers show, what to beware of, how they were made.
+
+Every sentence is a function of the records; nothing here changes a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sslskel.leaderboard.board import Cell, Column, Row
+from sslskel.results.record import Record
+from sslskel.results.statistics import disjoint, welch_better
+
+LEVEL = 0.05
+"""Of the one-sided Welch test behind "better than without pretraining"."""
+
+Found = tuple[Row, Cell]
+
+
+def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
+    """Per column: who leads and how surely, and which pretrained rows beat the best one without pretraining."""
+    said = []
+    for position, column in enumerate(columns):
+        found = [(row, cell) for row in rows if (cell := row.cells[position]) is not None and not cell.leak]
+        found.sort(key=lambda pair: (-pair[1].summary.mean, pair[0].key))
+        if len(found) > 1:
+            said.append(f"{column.title}: {_lead(found[0], found[1])}")
+        floor = next((pair for pair in found if not pair[0].trained), None)
+        trained = [pair for pair in found if pair[0].trained]
+        if floor is not None and trained:
+            said.append(f"{column.title}: {_against(floor, trained)}")
+    return tuple(said)
+
+
+def _lead(first: Found, second: Found) -> str:
+    text = f"{first[0].label} has the highest mean, {_points(first)}, before {second[0].label}, {_points(second)}; "
+    one, two = first[1].summary, second[1].summary
+    if one.interval is None or two.interval is None:
+        return text + "with a single seed nothing is known of the order"
+    return text + ("their intervals are disjoint" if disjoint(one, two) else "their intervals overlap")
+
+
+def _against(floor: Found, trained: Sequence[Found]) -> str:
+    """Only a test over seeds lets a row be called better than no pretraining at all."""
+    chances = [(row, welch_better(cell.scores, floor[1].scores)) for row, cell in trained]
+    better = [row.label for row, chance in chances if chance is not None and chance < LEVEL]
+    rest = [row.label for row, chance in chances if chance is not None and chance >= LEVEL]
+    untested = [row.label for row, chance in chances if chance is None]
+    parts = [
+        f"better (one-sided Welch test, p < {LEVEL}): {', '.join(better) or 'none'}" if better or rest else "",
+        f"not shown to be better: {', '.join(rest)}" if rest else "",
+        f"untested for want of seeds: {', '.join(untested)}" if untested else "",
+    ]
+    return f"against {floor[0].label} ({_points(floor)}), the best without pretraining: " + "; ".join(
+        filter(None, parts)
+    )
+
+
+def _points(found: Found) -> str:
+    return f"{100 * found[1].summary.mean:.1f} %"
+
+
+def notes_of(
+    columns: Sequence[Column], rows: Sequence[Row], members: Sequence[Sequence[Record]], records: Sequence[Record]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings. ``members`` are the records of each column, ``records`` all of them."""
+    if not records:
+        return (), ()
+    notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
+    presets = sorted({record.preset for record in records})
+    notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
+    return (*notes, _code_note(records), _cost_note(records)), tuple(_warnings(columns, rows, members))
+
+
+def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[Sequence[Record]]) -> Iterable[str]:
+    split = {
+        f"{column.benchmark}/{column.split}: {record.benchmark['warning']}"
+        for column, own in zip(columns, members, strict=True)
+        for record in own
+        if record.benchmark["warning"]
+    }
+    yield from sorted(split)
+    unknown = sorted({r.method["name"] for own in members for r in own if r.method["plugin"] == "released"})
+    if unknown:
+        yield f"what released encoders saw in pretraining is not known, test clips not excluded: {', '.join(unknown)}"
+    for position, (column, own) in enumerate(zip(columns, members, strict=True)):
+        leaking = [row.label for row in rows if (cell := row.cells[position]) and cell.leak]
+        if leaking:
+            yield (
+                f"{column.title}: pretraining saw the test part, or another split of the same data that may hold"
+                f" test clips, marked †: {', '.join(leaking)}"
+            )
+        for what, found in (
+            ("labelled clips", {r.labels for r in own}),
+            ("test clips", {r.counts["test"] for r in own}),
+        ):
+            if len(found) > 1:
+                yield f"{column.title}: rows used from {min(found)} to {max(found)} {what}"
+
+
+def _column_note(column: Column, records: Sequence[Record]) -> str:
+    counts = records[0].counts
+    return (
+        f"{column.title}: recipe {column.recipe}, selection {column.selection}, {counts['num_classes']} classes,"
+        f" {max(record.labels for record in records)} labelled and {counts['test']} test clips; protocol version"
+        f" {column.protocol_version}, benchmark version {column.benchmark_version}, data {column.fingerprint[:12]}"
+    )
+
+
+def _preset_note(preset: str, records: Sequence[Record]) -> str:
+    trained = [record for record in records if record.seen]
+    facts = [_values(records, "clip", "frames", "frames")]
+    facts += [_values(trained, "train", "epochs", "epochs of pretraining")]
+    facts += [_values(trained, "train", "batch_size", "clips in a batch")]
+    weights = sorted({record.backbone["parameters"] for record in trained})
+    facts += [f"{_from_to(weights)} weights in a pretrained encoder" if weights else ""]
+    return f"preset {preset}: {', '.join(filter(None, facts)) or 'no option is known'}"
+
+
+def _values(records: Sequence[Record], group: str, name: str, words: str) -> str:
+    found = {value for r in records if isinstance(value := r.config.get(group, {}).get(name), (int, float))}
+    return f"{_from_to(sorted(found))} {words}" if found else ""
+
+
+def _from_to(values: Sequence[float]) -> str:
+    return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,} to {values[-1]:,}"
+
+
+def _code_note(records: Sequence[Record]) -> str:
+    versions = _listed(r.environment.get("sslskel") for r in records)
+    torch = _listed(r.environment["torch"] for r in records)
+    commits = _listed(r.environment["commit"][:12] for r in records)
+    changed = sum(r.environment["dirty"] for r in records)
+    text = f"made with sslskel {versions}, torch {torch}" + (f", commit {commits}" if commits != "unknown" else "")
+    return text + (f"; {changed} of {len(records)} records with uncommitted changes" if changed else "")
+
+
+def _cost_note(records: Sequence[Record]) -> str:
+    pretrained = {r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records if r.seen}
+    judged = [r.cost.get("evaluate_seconds") or 0.0 for r in records]
+    machines = _listed(name for r in records for name in (r.environment["cpu"], *_gpus(r)))
+    return (
+        f"cost: {len(pretrained)} pretrained encoders in {sum(sorted(pretrained.values())) / 3600:.2f} h,"
+        f" {len(records)} evaluations in {sum(sorted(judged)) / 3600:.2f} h, on {machines}"
+    )
+
+
+def _gpus(record: Record) -> list[str]:
+    found = record.environment.get("gpus")
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(sorted({str(name) for name in names if name})) or "unknown"

@@ -1,0 +1,115 @@
+"""The board for programs: CSV, one line per row and column, and JSON. Numbers are written in full."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+from sslskel.leaderboard.board import Board, Cell, Column, Row
+from sslskel.leaderboard.words import number, plain
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""Beginnings that spreadsheets take for a formula."""
+
+
+def json_text(board: Board) -> str:
+    """Everything the board holds; ``text`` is each number as the tables show it."""
+    content = {
+        "schema": 1,
+        "columns": [asdict(column) for column in board.columns],
+        "rows": [_json_row(row) for row in board.rows],
+        "findings": board.findings,
+        "warnings": board.warnings,
+        "notes": board.notes,
+        "commands": board.commands,
+    }
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _json_row(row: Row) -> dict[str, Any]:
+    key = {name: value for name, value in asdict(row.key).items() if name != "config"}
+    cells = [None if cell is None else {**asdict(cell), "text": number(cell)} for cell in row.cells]
+    facts = {
+        "label": row.label,
+        "rank": row.rank,
+        "mean": row.mean,
+        "trained": row.trained,
+        "parameters": row.parameters,
+        "pretrain_seconds": row.pretrain_seconds,
+    }
+    return {**key, "config": json.loads(row.key.config), **facts, "cells": cells}
+
+
+def csv_text(board: Board) -> str:
+    """One line per row and column; a missing number leaves ``n`` at 0 and the rest empty."""
+    buffer = io.StringIO()
+    writer: Any = None
+    for row in board.rows:
+        for column, cell in zip(board.columns, row.cells, strict=True):
+            line = {**_row_facts(row), **_column_facts(column), **_cell_facts(cell)}
+            if writer is None:
+                writer = csv.DictWriter(buffer, list(line), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow({name: _csv_value(value) for name, value in line.items()})
+    return buffer.getvalue()
+
+
+def _row_facts(row: Row) -> dict[str, object]:
+    key = row.key
+    return {
+        "rank": row.rank,
+        "label": row.label,
+        "method": key.method,
+        "method_version": key.method_version,
+        "backbone": key.backbone,
+        "preset": key.preset,
+        "streams": "+".join(key.streams),
+        "precision": key.precision,
+        "pretrained_on": key.pretrained_on,
+        "parameters": row.parameters,
+        "pretrain_seconds": row.pretrain_seconds,
+        "row_mean": row.mean,
+    }
+
+
+def _column_facts(column: Column) -> dict[str, object]:
+    return {
+        "benchmark": column.benchmark,
+        "benchmark_version": column.benchmark_version,
+        "split": column.split,
+        "data": column.fingerprint,
+        "protocol": column.protocol,
+        "protocol_version": column.protocol_version,
+        "recipe": column.recipe,
+        "selection": column.selection,
+        "score": column.score,
+    }
+
+
+def _cell_facts(cell: Cell | None) -> dict[str, object]:
+    low, high = (cell.summary.interval if cell else None) or (None, None)
+    return {
+        "n": cell.summary.n if cell else 0,
+        "mean": cell.summary.mean if cell else None,
+        "sd": cell.summary.sd if cell else None,
+        "low": low,
+        "high": high,
+        "seeds": " ".join(map(str, cell.seeds)) if cell else None,
+        "scores": " ".join(map(repr, cell.scores)) if cell else None,
+        "bold": int(cell.bold) if cell else None,
+        "leak": int(cell.leak) if cell else None,
+        "text": number(cell) if cell else None,
+    }
+
+
+def _csv_value(value: object) -> str:
+    """Numbers in full; text that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return repr(value)
+    safe = plain(value)
+    return f"'{safe}" if safe.lstrip().startswith(FORMULA) else safe

@@ -1,0 +1,78 @@
+"""The board for a terminal; names are shown as text, never as markup."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.words import facts_of, has_means, legend, number, percent, plain
+
+WIDE = 100_000
+"""Columns of a console on which nothing is ever folded."""
+
+
+def print_board(board: Board, console: Console | None = None) -> None:
+    """Show a board on the terminal, in several tables where it is too narrow for one."""
+    console = console or Console()
+    if not board.rows:
+        console.print("There are no records yet.")
+        return
+    for table in _tables(board, console):
+        console.print(table)
+    _, shared = facts_of(board)
+    for text in filter(None, (legend(board), shared, *board.findings)):
+        console.print(Text(plain(text)))
+    for warning in board.warnings:
+        console.print(Text(plain(f"Warning: {warning}"), style="yellow"))
+    for note in board.notes:
+        console.print(Text(plain(note), style="dim"))
+
+
+def table_text(board: Board) -> str:
+    """The same as text, in one table however wide, without colours."""
+    buffer = io.StringIO()
+    print_board(board, Console(file=buffer, width=WIDE, force_terminal=False, color_system=None, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def _tables(board: Board, console: Console) -> list[Table]:
+    """One table if it fits: numbers on one line, else on two, else as many columns at a time as fit."""
+    count = len(board.columns)
+    for gap in (" ", "\n"):
+        whole = _table(board, range(count), gap, mean=has_means(board))
+        if _width(whole, console) <= console.width:
+            return [whole]
+    tables, start = [], 0
+    while start < count:
+        stop = start + 1
+        while stop < count and _width(_table(board, range(start, stop + 1), "\n"), console) <= console.width:
+            stop += 1
+        tables.append(_table(board, range(start, stop), "\n", mean=has_means(board) and stop == count))
+        start = stop
+    return tables
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(width=WIDE), table).maximum
+
+
+def _table(board: Board, positions: Sequence[int], gap: str, *, mean: bool = False) -> Table:
+    table, (facts, _) = Table(), facts_of(board)
+    for fact in facts:
+        table.add_column(fact.title, overflow="fold")
+    for position in positions:
+        table.add_column(Text(plain(board.columns[position].title)), justify="right", overflow="fold")
+    if mean:
+        table.add_column("mean", justify="right")
+    for row in board.rows:
+        words = [Text(plain(fact.of(row))) for fact in facts]
+        cells = [row.cells[position] for position in positions]
+        numbers = [Text(number(cell, gap), style="bold" if cell and cell.bold else "") for cell in cells]
+        table.add_row(*words, *numbers, *([percent(row.mean)] if mean else []))
+    return table

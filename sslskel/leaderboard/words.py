@@ -1,0 +1,87 @@
+"""How numbers and names are written, the same in every format; no format's own syntax."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sslskel.leaderboard.board import Board, Cell, Row
+
+EMPTY = "-"
+"""Stands where there is no number."""
+LEGEND = (
+    "Scores in % on the test part: mean ± standard deviation (number of seeds) [95 % t interval of the mean]."
+    " The mean over columns is empty where a number is missing."
+)
+BOLD = "Bold: at least 3 seeds, and an interval disjoint from the runner-up's."
+LEAK = "†: pretraining saw, or may have seen, clips of the test part; never bold."
+
+
+class Fact(NamedTuple):
+    """A column that describes rows."""
+
+    title: str
+    of: Callable[[Row], str]
+
+
+FACTS = (
+    Fact("backbone", lambda row: row.key.backbone),
+    Fact("streams", lambda row: "+".join(row.key.streams)),
+    Fact("precision", lambda row: row.key.precision),
+)
+ALWAYS = (
+    Fact("#", lambda row: EMPTY if row.rank is None else str(row.rank)),
+    Fact("method", lambda row: row.label),
+    Fact("preset", lambda row: row.key.preset),
+)
+
+
+def facts_of(board: Board) -> tuple[tuple[Fact, ...], str]:
+    """Columns that describe the rows, and one sentence for those that would say the same in each."""
+    shared = [fact for fact in FACTS if len({fact.of(row) for row in board.rows}) == 1]
+    said = ", ".join(f"{fact.title} {fact.of(board.rows[0])}" for fact in shared)
+    shown = (*ALWAYS, *(fact for fact in FACTS if fact not in shared))
+    return shown, f"All rows: {said}." if said else ""
+
+
+def legend(board: Board) -> str:
+    """How to read the numbers; speaks of marks only where there are some."""
+    cells = [cell for row in board.rows for cell in row.cells if cell is not None]
+    marks = [(BOLD, any(cell.bold for cell in cells)), (LEAK, any(cell.leak for cell in cells))]
+    return " ".join([LEGEND, *(text for text, used in marks if used)])
+
+
+def has_means(board: Board) -> bool:
+    """True where a mean over columns says something that no column says."""
+    return len(board.columns) > 1 and len({column.score for column in board.columns}) == 1
+
+
+def number(cell: Cell | None, gap: str = " ") -> str:
+    """``84.9 ± 0.3 (3) [84.2, 85.6]``, the interval after ``gap``; a dash where there is no number."""
+    if cell is None:
+        return EMPTY
+    summary = cell.summary
+    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
+    text = f"{percent(summary.mean)}{spread} ({summary.n}){' †' if cell.leak else ''}"
+    if summary.interval is not None:
+        text += f"{gap}[{percent(summary.interval[0])}, {percent(summary.interval[1])}]"
+    return text
+
+
+def percent(share: float | None) -> str:
+    """A share as % with one decimal; never ``-0.0``."""
+    return EMPTY if share is None else f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def plain(text: Any) -> str:
+    """Text on one line that cannot steer a terminal, hide or turn round what is beside it."""
+    return "".join(_visible(character) for character in str(text))
+
+
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
+        return f"\\u{{{ord(character):x}}}"
+    return character
