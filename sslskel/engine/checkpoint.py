@@ -74,7 +74,9 @@ def save_checkpoint(
             raise
     earlier = [path for path in _steps(folder) if path.name <= target.name]
     for old in set(_steps(folder)) - set(earlier[-keep:]):
-        _remove(old)
+        # Somebody else may be removing it; an old checkpoint too many harms nobody.
+        with contextlib.suppress(OSError):
+            _remove(old)
     return target
 
 
@@ -175,12 +177,11 @@ def _steps(folder: Path) -> list[Path]:
 
 def _remove(path: Path) -> None:
     """Delete a directory so that a kill in between leaves no half of it under its name."""
-    if path.exists():
-        aside = path.with_name(f"{path.name}.tmp-{os.getpid()}") if _is_step(path) else path
-        if aside != path:
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
+    if _is_step(path):
+        aside = path.with_name(f"{path.name}.tmp-old-{os.getpid()}")
         shutil.rmtree(aside, ignore_errors=True)
+        path = path.rename(aside)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,8 @@ from sslskel.errors import RunError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
 
+_FICKLE = "a method must return the same loss terms for every part of a batch; one part gave other terms than the first"
+
 
 class Part(NamedTuple):
     """Clips that one forward pass of this process sees."""
@@ -74,6 +76,8 @@ def backward(
     for number, part in enumerate(parts):
         with _silent(model, number + 1 < len(parts)):
             output = first if number == 0 else model(part.views, noise, progress)
+            if list(output.terms) != list(first.terms):
+                raise RunError(_FICKLE)
             factor = world_size() * float(part.share > 0)
             terms = [
                 term.scale * term.total * factor / divisors[name].to(term.total) for name, term in output.terms.items()
@@ -109,7 +113,7 @@ def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], wishes: tuple[flo
     """Add up parts and processes in one exchange."""
     names, watched = list(outputs[0].terms), list(outputs[0].metrics)
     if any(list(output.terms) != names for output in outputs):
-        raise RunError("a method must return the same terms for every part of a batch")
+        raise RunError(_FICKLE)
     device = outputs[0].terms[names[0]].total.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
     own = torch.zeros(2 * len(names) + len(watched), dtype=dtype, device=device)

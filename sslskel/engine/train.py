@@ -205,12 +205,13 @@ def _loop(run: _Run, accelerator: Any, advance: Advance | None) -> None:
                 epoch, within = divmod(run.step, run.sampler.steps_per_epoch)
                 due = run.step == run.total or (within == 0 and epoch % run.train.checkpoint_epochs == 0)
                 code = _read(run, log, pending, 0 if due else lag)
+                if world_size() == 1 or run.step == run.total:
+                    code = max(code, wish.code)
                 if due or code:
                     code = max(code, _read(run, log, pending, 0))
                     _save(run)
-                if code or (wish.code and run.step == run.total):
-                    where = f"step {run.step} of {run.total} is saved in {run.folder}"
-                    raise interrupted(code or wish.code, where)
+                if code:
+                    raise interrupted(code, f"step {run.step} of {run.total} is saved in {run.folder}")
     finally:
         unwrap(accelerator, model)
 

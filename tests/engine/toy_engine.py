@@ -219,19 +219,18 @@ def kill_and_resume(folder: Path, options: dict[str, Any], kills: int, seed: int
 
 
 def main() -> int:
-    """``FOLDER OPTIONS [KILLS SEED]``: a run, or one that is killed again and again."""
+    """``FOLDER OPTIONS [KILLS SEED]``: runs in FOLDER/0, FOLDER/1 ..., or one that is killed again and again."""
     folder, options, *kills = sys.argv[1:]
-    choice = json.loads(options)
     torch.set_num_threads(1)
     if kills:
-        print(json.dumps(kill_and_resume(Path(folder), choice, int(kills[0]), int(kills[1]))))
+        print(json.dumps(kill_and_resume(Path(folder), json.loads(options), int(kills[0]), int(kills[1]))))
         return 0
     try:
-        result = run(folder, **choice)
+        for number, choice in enumerate(json.loads(options)):
+            run(Path(folder) / str(number), **choice)
     except SslskelError as fault:
         print(fault, file=sys.stderr)
         return fault.exit_code
-    print(json.dumps({"steps": result.steps, "loss": result.loss}))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What clusters do to checkpoints: flipped bytes, missing files, full disks, kill -9 at any moment."""
+"""What clusters do to checkpoints: flipped bytes, missing files, full disks, kill -9 while writing."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from sslskel.engine import checkpoint
-from sslskel.engine.checkpoint import fault_of, latest, remove_leftovers, save_checkpoint
-from sslskel.errors import RunError
+from sslskel.engine.checkpoint import (
+    latest,
+    load_weights,
+    read_meta,
+    read_state,
+    remove_leftovers,
+    save_checkpoint,
+)
+from sslskel.errors import CheckpointError, RunError
 
 TENSORS = {"w": torch.arange(300.0), "b": torch.ones(7)}
 
@@ -29,7 +34,9 @@ def two_checkpoints(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimiser.safetensors", "state.json", "manifest.json"])
-def test_flipped_bit_is_noticed_and_the_one_before_is_used(tmp_path: Path, name: str) -> None:
+def test_flipped_bit_is_noticed_and_the_one_before_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     older, newer = two_checkpoints(tmp_path)
     content = bytearray((newer / name).read_bytes())
     generator = random.Random(name)
@@ -37,25 +44,25 @@ def test_flipped_bit_is_noticed_and_the_one_before_is_used(tmp_path: Path, name:
         flipped = bytearray(content)
         flipped[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
         (newer / name).write_bytes(flipped)
-        if name == "manifest.json" and fault_of(newer) is None:
-            continue  # white space, or a field that no digest depends on
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            assert latest(tmp_path) == older
-        assert len(told) == 1
-        assert str(newer) in str(told[0].message)
+        caplog.clear()
+        assert latest(tmp_path) == older
+        [line] = caplog.messages
+        assert str(newer) in line
+        # A changed digit of a digest in the manifest looks like a changed file.
+        assert name in line or name == "manifest.json"
+        assert "\n" not in line
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "state.json", "manifest.json"])
-def test_missing_or_cut_file_is_noticed(tmp_path: Path, name: str) -> None:
+def test_missing_or_cut_file_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     older, newer = two_checkpoints(tmp_path)
     content = (newer / name).read_bytes()
     (newer / name).write_bytes(content[: len(content) // 2])
-    with pytest.warns(UserWarning, match="damaged"):
-        assert latest(tmp_path) == older
+    assert latest(tmp_path) == older
     (newer / name).unlink()
-    with pytest.warns(UserWarning, match="damaged"):
-        assert latest(tmp_path) == older
+    assert latest(tmp_path) == older
+    assert len(caplog.messages) == 2
+    assert all(name in line for line in caplog.messages)
 
 
 def test_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,11 +71,99 @@ def test_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: p
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RunError, match=r"no space.*free some"):
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(RunError, match=r"no space left for the checkpoint of step 3.*free some"):
         save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=1)
     assert latest(tmp_path) == newer
     assert sorted(p.name for p in tmp_path.iterdir()) == [older.name, newer.name]
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_disk_that_fills_at_any_write_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Six flushes and a rename make a checkpoint; the last two cases fail after it is whole, or not at all."""
+    _, newer = two_checkpoints(tmp_path)
+    flushes, sync = [0], os.fsync
+
+    def sometimes(handle: int) -> None:
+        flushes[0] += 1
+        if flushes[0] > moment:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(checkpoint.os, "fsync", sometimes)
+    if moment >= 6:
+        save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=5)
+        return
+    with pytest.raises(RunError, match="no space"):
+        save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=5)
+    found = latest(tmp_path)
+    assert found is not None
+    assert found == newer or (moment == 5 and found.name == "step-00000003")
+    assert not list(tmp_path.glob("*.tmp-*"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder_is_one_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(RunError, match="make the folder writable"):
+            save_checkpoint(tmp_path, 1, TENSORS, {}, {"meta": {}}, keep=1)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_file_in_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(RunError, match="make the folder writable"):
+        save_checkpoint(tmp_path / "runs", 1, TENSORS, {}, {"meta": {}}, keep=1)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json"])
+def test_readers_of_a_named_damaged_checkpoint_say_so(tmp_path: Path, name: str) -> None:
+    _, newer = two_checkpoints(tmp_path)
+    (newer / name).write_bytes(b"not it")
+    read = load_weights if name == "model.safetensors" else read_meta
+    with pytest.raises(CheckpointError, match=f"damaged.*{name}"):
+        read(newer)
+    assert read(tmp_path) is not None, "the folder still has a sound one"
+
+
+def test_readers_take_a_step_or_a_folder_and_refuse_nothing_at_all(tmp_path: Path) -> None:
+    _, newer = two_checkpoints(tmp_path)
+    for path in (newer, tmp_path):
+        assert torch.equal(load_weights(path)["w"], TENSORS["w"])
+        assert read_state(path)["step"] == 2
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        read_meta(tmp_path / "missing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="no sound checkpoint"):
+        read_meta(tmp_path / "empty")
+
+
+def test_a_checkpoint_of_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = save_checkpoint(tmp_path, 1, TENSORS, {}, {"meta": {}, "format": 2}, keep=1)
+    with pytest.raises(CheckpointError, match="format 2; this version reads format 1"):
+        read_state(step)
+
+
+def test_tensors_that_share_memory_are_kept_apart(tmp_path: Path) -> None:
+    base = torch.arange(6.0)
+    step = save_checkpoint(tmp_path, 1, {"a": base[:3], "b": base[:3], "t": base.view(2, 3).T}, {}, {"meta": {}}, 1)
+    kept = load_weights(step)
+    assert torch.equal(kept["a"], kept["b"])
+    assert torch.equal(kept["t"], base.view(2, 3).T)
+
+
+def test_going_back_past_a_damaged_checkpoint_removes_it(tmp_path: Path) -> None:
+    older, newer = two_checkpoints(tmp_path)
+    (newer / "model.safetensors").write_bytes(b"")
+    again = save_checkpoint(tmp_path, 2, TENSORS, {}, {"meta": {}}, keep=2)
+    assert latest(tmp_path) == again
+    (again / "model.safetensors").write_bytes(b"")
+    between = save_checkpoint(tmp_path, 1, TENSORS, {}, {"meta": {}}, keep=2)
+    assert list(tmp_path.iterdir()) == [between] == [older]
 
 
 def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
@@ -78,44 +173,6 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
     left.mkdir()
     remove_leftovers(tmp_path)
     assert not left.exists()
-
-
-def _command(folder: Path) -> list[str]:
-    return [
-        sys.executable, "-m", "sslskel", "pretrain", "--method", "mamp", "--benchmark", "tiny", "--device", "cpu",
-        "--output", str(folder), "train.epochs=12", "train.batch_size=6",
-    ]  # fmt: skip
-
-
-def _kill_and_resume(tmp_path: Path, env: dict[str, str], kills: int) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    start = time.perf_counter()
-    subprocess.run(_command(whole), env=env, check=True, capture_output=True)
-    length = time.perf_counter() - start
-    generator, survived = random.Random(5), 0
-    for _ in range(kills):
-        process = subprocess.Popen(_command(cut), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(generator.uniform(0.5, 1.0) * length)
-        survived += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = subprocess.run(_command(cut), env=env, capture_output=True, text=True)
-    assert last.returncode == 0, last.stderr
-    assert survived > 0, "every run ended before it was killed; nothing was tested"
-    found = [
-        load_file(p) for p in sorted(tmp_path.glob("*/pretrain/*/step-*/model.safetensors")) if "00000036" in str(p)
-    ]
-    assert len(found) == 2
-    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
-
-
-def test_five_kills_lose_nothing(tmp_path: Path, command_env: dict[str, str]) -> None:
-    _kill_and_resume(tmp_path, command_env, 5)
-
-
-@pytest.mark.long
-def test_fifty_kills_lose_nothing(tmp_path: Path, command_env: dict[str, str]) -> None:
-    _kill_and_resume(tmp_path, command_env, 50)
 
 
 _WRITER = """
@@ -138,11 +195,9 @@ def _kill_while_writing(folder: Path, kills: int) -> None:
         time.sleep(generator.uniform(0.05, 0.5))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found = latest(folder)
-        if found is not None:
-            assert fault_of(found) is None
+        names = sorted(path.name for path in folder.glob("step-*") if path.name[5:].isdigit())
+        found = latest(folder)
+        assert (found.name if found else None) == (names[-1] if names else None), "the newest was left half written"
 
 
 def test_kills_while_writing_leave_a_sound_newest(tmp_path: Path) -> None:
@@ -152,3 +207,19 @@ def test_kills_while_writing_leave_a_sound_newest(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_two_hundred_kills_while_writing(tmp_path: Path) -> None:
     _kill_while_writing(tmp_path, 200)
+
+
+@pytest.mark.long
+def test_three_hundred_flipped_bits(tmp_path: Path) -> None:
+    older, newer = two_checkpoints(tmp_path)
+    files = sorted(path for path in newer.iterdir())
+    generator = random.Random(2)
+    for _ in range(300):
+        file = generator.choice(files)
+        content = file.read_bytes()
+        flipped = bytearray(content)
+        flipped[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        file.write_bytes(flipped)
+        assert latest(tmp_path) == older
+        file.write_bytes(content)
+    assert latest(tmp_path) == newer

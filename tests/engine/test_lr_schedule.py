@@ -1,0 +1,48 @@
+"""Learning rates against those recorded from the released code, and by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sslskel.config import Schedule, TrainConfig
+from sslskel.engine.schedule import learning_rate
+from sslskel.errors import UsageError
+
+
+def test_warm_up_and_cosine_equal_the_released_ones(shared: Path) -> None:
+    recorded = np.load(shared / "golden" / "lr_sched.npz")
+    cases = sorted({name.split("/")[0] for name in recorded.files})
+    assert cases
+    for case in cases:
+        lr, min_lr, warm, epochs = recorded[f"{case}/args_lr_min_warm_epochs"]
+        train = TrainConfig(epochs=int(epochs), lr=float(lr), min_lr=float(min_lr), warmup_epochs=float(warm))
+        ours = [learning_rate(train, float(epoch)) for epoch in recorded[f"{case}/epoch"]]
+        np.testing.assert_allclose(ours, recorded[f"{case}/lr"], rtol=1e-12, atol=1e-15)
+
+
+def test_the_rate_starts_at_zero_peaks_after_warm_up_and_ends_at_the_minimum() -> None:
+    train = TrainConfig(epochs=10, lr=1.0, min_lr=0.2, warmup_epochs=2)
+    rates = [learning_rate(train, epoch) for epoch in (0, 1, 2, 6, 10)]
+    assert rates == pytest.approx([0, 0.5, 1.0, 0.6, 0.2])
+
+
+def test_steps_multiply_the_rate_at_their_epochs() -> None:
+    train = TrainConfig(epochs=10, lr=1.0, warmup_epochs=1, schedule=Schedule.step, milestones=[4, 8], decay=0.1)
+    assert [learning_rate(train, epoch) for epoch in (0.5, 3.99, 4, 8)] == pytest.approx([0.5, 1.0, 0.1, 0.01])
+
+
+def test_constant_stays_after_warm_up() -> None:
+    train = TrainConfig(epochs=10, lr=0.3, warmup_epochs=0, schedule=Schedule.constant)
+    assert {learning_rate(train, epoch / 7) for epoch in range(70)} == {0.3}
+
+
+def test_steps_without_milestones_are_refused() -> None:
+    with pytest.raises(UsageError, match="milestones"):
+        TrainConfig(schedule=Schedule.step)
+
+
+def test_warm_up_as_long_as_the_run_has_no_division_by_zero() -> None:
+    train = TrainConfig(epochs=5, lr=1.0, min_lr=0.1, warmup_epochs=5)
+    assert learning_rate(train, 4.5) == pytest.approx(0.9)
+    assert learning_rate(train, 5) == pytest.approx(1.0)
