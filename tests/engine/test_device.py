@@ -1,0 +1,65 @@
+"""Devices and precision by name, and arithmetic settings that are put back."""
+
+import pytest
+import torch
+
+from sslskel.config import EngineConfig, Precision
+from sslskel.engine.device import arithmetic, autocast, check_precision, hardware, peak_memory, resolve_device
+from sslskel.errors import UsageError
+
+CPU = torch.device("cpu")
+
+
+def test_auto_takes_what_there_is() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+    assert resolve_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "tpu"])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"no device '{name}'.*cpu"):
+        resolve_device(name)
+
+
+def test_several_processes_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sslskel.engine.device.available_devices", lambda: ["cpu", "cuda", "cuda:0", "cuda:1"])
+    assert resolve_device("auto") == torch.device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert resolve_device("auto") == torch.device("cuda:1")
+    assert resolve_device("cpu") == CPU
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UsageError, match="cuda:2"):
+        resolve_device("cuda")
+
+
+def test_precision_that_a_device_lacks_is_refused() -> None:
+    for precision in (Precision.fp32, Precision.bf16, Precision.fp64):
+        check_precision(CPU, precision)
+    with pytest.raises(UsageError, match="fp16"):
+        check_precision(CPU, Precision.fp16)
+    with pytest.raises(UsageError, match="fp64"):
+        check_precision(torch.device("mps"), Precision.fp64)
+
+
+def test_autocast_only_where_asked() -> None:
+    product = torch.ones(2, 2)
+    with autocast(CPU, Precision.bf16):
+        assert (product @ product).dtype == torch.bfloat16
+    with autocast(CPU, Precision.fp32):
+        assert (product @ product).dtype == torch.float32
+
+
+def test_arithmetic_is_put_back() -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with arithmetic(EngineConfig(threads=before[0] + 1, deterministic=True)):
+        assert torch.get_num_threads() == before[0] + 1
+        assert torch.are_deterministic_algorithms_enabled()
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_memory_and_hardware_are_told() -> None:
+    assert peak_memory(CPU) > 2**20
+    found = hardware()
+    assert found["cores"] >= 1
+    assert found["cpu"]

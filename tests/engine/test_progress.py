@@ -1,0 +1,71 @@
+"""What a person sees: plain lines now and then where there is no terminal, bars where there is one."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from sslskel.engine import progress
+from sslskel.engine.progress import Reporter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_plain_lines_come_less_and_less_often(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        for step in range(1, 1001):
+            reporter.advance("pretraining", step, 1000, epoch="0.5", loss=0.123456)
+            clock.now += 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "  pretraining 11/1000  epoch 0.5  loss 0.1235  0:16:29 left"
+    assert [int(line.split()[1].split("/")[0]) for line in told] == [11, 31, 71, 151, 311, 611, 911]
+
+
+def test_a_new_task_starts_its_own_clock(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        for _ in range(2):
+            reporter.advance("pretraining", 5, 10)
+            clock.now += 11
+            reporter.advance("pretraining", 6, 10)
+    assert capsys.readouterr().err.splitlines() == ["  pretraining 6/10    0:00:44 left"] * 2
+
+
+def test_said_lines_are_text_and_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter() as reporter:
+        reporter.say("[bold]mamp[/] on x")
+    assert capsys.readouterr().err == "[bold]mamp[/] on x\n"
+
+
+def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=True, width=120))
+    with Reporter() as reporter:
+        reporter.advance("pretraining [/x]", 1, 4, loss=0.5)
+        reporter.advance("pretraining [/x]", 2, 4, loss=0.25)
+        reporter.advance("linear", 1, 2)
+        reporter.say("done [/y]")
+    text = screen.getvalue()
+    assert "pretraining [/x]" in text
+    assert "loss 0.5" in text
+    assert "linear" in text
+    assert "done [/y]" in text
+
+
+def test_showing_progress_does_not_import_torch() -> None:
+    code = "import sys, sslskel.engine.progress; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
