@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from sslskel.errors import RunError, UsageError, did_you_mean
+from sslskel.errors import UsageError, did_you_mean
 from sslskel.leaderboard.board import Board
 from sslskel.leaderboard.markdown import markdown_text
 from sslskel.leaderboard.tables import csv_text, json_text
 from sslskel.leaderboard.terminal import print_board, table_text
+from sslskel.results.files import publish, writing_in
 
 __all__ = ["RENDERERS", "print_board", "render", "write_board"]
 
@@ -28,13 +28,6 @@ def render(board: Board, form: str) -> str:
 def write_board(board: Board, form: str, path: Path) -> None:
     """Write a board to a file, whole or not at all. Raises ``RunError`` where it cannot be written."""
     text = render(board, form)
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Bytes, so that no system turns line ends into others: the same records are the same file anywhere.
-        temporary.write_bytes(text.encode("utf-8"))
-        temporary.replace(path)
-    except OSError as fault:
-        raise RunError(f"{path} cannot be written: {fault.strerror}") from fault
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Bytes, so that no system turns line ends into others: the same records are the same file anywhere.
+    with writing_in(path.parent):
+        publish(path, text.encode("utf-8"), replace_existing=True)

@@ -15,6 +15,8 @@ from sslskel.leaderboard.words import facts_of, has_means, legend, number, perce
 
 WIDE = 100_000
 """Columns of a console on which nothing is ever folded."""
+FOLDED = 30
+"""Widest name in a compact table."""
 
 
 def print_board(board: Board, console: Console | None = None) -> None:
@@ -42,18 +44,21 @@ def table_text(board: Board) -> str:
 
 
 def _tables(board: Board, console: Console) -> list[Table]:
-    """One table if it fits: numbers on one line, else on two, else as many columns at a time as fit."""
-    count = len(board.columns)
-    for gap in (" ", "\n"):
-        whole = _table(board, range(count), gap, mean=has_means(board))
+    """One table if it fits, else a compact one, else as many columns at a time as fit."""
+    count, mean = len(board.columns), has_means(board)
+    for compact in (False, True):
+        whole = _table(board, range(count), compact=compact, mean=mean)
         if _width(whole, console) <= console.width:
             return [whole]
     tables, start = [], 0
     while start < count:
         stop = start + 1
-        while stop < count and _width(_table(board, range(start, stop + 1), "\n"), console) <= console.width:
+        while stop < count:
+            wider = _table(board, range(start, stop + 1), compact=True, mean=mean and stop + 1 == count)
+            if _width(wider, console) > console.width:
+                break
             stop += 1
-        tables.append(_table(board, range(start, stop), "\n", mean=has_means(board) and stop == count))
+        tables.append(_table(board, range(start, stop), compact=True, mean=mean and stop == count))
         start = stop
     return tables
 
@@ -62,17 +67,23 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, console.options.update(width=WIDE), table).maximum
 
 
-def _table(board: Board, positions: Sequence[int], gap: str, *, mean: bool = False) -> Table:
+def _table(board: Board, positions: Sequence[int], *, compact: bool, mean: bool) -> Table:
+    """Some columns of the board. A compact table folds names and puts intervals on a line of their own."""
     table, (facts, _) = Table(), facts_of(board)
     for fact in facts:
-        table.add_column(fact.title, overflow="fold")
+        table.add_column(fact.title, overflow="fold", max_width=FOLDED if compact else None)
+    gap = "\n" if compact else " "
     for position in positions:
-        table.add_column(Text(plain(board.columns[position].title)), justify="right", overflow="fold")
+        title = Text(plain(board.columns[position].title))
+        numbers = [number(row.cells[position], gap) for row in board.rows]
+        # Where space is short, names are folded and numbers are not.
+        least = max(len(line) for text in (*numbers, *str(title).split()) for line in text.splitlines())
+        table.add_column(title, justify="right", overflow="fold", width=min(least, FOLDED) if compact else None)
     if mean:
-        table.add_column("mean", justify="right")
+        table.add_column("mean", justify="right", no_wrap=True)
     for row in board.rows:
         words = [Text(plain(fact.of(row))) for fact in facts]
         cells = [row.cells[position] for position in positions]
-        numbers = [Text(number(cell, gap), style="bold" if cell and cell.bold else "") for cell in cells]
-        table.add_row(*words, *numbers, *([percent(row.mean)] if mean else []))
+        shown = [Text(number(cell, gap), style="bold" if cell and cell.bold else "") for cell in cells]
+        table.add_row(*words, *shown, *([percent(row.mean)] if mean else []))
     return table

@@ -1,0 +1,247 @@
+"""All formats carry the same numbers, read back from what was written; no name breaks any of them."""
+
+from __future__ import annotations
+
+import csv
+import html
+import importlib.util
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from sslskel.errors import RunError, UsageError
+from sslskel.leaderboard import build, print_board, render, write_board
+from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.words import percent, plain
+
+_spec = importlib.util.spec_from_file_location("board_records", Path(__file__).with_name("test_table.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_records = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_records)
+three, mixed_records = _records.three, _records.mixed_records
+
+NUMBER = re.compile(
+    r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?"
+    r"(?:\s*\[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\])?"
+)
+
+HOSTILE = [
+    "a|b",
+    "`code`",
+    "<script>alert(1)</script>",
+    "**bold** _it_ ~~s~~",
+    "[x](http://evil.example)",
+    "![x](y)",
+    "line\nbreak\r\n| --- |",
+    "=HYPERLINK(1)",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    " =2",
+    "＝1",
+    '"quoted", comma',
+    "[red]markup[/red]",
+    "\x1b[31mescape\x1b[0m",
+    "\u202eturned",
+    "zero\u200bwidth",
+    "$x^2$",
+    "&lt;b&gt;",
+    "@everyone",
+    "https://evil.example www.evil.example",
+    "\\|",
+    "'quote",
+    "-",
+    "骨格 ünïcode",
+]
+
+
+def hostile_board() -> Board:
+    records = [record for index, name in enumerate(HOSTILE) for record in three(name, 0.3 + index / 100, 0.31)]
+    return build([*records, *three("plain", 0.9, preset="<b>|", command="`` ``` `` | rm -rf\n# title")])
+
+
+def numbers_of(text: str) -> dict[str, Any]:
+    """What a written cell says, as text."""
+    found = NUMBER.fullmatch(text.strip())
+    assert found, text
+    return found.groupdict()
+
+
+def expected(cell: dict[str, Any]) -> dict[str, Any]:
+    summary = cell["summary"]
+    low, high = summary["interval"] or (None, None)
+    shown = {"mean": summary["mean"], "sd": summary["sd"], "low": low, "high": high}
+    facts = {name: None if value is None else percent(value) for name, value in shown.items()}
+    return facts | {"n": str(summary["n"]), "leak": " †" if cell["leak"] else None}
+
+
+def markdown_rows(text: str) -> list[list[str]]:
+    """Cells of the first table of a Markdown text, as a reader sees them."""
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    table = page[page.index("<table>") : page.index("</table>")]
+    return [
+        [html.unescape(re.sub(r"</?strong>", "", cell)) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)]
+        for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)
+    ]
+
+
+def terminal_rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith(("│", "┃"))]
+    return [[word.strip() for word in re.split("[│┃]", line)[1:-1]] for line in lines]
+
+
+def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
+    """Per label the numbers of a table or Markdown board, the mean last."""
+    rows = (markdown_rows if form == "markdown" else terminal_rows)(render(board, form))
+    head, count = rows[0], len(board.columns) + (1 if rows[0][-1] == "mean" else 0)
+    assert head[1] == "method"
+    return {row[1].strip(): row[-count:] for row in rows[1:]}
+
+
+@pytest.mark.parametrize("make", [lambda: build(mixed_records()), hostile_board], ids=["mixed", "hostile"])
+def test_all_formats_carry_the_same_numbers(make: Any) -> None:
+    board = make()
+    content = json.loads(render(board, "json"))
+    lines = iter(csv.DictReader(io.StringIO(render(board, "csv"))))
+    tables = {form: shown_cells(board, form) for form in ("table", "markdown")}
+    assert len(content["rows"]) == len(board.rows)
+    for row in content["rows"]:
+        for position, cell in enumerate(row["cells"]):
+            line = next(lines)
+            written = [shown[plain(row["label"]).strip()][position] for shown in tables.values()]
+            if cell is None:
+                assert written == ["-", "-"]
+                assert (line["n"], line["mean"], line["text"]) == ("0", "", "")
+                continue
+            assert [numbers_of(text) for text in [*written, line["text"], cell["text"]]] == [expected(cell)] * 4
+            assert float(line["mean"]) == cell["summary"]["mean"]
+            assert [float(value) for value in line["scores"].split()] == cell["scores"]
+            low, high = cell["summary"]["interval"] or ("", "")
+            assert (line["low"], line["high"]) == (str(low), str(high))
+            assert line["bold"] == str(int(cell["bold"]))
+        if len(board.columns) > 1:
+            for form, shown in tables.items():
+                assert shown[plain(row["label"]).strip()][-1] == percent(row["mean"]), form
+    assert next(lines, None) is None
+
+
+def test_bold_is_bold_in_markdown_alone() -> None:
+    board = build([*three("mamp", 0.80, 0.81, 0.82), *three("random_init", 0.3, 0.31, 0.32, seen=[])])
+    assert "| **81.0 ± 1.0 (3) \\[78.5, 83.5\\]** |" in render(board, "markdown")
+    assert "| 31.0 ± 1.0 (3) \\[28.5, 33.5\\] |" in render(board, "markdown")
+    assert json.loads(render(board, "json"))["rows"][0]["cells"][0]["bold"] is True
+    styled = io.StringIO()
+    print_board(
+        board, Console(file=styled, width=200, force_terminal=True, color_system="standard", legacy_windows=False)
+    )
+    assert "\x1b[1m81.0 ± 1.0" in styled.getvalue()
+
+
+def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
+    text = render(build([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])]), "markdown")
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    assert "mean ± standard deviation (number of seeds) [95 % t interval of the mean]" in page
+    assert "All rows: backbone transformer, streams joint, precision fp32." in page
+    assert "top1" in page
+    assert "preset cpu: 60 frames" in page
+    assert "against random_init" in page
+    assert "sslskel bench --method mamp --protocol linear --benchmark utd_mhad --seeds 3" in page
+
+
+def test_facts_that_differ_become_columns() -> None:
+    text = render(
+        build([*three("mamp", 0.6), *three("mamp", 0.5, backbone__name="st_gcn", precision="bf16")]), "markdown"
+    )
+    assert text.splitlines()[0].startswith("| \\# | method | preset | backbone | precision |")
+    assert "All rows: streams joint." in text
+
+
+def test_hostile_names_stay_text_in_markdown() -> None:
+    board = hostile_board()
+    text = render(board, "markdown")
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    table = page[page.index("<table>") : page.index("</table>")]
+    assert set(re.findall(r"</?([a-z]+)", table)) <= {"table", "thead", "tbody", "tr", "th", "td"}
+    assert {len(row) for row in markdown_rows(text)} == {len(markdown_rows(text)[0])}
+    assert page.count("<table>") == 1
+    assert not re.search(r"<(script|a|img|h1|code>\s*</code)", page)
+    assert page.count("<pre>") == 1
+    assert "rm -rf # title" in page
+    assert not re.search(r"@everyone|https?://evil|www\.evil", text)
+
+
+def test_hostile_names_are_no_formula_in_csv() -> None:
+    text = render(hostile_board(), "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(HOSTILE) + 1
+    for row in rows:
+        for name in ("label", "method", "preset", "text"):
+            assert not row[name].lstrip().startswith(("=", "+", "-", "@", "＝")), row[name]
+    assert {row["method"].lstrip("'").strip() for row in rows} >= {"=HYPERLINK(1)", "骨格 ünïcode", '"quoted", comma'}
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv"])
+def test_no_control_character_is_ever_written(form: str) -> None:
+    text = render(hostile_board(), form)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_json_keeps_names_exactly_and_is_ascii() -> None:
+    text = render(hostile_board(), "json")
+    assert {row["method"] for row in json.loads(text)["rows"]} == {*HOSTILE, "plain"}
+    assert text.isascii()
+
+
+def test_markup_in_names_is_not_obeyed_by_the_terminal() -> None:
+    assert "[red]markup[/red]" in render(hostile_board(), "table")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_narrow_terminal_loses_no_number(width: int) -> None:
+    board = build(
+        [
+            record
+            for protocol in ("linear", "knn", "finetune", "semi")
+            for method, base in (("mamp", 0.6), ("joint_to_motion", 0.5))
+            for record in three(method, base, base + 0.01, base + 0.02, protocol=protocol)
+        ]
+    )
+    out = io.StringIO()
+    print_board(board, Console(file=out, width=width, color_system=None, legacy_windows=False))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("61.0 ± 1.0 (3)") == 4
+    assert text.count("[58.5, 63.5]") == 4
+    assert text.count("[48.5, 53.5]") == 4
+
+
+def test_an_unknown_format_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no format 'markdwn'; did you mean 'markdown'"):
+        render(build([]), "markdwn")
+
+
+def test_a_board_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    board = build(three("mamp", 0.5, 0.6))
+    write_board(board, "markdown", tmp_path / "docs" / "board.md")
+    assert (tmp_path / "docs" / "board.md").read_bytes().decode() == render(board, "markdown")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(RunError, match="taken"):
+        write_board(board, "csv", tmp_path / "taken")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_board(board, "csv", tmp_path / "docs" / "board.md" / "below")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.0, "0.0"), (-0.0001, "0.0"), (1.0, "100.0"), (0.12345, "12.3"), (None, "-")]
+)
+def test_percent(share: float | None, shown: str) -> None:
+    assert percent(share) == shown

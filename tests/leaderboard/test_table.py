@@ -1,0 +1,339 @@
+"""The board is a pure function of the records: what shares a cell, what is bold, what has a mean, what is warned of."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from sslskel.leaderboard.board import Board, Cell
+from sslskel.leaderboard.folder import board_of
+from sslskel.leaderboard.render import RENDERERS, render
+from sslskel.leaderboard.table import build
+from sslskel.results.record import Record, parse_record
+from sslskel.results.store import ResultStore
+
+STORED = json.loads((Path(__file__).resolve().parents[1] / "results" / "record_v1.json").read_text(encoding="utf-8"))
+
+
+def made(method: str = "mamp", score: float = 0.5, seed: int = 0, protocol: str = "linear", **changes: Any) -> Record:
+    """A record; ``part__name=value`` sets a nested field, ``part__group__name`` one deeper."""
+    content = copy.deepcopy(STORED) | {"seed": seed, "predictions": None, "scores": {"top1": score}}
+    content["method"]["name"] = method
+    content["protocol"]["name"] = protocol
+    content["epoch"] = None if protocol == "knn" else 100
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        part = content
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    facts = json.dumps([content, method, seed, protocol], sort_keys=True).encode()
+    content["pretrain_identity"] = hashlib.sha256(facts + b"pretrain").hexdigest()[:32]
+    content["identity"] = hashlib.sha256(facts).hexdigest()[:32]
+    return parse_record(json.dumps(content))
+
+
+def three(method: str, *scores: float, **changes: Any) -> list[Record]:
+    return [made(method, score, seed, **changes) for seed, score in enumerate(scores)]
+
+
+def cell_of(board: Board, label: str, position: int = 0) -> Cell | None:
+    [row] = [row for row in board.rows if row.label == label]
+    return row.cells[position]
+
+
+def labels_of(board: Board) -> list[str]:
+    return [row.label for row in board.rows]
+
+
+def test_seeds_give_mean_deviation_and_interval() -> None:
+    scores = [0.61, 0.64, 0.66]
+    cell = cell_of(build(three("mamp", *scores)), "mamp")
+    assert cell is not None
+    assert (cell.seeds, cell.scores) == ((0, 1, 2), tuple(scores))
+    assert cell.summary.interval == pytest.approx(
+        stats.t.interval(0.95, 2, loc=sum(scores) / 3, scale=stats.sem(scores)), abs=1e-12
+    )
+
+
+def mixed_records() -> list[Record]:
+    return [
+        *three("mamp", 0.61, 0.64, 0.66),
+        *three("mamp", 0.51, 0.55, 0.53, protocol="knn"),
+        *three("skeletonmae", 0.6, 0.62),
+        *three("random_init", 0.31, 0.3, 0.32, seen=[]),
+        *three("random_init", 0.2, 0.2, 0.2, seen=[], protocol="knn"),
+        *three("mamp", 0.7, 0.71, 0.72, config__method__mask_ratio=0.8),
+        *three("mamp", 0.9, benchmark__name="ntu60", benchmark__fingerprint="f" * 64, benchmark__warning="small"),
+        *three("mamp", 0.8, preset="cpu-200", config__train__epochs=200),
+    ]
+
+
+@pytest.mark.parametrize("form", sorted(RENDERERS))
+def test_shuffled_records_give_the_same_bytes(form: str) -> None:
+    records = mixed_records()
+    expected = render(build(records), form).encode()
+    for seed in range(5):
+        random.Random(seed).shuffle(records)
+        assert render(build(iter(records)), form).encode() == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol__version": 2},
+        {"benchmark__version": 2},
+        {"benchmark__fingerprint": "0" * 64},
+        {"benchmark__split": "xview"},
+        {"protocol__recipe": "mamp (epochs=10)"},
+        {"protocol__selection": "validation"},
+        {"config__protocol__epochs": 10},
+        {"primary": "top5", "scores": {"top1": 0.1, "top5": 0.9}},
+    ],
+)
+def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) -> None:
+    board = build([*three("mamp", 0.5, 0.5), *three("skeletonmae", 0.6, 0.6, **change)])
+    assert len(board.columns) == 2
+    assert len({column.title for column in board.columns}) == 2
+    assert sum(cell is not None for row in board.rows for cell in row.cells) == 2
+
+
+def test_a_missing_cell_means_no_mean() -> None:
+    board = build([*three("mamp", 0.5), *three("mamp", 0.3, protocol="knn"), *three("skeletonmae", 0.6)])
+    means = {row.label: row.mean for row in board.rows}
+    assert means == {"mamp": pytest.approx(0.4), "skeletonmae": None}
+
+
+def test_scores_of_different_kinds_have_no_mean() -> None:
+    other = {"primary": "map", "scores": {"map": 0.9}, "protocol": "detection"}
+    board = build([*three("mamp", 0.5), *three("mamp", 0.9, **other)])
+    assert board.rows[0].mean is None
+
+
+def bold(board: Board) -> list[str]:
+    return [row.label for row in board.rows if row.cells[0] is not None and row.cells[0].bold]
+
+
+def test_bold_needs_an_interval_disjoint_from_the_runner_up() -> None:
+    near = three("skeletonmae", 0.6, 0.64, 0.62)
+    assert bold(build([*three("mamp", 0.80, 0.81, 0.82), *near])) == ["mamp"]
+    assert bold(build([*three("mamp", 0.61, 0.66, 0.64), *near])) == []
+    far = three("random_init", 0.1, 0.1, 0.1)
+    assert bold(build([*three("mamp", 0.61, 0.66, 0.64), *near, *far])) == []
+
+
+def test_bold_needs_three_seeds_and_somebody_to_beat() -> None:
+    best, second = [0.9, 0.9001, 0.9002], three("skeletonmae", 0.1, 0.1, 0.1)
+    assert bold(build([*three("mamp", *best[:2]), *second])) == []
+    assert bold(build([*three("mamp", *best), *second])) == ["mamp"]
+    assert bold(build([*three("mamp", *best), *second[:1]])) == []
+    assert bold(build(three("mamp", *best))) == []
+
+
+def test_options_tell_rows_apart() -> None:
+    board = build([*three("mamp", 0.5, 0.6), *three("mamp", 0.7, 0.8, config__method__mask_ratio=0.8)])
+    assert labels_of(board) == ["mamp (mask_ratio=0.8)", "mamp (mask_ratio=0.9)"]
+
+
+def test_options_of_the_same_name_keep_their_group() -> None:
+    board = build(
+        [
+            *three("mamp", 0.5),
+            *three("mamp", 0.6, config__method__heads=8),
+            *three("mamp", 0.7, config__backbone__heads=8),
+        ]
+    )
+    assert labels_of(board) == [
+        "mamp (backbone.heads=8)",
+        "mamp (backbone.heads=4, method.heads=8)",
+        "mamp (backbone.heads=4)",
+    ]
+
+
+def test_many_options_stay_short_and_different() -> None:
+    changes = [{f"config__method__option_{i}": value for i in range(9)} for value in (1, 2)]
+    board = build([record for change in changes for record in three("mamp", 0.5, **change)])
+    assert all("5 more options" in label for label in labels_of(board))
+    assert len(set(labels_of(board))) == 2
+
+
+def test_versions_and_foreign_pretraining_tell_rows_apart() -> None:
+    seen = [{"dataset": "hdm05", "fingerprint": "1" * 64, "split": "xsub", "part": "train", "clips": 9}]
+    board = build([*three("mamp", 0.3), *three("mamp", 0.4, method__version=2), *three("mamp", 0.5, seen=seen)])
+    assert labels_of(board) == [
+        "mamp (version 1, pretrained on hdm05/xsub/train)",
+        "mamp (version 2)",
+        "mamp (version 1)",
+    ]
+    assert not any(cell.leak for row in board.rows for cell in row.cells if cell)
+
+
+def test_what_shapes_no_number_does_not_split_a_row() -> None:
+    board = build(
+        [
+            made("mamp", 0.5, 0),
+            made("mamp", 0.6, 1, config__engine__device="cuda"),
+            made("mamp", 0.7, 2, config__train__checkpoint_epochs=5),
+            made("random_init", 0.1, 0, seen=[]),
+            made("random_init", 0.1, 1, seen=[], config__train__epochs=3),
+        ]
+    )
+    assert [len(row.cells[0].seeds) for row in board.rows if row.cells[0]] == [3, 2]
+
+
+@pytest.mark.parametrize(("split", "part"), [("xsub", "test"), ("xview", "train"), ("xsub", "all")])
+def test_test_clips_seen_in_pretraining_are_marked_and_never_bold(split: str, part: str) -> None:
+    seen = [{**STORED["seen"][0], "split": split, "part": part}]
+    board = build(
+        [
+            *three("cheat", 0.99, 0.991, 0.992, seen=seen),
+            *three("mamp", 0.80, 0.81, 0.82),
+            *three("random_init", 0.3, 0.31, 0.32, seen=[]),
+        ]
+    )
+    label = f"cheat (pretrained on utd_mhad/{split}/{part})"
+    cell = cell_of(board, label)
+    assert cell is not None
+    assert cell.leak
+    assert bold(board) == ["mamp"]
+    assert any("marked †" in warning and label in warning for warning in board.warnings)
+    assert not any("cheat" in finding for finding in board.findings)
+    assert "†" in render(board, "markdown")
+
+
+def test_the_same_seed_twice_is_never_averaged() -> None:
+    records = [*three("mamp", 0.5, 0.6), made("mamp", 0.9, 1, weights_sha256="0" * 64)]
+    board = build([*records, *three("mamp", 0.4, protocol="knn")])
+    assert cell_of(board, "mamp", 0) is None
+    assert cell_of(board, "mamp", 1) is not None
+    assert board.rows[0].mean is None
+    [warning] = board.warnings
+    assert "seed 1 was run more than once" in warning
+    assert "weights_sha256" in warning
+    assert records[1].identity in warning
+    assert records[2].identity in warning
+
+
+def test_copies_of_a_record_count_once_and_disagreement_is_said() -> None:
+    record = made("mamp", 0.5)
+    assert build([record, record]) == build([record])
+    other = parse_record(record.to_json().replace('"top1": 0.5', '"top1": 0.6').replace("2026-", "2027-"))
+    board = build([other, record])
+    cell = cell_of(board, "mamp")
+    assert cell is not None
+    assert cell.scores == (0.5,)
+    assert "different scores" in board.warnings[0]
+
+
+def test_rank_follows_the_first_column_missing_last() -> None:
+    board = build(
+        [
+            *three("b", 0.5),
+            *three("a", 0.5),
+            *three("c", 0.4),
+            *three("d", 0.9, protocol="knn"),
+        ]
+    )
+    assert [(row.label, row.rank) for row in board.rows] == [("a", 1), ("b", 1), ("c", 3), ("d", None)]
+
+
+def test_columns_put_trained_heads_first_or_follow_the_order_asked_for() -> None:
+    records = [*three("mamp", 0.5), *three("mamp", 0.4, protocol="knn"), *three("mamp", 0.4, benchmark__name="a")]
+    names = [(c.benchmark, c.protocol) for c in build(records).columns]
+    assert names == [("a", "linear"), ("utd_mhad", "linear"), ("utd_mhad", "knn")]
+    asked = build(records, benchmarks=["utd_mhad"], protocols=["knn", "linear"])
+    assert [(c.benchmark, c.protocol) for c in asked.columns] == [("utd_mhad", "knn"), ("utd_mhad", "linear")]
+
+
+def test_findings_tell_what_seeds_can_and_cannot() -> None:
+    floor = three("random_init", 0.52, 0.53, 0.51, seen=[])
+    board = build(
+        [*three("mamp", 0.62, 0.67, 0.65), *three("skeletonmae", 0.5, 0.56, 0.54), *three("one", 0.6), *floor]
+    )
+    lead, against = board.findings
+    assert lead.startswith("utd_mhad/xsub linear top1: mamp has the highest mean, 64.7 %, before one, 60.0 %")
+    assert "single seed" in lead
+    assert "against random_init (52.0 %)" in against
+    assert "p < 0.05): mamp; not shown to be better: skeletonmae; untested for want of seeds: one" in against
+
+
+def test_warnings_of_splits_and_unequal_budgets_are_said() -> None:
+    board = build([*three("mamp", 0.5, benchmark__warning="few subjects"), *three("skeletonmae", 0.5, labels=40)])
+    assert "utd_mhad/xsub: few subjects" in board.warnings
+    assert "utd_mhad/xsub linear top1: rows used from 40 to 431 labelled clips" in board.warnings
+
+
+def test_an_encoder_that_does_not_say_what_it_saw_is_no_floor() -> None:
+    board = build(
+        [*three("mamp", 0.5), *three("mamp_ntu60", 0.6, seen=[], method__plugin="released", method__version=0)]
+    )
+    assert all(row.trained for row in board.rows)
+    assert any("not known" in warning and "mamp_ntu60" in warning for warning in board.warnings)
+
+
+def test_notes_say_preset_cost_and_code() -> None:
+    records = [*three("mamp", 0.5, 0.6), *three("random_init", 0.1, seen=[], config__train__epochs=999)]
+    notes = " | ".join(build(records).notes)
+    assert "preset cpu: 60 frames, 60 epochs of pretraining, 64 clips in a batch, 203,136 weights" in notes
+    assert "cost: 2 pretrained encoders in 0.03 h, 3 evaluations in 0.03 h, on AMD EPYC" in notes
+    assert "torch 2.13.0+cpu, commit 7c8723ce6df6" in notes
+    assert "uncommitted" not in notes
+
+
+def test_one_pretraining_is_paid_once() -> None:
+    first = made("mamp", 0.5)
+    second = parse_record(
+        made("mamp", 0.5, protocol="knn")
+        .to_json()
+        .replace(made("mamp", 0.5, protocol="knn").pretrain_identity, first.pretrain_identity)
+    )
+    assert any("1 pretrained encoders in 0.01 h, 2 evaluations" in note for note in build([first, second]).notes)
+
+
+def test_missing_costs_are_no_fault() -> None:
+    assert build(three("mamp", 0.5, cost={"pretrain_seconds": None})).rows[0].pretrain_seconds == 0.0
+
+
+def test_no_records_make_an_empty_board() -> None:
+    board = build([])
+    assert board.rows == ()
+    assert "no records yet" in render(board, "table")
+    assert "no records yet" in render(board, "markdown")
+    assert render(board, "csv") == ""
+    assert json.loads(render(board, "json"))["rows"] == []
+
+
+def test_two_thousand_records_take_seconds() -> None:
+    records = [
+        made(f"method_{i % 40}", (i % 97) / 97, i % 5, ("linear", "knn")[i // 5 % 2], config__method__tau=i // 200)
+        for i in range(2000)
+    ]
+    start = time.perf_counter()
+    board = build(records)
+    for form in RENDERERS:
+        render(board, form)
+    assert time.perf_counter() - start < 10
+    assert len(board.rows) > 100
+
+
+def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for record in three("mamp", 0.5, 0.6):
+        store.write(record)
+    (tmp_path / "records" / "broken.json").write_text("{", encoding="utf-8")
+    said: list[str] = []
+    board = board_of(tmp_path, say=said.append)
+    cell = cell_of(board, "mamp")
+    assert cell is not None
+    assert cell.seeds == (0, 1)
+    assert len(said) == 1
+    assert "broken.json" in said[0]
+    assert board_of(tmp_path, ["other"], say=said.append).rows == ()
