@@ -5,37 +5,59 @@ Every sentence is a function of the records; nothing here changes a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sslskel.leaderboard.board import Cell, Column, Row
+from sslskel.leaderboard.board import Cell, Column, Row, RowKey
 from sslskel.results.record import Record
 from sslskel.results.statistics import disjoint, welch_better
 
 LEVEL = 0.05
 """Of the one-sided Welch test behind "better than without pretraining"."""
 
-Found = tuple[Row, Cell]
+
+class Found(NamedTuple):
+    """A row's number in one column."""
+
+    name: str
+    trained: bool
+    cell: Cell
+
+
+def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
+    """Labels as sentences use them: with preset, backbone and the like where rows differ in these."""
+    facts: list[Callable[[Row], str]] = [
+        lambda row: row.key.preset,
+        lambda row: row.key.backbone,
+        lambda row: "+".join(row.key.streams),
+        lambda row: row.key.precision,
+    ]
+    told = [fact for fact in facts if len({fact(row) for row in rows}) > 1]
+    return {row.key: " ".join([row.label, *(f"[{fact(row)}]" for fact in told)]) for row in rows}
 
 
 def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
     """Per column: who leads and how surely, and which pretrained rows beat the best one without pretraining."""
-    said = []
+    said, names = [], names_of(rows)
     for position, column in enumerate(columns):
-        found = [(row, cell) for row in rows if (cell := row.cells[position]) is not None and not cell.leak]
-        found.sort(key=lambda pair: (-pair[1].summary.mean, pair[0].key))
+        found = [
+            Found(names[row.key], row.trained, cell)
+            for row in rows
+            if (cell := row.cells[position]) is not None and not cell.leak
+        ]
+        found.sort(key=lambda one: (-one.cell.summary.mean, one.name))
         if len(found) > 1:
             said.append(f"{column.title}: {_lead(found[0], found[1])}")
-        floor = next((pair for pair in found if not pair[0].trained), None)
-        trained = [pair for pair in found if pair[0].trained]
+        floor = next((one for one in found if not one.trained), None)
+        trained = [one for one in found if one.trained]
         if floor is not None and trained:
             said.append(f"{column.title}: {_against(floor, trained)}")
     return tuple(said)
 
 
 def _lead(first: Found, second: Found) -> str:
-    text = f"{first[0].label} has the highest mean, {_points(first)}, before {second[0].label}, {_points(second)}; "
-    one, two = first[1].summary, second[1].summary
+    text = f"{first.name} has the highest mean, {_points(first)}, before {second.name}, {_points(second)}; "
+    one, two = first.cell.summary, second.cell.summary
     if one.interval is None or two.interval is None:
         return text + "with a single seed nothing is known of the order"
     return text + ("their intervals are disjoint" if disjoint(one, two) else "their intervals overlap")
@@ -43,22 +65,20 @@ def _lead(first: Found, second: Found) -> str:
 
 def _against(floor: Found, trained: Sequence[Found]) -> str:
     """Only a test over seeds lets a row be called better than no pretraining at all."""
-    chances = [(row, welch_better(cell.scores, floor[1].scores)) for row, cell in trained]
-    better = [row.label for row, chance in chances if chance is not None and chance < LEVEL]
-    rest = [row.label for row, chance in chances if chance is not None and chance >= LEVEL]
-    untested = [row.label for row, chance in chances if chance is None]
+    chances = [(one.name, welch_better(one.cell.scores, floor.cell.scores)) for one in trained]
+    better = [name for name, chance in chances if chance is not None and chance < LEVEL]
+    rest = [name for name, chance in chances if chance is not None and chance >= LEVEL]
+    untested = [name for name, chance in chances if chance is None]
     parts = [
         f"better (one-sided Welch test, p < {LEVEL}): {', '.join(better) or 'none'}" if better or rest else "",
         f"not shown to be better: {', '.join(rest)}" if rest else "",
         f"untested for want of seeds: {', '.join(untested)}" if untested else "",
     ]
-    return f"against {floor[0].label} ({_points(floor)}), the best without pretraining: " + "; ".join(
-        filter(None, parts)
-    )
+    return f"against {floor.name} ({_points(floor)}), the best without pretraining: " + "; ".join(filter(None, parts))
 
 
 def _points(found: Found) -> str:
-    return f"{100 * found[1].summary.mean:.1f} %"
+    return f"{100 * found.cell.summary.mean:.1f} %"
 
 
 def notes_of(
@@ -84,8 +104,9 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
     unknown = sorted({r.method["name"] for own in members for r in own if r.method["plugin"] == "released"})
     if unknown:
         yield f"what released encoders saw in pretraining is not known, test clips not excluded: {', '.join(unknown)}"
+    names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
-        leaking = [row.label for row in rows if (cell := row.cells[position]) and cell.leak]
+        leaking = [names[row.key] for row in rows if (cell := row.cells[position]) and cell.leak]
         if leaking:
             yield (
                 f"{column.title}: pretraining saw the test part, or another split of the same data that may hold"

@@ -17,7 +17,7 @@ from sslskel.leaderboard.board import Board, Cell
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.render import RENDERERS, render
 from sslskel.leaderboard.table import build
-from sslskel.results.record import Record, parse_record
+from sslskel.results.record import Record, RecordError, parse_record
 from sslskel.results.store import ResultStore
 
 STORED = json.loads((Path(__file__).resolve().parents[1] / "results" / "record_v1.json").read_text(encoding="utf-8"))
@@ -265,6 +265,11 @@ def test_findings_tell_what_seeds_can_and_cannot() -> None:
     assert "p < 0.05): mamp; not shown to be better: skeletonmae; untested for want of seeds: one" in against
 
 
+def test_sentences_name_the_preset_where_presets_differ() -> None:
+    board = build([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
+    assert "mamp [cpu-200] has the highest mean, 60.0 %, before mamp [cpu], 50.0 %" in board.findings[0]
+
+
 def test_warnings_of_splits_and_unequal_budgets_are_said() -> None:
     board = build([*three("mamp", 0.5, benchmark__warning="few subjects"), *three("skeletonmae", 0.5, labels=40)])
     assert "utd_mhad/xsub: few subjects" in board.warnings
@@ -309,6 +314,36 @@ def test_no_records_make_an_empty_board() -> None:
     assert "no records yet" in render(board, "markdown")
     assert render(board, "csv") == ""
     assert json.loads(render(board, "json"))["rows"] == []
+
+
+ODD = [None, True, False, 0, -1, 1.5, 10**30, "", "x", "\n|<b>", [], {}, [[1]], {"a": {"b": None}}, 1e308, "\ud800"]
+
+
+def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    return [path, *(place for name, value in inner for place in places(value, (*path, name)))]
+
+
+def test_whatever_a_record_holds_it_is_refused_or_shown() -> None:
+    draw, shown, refused = random.Random(0), 0, 0
+    paths = [path for path in places(STORED) if path]
+    for _ in range(2000):
+        content = copy.deepcopy(STORED)
+        *parents, last = draw.choice(paths)
+        part = content
+        for parent in parents:
+            part = part[parent]
+        part[last] = draw.choice(ODD)
+        try:
+            record = parse_record(json.dumps(content))
+        except RecordError:
+            refused += 1
+            continue
+        shown += 1
+        board = build([record, made("other", 0.4)])
+        for form in RENDERERS:
+            render(board, form).encode("utf-8")
+    assert min(shown, refused) > 300
 
 
 def test_two_thousand_records_take_seconds() -> None:
