@@ -53,7 +53,9 @@ def test_said_lines_are_text_and_never_markup(capsys: pytest.CaptureFixture[str]
 
 def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        progress, "Console", lambda stderr, **kept: Console(file=screen, force_terminal=True, width=120, **kept)
+    )
     with Reporter() as reporter:
         reporter.advance("pretraining [/x]", 1, 4, loss=0.5)
         reporter.advance("pretraining [/x]", 2, 4, loss=0.25)
