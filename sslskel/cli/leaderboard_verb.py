@@ -13,6 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel leaderboard``."""
     parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
+    parser.add_argument(
+        "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
+    )
     parser.add_argument("--format", default="table", help="table, markdown, csv or json (default: table)")
     parser.add_argument("--output", type=Path, help="file to write (default: print)")
 
@@ -26,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
         options.results,
         words(options.benchmark) if options.benchmark else None,
         say=lambda text: print(f"sslskel: {text}", file=sys.stderr),
+        protocols=words(options.protocol) if options.protocol else None,
     )
     if options.output:
         write_board(board, options.format, options.output)

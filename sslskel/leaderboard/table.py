@@ -26,7 +26,7 @@ __all__ = ["Board", "build"]
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
 BOLD_SEEDS = 3
-"""Fewest seeds of a bold cell: the spread of two seeds says next to nothing (their interval is 9 s.d. wide)."""
+"""Fewest seeds of a bold cell: the 95 % interval of two is 18 s.d. wide."""
 RELEASED = "released"
 """Stands for the plugin of an encoder that came as a bare file, which does not say what it saw."""
 
