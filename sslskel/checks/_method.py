@@ -279,7 +279,7 @@ def close_enough(found: float, wanted: float, message: str, tolerance: float = 1
 
 
 def runs_under_ddp(case: MethodCase) -> None:
-    """Two steps under DistributedDataParallel with find_unused_parameters=False."""
+    """Three steps under DistributedDataParallel with find_unused_parameters=False."""
     case.require_training()
     method = case.build()
     views, noise = case.views(method)
@@ -287,7 +287,7 @@ def runs_under_ddp(case: MethodCase) -> None:
         # Newer torch renames the option; the old name works from 2.4 on.
         warnings.simplefilter("ignore", FutureWarning)
         parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
-        for step in range(2):
+        for step in range(3):
             method.on_step_start(step_at(step))
             output: StepOutput = parallel(views, noise, step_at(step))
             output.loss().backward()  # type: ignore[no-untyped-call]

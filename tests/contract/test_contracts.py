@@ -1,0 +1,53 @@
+"""The contracts hold for everything that is registered, one test per plugin."""
+
+from __future__ import annotations
+
+import pytest
+
+from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
+from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, Registry
+
+
+def built_in(registry: Registry) -> list[str]:
+    """Names that come with sslskel: what else is installed here is not ours to test."""
+    return [entry.name for entry in registry.entries() if entry.source in ("built-in", "preset")]
+
+
+def require_no_fault(results: list[CheckResult]) -> None:
+    assert results
+    failed = [f"{result.name}: {result.detail}" for result in results if result.failed]
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.parametrize("name", built_in(METHODS))
+def test_method_keeps_its_contract(name: str) -> None:
+    results = check_method(name)
+    require_no_fault(results)
+    declared = METHODS.get(name).expected_failed_checks
+    idle = [r.name for r in results if r.name in declared and r.passed]
+    assert not idle, f"{name} declares failures it does not have: {idle}"
+
+
+@pytest.mark.parametrize("name", built_in(BACKBONES))
+def test_backbone_keeps_its_contract(name: str) -> None:
+    require_no_fault(check_backbone(name))
+
+
+@pytest.mark.parametrize("name", built_in(PROTOCOLS))
+def test_protocol_keeps_its_contract(name: str) -> None:
+    require_no_fault(check_protocol(name))
+
+
+def embedded() -> list[str]:
+    return [name for name in built_in(BENCHMARKS) if BENCHMARKS.get(name).embedded]
+
+
+@pytest.mark.parametrize("name", embedded())
+def test_embedded_benchmark_keeps_its_contract(name: str) -> None:
+    require_no_fault(check_dataset(name))
+
+
+def test_something_of_each_kind_is_registered() -> None:
+    assert {"mamp", "skeletonmae", "random_init", "raw_features"} <= set(built_in(METHODS))
+    assert "transformer" in built_in(BACKBONES)
+    assert {"linear", "knn"} <= set(built_in(PROTOCOLS))
