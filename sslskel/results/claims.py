@@ -64,17 +64,18 @@ def take(path: Path) -> Claim | None:
     for _ in range(2):
         if publish(path, content):
             return Claim(path, token)
-        if not _abandoned(path):
+        if path.exists() and not _abandoned(path):
             return None
         with _alone(path.with_name(".takeover")):
-            # Looked at again: while this process waited, another may have taken it over.
+            # Looked at again: while this process waited, another may have taken it over. A claim that is gone is
+            # not abandoned: by the time it is removed, a living process may have put its own there.
             if _abandoned(path):
                 path.unlink(missing_ok=True)
     return None
 
 
 def _abandoned(path: Path) -> bool:
-    """True where nobody is at work behind a claim any more."""
+    """True where a claim is there and nobody is at work behind it any more."""
     holder = _read(path)
     if holder.get("host") != socket.gethostname() or holder.get("space") != _pid_space():
         return _silence(path) > SILENT_SECONDS
@@ -91,13 +92,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _silence(path: Path) -> float:
-    """Seconds since a claim was renewed, by the clock of the file system; endless where it is gone."""
+    """Seconds since a claim was renewed, by the clock of the file system; 0 where it is gone."""
     probe = path.with_name(f".clock-{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}")
     try:
         probe.touch()
         return probe.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
-        return float("inf")
+        return 0.0
     finally:
         probe.unlink(missing_ok=True)
 
