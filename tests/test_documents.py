@@ -1,0 +1,83 @@
+"""What the README and CONTRIBUTING tell people to type is there: scripts, verbs, flags, files, calls."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sslskel
+from sslskel.cli import VERBS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "examples/plugin/README.md")
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The code blocks of a document in one language."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """(document, words) of every line of shell that the documents show, `&&` split."""
+    for document in DOCUMENTS:
+        for block in blocks(document, "sh"):
+            for line in block.splitlines():
+                for part in re.split(r"&&", line):
+                    if words := shlex.split(part, comments=True):
+                        yield document, words
+
+
+SSLSKEL = sorted({shlex.join(words[1:]) for _, words in commands() if words[0] == "sslskel"})
+
+
+def test_set_up_is_two_commands_that_can_be_run() -> None:
+    lines = [shlex.split(line, comments=True) for line in blocks("README.md", "sh")[0].splitlines()]
+    assert lines == [["./scripts/bench"], ["./scripts/test"]]
+    for [script] in lines:
+        assert os.access(ROOT / script, os.X_OK)
+
+
+@pytest.mark.parametrize("line", SSLSKEL)
+def test_every_command_parses(line: str) -> None:
+    verb, *rest = shlex.split(line)
+    assert verb in VERBS
+    module = importlib.import_module(f"sslskel.cli.{verb}_verb")
+    parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
+    module.add_arguments(parser)
+    _, leftover = parser.parse_known_args(rest)
+    assert all("=" in word and not word.startswith("-") for word in leftover), leftover
+    assert not leftover or module.TAKES_OVERRIDES
+
+
+def test_python_in_the_readme_names_what_exists() -> None:
+    [block] = blocks("README.md", "python")
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sslskel":
+            assert callable(getattr(sslskel, node.attr))
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_files_that_documents_link_to_are_there() -> None:
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert ((ROOT / document).parent / target).exists(), f"{document} links to {target}"
+
+
+def test_scripts_of_the_documents_can_be_run() -> None:
+    scripts = {words[0] for _, words in commands() if words[0].startswith(("./scripts/", ".ci/"))}
+    assert {"./scripts/bench", "./scripts/test", ".ci/run", ".ci/full"} <= scripts
+    for script in scripts:
+        assert os.access(ROOT / script, os.X_OK), script
