@@ -554,7 +554,8 @@ class Forgets(Knn):
         return Outcome(outcome.keys[:whole], {"predicted": outcome.values["predicted"][:whole]}, info=outcome.info)
 
     def score(self, outcome: Any, truth: Any) -> dict[str, float]:
-        return {"top1": float((outcome.values["predicted"] == truth.of(outcome.keys)).mean())}
+        right = outcome.values["predicted"] == truth.of(outcome.keys)
+        return {"top1": float(right.sum()) / max(1, len(right))}
 
 
 class Trains(Knn):
@@ -724,14 +725,13 @@ DATASET_FAULTS: list[tuple[str, MemoryDataset, dict[str, Any], str]] = [
     ("parts_are_disjoint", data(), split(by="camera", train=frozenset({-1}), test=frozenset({-1})), "no clip"),
     ("parts_are_disjoint", data(), split(train=frozenset(range(5))), "no clip in its part 'test'"),
     ("validation_lies_in_train", data(), split(validation=frozenset({4})), "no clip in its part 'validation'"),
-    ("every_class_is_in_train", spoilt(labels=lambda c: np.where(c == 3, 2, c)[np.r_[0:3, 3:40]] + 0), {}, ""),
 ]
 
 
 @pytest.mark.parametrize(
     ("check", "dataset", "changes", "message"),
-    DATASET_FAULTS[:-1],
-    ids=[f"{i}-{fault[0]}" for i, fault in enumerate(DATASET_FAULTS[:-1])],
+    DATASET_FAULTS,
+    ids=[f"{i}-{fault[0]}" for i, fault in enumerate(DATASET_FAULTS)],
 )
 def test_a_faulty_dataset_fails_the_check_for_its_fault(
     check: str, dataset: MemoryDataset, changes: dict[str, Any], message: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
@@ -43,8 +45,8 @@ def embedded() -> list[str]:
 
 
 @pytest.mark.parametrize("name", embedded())
-def test_embedded_benchmark_keeps_its_contract(name: str) -> None:
-    require_no_fault(check_dataset(name))
+def test_embedded_benchmark_keeps_its_contract(name: str, data_folder: Path) -> None:
+    require_no_fault(check_dataset(name, root=data_folder))
 
 
 def test_something_of_each_kind_is_registered() -> None:
