@@ -27,8 +27,8 @@ Track = Callable[[dict[str, float], int], None]
 def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:
     """An Accelerator for ``device``, in every process that a launcher (torchrun, accelerate) started.
 
-    Raises ``UsageError`` where TensorBoard is asked for and not installed, or where the
-    launcher's device is another one.
+    Raises ``UsageError`` where TensorBoard is asked for and not installed, where compiling is
+    asked for on a CPU, or where the launcher's device is another one.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -38,6 +38,9 @@ def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelera
         raise UsageError(
             "engine.tensorboard=true needs a package that is not installed: `pip install 'sslskel[tensorboard]'`"
         )
+    if engine.compile and device.type == "cpu":
+        # Compiled for a CPU, keyed noise (int64, static shapes) overran its memory under torch 2.13.
+        raise UsageError("engine.compile=true is for GPUs only: compiled for a CPU, training can crash; leave it out")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     # It keeps device and precision for the whole process, but one process may train many runs.
@@ -65,7 +68,8 @@ def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
 def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> Any:
     """The method as the loop calls it: in mixed precision, gradients averaged over processes, compiled if asked."""
     model = accelerator.prepare_model(method)
-    return torch.compile(model) if engine.compile else model
+    # The number of persons differs from batch to batch; static shapes would compile each anew.
+    return torch.compile(model, dynamic=True) if engine.compile else model
 
 
 def unwrap(accelerator: Accelerator, model: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,9 +37,13 @@ class MetricsFile:
         return [line for line in lines if _step(line) >= 0]
 
     def write(self, values: Mapping[str, float | int]) -> None:
-        """Add one line; ``values`` has the key ``step``. Raises ``RunError`` on a full disk."""
+        """Add one line; ``values`` has the key ``step``. Raises ``RunError`` on a full disk.
+
+        What is not finite becomes null, which JSON can say.
+        """
+        told = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with disk_faults(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(values)) + "\n")
+            file.write(json.dumps(told) + "\n")
 
 
 def _step(line: str) -> int:

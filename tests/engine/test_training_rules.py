@@ -280,6 +280,16 @@ def test_metrics_hold_each_logged_step_and_the_last(tmp_path: Path) -> None:
     assert line["samples_per_second"] > 0
 
 
+def test_metrics_stay_json_where_a_number_is_not_finite(tmp_path: Path) -> None:
+    class Odd(Toy):
+        def forward(self, views: Any, noise: Noise, progress: Progress) -> StepOutput:
+            return super().forward(views, noise, progress)._replace(metrics={"odd": torch.tensor(torch.nan)})
+
+    run(tmp_path, kind=Odd, train={"epochs": 1})
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+    assert {line["metric/odd"] for line in lines(tmp_path)} == {None}
+
+
 def test_progress_is_told_of_every_step(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     run(tmp_path, advance=lambda what, done, of, **facts: told.append((what, done, of)))
@@ -298,6 +308,12 @@ def test_tensorboard_that_is_missing_is_one_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setattr("accelerate.utils.is_tensorboard_available", lambda: False)
     with pytest.raises(UsageError, match=r"pip install 'sslskel\[tensorboard\]'"):
         run(tmp_path, engine={"tensorboard": True})
+
+
+def test_compiling_for_a_cpu_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is for GPUs only"):
+        run(tmp_path, engine={"compile": True})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_method_without_parameters_is_told_apart_from_one_that_does_not_train(tmp_path: Path) -> None:
