@@ -28,10 +28,10 @@ from sslskel.checks._method_encoders import ENCODER_CHECKS
 from sslskel.checks._method_shapes import SHAPE_CHECKS
 from sslskel.checks._protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
 from sslskel.checks._results import CheckResult, descriptions, run_checks
-from sslskel.checks._subjects import small_config
+from sslskel.checks._subjects import dataset_info, small_config
 from sslskel.compose import from_plain
 from sslskel.data.prepare import open_benchmark
-from sslskel.dataset import Dataset
+from sslskel.dataset import Dataset, DatasetInfo
 from sslskel.method import PretextMethod
 from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
@@ -67,26 +67,32 @@ def check_method(
     *,
     config: Any = None,
     backbone: str | None = None,
+    clips: DatasetInfo | None = None,
     only: Collection[str] | None = None,
 ) -> list[CheckResult]:
     """Check a method or method preset by name, or a class that is not registered.
 
     ``config`` replaces the small configuration that is made from the defaults (or from
-    the preset), ``backbone`` the method's own choice; ``only`` names the checks to run.
+    the preset), ``backbone`` the method's own choice, ``clips`` the kind of clips (NTU's
+    25 joints in 3D, two persons); ``only`` names the checks to run.
     Raises ``UsageError`` for a name that is unknown or cannot be imported.
     """
     plugin: type[PretextMethod] = METHODS.get(method) if isinstance(method, str) else method
-    if config is None and _configured(plugin):
-        preset = METHODS.preset(method).get("config", {}) if isinstance(method, str) else {}
-        config = small_config(plugin.Config, from_plain(plugin.Config, preset, f"method preset '{method}'"))
-    case = MethodCase(plugin, config, BACKBONES.get(backbone or plugin.default_backbone))
+    if config is None and _builds(plugin):
+        preset = METHODS.preset(method).get("config") if isinstance(method, str) else None
+        base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
+        config = small_config(plugin.Config, base)
+    network = BACKBONES.get(backbone or plugin.default_backbone)
+    case = MethodCase(plugin, config, network, clips or dataset_info())
     return run_checks(case, _METHOD, _expected(plugin), only)
 
 
-def check_backbone(backbone: str | type[Backbone], *, only: Collection[str] | None = None) -> list[CheckResult]:
-    """Check a backbone by name or class, with small layers; raises as :func:`check_method`."""
+def check_backbone(
+    backbone: str | type[Backbone], *, clips: DatasetInfo | None = None, only: Collection[str] | None = None
+) -> list[CheckResult]:
+    """Check a backbone by name or class, with small layers; otherwise as :func:`check_method`."""
     plugin: type[Backbone] = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
-    return run_checks(BackboneCase(plugin), _BACKBONE, _expected(plugin), only)
+    return run_checks(BackboneCase(plugin, clips or dataset_info()), _BACKBONE, _expected(plugin), only)
 
 
 def check_protocol(
@@ -94,7 +100,7 @@ def check_protocol(
 ) -> list[CheckResult]:
     """Check a protocol by name or class; ``config`` replaces its defaults with at most 20 epochs."""
     plugin: type[EvaluationProtocol] = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
-    if config is None and _configured(plugin):
+    if config is None and _builds(plugin):
         config = short_config(plugin)
     return run_checks(ProtocolCase(plugin, config), _PROTOCOL, _expected(plugin), only)
 
@@ -116,9 +122,13 @@ def check_dataset(
     return run_checks(DatasetCase(found, opened), _DATASET, {}, only)
 
 
-def _configured(plugin: type) -> bool:
-    """Whether there is a Config to build from; where there is none, a check says so."""
-    return isinstance(getattr(plugin, "Config", None), type)
+def _builds(plugin: type) -> bool:
+    """Whether there is a Config with defaults; where there is none, a check says so."""
+    try:
+        plugin.Config()  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def _expected(plugin: type) -> Mapping[str, str]:

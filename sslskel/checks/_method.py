@@ -138,6 +138,19 @@ def asks_for_views(case: MethodCase) -> None:
     expect(len(views) == len(method.views()), "views() gives another number of views at the second call")
 
 
+def views_do_not_depend_on_the_batch(case: MethodCase) -> None:
+    """A clip has the same views alone as among others, so that they are the same on any number of processes."""
+    case.require_separate_clips()
+    method = case.build()
+    source, noise = make_source(case.info, CLIPS, method.clip), Noise(7)
+    for i, view in enumerate(method.views()):
+        whole = source.batch(torch.arange(CLIPS), view, noise.view(i))
+        for clip in (0, 4, 11):
+            alone, among = source.batch(torch.tensor([clip]), view, noise.view(i)), select(whole, torch.tensor([clip]))
+            same = alone.tracks.shape == among.tracks.shape and torch.allclose(alone.tracks, among.tracks, atol=1e-5)
+            expect(same, f"view {i} of a clip changes with the batch it is in; draw per clip or per person")
+
+
 def loss_is_finite(case: MethodCase) -> None:
     """The loss is a finite scalar with a gradient; terms hold scalars, counts are positive, metrics are detached."""
     case.require_training()
@@ -178,7 +191,7 @@ def loss_falls(case: MethodCase) -> None:
     best = 1.0
     for rate in (3e-3, 1e-2, 1e-3):
         method = case.build()
-        views, noise = case.views(method)
+        views, noise = case.views(method, clips=8)
         groups = [group for group in method.parameter_groups() if group["params"]]
         optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
         losses: list[float] = []
@@ -225,8 +238,8 @@ def uses_keyed_noise_only(case: MethodCase) -> None:
     """A step neither draws from nor seeds a global generator, and is bit-equal when repeated."""
     case.require_training()
     method = case.build()
-    views, noise = case.views(method)
     with global_generators_untouched():
+        views, noise = case.views(method)
         first = loss_of(method, views, noise)
         running = copy.deepcopy(method)
         forward(running, views, noise)
@@ -332,6 +345,7 @@ TRAINING_CHECKS = (
     refuses_bad_values,
     constructor_does_no_io,
     asks_for_views,
+    views_do_not_depend_on_the_batch,
     loss_is_finite,
     every_parameter_gets_a_gradient,
     loss_falls,

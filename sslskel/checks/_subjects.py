@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from sslskel.checks._results import Skip, expect
+from sslskel.compose import from_plain, to_plain
 from sslskel.config import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.rows import Index
@@ -168,7 +169,10 @@ def small_config(config_class: type, base: Any = None, **known: Any) -> Any:
 
 
 def check_config_class(plugin: type) -> None:
-    """Hold that ``Config`` is a dataclass with a default everywhere and ``version`` a whole number from 1."""
+    """Hold that ``Config`` is a dataclass with a default everywhere that the command line can set.
+
+    And that ``version`` is a whole number from 1.
+    """
     config_class = getattr(plugin, "Config", None)
     if not (isinstance(config_class, type) and dataclasses.is_dataclass(config_class)):
         raise AssertionError("Config is not a dataclass; give the class one, empty if there is nothing to choose")
@@ -178,6 +182,13 @@ def check_config_class(plugin: type) -> None:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
     expect(not bare, f"Config fields without a default: {', '.join(bare)}")
+    try:
+        again = from_plain(config_class, to_plain(config_class()), "Config")
+    except Exception as fault:
+        raise AssertionError(
+            f"the command line cannot set Config ({fault}); use int, float, bool, str, Enum and lists of them"
+        ) from fault
+    expect(again == config_class(), f"Config comes back from a file as {again}, not as {config_class()}")
     version = getattr(plugin, "version", None)
     expect(isinstance(version, int) and version >= 1, f"version is {version!r}; it must be a whole number from 1")
 
