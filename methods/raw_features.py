@@ -49,6 +49,7 @@ class RawFeatures(PretextMethod):
 
     Config = RawFeaturesConfig
     trains = False
+    uses_backbone = False
 
     def __init__(self, config: RawFeaturesConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

@@ -84,6 +84,11 @@ class Encoder(nn.Module):
             name for name in ("clip", "steps", "tokens") if getattr(type(self), name) is not getattr(Encoder, name)
         )
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are; the CPU for an encoder without any."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
     def clip(self, batch: Batch) -> Tensor:
         """One feature per clip: (N, D)."""
         raise NotImplementedError

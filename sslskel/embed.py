@@ -45,6 +45,7 @@ def embed(
     chosen = BENCHMARKS.get(name)
     dataset, rule = open_benchmark(chosen), chosen.split(split)
     engine = _engine(overrides)
+    dataset.verify()
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     parts = np.full(len(dataset), "none", dtype="U10")

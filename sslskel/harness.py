@@ -28,7 +28,7 @@ from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
-from sslskel.recording import make_record, predictions_of
+from sslskel.recording import command_line, make_record, predictions_of
 from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -112,7 +112,7 @@ def bench(
         except (Interrupted, UsageError):
             raise
         except SslskelError as fault:
-            store.fail(identity, fault)
+            store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
     if (output / "records").is_dir():
         result.board = board_of(output, benchmarks, say)
@@ -216,6 +216,7 @@ def evaluate(
     name = benchmark or meta["benchmark"]["name"]
     bench_mark = BENCHMARKS.get(name)
     dataset = open_benchmark(bench_mark)
+    dataset.verify()
     chosen = bench_mark.split(split or (meta["benchmark"]["split"] if name == meta["benchmark"]["name"] else None)).name
     resolved = _resolved_for(meta, protocol, overrides)
     number = int(meta["seed"]) if seed is None else seed
@@ -311,7 +312,11 @@ def claimed(store: ResultStore, identity: str, say: Say) -> Iterator[None]:
 
 def init_digest(init: Path | None) -> str:
     """Identity of the weights that pretraining starts from; empty for none."""
-    return "" if init is None else weights_digest(open_encoders(init).encoders)
+    if init is None:
+        return ""
+    if init.is_file():
+        raise UsageError(f"--init takes a checkpoint directory that `sslskel pretrain` wrote, but {init} is a file")
+    return weights_digest(open_encoders(init).encoders)
 
 
 def _resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,11 @@ def code_version() -> dict[str, Any]:
     return {"commit": commit.stdout.strip(), "dirty": bool(changed.stdout.strip())}
 
 
+def command_line() -> str:
+    """The command that runs, as typed."""
+    return shlex.join(["sslskel", *sys.argv[1:]])
+
+
 def predictions_of(outcome: Outcome) -> dict[str, npt.NDArray[Any]]:
     """The arrays that are kept beside a record: one row per prediction."""
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
@@ -76,13 +82,15 @@ def make_record(
 ) -> Record:
     """Everything that is known of one cell. ``meta`` is what the encoder's checkpoint says of itself."""
     info = judged.outcome.info
+    # Runs that start from other weights are other rows of a board.
+    start = {"start": {"init": str(meta["init"])[:12]}} if meta.get("init") else {}
     return Record(
         schema=SCHEMA,
         identity=identity,
         pretrain_identity=str(meta["identity"]),
         method={key: meta["method"][key] for key in ("name", "plugin", "version", "origin")},
         backbone={
-            "name": meta["backbone"]["name"],
+            "name": meta["backbone"]["name"] if meta["backbone"].get("used", True) else "none",
             "version": meta["backbone"]["version"],
             "parameters": parameter_count(encoders),
         },
@@ -103,7 +111,7 @@ def make_record(
         preset=str(meta["preset"]),
         seed=seed,
         precision=str(config["engine"]["precision"]),
-        config=dict(config),
+        config={**config, **start},
         primary=protocol.primary,
         scores=judged.scores,
         epoch=info.get("epoch"),
@@ -112,8 +120,8 @@ def make_record(
         seen=tuple(meta["seen"]),
         weights_sha256=weights_digest(encoders),
         predictions=None,
-        environment=environment(str(config["engine"]["device"])),
+        environment=environment(str(next(iter(encoders.values())).device)),
         cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},
-        command=" ".join(["sslskel", *sys.argv[1:]]),
+        command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     )

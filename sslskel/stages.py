@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
 from sslskel.encoder import build_method, info_json
+from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import RunError, UsageError
@@ -69,8 +70,13 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[
     ]
 
 
-def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> dict[str, Any]:
-    """Everything a checkpoint must say so that its encoder can be rebuilt and judged anywhere."""
+def checkpoint_meta(
+    cell: Cell, dataset: Dataset, benchmark: Benchmark, inherited: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Everything a checkpoint must say so that its encoder can be rebuilt and judged anywhere.
+
+    ``inherited`` is what the weights it starts from had seen already.
+    """
     plain, method = cell.resolved.plain(), METHODS.get(cell.method)
     plugin = METHODS.plugin_of(cell.method)
     return {
@@ -86,15 +92,17 @@ def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> dict[
             "name": cell.backbone,
             "version": BACKBONES.get(cell.backbone).version,
             "config": plain["backbone"],
+            "used": method.uses_backbone,
         },
         "clip": plain["clip"],
         "train": plain["train"],
         "precision": plain["engine"]["precision"],
+        "init": cell.init,
         "preset": cell.preset,
         "seed": cell.seed,
         "benchmark": {"name": benchmark.name, "version": benchmark.version, "split": cell.split},
         "dataset": info_json(dataset.info) | {"fingerprint": dataset.fingerprint},
-        "seen": seen_clips(cell, dataset, benchmark),
+        "seen": [*inherited, *seen_clips(cell, dataset, benchmark)],
     }
 
 
@@ -121,7 +129,8 @@ def pretrain_stage(
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     rows = benchmark.split(cell.split).part(dataset, "train")
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
-    meta = checkpoint_meta(cell, dataset, benchmark)
+    inherited = () if init is None else read_meta(latest(init) or init)["seen"]
+    meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(
         method, source, resolved.train, engine, cell.seed, folder, meta, init=init, advance=advance or silent
     )

@@ -132,6 +132,26 @@ def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # ty
     assert encoder(torch.randn(2, 3, 16, 25, 2)).shape == (2, 16)
 
 
+def test_a_run_from_other_weights_is_another_row_and_inherits_what_they_saw(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--output", "out")
+    words = ("bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--output", "out")
+    assert sslskel(*words).returncode == 0
+    continued = sslskel(*words, "--init", made.stdout.strip())
+    assert continued.returncode == 0, continued.stderr
+    assert "init" in continued.stdout
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out" / "records").glob("*.json")]
+    assert sorted(len(record["seen"]) for record in records) == [1, 2]
+    assert sslskel(*words, "--init", str(tmp_path / "out" / "records")).returncode == 2
+
+
+def test_a_method_without_a_backbone_names_none(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert sslskel("bench", "--method", "raw_features", "--benchmark", "tiny", "--protocol", "knn").returncode == 0
+    [record] = (tmp_path / "runs" / "records").glob("*.json")
+    content = json.loads(record.read_text())
+    assert content["backbone"] == {"name": "none", "parameters": 0, "version": 1}
+    assert content["environment"]["device"] == "cpu"
+
+
 def test_dry_run_lists_cells_and_writes_nothing(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     found = sslskel("bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--seeds", "2", "--dry-run")
     assert found.returncode == 0, found.stderr
