@@ -6,7 +6,7 @@ Exact at any size: similarities exist one block at a time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,9 +28,9 @@ class KnnConfig:
 
     k: int = 1
     """Neighbours that vote, each with one voice; of classes with equal votes the one with the nearest wins."""
-    encode_batch: int = field(default=128, metadata={"identity": False})
+    encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
-    block: int = field(default=4096, metadata={"identity": False})
+    block: int = 4096
     """Test and training clips compared at a time; memory grows with its square."""
 
     def __post_init__(self) -> None:

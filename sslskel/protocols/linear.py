@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -49,7 +49,7 @@ class LinearConfig:
     views: int = 0
     """Augmented views to encode and go round; 0 for a fresh one every epoch, as released."""
     selection: Selection = Selection.last
-    encode_batch: int = field(default=128, metadata={"identity": False})
+    encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
 
     def __post_init__(self) -> None:
