@@ -23,7 +23,8 @@ class Sampler(Protocol):
         """(N,) clip lengths in frames -> (N, T) float64 positions in 0..length-1, or -1 for padding.
 
         A position between two frames is interpolated linearly; a padded frame is zeros and
-        not valid. Repeated, reflected and looped positions are fine. Draws are per clip.
+        not valid. At least one frame of each clip is read. Repeated, reflected and looped
+        positions are fine. Draws are per clip.
         """
         ...
 
