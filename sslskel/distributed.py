@@ -7,6 +7,7 @@ are in global order. Starting and ending processes is the engine's business, not
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -24,6 +25,11 @@ def world_size() -> int:
 def rank() -> int:
     """Which of them this process is, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def is_first() -> bool:
+    """True for the one process that writes records and prints; known before processes have joined."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from sslskel.config import EngineConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
+from sslskel.distributed import is_first
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
@@ -108,11 +109,13 @@ def bench(
                 result.ran += 1
             else:
                 result.reused += 1
-            result.records.append(store.read(identity))
+            if is_first():
+                result.records.append(store.read(identity))
         except (Interrupted, UsageError):
             raise
         except SslskelError as fault:
-            store.fail(identity, fault, command_line())
+            if is_first():
+                store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
     if (output / "records").is_dir():
         result.board = board_of(output, benchmarks, say)
@@ -211,6 +214,8 @@ def evaluate(
     Benchmark, split and seed default to those the encoder was pretrained with. Raises
     ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged.
     """
+    if not is_first():
+        raise UsageError("evaluation runs on one process; start it without torchrun or accelerate launch")
     opened = open_encoders(checkpoint, num_heads=num_heads)
     meta = dict(opened.meta) or _released_meta(opened)
     name = benchmark or meta["benchmark"]["name"]
@@ -233,9 +238,15 @@ def evaluate(
 def _run_cell(
     cell: Cell, identity: str, dataset: Dataset, store: ResultStore, init: Path | None, say: Say, advance: Any
 ) -> bool:
-    """Run one cell unless its record exists; True where it ran."""
+    """Run one cell unless its record exists; True where it ran.
+
+    Of several processes all pretrain, and the first alone evaluates and writes.
+    """
     if store.has(identity):
         return False
+    if not is_first():
+        pretrain_cell(cell, dataset, store.folder, init, say, advance)
+        return True
     with claimed(store, identity, say):
         if store.has(identity):
             return False
@@ -296,7 +307,14 @@ def _judge_and_record(
 
 @contextmanager
 def claimed(store: ResultStore, identity: str, say: Say) -> Iterator[None]:
-    """Hold a piece of work for this process; waits while another one on the same folder does it."""
+    """Hold a piece of work for this run; waits while another run on the same folder does it.
+
+    Of several processes of one run the first holds it for all: the others would wait for it,
+    and it for them.
+    """
+    if not is_first():
+        yield
+        return
     told = False
     while True:
         claim = store.claim(identity)

@@ -32,12 +32,15 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.dry_run:
         return _dry_run(chosen, options)
+    from sslskel.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.harness import bench
     from sslskel.leaderboard import print_board
 
     with Reporter() as reporter:
         result = bench(*chosen, **grid_arguments(options), say=reporter.say, advance=reporter.advance)
+    if not is_first():
+        return 1 if result.failures else 0
     print_board(result.board)
     print(f"{result.ran} cells run, {result.reused} already there; records in {options.output}/records")
     for failure in result.failures:

@@ -208,3 +208,24 @@ def test_list_and_show(sslskel) -> None:  # type: ignore[no-untyped-def]
     shown = sslskel("show", "mamp").stdout
     assert "method.mask_ratio=0.9" in shown
     assert sslskel("show", "tiny").returncode == 0
+
+
+@pytest.mark.long
+def test_bench_under_torchrun_writes_one_record_per_cell(command_env: dict[str, str], tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    words = ["bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--protocol", "linear,knn"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611", "-m"]
+    for expected in ("4 cells run", "0 cells run, 4 already there"):
+        found = subprocess.run(
+            [*launch, "sslskel", *words, "--device", "cpu"],
+            cwd=tmp_path,
+            env=command_env,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert found.returncode == 0, found.stderr
+        assert found.stdout.count(expected) == 1
+    assert len(list((tmp_path / "runs" / "records").glob("*.json"))) == 4
