@@ -147,7 +147,7 @@ def kick(p: Performance) -> Pose:
 
 
 def _crouch(depth: Array) -> Pose:
-    """Bend both legs so that the feet stay where they are."""
+    """Bend both legs so that the feet of an average body stay where they are."""
     bend = np.arccos(np.clip(1 - depth / 0.82, 0.2, 1))
     legs = {f"{side}_hip_raise": bend for side in ("left", "right")}
     return legs | {f"{side}_knee": 2 * bend for side in ("left", "right")} | {"root_y": -depth}

@@ -1,7 +1,8 @@
 """Clips of the synthetic benchmark: subjects, performances, cameras and a sensor with faults.
 
-Coordinates are those of the camera, x sideways, y up, z away from it, moved so that the first
-person's mid-spine is at the origin in the first frame, as NTU RGB+D is prepared for MAMP.
+Coordinates are those of a Kinect: x to the camera's left, y up, z away from it (right-handed),
+moved so that the first person's mid-spine is at the origin in the first frame, as NTU RGB+D is
+prepared for MAMP.
 
 Every number is a function of one seed. Stored coordinates are rounded to 10 micrometres, far
 below the sensor's noise, so that the last bits of a machine's sine do not matter.
@@ -84,7 +85,7 @@ def clips(seed: int = SEED, sensor: Sensor | None = Sensor()) -> Iterator[Clip]:
                 rng = np.random.default_rng([seed, 2, label, number, repetition])
                 actors = [people[number]]
                 if len(parts) == 2:
-                    others = [other for other in SUBJECTS if same_part(other, number) and other != number]
+                    others = [other for other in SUBJECTS if part_of(other) == part_of(number) and other != number]
                     actors.append(people[int(rng.choice(others))])
                 scene = _scene(parts, actors, rng)
                 cameras = sorted(rng.permutation(list(CAMERAS))[:VIEWS_OF_A_TAKE].tolist())
@@ -92,9 +93,11 @@ def clips(seed: int = SEED, sensor: Sensor | None = Sensor()) -> Iterator[Clip]:
                     yield _recorded(scene, label, number, repetition, camera, sensor, seed)
 
 
-def same_part(one: int, other: int) -> bool:
-    """True where two subjects are both in the training part or both in the test part."""
-    return (one in TRAIN_SUBJECTS) == (other in TRAIN_SUBJECTS)
+def part_of(number: int) -> str:
+    """Which of ``fit``, ``validation`` and ``test`` a subject is in; partners come from the same one."""
+    if number not in TRAIN_SUBJECTS:
+        return "test"
+    return "validation" if number in VALIDATION_SUBJECTS else "fit"
 
 
 TRAIN_SUBJECTS = frozenset(range(1, 9))
@@ -171,9 +174,12 @@ def _recorded(
 
 
 def _seen(joints: Array, heading: float, distance: float, height: float, pitch: float) -> Array:
-    """Room to camera: x sideways, y up, z away from the camera, metres."""
+    """Room to camera, metres: x to the camera's left, y up, z away from it.
+
+    Who faces the camera has the left hand at negative x; the other sign would mirror the body.
+    """
     cosine, sine = np.cos(heading), np.sin(heading)
-    x = cosine * joints[..., 0] - sine * joints[..., 2]
+    x = sine * joints[..., 2] - cosine * joints[..., 0]
     z = distance - (sine * joints[..., 0] + cosine * joints[..., 2])
     y = joints[..., 1] - height
     cosine, sine = np.cos(pitch), np.sin(pitch)

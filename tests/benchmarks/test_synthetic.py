@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from sslskel.benchmarks.synthetic import BENCHMARK
@@ -16,17 +19,52 @@ from sslskel.benchmarks.synthetic.generate import (
     TRAIN_SUBJECTS,
     VALIDATION_SUBJECTS,
     clips,
+    part_of,
     subject,
 )
+from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.dataset import Clip
 from sslskel.skeleton import NTU25
 
 RIGID = ("spine_mid", "neck", "left_elbow", "right_wrist", "left_knee", "right_ankle", "head")
 
+Joints = npt.NDArray[np.float64]
+
 
 @pytest.fixture(scope="module")
 def made() -> list[Clip]:
     return list(clips())
+
+
+@pytest.fixture(scope="module")
+def clean() -> list[Clip]:
+    return list(clips(sensor=None))
+
+
+def at(joints: Joints, name: str) -> Joints:
+    return joints[:, NTU25.joint(name)]
+
+
+def bone(joints: Joints, *chain: str) -> float:
+    """Mean length over time of the bones along a chain of joints, summed."""
+    return sum(float(np.linalg.norm(at(joints, a) - at(joints, b), axis=-1).mean()) for a, b in pairwise(chain))
+
+
+def actor(joints: Joints) -> int:
+    """The subject whose limbs a clean track has."""
+
+    def error(number: int) -> float:
+        limbs = subject(number).limbs
+        return (
+            abs(bone(joints, "spine_base", "spine_mid") - limbs.spine)
+            + abs(bone(joints, "left_shoulder", "left_elbow") - limbs.upper_arm)
+            + abs(bone(joints, "right_hip", "right_knee") - limbs.thigh)
+            + abs(bone(joints, "right_knee", "right_ankle") - limbs.shin)
+        )
+
+    found = min(SUBJECTS, key=error)
+    assert error(found) < 1e-3
+    return found
 
 
 def test_two_runs_give_the_same_bytes(made: list[Clip]) -> None:
@@ -72,8 +110,93 @@ def test_parts_share_no_subject_and_hold_every_class(made: list[Clip]) -> None:
     assert {clip.camera for clip in made} == set(CAMERAS)
 
 
-def test_without_a_sensor_bones_are_rigid() -> None:
-    for clip in list(clips(sensor=None))[::37]:
+def test_names_say_who_what_and_from_where(made: list[Clip]) -> None:
+    for clip in made:
+        name = f"S{clip.subject:02d}C{clip.camera:02d}A{clip.label + 1:02d}R"
+        assert clip.name[:-1] == name
+        assert clip.name[-1] in "12"
+
+
+def test_the_first_actor_is_the_subject_and_a_partner_is_of_the_same_part(clean: list[Clip]) -> None:
+    for clip in clean:
+        actors = [actor(track.joints.astype(float)) for track in clip.tracks]
+        assert actors[0] == clip.subject
+        assert len(set(actors)) == len(actors)
+        assert len({part_of(number) for number in actors}) == 1, clip.name
+
+
+def test_bodies_are_not_mirrored(clean: list[Clip]) -> None:
+    """Right is ahead x up in a right-handed frame, as in recordings of people."""
+    for clip in clean:
+        for track in clip.tracks:
+            joints = track.joints.astype(float)
+            right = at(joints, "right_shoulder") - at(joints, "left_shoulder")
+            up = at(joints, "spine_shoulder") - at(joints, "spine_base")
+            toes = at(joints, "left_foot") - at(joints, "left_ankle") + at(joints, "right_foot")
+            ahead = toes - at(joints, "right_ankle")
+            assert np.median((right * np.cross(ahead, up)).sum(-1)) > 0, clip.name
+
+
+def test_who_is_alone_faces_the_camera_more_or_less(clean: list[Clip]) -> None:
+    for clip in clean:
+        if len(clip.tracks) == 1:
+            joints = clip.tracks[0].joints.astype(float)
+            across = (at(joints, "left_hip") - at(joints, "right_hip")).mean(0)
+            assert across[0] < 0, clip.name
+
+
+def test_cameras_see_one_take_from_different_sides(clean: list[Clip]) -> None:
+    """The views of a take are rigid motions of each other, and not the same one."""
+    takes: dict[str, list[Joints]] = {}
+    for clip in clean:
+        whole = np.concatenate([track.joints.astype(float) for track in clip.tracks])
+        takes.setdefault(clip.name[:3] + clip.name[6:], []).append(whole.reshape(-1, 3))
+    angles = []
+    for one, other in takes.values():
+        one, other = one - one.mean(0), other - other.mean(0)
+        u, _, vt = np.linalg.svd(one.T @ other)
+        turn = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+        assert np.abs(one @ turn - other).max() < 1e-4
+        angles.append(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+    assert min(angles) > 15
+
+
+def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
+    """Most often, and the other hand sometimes."""
+    favoured = []
+    for clip in clean:
+        if list(ACTIONS)[clip.label] in ("wave", "drink", "throw", "circle inwards", "circle outwards"):
+            joints = clip.tracks[0].joints.astype(float)
+            travel = {
+                side: np.ptp(at(joints, f"{side}_wrist") - at(joints, "spine_shoulder"), axis=0).max()
+                for side in ("left", "right")
+            }
+            favoured.append(max(travel, key=lambda side: travel[side]) == subject(clip.subject).hand)
+    assert 0.7 < np.mean(favoured) < 0.98
+
+
+def test_the_prepared_benchmark_has_its_counts_and_parts(tmp_path: Path) -> None:
+    """Preparing compares the stored clips with the numbers that the benchmark expects."""
+    prepare(BENCHMARK, [], tmp_path)
+    dataset = open_benchmark(BENCHMARK, tmp_path)
+    split = BENCHMARK.split(None)
+    rows = {part: set(split.part(dataset, part).tolist()) for part in ("fit", "validation", "train", "test")}
+    assert rows["fit"] | rows["validation"] == rows["train"]
+    assert not rows["fit"] & rows["validation"]
+    assert not rows["train"] & rows["test"]
+    assert len(rows["train"] | rows["test"]) == len(dataset) == 672
+    for part in ("fit", "validation", "test"):
+        assert {part_of(int(dataset.subjects[row])) for row in rows[part]} == {part}
+
+
+def test_coordinates_are_rounded_so_that_machines_agree(made: list[Clip]) -> None:
+    for clip in made[::25]:
+        steps = clip.tracks[0].joints.astype(float) * 1e5
+        assert np.abs(steps - np.round(steps)).max() < 0.05
+
+
+def test_without_a_sensor_bones_are_rigid(clean: list[Clip]) -> None:
+    for clip in clean[::7]:
         for track in clip.tracks:
             for name in RIGID:
                 joint = NTU25.joint(name)
@@ -82,10 +205,16 @@ def test_without_a_sensor_bones_are_rigid() -> None:
                 assert np.ptp(length) < 1e-4, name
 
 
-def test_the_sensor_adds_noise(made: list[Clip]) -> None:
-    clean = next(clips(sensor=None)).tracks[0].joints
-    error = np.abs(made[0].tracks[0].joints - clean)
+def test_the_sensor_adds_noise(made: list[Clip], clean: list[Clip]) -> None:
+    error = np.abs(made[0].tracks[0].joints - clean[0].tracks[0].joints)
     assert 0.002 < np.median(error) < 0.05
+
+
+def test_the_sensor_loses_joints_and_holds_them(made: list[Clip], clean: list[Clip]) -> None:
+    held = [np.diff(clip.tracks[0].joints, axis=0).any(-1) for clip in made]
+    still = 1 - np.concatenate([moved.ravel() for moved in held]).mean()
+    assert 0.01 < still < 0.10
+    assert all(np.diff(clip.tracks[0].joints, axis=0).any(-1).mean() > 0.95 for clip in clean[::25])
 
 
 def test_standing_body_is_symmetric_and_on_the_floor() -> None:
