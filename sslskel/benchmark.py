@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,8 @@ class Benchmark:
     embedded: bool = False
     preset: str = "released"
     """The preset that ``bench`` uses where none is named."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What its clips need where nobody says otherwise, by configuration group; presets may change it."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
     published: str = ""

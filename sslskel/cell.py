@@ -134,7 +134,14 @@ def grid(
             for protocol in protocols:
                 foreign = shared - options[method, protocol]
                 own = [word for word in overrides if word.partition("=")[0] not in foreign]
-                resolved = compose(method, backbone=chosen, preset=chosen_preset, protocol=protocol, overrides=own)
+                resolved = compose(
+                    method,
+                    backbone=chosen,
+                    preset=chosen_preset,
+                    protocol=protocol,
+                    recipe=benchmark.recipe,
+                    overrides=own,
+                )
                 row.append(
                     Cell(method, chosen, benchmark_name, chosen_split, chosen_preset, 0, resolved, protocol, init)
                 )

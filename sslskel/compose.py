@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sslskel.config import ClipConfig, EngineConfig, TrainConfig
@@ -78,7 +79,9 @@ def read_preset(name: str) -> Mapping[str, Any]:
     return content
 
 
-def _layers(method: str, backbone: str, protocol: str | None, preset: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _layers(
+    method: str, backbone: str, protocol: str | None, preset: str, recipe: Mapping[str, Any]
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """What is laid over the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
     yield f"the recipe of method '{plugin}'", METHODS.get(method).recipe
@@ -87,6 +90,7 @@ def _layers(method: str, backbone: str, protocol: str | None, preset: str) -> It
         named["method"] = named.pop("config", {})
         groups = ("method", "backbone", "clip", "train", "protocol")
         yield f"method preset '{method}'", {key: named[key] for key in groups if key in named}
+    yield "the recipe of the benchmark", recipe
     content = read_preset(preset)
     layer = {key: content[key] for key in ("clip", "train", "engine") if key in content}
     for group, chosen in (("method", plugin), ("backbone", backbone), ("protocol", protocol)):
@@ -101,10 +105,12 @@ def compose(
     backbone: str,
     preset: str,
     protocol: str | None = None,
+    recipe: Mapping[str, Any] = MappingProxyType({}),
     overrides: Sequence[str] = (),
 ) -> Resolved:
     """Compose and check one run's configuration.
 
+    ``recipe`` is what the benchmark's clips need (``Benchmark.recipe``).
     ``overrides`` are ``group.key=value`` in Hydra's grammar. Raises ``UsageError`` in one
     sentence for an unknown name or key, a wrong type or a value out of range.
     """
@@ -113,7 +119,7 @@ def compose(
 
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: OmegaConf.structured(schema) for name, schema in base.items()})
-    for source, layer in _layers(method, backbone, protocol, preset):
+    for source, layer in _layers(method, backbone, protocol, preset, recipe):
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
         except OmegaConfBaseException as fault:

@@ -29,6 +29,13 @@ class Stream(Enum):
     motion = "motion"
 
 
+class Centre(Enum):
+    """Where the origin is: as stored, or the first person's centre joint in the view's first frame."""
+
+    stored = "stored"
+    first = "first"
+
+
 class Optimiser(Enum):
     """Optimisers of the field."""
 
@@ -62,6 +69,8 @@ class ClipConfig:
     test_crop: float = 0.95
     rotation: float = 0.3
     """Largest training rotation about each axis, radians; 0 for none."""
+    centre: Centre = Centre.stored
+    """Moved before rotation. Datasets kept in raw camera coordinates need ``first``."""
     stream: Stream = Stream.joint
 
     def __post_init__(self) -> None:

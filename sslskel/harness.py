@@ -351,6 +351,17 @@ def _resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolve
         protocol=protocol,
         overrides=overrides,
     )
+    made = {
+        group: from_plain(type(getattr(fresh, group)), plain, group)
+        for group, plain in {
+            "clip": meta.get("clip"),
+            "train": meta.get("train"),
+            "method": meta["method"].get("config"),
+            "backbone": meta["backbone"].get("config"),
+        }.items()
+        if plain is not None
+    }
+    fresh = Resolved(**{**vars(fresh), **made})
     if "precision" in meta and not any(o.startswith("engine.precision") for o in overrides):
         engine = {**fresh.plain()["engine"], "precision": meta["precision"]}
         fresh = Resolved(**{**vars(fresh), "engine": from_plain(EngineConfig, engine, "engine")})

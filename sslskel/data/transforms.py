@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sslskel.batch import Batch
-from sslskel.config import ClipConfig, Stream
+from sslskel.config import Centre, ClipConfig, Stream
 from sslskel.dataset import DatasetInfo
 from sslskel.noise import Noise
 from sslskel.skeleton import SkeletonLayout
@@ -105,6 +105,26 @@ def transformed(tracks: Tensor, matrices: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class CentreFirst:
+    """Augment: the origin moves to the first person's centre joint in their first valid frame of the view.
+
+    All persons of a clip move alike. Frames that are zero everywhere (nobody there) stay zero,
+    as in the released NTU preparation.
+    """
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        tracks = batch.tracks
+        if not len(tracks):
+            return batch
+        clips = torch.arange(batch.num_clips, device=tracks.device)
+        leader = torch.searchsorted(batch.owner, clips).clamp(max=len(tracks) - 1)
+        frame = batch.valid[leader].to(torch.int8).argmax(1)
+        origin = tracks[leader, frame, clip.layout.centre]
+        there = (tracks != 0).flatten(2).any(-1)
+        return batch._replace(tracks=tracks - origin[batch.owner][:, None, None] * there[..., None, None])
+
+
+@dataclass(frozen=True)
 class RandomRotation:
     """Augment: one random rotation about the origin per clip, all persons alike (facts MAMP 1.5).
 
@@ -159,7 +179,11 @@ class MotionStream:
 
 
 def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
-    """What a run's clips look like: random crop and rotation in training, central crop in test."""
+    """What a run's clips look like: random crop and rotation in training, central crop in test.
+
+    Both are centred first where the configuration asks for it.
+    """
+    moved: tuple[Augment, ...] = (CentreFirst(),) if config.centre is Centre.first else ()
     turned: tuple[Augment, ...] = (RandomRotation(config.rotation),) if config.rotation else ()
     streams: dict[Stream, tuple[Augment, ...]] = {Stream.bone: (BoneStream(),), Stream.motion: (MotionStream(),)}
     stream = streams.get(config.stream, ())
@@ -171,6 +195,6 @@ def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
         coordinates=info.coordinates,
         fps=info.fps,
         unit=info.unit,
-        train_view=ViewSpec(crop, turned + stream),
-        test_view=ViewSpec(CentreCrop(config.test_crop), stream),
+        train_view=ViewSpec(crop, moved + turned + stream),
+        test_view=ViewSpec(CentreCrop(config.test_crop), moved + stream),
     )
