@@ -1,7 +1,8 @@
 """What the actions are: joint angles as functions of time.
 
-Several actions share their poses and differ only in tempo, order or direction (throw and
-punch, the two circles, squat and jump), so that a frozen pose does not give them away.
+Most are gestures of one arm, and many share their poses and differ only in tempo, order or
+direction (throw and catch, the circles, the swipes, sitting down and standing up), so that
+a frozen pose does not give them away.
 """
 
 from __future__ import annotations
@@ -121,6 +122,74 @@ def circle_outwards(p: Performance) -> Pose:
     return _circle(p, -1.0)
 
 
+def _swipe(p: Performance, direction: float) -> Pose:
+    up, across = p.bell(edge=0.2), 2 * smooth((p.time - 0.3) / 0.35) - 1
+    return _arm(
+        p,
+        shoulder_raise=1.35 * up,
+        shoulder_swing=up * (0.15 + 0.6 * p.size * direction * across),
+        elbow=0.3 * up,
+    )
+
+
+def swipe_inwards(p: Performance) -> Pose:
+    return _swipe(p, -1.0)
+
+
+def swipe_outwards(p: Performance) -> Pose:
+    return _swipe(p, 1.0)
+
+
+def _drawn(p: Performance, corners: list[tuple[float, float]]) -> Pose:
+    """The hand goes from corner to corner, (outwards, upwards) in -1..1, before the chest."""
+    up, place = p.bell(edge=0.15), np.clip((p.time - 0.15) / 0.7, 0, 1) * (len(corners) - 1)
+    out, high = (
+        sum((corners[n + 1][axis] - corners[n][axis]) * smooth(place - n) for n in range(len(corners) - 1))
+        + corners[0][axis]
+        for axis in (0, 1)
+    )
+    return _arm(
+        p,
+        shoulder_raise=up * (1.35 + 0.45 * p.size * high),
+        shoulder_swing=up * (0.1 + 0.45 * p.size * out),
+        elbow=0.25 * up,
+    )
+
+
+def draw_cross(p: Performance) -> Pose:
+    return _drawn(p, [(1, 1), (-1, -1), (-1, 1), (1, -1)])
+
+
+def draw_triangle(p: Performance) -> Pose:
+    return _drawn(p, [(0, 1), (1, -1), (-1, -1), (0, 1)])
+
+
+def knock(p: Performance) -> Pose:
+    up, hit = p.bell(edge=0.2), p.strokes(2.0)
+    return _arm(p, shoulder_raise=1.1 * up, elbow=up * (1.5 - 0.5 * p.size * hit))
+
+
+def catch(p: Performance) -> Pose:
+    out, held = p.bell(0.0, 0.55, 0.45), p.bell(0.4, 1.0, 0.3)
+    return _arm(
+        p,
+        shoulder_raise=1.3 * p.size * out + 0.5 * held,
+        shoulder_swing=0.3 * out,
+        elbow=0.1 * out + 1.6 * held,
+    ) | {"torso_pitch": 0.2 * out - 0.05 * held}
+
+
+def curl(p: Performance) -> Pose:
+    up = p.strokes(1.0)
+    return {f"{side}_elbow": 1.9 * p.size * up for side in ("left", "right")}
+
+
+def cross_arms(p: Performance) -> Pose:
+    up = p.bell(edge=0.35)
+    both = {"shoulder_raise": 0.8 * up, "shoulder_swing": -0.35 * p.size * up, "elbow": 1.5 * up}
+    return {f"{side}_{name}": value for side in ("left", "right") for name, value in both.items()}
+
+
 def clap(p: Performance) -> Pose:
     up, beat = p.bell(edge=0.2), 0.5 + 0.5 * np.sin(p.cycle(2))
     both = {
@@ -160,6 +229,20 @@ def squat(p: Performance) -> Pose:
         "left_shoulder_raise": 0.9 * down,
         "right_shoulder_raise": 0.9 * down,
     }
+
+
+def _seat(down: Array, size: float) -> Pose:
+    """Between standing (0) and sitting on a low stool (1), leaning ahead on the way."""
+    lean = 4 * down * (1 - down)
+    return _crouch(0.42 * down) | {"torso_pitch": 0.45 * size * lean, "root_z": -0.12 * down}
+
+
+def sit_down(p: Performance) -> Pose:
+    return _seat(smooth((p.time - 0.2) / 0.6), p.size)
+
+
+def stand_up(p: Performance) -> Pose:
+    return _seat(smooth((0.8 - p.time) / 0.6), p.size)
 
 
 def jump(p: Performance) -> Pose:
@@ -219,10 +302,20 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
     "punch": (punch,),
     "circle inwards": (circle_inwards,),
     "circle outwards": (circle_outwards,),
+    "swipe inwards": (swipe_inwards,),
+    "swipe outwards": (swipe_outwards,),
+    "draw a cross": (draw_cross,),
+    "draw a triangle": (draw_triangle,),
+    "knock": (knock,),
+    "catch": (catch,),
+    "curl": (curl,),
+    "cross arms": (cross_arms,),
     "clap": (clap,),
     "bow": (bow,),
     "kick": (kick,),
     "squat": (squat,),
+    "sit down": (sit_down,),
+    "stand up": (stand_up,),
     "jump": (jump,),
     "march": (march,),
     "shake hands": (shake_hands, shake_hands),

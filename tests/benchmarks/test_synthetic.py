@@ -145,20 +145,18 @@ def test_who_is_alone_faces_the_camera_more_or_less(clean: list[Clip]) -> None:
             assert across[0] < 0, clip.name
 
 
-def test_cameras_see_one_take_from_different_sides(clean: list[Clip]) -> None:
-    """The views of a take are rigid motions of each other, and not the same one."""
-    takes: dict[str, list[Joints]] = {}
+def test_cameras_look_from_different_sides(clean: list[Clip]) -> None:
+    """People face the middle of the room on average, so each camera's heading shows in the shoulders."""
+    seen: dict[int, list[float]] = {}
     for clip in clean:
-        whole = np.concatenate([track.joints.astype(float) for track in clip.tracks])
-        takes.setdefault(clip.name[:3] + clip.name[6:], []).append(whole.reshape(-1, 3))
-    angles = []
-    for one, other in takes.values():
-        one, other = one - one.mean(0), other - other.mean(0)
-        u, _, vt = np.linalg.svd(one.T @ other)
-        turn = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
-        assert np.abs(one @ turn - other).max() < 1e-4
-        angles.append(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
-    assert min(angles) > 15
+        if len(clip.tracks) == 1:
+            across = (at(clip.tracks[0].joints, "left_shoulder") - at(clip.tracks[0].joints, "right_shoulder"))[0]
+            seen.setdefault(clip.camera, []).append(float(np.arctan2(across[2], -across[0])))
+    headings = {camera: np.mean(angles) for camera, angles in seen.items()}
+    assert sorted(headings) == sorted(CAMERAS)
+    for camera, heading in CAMERAS.items():
+        assert abs(abs(headings[camera]) - abs(heading)) < 0.12, headings
+    assert headings[1] * headings[3] < 0
 
 
 def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
@@ -184,7 +182,7 @@ def test_the_prepared_benchmark_has_its_counts_and_parts(tmp_path: Path) -> None
     assert rows["fit"] | rows["validation"] == rows["train"]
     assert not rows["fit"] & rows["validation"]
     assert not rows["train"] & rows["test"]
-    assert len(rows["train"] | rows["test"]) == len(dataset) == 672
+    assert len(rows["train"] | rows["test"]) == len(dataset) == 768
     for part in ("fit", "validation", "test"):
         assert {part_of(int(dataset.subjects[row])) for row in rows[part]} == {part}
 
@@ -210,11 +208,17 @@ def test_the_sensor_adds_noise(made: list[Clip], clean: list[Clip]) -> None:
     assert 0.002 < np.median(error) < 0.05
 
 
-def test_the_sensor_loses_joints_and_holds_them(made: list[Clip], clean: list[Clip]) -> None:
-    held = [np.diff(clip.tracks[0].joints, axis=0).any(-1) for clip in made]
-    still = 1 - np.concatenate([moved.ravel() for moved in held]).mean()
-    assert 0.01 < still < 0.10
-    assert all(np.diff(clip.tracks[0].joints, axis=0).any(-1).mean() > 0.95 for clip in clean[::25])
+def test_the_sensor_loses_joints_for_some_frames(made: list[Clip], clean: list[Clip]) -> None:
+    """Errors that no jitter explains, in few frames, for runs of several; in the trunk, since smoothing lags hands."""
+    trunk = [NTU25.joint(name) for name in ("spine_base", "spine_mid", "spine_shoulder", "neck", "head")]
+    away = [
+        np.linalg.norm((noisy.tracks[0].joints - exact.tracks[0].joints)[:, trunk], axis=-1) > 0.05
+        for noisy, exact in zip(made, clean, strict=True)
+    ]
+    share = np.concatenate([lost.ravel() for lost in away]).mean()
+    assert 0.012 < share < 0.05
+    starts = np.concatenate([(lost[1:] & ~lost[:-1]).ravel() for lost in away]).sum()
+    assert np.concatenate([lost.ravel() for lost in away]).sum() / starts > 2
 
 
 def test_standing_body_is_symmetric_and_on_the_floor() -> None:
