@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
-    parser.add_argument("--format", default="table", help="table, markdown, csv or json (default: table)")
+    parser.add_argument("--format", default="table", help="table, markdown, csv, json or latex (default: table)")
     parser.add_argument("--output", type=Path, help="file to write (default: print)")
 
 

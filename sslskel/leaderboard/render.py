@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.latex import latex_text
 from sslskel.leaderboard.markdown import markdown_text
 from sslskel.leaderboard.tables import csv_text, json_text
 from sslskel.leaderboard.terminal import print_board, table_text
@@ -13,11 +14,17 @@ from sslskel.results.files import publish, writing_in
 
 __all__ = ["RENDERERS", "print_board", "render", "write_board"]
 
-RENDERERS = {"table": table_text, "markdown": markdown_text, "csv": csv_text, "json": json_text}
+RENDERERS = {
+    "table": table_text,
+    "markdown": markdown_text,
+    "csv": csv_text,
+    "json": json_text,
+    "latex": latex_text,
+}
 
 
 def render(board: Board, form: str) -> str:
-    """A board as text; ``form`` is table, markdown, csv or json. Raises ``UsageError`` for another."""
+    """A board as text; ``form`` is table, markdown, csv, json or latex. Raises ``UsageError`` for another."""
     if form not in RENDERERS:
         raise UsageError(
             f"there is no format '{form}'{did_you_mean(form, RENDERERS)} (there are: {', '.join(RENDERERS)})"

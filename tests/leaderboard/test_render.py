@@ -8,6 +8,9 @@ import importlib.util
 import io
 import json
 import re
+import shutil
+import subprocess
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from rich.console import Console
 from sslskel.errors import RunError, UsageError
 from sslskel.leaderboard import build, print_board, render, write_board
 from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.latex import ACCENTS, COMMANDS
 from sslskel.leaderboard.words import percent, plain
 
 _spec = importlib.util.spec_from_file_location("board_records", Path(__file__).with_name("test_table.py"))
@@ -98,9 +102,39 @@ def terminal_rows(text: str) -> list[list[str]]:
     return [[word.strip() for word in re.split("[│┃]", line)[1:-1]] for line in lines]
 
 
+def latex_rows(text: str) -> list[list[str]]:
+    """Cells of a LaTeX table as a reader sees them; headings come out on one line."""
+    body = text[text.index(r"\toprule") + 8 : text.index(r"\bottomrule")].replace(r"\midrule", "")
+    stacked = re.compile(r"\\begin\{tabular\}\[b\]\{@\{\}c@\{\}\}(.*?)\\end\{tabular\}")
+    lines = [stacked.sub(lambda found: found[1].replace(r"\\", " "), line) for line in body.strip().split("\n")]
+    assert all(line.endswith(r" \\") for line in lines if line)
+    return [[_read_latex(cell) for cell in re.split(r" (?<!\\)& ", line[:-3])] for line in lines if line]
+
+
+def _read_latex(cell: str) -> str:
+    text = re.sub(r"\\textbf\{(.*)\}$", r"\1", cell)
+    text = re.sub(r"\{?\\char(\d+)\}?", lambda found: chr(int(found[1])), text)
+    text = re.sub(r"\\texttt\{U\+([0-9A-F]+)\}", lambda found: chr(int(found[1], 16)), text)
+    marks = {accent: mark for mark, accent in ACCENTS.items()}
+    text = re.sub(
+        r"\\([`'^~=\".rHuvc])\{([A-Za-z])\}",
+        lambda found: unicodedata.normalize("NFC", found[2] + marks[found[1]]),
+        text,
+    )
+    for character, command in sorted(COMMANDS.items(), key=lambda pair: -len(pair[1])):
+        if len(command) > 2:
+            text = text.replace(command, character if character not in "\\{}" else f"\0{ord(character)}\0")
+    text = re.sub(r"\{([\[\]*])\}", r"\1", text)
+    text = re.sub(r"\\([{}$&#%_])", r"\1", text)
+    return re.sub("\0(\\d+)\0", lambda found: chr(int(found[1])), text)
+
+
+READERS = {"markdown": markdown_rows, "table": terminal_rows, "latex": latex_rows}
+
+
 def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
-    """Per label the numbers of a table or Markdown board, the mean last."""
-    rows = (markdown_rows if form == "markdown" else terminal_rows)(render(board, form))
+    """Per label the numbers of a table, Markdown or LaTeX board, the mean last."""
+    rows = READERS[form](render(board, form))
     head, count = rows[0], len(board.columns) + (1 if rows[0][-1] == "mean" else 0)
     assert head[1] == "method"
     return {row[1].strip(): row[-count:] for row in rows[1:]}
@@ -111,17 +145,19 @@ def test_all_formats_carry_the_same_numbers(make: Any) -> None:
     board = make()
     content = json.loads(render(board, "json"))
     lines = iter(csv.DictReader(io.StringIO(render(board, "csv"))))
-    tables = {form: shown_cells(board, form) for form in ("table", "markdown")}
+    tables = {form: shown_cells(board, form) for form in READERS}
     assert len(content["rows"]) == len(board.rows)
     for row in content["rows"]:
         for position, cell in enumerate(row["cells"]):
             line = next(lines)
             written = [shown[plain(row["label"]).strip()][position] for shown in tables.values()]
             if cell is None:
-                assert written == ["-", "-"]
+                assert written == ["-"] * len(READERS)
                 assert (line["n"], line["mean"], line["text"]) == ("0", "", "")
                 continue
-            assert [numbers_of(text) for text in [*written, line["text"], cell["text"]]] == [expected(cell)] * 4
+            assert [numbers_of(text) for text in [*written, line["text"], cell["text"]]] == [expected(cell)] * (
+                len(READERS) + 2
+            )
             assert float(line["mean"]) == cell["summary"]["mean"]
             assert [float(value) for value in line["scores"].split()] == cell["scores"]
             low, high = cell["summary"]["interval"] or ("", "")
@@ -133,7 +169,28 @@ def test_all_formats_carry_the_same_numbers(make: Any) -> None:
     assert next(lines, None) is None
 
 
-def test_bold_is_bold_in_markdown_alone() -> None:
+@pytest.mark.parametrize("make", [lambda: build(mixed_records()), hostile_board], ids=["mixed", "hostile"])
+def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed (Debian: texlive-latex-base, texlive-latex-recommended)")
+    table = render(make(), "latex")
+    article = "\n".join(
+        [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", table, r"\end{document}"]
+    )
+    (tmp_path / "board.tex").write_text(article, encoding="utf-8")
+    made = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "board.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert "Missing character" not in made.stdout
+
+
+def test_bold_is_bold_where_a_format_has_it() -> None:
     board = build([*three("mamp", 0.80, 0.81, 0.82), *three("random_init", 0.3, 0.31, 0.32, seen=[])])
     assert "| **81.0 ± 1.0 (3) \\[78.5, 83.5\\]** |" in render(board, "markdown")
     assert "| 31.0 ± 1.0 (3) \\[28.5, 33.5\\] |" in render(board, "markdown")
@@ -188,7 +245,7 @@ def test_hostile_names_are_no_formula_in_csv() -> None:
     assert {row["method"].lstrip("'").strip() for row in rows} >= {"=HYPERLINK(1)", "骨格 ünïcode", '"quoted", comma'}
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv"])
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "latex"])
 def test_no_control_character_is_ever_written(form: str) -> None:
     text = render(hostile_board(), form)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)

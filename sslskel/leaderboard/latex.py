@@ -1,0 +1,115 @@
+"""The board as a LaTeX table for a paper; needs the booktabs package alone.
+
+Whatever a name holds, it stays text: nothing in it can end a cell or run a command.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from sslskel.leaderboard.board import Board, Row
+from sslskel.leaderboard.words import facts_of, has_means, legend, number, percent, plain
+
+COMMANDS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"{\char34}",
+    "-": "{-}",
+    "`": r"{\char96}",
+    "'": r"{\char39}",
+    "±": r"$\pm$",
+    "†": r"$\dagger$",
+}
+"""Each character alone, so that no two of them make a ligature, a quotation or an argument."""
+ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0327": "c",
+}
+"""Combining character -> the accent command that every font encoding has."""
+
+
+def latex_text(board: Board) -> str:
+    """A ``table`` float with the numbers, and below it how to read them and what they show."""
+    if not board.rows:
+        return "% There are no records yet.\n"
+    facts, shared = facts_of(board)
+    titles = [*(fact.title for fact in facts), *(column.title for column in board.columns)]
+    columns = "l" * len(facts) + "r" * (len(board.columns) + has_means(board))
+    lines = [
+        r"% \usepackage{booktabs}",
+        *(f"% {_comment(command)}" for command in board.commands),
+        r"\begin{table}[t]",
+        r"\centering\footnotesize",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        _line([*map(_heading, titles), *(["mean"] if has_means(board) else [])]),
+        r"\midrule",
+        *(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)]) for row in board.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\par\medskip\raggedright {escape(' '.join(filter(None, (legend(board), shared))))}",
+    ]
+    for sentence in (*board.findings, *board.warnings, *board.notes):
+        lines.append(rf"\par {escape(sentence)}")
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _heading(title: str) -> str:
+    """A title with a line for each of its words, since columns hold numbers and should stay narrow."""
+    stacked = r"\\".join(map(escape, title.split()))
+    return rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{stacked}\end{{tabular}}"
+
+
+def _numbers(board: Board, row: Row) -> list[str]:
+    numbers = [escape(number(cell)) for cell in row.cells]
+    bold = [
+        rf"\textbf{{{text}}}" if cell and cell.bold else text for text, cell in zip(numbers, row.cells, strict=True)
+    ]
+    return [*bold, *([escape(percent(row.mean))] if has_means(board) else [])]
+
+
+def _line(words: Sequence[str]) -> str:
+    return " & ".join(words) + r" \\"
+
+
+def escape(text: str) -> str:
+    """Text in which no character means anything to LaTeX; one it cannot set becomes its code point."""
+    return "".join(map(_escaped, plain(text)))
+
+
+def _escaped(character: str) -> str:
+    if character in COMMANDS:
+        return COMMANDS[character]
+    if character.isascii():
+        # A bracket after the end of a line would be read as that command's argument.
+        return f"{{{character}}}" if character in "[]*" else character
+    letter, *marks = unicodedata.normalize("NFD", character)
+    if letter.isascii() and len(marks) == 1 and marks[0] in ACCENTS:
+        return rf"\{ACCENTS[marks[0]]}{{{letter}}}"
+    return rf"\texttt{{U+{ord(character):04X}}}"
+
+
+def _comment(command: str) -> str:
+    return "".join(c if c.isascii() else f"U+{ord(c):04X}" for c in plain(command))
