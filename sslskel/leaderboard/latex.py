@@ -105,9 +105,9 @@ def _escaped(character: str) -> str:
     if character.isascii():
         # A bracket after the end of a line would be read as that command's argument.
         return f"{{{character}}}" if character in "[]*" else character
-    letter, *marks = unicodedata.normalize("NFD", character)
-    if letter.isascii() and len(marks) == 1 and marks[0] in ACCENTS:
-        return rf"\{ACCENTS[marks[0]]}{{{letter}}}"
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in ACCENTS:
+        return rf"\{ACCENTS[parts[1]]}{{{parts[0]}}}"
     return rf"\texttt{{U+{ord(character):04X}}}"
 
 
