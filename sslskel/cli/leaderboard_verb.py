@@ -1,4 +1,4 @@
-"""Make the board of a results folder; the same records always give the same bytes."""
+"""Make the board of a results folder, always the same bytes from the same records, or join several folders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from sslskel.cli._options import words
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel leaderboard``."""
+    parser.add_argument(
+        "action", nargs="?", choices=("merge",), help="merge DIR...: join results folders into the one of --results"
+    )
+    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument(
@@ -22,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build and write the board; broken record files are named and left out."""
+    if options.action == "merge":
+        return _merge(options)
     from sslskel.leaderboard import print_board, render, write_board
     from sslskel.leaderboard.folder import board_of
 
@@ -39,3 +45,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(render(board, options.format))
     return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    """Exit code 1 where records contradict each other or are broken: the joined folder is then not all there is."""
+    from sslskel.errors import UsageError
+    from sslskel.results.merge import merge
+
+    if not options.folders:
+        raise UsageError("merge needs the folders to join: sslskel leaderboard merge DIR... --results TARGET")
+    merged = merge(options.folders, options.results)
+    for sentence in (*merged.conflicts, *(f"left out {problem}" for problem in merged.problems)):
+        print(f"sslskel: {sentence}", file=sys.stderr)
+    print(f"{merged.added} records added to {options.results}, {merged.present} were there already")
+    return 1 if merged.conflicts or merged.problems else 0
