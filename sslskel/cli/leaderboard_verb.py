@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
-    parser.add_argument("--format", default="table", help="table, markdown, csv, json or latex (default: table)")
+    parser.add_argument("--format", default="table", help="table, markdown, csv, json, latex or html (default: table)")
     parser.add_argument("--output", type=Path, help="file to write (default: print)")
 
 
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         words(options.benchmark) if options.benchmark else None,
         say=lambda text: print(f"sslskel: {text}", file=sys.stderr),
         protocols=words(options.protocol) if options.protocol else None,
+        curves=options.format == "html",
     )
     if options.output:
         write_board(board, options.format, options.output)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sslskel.results.record import Record
 from sslskel.results.statistics import Summary
 
 
@@ -79,6 +80,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """How the loss of one pretraining went."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    """(epoch, loss), thinned."""
+
+
+@dataclass(frozen=True)
 class Board:
     """Columns, rows best first, and what must be said below them."""
 
@@ -89,3 +99,6 @@ class Board:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     commands: tuple[str, ...]
+    records: tuple[Record, ...] = ()
+    """What the numbers came from, for formats with room for it."""
+    curves: tuple[Curve, ...] = ()

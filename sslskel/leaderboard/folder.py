@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sslskel.errors import UsageError
+from sslskel.leaderboard.board import Curve
 from sslskel.leaderboard.table import Board, build
+from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
+
+CURVE_POINTS = 100
+"""Most points of a learning curve on a page."""
 
 
 def board_of(
@@ -16,11 +23,13 @@ def board_of(
     say: Callable[[str], None] = print,
     *,
     protocols: Sequence[str] | None = None,
+    curves: bool = False,
 ) -> Board:
     """Build the board of a folder; broken record files are named through ``say`` and left out.
 
-    Columns follow the order of ``benchmarks`` and ``protocols`` where given. Raises
-    ``UsageError`` where the folder holds no results.
+    Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``curves`` adds
+    the losses of the pretraining runs that are still there. Raises ``UsageError`` where the
+    folder holds no results.
     """
     output = Path(output)
     if not (output / "records").is_dir():
@@ -28,4 +37,32 @@ def board_of(
     records, problems = ResultStore(output).read_all()
     for path, reason in problems:
         say(f"left out {path}: {reason}")
-    return build(records, benchmarks=benchmarks, protocols=protocols)
+    board = build(records, benchmarks=benchmarks, protocols=protocols)
+    return replace(board, curves=_curves(output, board.records)) if curves else board
+
+
+def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:
+    pretrained = {record.pretrain_identity: record for record in records if record.seen}
+    curves = []
+    for identity, record in pretrained.items():
+        # A pretraining folder's name ends with the beginning of its identity.
+        for path in sorted((output / "pretrain").glob(f"*-{identity[:10]}/metrics.jsonl")):
+            points = _losses(path)
+            if points:
+                name = f"{record.method['name']}, {record.benchmark['name']}, {record.preset}, seed {record.seed}"
+                curves.append(Curve(name, points))
+    return tuple(sorted(curves, key=lambda curve: curve.label))
+
+
+def _losses(path: Path) -> tuple[tuple[float, float], ...]:
+    """(epoch, loss), each the mean of a run of lines; a line that a kill cut short is left out."""
+    points = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+            points.append((float(entry["epoch"]), float(entry["loss"])))
+        except (ValueError, KeyError, TypeError):
+            continue
+    run = -(-len(points) // CURVE_POINTS)
+    groups = [points[start : start + run] for start in range(0, len(points), max(run, 1))]
+    return tuple((group[-1][0], round(sum(loss for _, loss in group) / len(group), 5)) for group in groups)

@@ -37,7 +37,7 @@ def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
 
 
 def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
-    """Per column: who leads and how surely, and which pretrained rows beat the best one without pretraining."""
+    """Per column: who leads and how surely, and which pretrained rows beat each one that saw no data."""
     said, names = [], names_of(rows)
     for position, column in enumerate(columns):
         found = [
@@ -48,10 +48,9 @@ def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
         found.sort(key=lambda one: (-one.cell.summary.mean, one.name))
         if len(found) > 1:
             said.append(f"{column.title}: {_lead(found[0], found[1])}")
-        floor = next((one for one in found if not one.trained), None)
         trained = [one for one in found if one.trained]
-        if floor is not None and trained:
-            said.append(f"{column.title}: {_against(floor, trained)}")
+        floors = [one for one in found if not one.trained] if trained else []
+        said += [f"{column.title}: {_against(floor, trained)}" for floor in floors]
     return tuple(said)
 
 
@@ -74,7 +73,7 @@ def _against(floor: Found, trained: Sequence[Found]) -> str:
         f"not shown to be better: {', '.join(rest)}" if rest else "",
         f"untested for want of seeds: {', '.join(untested)}" if untested else "",
     ]
-    return f"against {floor.name} ({_points(floor)}), the best without pretraining: " + "; ".join(filter(None, parts))
+    return f"against {floor.name} ({_points(floor)}), which saw no data: " + "; ".join(filter(None, parts))
 
 
 def _points(found: Found) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.html import html_text
 from sslskel.leaderboard.latex import latex_text
 from sslskel.leaderboard.markdown import markdown_text
 from sslskel.leaderboard.tables import csv_text, json_text
@@ -20,11 +21,12 @@ RENDERERS = {
     "csv": csv_text,
     "json": json_text,
     "latex": latex_text,
+    "html": html_text,
 }
 
 
 def render(board: Board, form: str) -> str:
-    """A board as text; ``form`` is table, markdown, csv, json or latex. Raises ``UsageError`` for another."""
+    """A board as text; ``form`` is table, markdown, csv, json, latex or html. Raises ``UsageError`` for another."""
     if form not in RENDERERS:
         raise UsageError(
             f"there is no format '{form}'{did_you_mean(form, RENDERERS)} (there are: {', '.join(RENDERERS)})"

@@ -68,7 +68,7 @@ def build(
         members[_column(record)].append(record)
     notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], chosen)
     commands = tuple(sorted({record.command for record in chosen if record.command}))
-    return Board(columns, ranked, findings(columns, ranked), (*warnings, *cautions), notes, commands)
+    return Board(columns, ranked, findings(columns, ranked), (*warnings, *cautions), notes, commands, tuple(chosen))
 
 
 def _distinct(records: Iterable[Record]) -> tuple[list[Record], list[str]]:

@@ -129,11 +129,20 @@ def _read_latex(cell: str) -> str:
     return re.sub("\0(\\d+)\0", lambda found: chr(int(found[1])), text)
 
 
-READERS = {"markdown": markdown_rows, "table": terminal_rows, "latex": latex_rows}
+def html_rows(text: str) -> list[list[str]]:
+    """Cells of the ranking of an HTML board."""
+    table = text[text.index('<table id="board">') : text.index("</table>")]
+    return [
+        [html.unescape(re.sub(r"</?strong>", "", cell)) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)]
+        for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)
+    ]
+
+
+READERS = {"html": html_rows, "markdown": markdown_rows, "table": terminal_rows, "latex": latex_rows}
 
 
 def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
-    """Per label the numbers of a table, Markdown or LaTeX board, the mean last."""
+    """Per label the numbers of a board in a format that shows a table, the mean last."""
     rows = READERS[form](render(board, form))
     head, count = rows[0], len(board.columns) + (1 if rows[0][-1] == "mean" else 0)
     assert head[1] == "method"
@@ -245,7 +254,7 @@ def test_hostile_names_are_no_formula_in_csv() -> None:
     assert {row["method"].lstrip("'").strip() for row in rows} >= {"=HYPERLINK(1)", "骨格 ünïcode", '"quoted", comma'}
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "latex"])
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "latex", "html"])
 def test_no_control_character_is_ever_written(form: str) -> None:
     text = render(hostile_board(), form)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)

@@ -372,3 +372,17 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
     assert len(said) == 1
     assert "broken.json" in said[0]
     assert board_of(tmp_path, ["other"], say=said.append).rows == ()
+
+
+def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
+    """Raw coordinates that beat all encoders do not hide whether pretraining beats the untrained one."""
+    board = build(
+        [
+            *three("mamp", 0.60, 0.61, 0.62),
+            *three("raw_features", 0.80, 0.80, 0.81, seen=[]),
+            *three("random_init", 0.40, 0.41, 0.42, seen=[]),
+        ]
+    )
+    said = " ".join(board.findings)
+    assert "against raw_features (80.3 %), which saw no data: better (one-sided Welch test, p < 0.05): none" in said
+    assert "against random_init (41.0 %), which saw no data: better (one-sided Welch test, p < 0.05): mamp" in said

@@ -1,0 +1,156 @@
+"""The board as one HTML file that opens offline: tables to sort and filter, cost, curves, a page per run.
+
+Every name is escaped by the template or written as text by the script; the page loads nothing
+and its content policy lets it load nothing. Libraries are inlined with their licences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from sslskel.leaderboard.board import Board, Column, Row
+from sslskel.leaderboard.words import EMPTY, facts_of, has_means, legend, number, percent, plain
+from sslskel.results.record import Record
+
+FILTERS = ("benchmark", "protocol", "labels", "method", "backbone", "streams", "preset")
+SCRIPTS = ("jquery.slim.min.js", "datatables.min.js", "chart.umd.min.js")
+LICENCES = {"jQuery": "jquery", "DataTables": "datatables", "Chart.js": "chart"}
+UNDER_ALL = -1.0
+"""Sorts what has no number below everything that has one."""
+
+
+def html_text(board: Board) -> str:
+    """The page; a pure function of the board."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    facts, shared = facts_of(board) if board.rows else ((), "")
+    results = list(_results(board))
+    page = environment.from_string(_asset("board.html.j2")).render(
+        title=_title(board),
+        legend=legend(board),
+        shared=shared,
+        facts=[fact.title for fact in facts],
+        columns=[plain(column.title) for column in board.columns],
+        has_means=has_means(board),
+        ranking=[_ranking(row, [plain(fact.of(row)) for fact in facts]) for row in board.rows],
+        filters=[(name, _choices(results, at)) for at, name in enumerate(FILTERS)],
+        results=results,
+        curves=bool(board.curves),
+        runs=[{"identity": record.identity, "name": _run_name(record)} for record in board.records],
+        findings=[plain(text) for text in board.findings],
+        warnings=[plain(text) for text in board.warnings],
+        notes=[plain(text) for text in board.notes],
+        commands=[plain(text) for text in board.commands],
+        data=_data(board),
+        licences=[(name, _asset(f"vendor/{stem}.LICENSE.txt")) for name, stem in LICENCES.items()],
+        library_style=Markup(_asset("vendor/datatables.min.css")),
+        library_scripts=[Markup(_asset(f"vendor/{name}")) for name in SCRIPTS],
+        style=Markup(_asset("board.css")),
+        script=Markup(_asset("board.js")),
+    )
+    return page + "\n"
+
+
+def _asset(name: str) -> str:
+    return (files("sslskel.leaderboard.page") / name).read_text(encoding="utf-8")
+
+
+def _title(board: Board) -> str:
+    names = sorted({f"{column.benchmark}/{column.split}" for column in board.columns})
+    return plain(f"Leaderboard: {', '.join(names)}" if names else "Leaderboard: there are no records yet")
+
+
+def _ranking(row: Row, facts: list[str]) -> dict[str, Any]:
+    cells = [
+        {"text": number(cell), "order": cell.summary.mean if cell else UNDER_ALL, "bold": bool(cell and cell.bold)}
+        for cell in row.cells
+    ]
+    return {
+        "facts": facts,
+        "cells": cells,
+        "mean": percent(row.mean),
+        "mean_order": UNDER_ALL if row.mean is None else row.mean,
+        "order": 1_000_000 if row.rank is None else row.rank,
+    }
+
+
+def _results(board: Board) -> Iterator[dict[str, Any]]:
+    """One line per row and column that has a number."""
+    labels = {record.identity: record.labels for record in board.records}
+    for row in board.rows:
+        for column, cell in zip(board.columns, row.cells, strict=True):
+            if cell is None:
+                continue
+            low, high = cell.summary.interval or (None, None)
+            budget = {labels[identity] for identity in cell.records if identity in labels}
+            yield {
+                "kind": "measured",
+                "words": [plain(word) for word in _words(row, column, budget)],
+                "score": f"{percent(cell.summary.mean)}{' †' if cell.leak else ''}",
+                "order": cell.summary.mean,
+                "interval": EMPTY if low is None else f"{percent(low)} to {percent(high)}",
+                "low": UNDER_ALL if low is None else low,
+                "seeds": cell.summary.n,
+                "runs": list(zip(cell.seeds, cell.records, strict=True)),
+            }
+
+
+def _words(row: Row, column: Column, labels: set[int]) -> tuple[str, ...]:
+    """What :data:`FILTERS` name, in their order."""
+    place = f"{column.benchmark}/{column.split}"
+    judged = column.title.removeprefix(place).strip() or column.protocol
+    budget = " to ".join(f"{count:,}" for count in sorted({min(labels), max(labels)})) if labels else EMPTY
+    return place, judged, budget, row.label, row.key.backbone, "+".join(row.key.streams), row.key.preset
+
+
+def _choices(results: Sequence[dict[str, Any]], at: int) -> list[str]:
+    return sorted({line["words"][at] for line in results})
+
+
+def _data(board: Board) -> dict[str, Any]:
+    """What the script draws; it writes every name as text."""
+    rows = [
+        {
+            "label": plain(row.label),
+            "seconds": row.pretrain_seconds,
+            "cells": [None if cell is None else round(100 * cell.summary.mean, 1) for cell in row.cells],
+        }
+        for row in board.rows
+    ]
+    curves = [{"label": plain(curve.label), "points": curve.points} for curve in board.curves]
+    return {"rows": rows, "curves": curves, "runs": {record.identity: _run(record) for record in board.records}}
+
+
+def _run_name(record: Record) -> str:
+    place = f"{record.benchmark['name']}/{record.benchmark['split']}"
+    return plain(f"{record.method['name']}, {place}, {record.protocol['name']}, {record.preset}, seed {record.seed}")
+
+
+def _run(record: Record) -> dict[str, Any]:
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.scores.items()))
+    costs = ", ".join(f"{name} {value:,.1f}" for name, value in sorted(record.cost.items()) if value is not None)
+    counts = ", ".join(f"{name} {value:,}" for name, value in sorted(record.counts.items()))
+    facts = {
+        "record": record.identity,
+        "scores": scores,
+        "recipe": f"{record.protocol['recipe']}, selection {record.protocol['selection']}",
+        "labelled clips": f"{record.labels:,}",
+        "counts": counts,
+        "pretraining": record.pretrain_identity,
+        "weights sha256": record.weights_sha256,
+        "data": record.benchmark["fingerprint"],
+        "precision": record.precision,
+        "cost": costs,
+        "made": record.created,
+    }
+    return {
+        "name": _run_name(record),
+        "facts": [[name, plain(value)] for name, value in facts.items()],
+        "command": plain(record.command),
+        "config": record.config,
+        "environment": record.environment,
+    }

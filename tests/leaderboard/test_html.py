@@ -1,0 +1,182 @@
+"""The HTML board in a real browser: it sorts, filters, follows links, obeys no name and loads nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sslskel.leaderboard import build, render
+from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.folder import board_of as board_of_folder
+from sslskel.leaderboard.words import percent, plain
+from sslskel.results.store import ResultStore
+
+_spec = importlib.util.spec_from_file_location("render_cases", Path(__file__).with_name("test_render.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_cases)
+hostile_board, three = _cases.hostile_board, _cases.three
+
+
+def board_of(rows: int) -> Board:
+    return build(
+        [
+            record
+            for number in range(rows)
+            for protocol in ("linear", "knn")
+            for record in three(f"method_{number:03d}", 0.3 + number / 1000, 0.31 + number / 1000, protocol=protocol)
+        ]
+    )
+
+
+def test_two_hundred_rows_stay_under_five_megabytes_and_load_nothing() -> None:
+    page = render(board_of(200), "html")
+    assert len(page.encode()) < 5_000_000
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=", page)
+
+
+@pytest.mark.parametrize("name", ["jQuery", "DataTables", "Chart.js"])
+def test_licences_of_what_is_inlined_are_in_the_page(name: str) -> None:
+    page = render(board_of(1), "html")
+    assert f"<h3>{name}</h3><pre>" in page
+    assert "Permission is hereby granted" in page
+
+
+def test_losses_of_the_runs_of_a_folder_become_curves(tmp_path: Path) -> None:
+    """Thinned, without the line that a kill cut short, and only for runs that records name."""
+    [record] = three("mamp", 0.5)
+    ResultStore(tmp_path).write(replace(record, predictions=None))
+    for name, first in ((record.pretrain_identity, 4.0), ("f" * 32, 9.0)):
+        lines = [json.dumps({"step": n, "epoch": n / 10, "loss": first - n / 100}) for n in range(1, 301)]
+        folder = tmp_path / "pretrain" / f"mamp-synthetic-xsub-s0-{name[:10]}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 301, "lo']), encoding="utf-8")
+    [curve] = board_of_folder(tmp_path, curves=True).curves
+    assert len(curve.points) == 100
+    assert curve.points[0] == (0.3, pytest.approx(3.98))
+    assert curve.points[-1] == (30.0, pytest.approx(1.01))
+    assert board_of_folder(tmp_path).curves == ()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium of the system, without a network."""
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium is not installed (Debian: chromium, chromium-driver)")
+    options = selenium.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1300,900",
+    ):
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def opened(browser: Any, board: Board, folder: Path) -> Any:
+    path = folder / "board.html"
+    path.write_text(render(board, "html"), encoding="utf-8")
+    browser.get("about:blank")
+    browser.get(path.as_uri())
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    return browser
+
+
+def column(browser: Any, table: str, at: int) -> list[str]:
+    return [cell.text for cell in browser.find_elements("css selector", f"#{table} tbody tr td:nth-child({at + 1})")]
+
+
+def test_the_browser_shows_the_numbers_of_the_json(browser: Any, tmp_path: Path) -> None:
+    board = board_of(6)
+    page = opened(browser, board, tmp_path)
+    content = json.loads(render(board, "json"))
+    assert column(page, "board", 1) == [row["label"] for row in content["rows"]]
+    for position in range(len(content["columns"])):
+        texts = [row["cells"][position]["text"] for row in content["rows"]]
+        assert [text.replace("\n", " ") for text in column(page, "board", 3 + position)] == texts
+    means = {
+        (row["label"], at): cell["summary"]["mean"] for row in content["rows"] for at, cell in enumerate(row["cells"])
+    }
+    shown = column(page, "long", 7)
+    assert sorted(shown) == sorted(percent(mean) for mean in means.values())
+
+
+def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    page = opened(browser, board_of(12), tmp_path)
+    header = page.find_elements("css selector", "#long thead th")[7]
+    header.click()
+    once = [float(text) for text in column(page, "long", 7)]
+    assert once == sorted(once)
+    assert header.get_attribute("aria-sort") == "ascending"
+    page.execute_script("(arguments[0].querySelector('[tabindex]') || arguments[0]).focus()", header)
+    page.switch_to.active_element.send_keys(keys.ENTER)
+    assert [float(text) for text in column(page, "long", 7)] == sorted(once, reverse=True)
+    choose(page, 1, "knn top1")
+    assert set(column(page, "long", 1)) == {"knn top1"}
+    assert page.find_element("id", "shown").text == "12 of 24 shown"
+    choose(page, 3, "method_003")
+    assert column(page, "long", 3) == ["method_003"]
+    page.find_element("css selector", "#filters button").click()
+    assert page.find_element("id", "shown").text == "24 of 24 shown"
+
+
+def choose(page: Any, at: int, text: str) -> None:
+    [option] = [
+        option
+        for option in page.find_elements("css selector", f'#filters select[data-column="{at}"] option')
+        if option.text == text
+    ]
+    option.click()
+
+
+def test_a_link_leads_to_the_run_and_its_command(browser: Any, tmp_path: Path) -> None:
+    board = board_of(2)
+    page = opened(browser, board, tmp_path)
+    link = page.find_element("css selector", "#long tbody a")
+    identity = link.get_attribute("href").rpartition("#run-")[2]
+    link.click()
+    [record] = [record for record in board.records if record.identity == identity]
+    article = page.find_element("id", "run")
+    assert identity in article.text
+    assert record.command in article.text
+    assert page.switch_to.active_element == article
+    page.find_element("css selector", "#run details summary").click()
+    assert json.loads(page.find_element("css selector", "#run details pre").text) == record.config
+
+
+def test_light_and_dark(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_of(2), tmp_path)
+    colours = []
+    for _ in range(2):
+        colours.append(page.execute_script("return getComputedStyle(document.body).backgroundColor"))
+        page.find_element("id", "theme").click()
+    assert len(set(colours)) == 2
+
+
+def test_hostile_names_are_text_in_the_browser(browser: Any, tmp_path: Path) -> None:
+    board = hostile_board()
+    page = opened(browser, board, tmp_path)
+    shown = {re.sub(r"\s+", " ", text).strip() for text in column(page, "board", 1)}
+    assert shown == {re.sub(r"\s+", " ", plain(row.label)).strip() for row in board.rows}
+    assert page.find_elements("css selector", "table script, table a:not([href^='#run-']), table b, table img") == []
+    assert page.execute_script("return document.querySelectorAll('script').length") == 5
