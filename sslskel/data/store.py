@@ -307,7 +307,9 @@ def _publish(temporary: Path, target: Path, digest: str) -> str:
         except OSError as fault:
             if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-            _set_aside(target)
+            # Another writer may have been faster by a moment; its readers must not find it gone.
+            if not _same_exists(target, digest):
+                _set_aside(target)
         else:
             sync_folder(target.parent)
             return digest

@@ -379,3 +379,15 @@ def test_writing_streams(tmp_path: Path) -> None:
             del joints
 
     write_dataset(tmp_path / "toy", described(), stream())
+
+
+def test_an_equal_writer_that_was_faster_is_not_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens the faster one's dataset must not find it gone while the slower one replaces it by the same."""
+    target = tmp_path / "set"
+    write_dataset(target, described(), [clip("a")])
+    before = target.stat().st_ino
+    looks = iter([False])
+    look = store._same_exists
+    monkeypatch.setattr(store, "_same_exists", lambda *words: next(looks, None) is None and look(*words))
+    write_dataset(target, described(), [clip("a")])
+    assert target.stat().st_ino == before
