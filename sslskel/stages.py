@@ -34,7 +34,7 @@ from sslskel.registry import BACKBONES, METHODS
 Advance = Callable[..., None]
 
 
-def silent(*_: object) -> None:
+def silent(*_: object, **__: object) -> None:
     """Report nothing."""
 
 
