@@ -15,5 +15,7 @@ for folder in FOLDED:
 setup(
     packages=packages,
     package_dir={f"sslskel.{folder}": folder for folder in FOLDED},
-    package_data={"": [f"**/{name}" for name in ("*.yaml", "*.csv", "*.txt", "*.md", "*.j2", "*.css", "*.js", "py.typed")]},
+    package_data={
+        "": [f"**/{name}" for name in ("*.yaml", "*.csv", "*.txt", "*.md", "*.j2", "*.css", "*.js", "py.typed")]
+    },
 )

@@ -15,6 +15,7 @@ VERBS = {
     "pretrain": "pretrain one method and keep its checkpoint",
     "evaluate": "judge a checkpoint, or a released .pth file, under a protocol",
     "embed": "write the features of a benchmark's clips to an .npz file",
+    "export": "pack an encoder, its records and a card for somebody else",
     "leaderboard": "make the board of a results folder",
     "list": "list methods, backbones, benchmarks, protocols or presets",
     "show": "show a plugin: origin, version, options with defaults",

@@ -61,10 +61,7 @@ def save_checkpoint(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _remove(temporary)
-            temporary.mkdir()
-            facts = {name: _write(temporary / name, content) for name, content in contents.items()}
-            _write(temporary / MANIFEST, _json({"format": FORMAT, "files": facts}))
-            _sync(temporary)
+            _fill(temporary, contents)
             if target.exists():
                 _remove(target)
             temporary.rename(target)
@@ -78,6 +75,26 @@ def save_checkpoint(
         with contextlib.suppress(OSError):
             _remove(old)
     return target
+
+
+def pack(source: Path, target: Path) -> dict[str, Any]:
+    """Write a checkpoint's weights and state, without its optimiser, as a new checkpoint directory ``target``.
+
+    Returns the state. Raises ``CheckpointError`` where ``source`` is not sound and ``FileExistsError``
+    where ``target`` is there; other faults of the disk are the caller's.
+    """
+    step = resolve(source)
+    state = read_state(step)
+    _fill(target, {MODEL: _sound(step, MODEL), OPTIMISER: save({}), STATE: _sound(step, STATE)})
+    return state
+
+
+def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Make a new directory with these files and a manifest of their digests."""
+    folder.mkdir()
+    facts = {name: _write(folder / name, content) for name, content in contents.items()}
+    _write(folder / MANIFEST, _json({"format": FORMAT, "files": facts}))
+    _sync(folder)
 
 
 def latest(folder: Path) -> Path | None:

@@ -1,0 +1,24 @@
+"""Pack a pretrained encoder with its configuration, records and a card into a folder for somebody else."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel export``."""
+    parser.add_argument("checkpoint", type=Path, help="a run's folder below OUTPUT/pretrain, or one step's directory")
+    parser.add_argument("--output", type=Path, help="folder to make (default: export/NAME OF THE RUN)")
+    parser.add_argument("--results", type=Path, help="results folder with its records (default: the one around it)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the folder and say what is in it."""
+    from sslskel.export import export
+
+    run_name = options.checkpoint.resolve()
+    name = run_name.parent.name if run_name.name.startswith("step-") else run_name.name
+    target, records = export(options.checkpoint, options.output or Path("export") / name, results=options.results)
+    print(f"{target}: encoder, card and {records} records; `sslskel evaluate --checkpoint {target}` judges it")
+    return 0

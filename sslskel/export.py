@@ -1,0 +1,119 @@
+"""Packs a pretrained encoder for somebody else: weights, configuration, records and a card in one folder.
+
+The folder is a checkpoint and a results folder at once; no path of this machine is needed to use it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sslskel.engine.checkpoint import pack, resolve
+from sslskel.errors import RunError, UsageError
+from sslskel.leaderboard.markdown import escape
+from sslskel.leaderboard.words import percent
+from sslskel.registry import BENCHMARKS
+from sslskel.results.record import Record
+from sslskel.results.store import ResultStore
+
+CARD = "README.md"
+
+
+def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | None = None) -> tuple[Path, int]:
+    """Write ``target``, a folder that ``sslskel evaluate --checkpoint`` takes; returns it and its number of records.
+
+    ``checkpoint`` is a run's folder below ``pretrain/`` or one step's directory; ``results`` is
+    the results folder with the records made from it, by default the one around the checkpoint.
+    Raises ``CheckpointError`` for a checkpoint that is not sound, ``UsageError`` where the target
+    exists, ``RunError`` where it cannot be written. The folder appears whole or not at all.
+    """
+    step, target = resolve(Path(checkpoint)), Path(target)
+    if target.exists():
+        raise UsageError(f"{target} is there already; remove it or choose another folder")
+    store = ResultStore(_results_of(step) if results is None else results)
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        state = pack(step, temporary)
+        meta = state["meta"]
+        records = [record for record in store.read_all()[0] if record.pretrain_identity == meta["identity"]]
+        own = ResultStore(temporary)
+        for record in records:
+            own.write(record, store.predictions(record) or None)
+        (temporary / CARD).write_text(_card(target.name, meta, state, records), encoding="utf-8")
+        temporary.rename(target)
+    except OSError as fault:
+        raise RunError(f"{target} cannot be written: {fault}; nothing was left behind") from fault
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target, len(records)
+
+
+def _results_of(step: Path) -> Path:
+    """The results folder around OUTPUT/pretrain/RUN/step-...; a lone checkpoint has no records."""
+    return step.resolve().parent.parent.parent
+
+
+def _card(name: str, meta: Mapping[str, Any], state: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """What somebody who gets the folder must know: data, recipe, results, licence, limits, use."""
+    benchmark, dataset = meta["benchmark"], meta["dataset"]
+    seen = [
+        f"- {escape(s['dataset'])}, split {escape(s['split'])}, part {escape(s['part'])}: {s['clips']:,} clips,"
+        f" data {escape(s['fingerprint'][:12])}"
+        for s in meta["seen"]
+    ]
+    recipe = {group: meta[group] for group in ("clip", "train")} | {
+        "method": meta["method"]["config"],
+        "backbone": meta["backbone"]["config"],
+    }
+    blocks = [
+        f"# {escape(name)}",
+        f"An encoder of 3D human skeletons: method {escape(meta['method']['name'])} (version"
+        f" {meta['method']['version']}), backbone {escape(meta['backbone']['name'])}, preset {escape(meta['preset'])},"
+        f" seed {meta['seed']}, precision {escape(meta['precision'])}, step {state['step']:,}.",
+        "## Data",
+        "\n".join(seen) if seen else "It was not trained on any clip.",
+        f"Layout {escape(dataset['layout']['name'])}, {len(dataset['layout']['joints'])} joints,"
+        f" {dataset['coordinates']} coordinates, unit {escape(dataset['unit'])}, {dataset['fps']:g} frames/s,"
+        f" at most {dataset['persons']} persons.",
+        "## Results",
+        _scores(records),
+        "## Use",
+        "```sh\n"
+        f"sslskel evaluate --checkpoint FOLDER --protocol knn --benchmark {benchmark['name']}\n"
+        f"sslskel leaderboard --results FOLDER\n```",
+        'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
+        "## Licence",
+        f"Data: {escape(_licence(benchmark['name']))}. Whether weights learned from data fall under its licence is not"
+        " settled; treat them as if they did.",
+        "## Limits",
+        f"Trained and judged on {escape(dataset['name'])} alone unless the results say otherwise: other layouts, frame"
+        " rates, sensors and people were not tried. Scores are of the test part of the splits named above, with this"
+        " one seed.",
+        "## Recipe",
+        f"```yaml\n{yaml.safe_dump(recipe, sort_keys=True, allow_unicode=False)}```",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _scores(records: Sequence[Record]) -> str:
+    if not records:
+        return "No record was made from it yet."
+    lines = ["| benchmark | protocol | recipe | score |", "| --- | --- | --- | ---: |"]
+    for record in sorted(records, key=lambda r: (r.benchmark["name"], r.protocol["name"], r.identity)):
+        place = f"{record.benchmark['name']}/{record.benchmark['split']}"
+        words = (place, record.protocol["name"], record.protocol["recipe"])
+        score = f"{escape(record.primary)} {percent(record.scores[record.primary])} %"
+        lines.append(f"| {' | '.join(map(escape, words))} | {score} |")
+    return "\n".join(lines)
+
+
+def _licence(benchmark: str) -> str:
+    if benchmark not in BENCHMARKS.names():
+        return "of a benchmark that is not installed here"
+    return str(BENCHMARKS.get(benchmark).licence)
