@@ -12,7 +12,8 @@ import pytest
 import torch
 
 VERBS = (
-    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "list", "show", "check", "data", "new", "runs", "speed"
+    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard",
+    "list", "show", "check", "data", "new", "runs", "speed",
 )  # fmt: skip
 
 
