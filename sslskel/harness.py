@@ -302,7 +302,7 @@ def _judge_and_record(
         judged=judged,
         cost=cost,
     )
-    store.write(record, predictions_of(judged.outcome))
+    store.write(record, predictions_of(judged))
 
 
 @contextmanager

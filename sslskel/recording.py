@@ -20,7 +20,7 @@ from sslskel.backbone import Encoder
 from sslskel.benchmark import Benchmark
 from sslskel.dataset import Dataset
 from sslskel.engine.device import hardware
-from sslskel.protocol import EvaluationProtocol, Outcome
+from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 from sslskel.stages import Judged, parameter_count, weights_digest
@@ -58,11 +58,17 @@ def command_line() -> str:
     return shlex.join(["sslskel", *sys.argv[1:]])
 
 
-def predictions_of(outcome: Outcome) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that are kept beside a record: one row per prediction."""
+def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that are kept beside a record: one row per prediction, with the clip's true class."""
+    outcome = judged.outcome
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
     kept = {name: column for name, column in columns.items() if column is not None}
-    return {"keys": outcome.keys, **kept, **{f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}}
+    return {
+        "keys": outcome.keys,
+        "label": judged.labels,
+        **kept,
+        **{f"value_{name}": np.asarray(v) for name, v in outcome.values.items()},
+    }
 
 
 def make_record(

@@ -22,7 +22,7 @@ from sslskel.cell import Cell
 from sslskel.config import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Dataset
+from sslskel.dataset import Dataset, Ints
 from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
@@ -43,6 +43,8 @@ class Judged:
     """What evaluating one encoder under one protocol gave."""
 
     outcome: Outcome
+    labels: Ints
+    """(R,) true class of each row of the outcome."""
     scores: dict[str, float]
     counts: dict[str, int]
     seconds: float
@@ -178,7 +180,7 @@ def evaluate_stage(
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
-    return Judged(outcome, scores, _counts(rule, dataset), seconds, peak_memory(device))
+    return Judged(outcome, truth.of(outcome.keys), scores, _counts(rule, dataset), seconds, peak_memory(device))
 
 
 def weights_digest(encoders: Mapping[str, Encoder]) -> str:

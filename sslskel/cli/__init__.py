@@ -17,6 +17,7 @@ VERBS = {
     "embed": "write the features of a benchmark's clips to an .npz file",
     "export": "pack an encoder, its records and a card for somebody else",
     "leaderboard": "make the board of a results folder",
+    "compare": "say whether two rows of a board differ by more than noise",
     "list": "list methods, backbones, benchmarks, protocols or presets",
     "show": "show a plugin: origin, version, options with defaults",
     "check": "run the contract tests of a plugin",

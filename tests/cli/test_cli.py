@@ -12,7 +12,7 @@ import pytest
 import torch
 
 VERBS = (
-    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard",
+    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "compare",
     "list", "show", "check", "data", "new", "runs", "speed",
 )  # fmt: skip
 

@@ -1,0 +1,166 @@
+"""Are two rows of a board different, or is it noise? Paired over the same test clips and the same seeds.
+
+A pure function of records and their predictions; it never looks at data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from sslskel.errors import UsageError, did_you_mean
+from sslskel.leaderboard.board import Board, Column, Row
+from sslskel.leaderboard.words import percent
+from sslskel.results.record import Record
+from sslskel.results.statistics import paired_interval
+from sslskel.results.store import ResultStore
+
+
+@dataclass(frozen=True)
+class Discordance:
+    """Clips of one seed that only one of the two classified correctly, and McNemar's exact two-sided p."""
+
+    seed: int
+    only_first: int
+    only_second: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The two in one column. Shares from 0 to 1; the difference is first minus second."""
+
+    column: str
+    first: str
+    second: str
+    clips: int
+    scores: tuple[float, float]
+    """Mean over the paired seeds of the share of clips classified correctly."""
+    difference: float
+    interval: tuple[float, float]
+    """95 % bootstrap interval over clips, and over seeds where there are several."""
+    seeds: tuple[Discordance, ...]
+
+    @property
+    def sure(self) -> bool:
+        """True where the interval leaves out zero."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+    def words(self) -> str:
+        """What it means, in a sentence or two."""
+        better, worse = (self.first, self.second) if self.difference >= 0 else (self.second, self.first)
+        low, high = sorted(abs(end) for end in self.interval) if self.sure else self.interval
+        points = f"{percent(abs(self.difference))} points, 95 % interval {percent(low)} to {percent(high)}"
+        count = len(self.seeds)
+        over = f"{self.clips:,} clips and {count} seeds" if count > 1 else f"{self.clips:,} clips of one seed"
+        if not self.sure:
+            said = f"the difference of {points} over {over} may be noise: nothing is shown about their order"
+        else:
+            said = f"{better} is better than {worse} by more than noise: {points} over {over}"
+        return said if count > 1 else f"{said}; how much another seed would change is not known"
+
+
+def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[Comparison, ...]:
+    """Compare two rows, named by label, method or a record's identity, in every column that both have.
+
+    Raises ``UsageError`` where a name fits no row or several, or where they share no column
+    and seed, and ``RecordError`` where predictions are missing or damaged.
+    """
+    one, other = _cells(board, first), _cells(board, second)
+    found = []
+    for at, column in enumerate(board.columns):
+        mine, theirs = one.cells.get(at, {}), other.cells.get(at, {})
+        shared = sorted(mine.keys() & theirs.keys())
+        if shared:
+            pairs = [(_correct(store, mine[seed]), _correct(store, theirs[seed])) for seed in shared]
+            found.append(_compared(column, one.label, other.label, shared, pairs))
+    if not found:
+        raise UsageError(
+            f"'{one.label}' and '{other.label}' have no column with the same seed in common; run both with the same"
+            " --benchmark, --protocol and --seeds"
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The records of one side: position of the column -> seed -> record."""
+
+    label: str
+    cells: Mapping[int, Mapping[int, Record]]
+
+
+def _cells(board: Board, name: str) -> _Named:
+    records = {record.identity: record for record in board.records}
+    by_identity = [row for row in board.rows for cell in row.cells if cell and name in cell.records]
+    rows = by_identity or [row for row in board.rows if name == row.label]
+    rows = rows or [row for row in board.rows if name == row.key.method]
+    if not rows:
+        labels = [row.label for row in board.rows]
+        raise UsageError(f"no row is called '{name}'{did_you_mean(name, labels)} (there are: {', '.join(labels)})")
+    if len(rows) > 1:
+        described = ", ".join(_described(row) for row in rows)
+        raise UsageError(f"'{name}' may be any of {described}; give a label, or a record's identity")
+    cells = {
+        at: {seed: records[i] for seed, i in zip(cell.seeds, cell.records, strict=True) if not by_identity or i == name}
+        for at, cell in enumerate(rows[0].cells)
+        if cell is not None
+    }
+    return _Named(rows[0].label, cells)
+
+
+def _described(row: Row) -> str:
+    return f"'{row.label}' [{row.key.preset}, {row.key.backbone}, {row.key.precision}]"
+
+
+def _correct(store: ResultStore, record: Record) -> dict[int, bool]:
+    """Clip id -> whether the reported prediction is right."""
+    arrays = store.predictions(record)
+    if "label" not in arrays or not ("value_predicted" in arrays or "value_logits" in arrays):
+        raise UsageError(
+            f"record {record.identity} ({record.protocol['name']}) keeps no predicted classes beside the true ones"
+            " and cannot be compared clip by clip; choose another --protocol, or run the cell again"
+        )
+    if len(np.unique(arrays["keys"])) != len(arrays["keys"]):
+        raise UsageError(
+            f"record {record.identity} ({record.protocol['name']}) has several predictions for a clip and cannot be"
+            " compared clip by clip; choose another --protocol"
+        )
+    predicted = arrays["value_predicted"] if "value_predicted" in arrays else arrays["value_logits"].argmax(-1)
+    return dict(zip(arrays["keys"].tolist(), (predicted == arrays["label"]).tolist(), strict=True))
+
+
+def _compared(
+    column: Column,
+    first: str,
+    second: str,
+    seeds: Sequence[int],
+    pairs: Sequence[tuple[dict[int, bool], dict[int, bool]]],
+) -> Comparison:
+    clips = sorted(pairs[0][0])
+    if any(sorted(side) != clips for pair in pairs for side in pair):
+        raise UsageError(f"{column.title}: the records were judged on different test clips and cannot be paired")
+    right = np.array([[[side[clip] for clip in clips] for side in pair] for pair in pairs], dtype=np.int8)
+    gains = right[:, 0].astype(np.float64) - right[:, 1]
+    means = right.mean((0, 2))
+    return Comparison(
+        column.title,
+        first,
+        second,
+        len(clips),
+        (float(means[0]), float(means[1])),
+        float(gains.mean()),
+        paired_interval(gains),
+        tuple(_discordance(seed, gain) for seed, gain in zip(seeds, gains, strict=True)),
+    )
+
+
+def _discordance(seed: int, gain: npt.NDArray[np.float64]) -> Discordance:
+    """McNemar's exact test: is a clip that only one gets right equally likely to be either's?"""
+    first, second = int((gain > 0).sum()), int((gain < 0).sum())
+    p = min(1.0, 2 * float(special.bdtr(min(first, second), first + second, 0.5))) if first + second else 1.0
+    return Discordance(seed, first, second, p)
