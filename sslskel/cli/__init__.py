@@ -18,6 +18,7 @@ VERBS = {
     "export": "pack an encoder, its records and a card for somebody else",
     "leaderboard": "make the board of a results folder",
     "compare": "say whether two rows of a board differ by more than noise",
+    "reproduce": "run a paper's table and print it beside the published one",
     "list": "list methods, backbones, benchmarks, protocols or presets",
     "show": "show a plugin: origin, version, options with defaults",
     "check": "run the contract tests of a plugin",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.leaderboard.board import Board, Column, Row
+from sslskel.leaderboard.board import Board, Row
 from sslskel.leaderboard.words import percent
 from sslskel.results.record import Record
 from sslskel.results.statistics import paired_interval
@@ -52,15 +52,16 @@ class Comparison:
 
     def words(self) -> str:
         """What it means, in a sentence or two."""
-        better, worse = (self.first, self.second) if self.difference >= 0 else (self.second, self.first)
-        low, high = sorted(abs(end) for end in self.interval) if self.sure else self.interval
-        points = f"{percent(abs(self.difference))} points, 95 % interval {percent(low)} to {percent(high)}"
         count = len(self.seeds)
         over = f"{self.clips:,} clips and {count} seeds" if count > 1 else f"{self.clips:,} clips of one seed"
-        if not self.sure:
-            said = f"the difference of {points} over {over} may be noise: nothing is shown about their order"
+        if self.sure:
+            better, worse = (self.first, self.second) if self.difference > 0 else (self.second, self.first)
+            low, high = sorted(abs(end) for end in self.interval)
+            said = f"{better} is better than {worse} by more than noise: {percent(abs(self.difference))} points, 95 %"
         else:
-            said = f"{better} is better than {worse} by more than noise: {points} over {over}"
+            low, high = self.interval
+            said = f"{self.first} minus {self.second} may be noise: {percent(self.difference)} points, 95 %"
+        said += f" interval {percent(low)} to {percent(high)}, over {over}"
         return said if count > 1 else f"{said}; how much another seed would change is not known"
 
 
@@ -76,8 +77,8 @@ def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[
         mine, theirs = one.cells.get(at, {}), other.cells.get(at, {})
         shared = sorted(mine.keys() & theirs.keys())
         if shared:
-            pairs = [(_correct(store, mine[seed]), _correct(store, theirs[seed])) for seed in shared]
-            found.append(_compared(column, one.label, other.label, shared, pairs))
+            pairs = [(mine[seed], theirs[seed]) for seed in shared]
+            found.append(paired(store, column.title, one.label, other.label, pairs))
     if not found:
         raise UsageError(
             f"'{one.label}' and '{other.label}' have no column with the same seed in common; run both with the same"
@@ -134,28 +135,26 @@ def _correct(store: ResultStore, record: Record) -> dict[int, bool]:
     return dict(zip(arrays["keys"].tolist(), (predicted == arrays["label"]).tolist(), strict=True))
 
 
-def _compared(
-    column: Column,
-    first: str,
-    second: str,
-    seeds: Sequence[int],
-    pairs: Sequence[tuple[dict[int, bool], dict[int, bool]]],
+def paired(
+    store: ResultStore, title: str, first: str, second: str, pairs: Sequence[tuple[Record, Record]]
 ) -> Comparison:
-    clips = sorted(pairs[0][0])
-    if any(sorted(side) != clips for pair in pairs for side in pair):
-        raise UsageError(f"{column.title}: the records were judged on different test clips and cannot be paired")
-    right = np.array([[[side[clip] for clip in clips] for side in pair] for pair in pairs], dtype=np.int8)
+    """Compare records of the same seeds, one pair per seed; errors as of :func:`compare`."""
+    sides = [(_correct(store, one), _correct(store, other)) for one, other in pairs]
+    clips = sorted(sides[0][0])
+    if any(sorted(side) != clips for pair in sides for side in pair):
+        raise UsageError(f"{title}: the records were judged on different test clips and cannot be paired")
+    right = np.array([[[side[clip] for clip in clips] for side in pair] for pair in sides], dtype=np.int8)
     gains = right[:, 0].astype(np.float64) - right[:, 1]
     means = right.mean((0, 2))
     return Comparison(
-        column.title,
+        title,
         first,
         second,
         len(clips),
         (float(means[0]), float(means[1])),
         float(gains.mean()),
         paired_interval(gains),
-        tuple(_discordance(seed, gain) for seed, gain in zip(seeds, gains, strict=True)),
+        tuple(_discordance(one.seed, gain) for (one, _), gain in zip(pairs, gains, strict=True)),
     )
 
 

@@ -24,7 +24,7 @@ def markdown_text(board: Board) -> str:
         if sentences:
             blocks.append("\n".join([f"{title}:", "", *(f"- {escape(sentence)}" for sentence in sentences)]))
     if board.commands:
-        blocks.append(f"By:\n\n{_fenced(board.commands)}")
+        blocks.append(f"By:\n\n{fenced(board.commands)}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -45,7 +45,7 @@ def escape(text: str) -> str:
     return re.sub(r"@|:(?=//)|(?<=\bwww)\.", lambda found: f"&#{ord(found[0])};", safe, flags=re.IGNORECASE)
 
 
-def _fenced(commands: Sequence[str]) -> str:
+def fenced(commands: Sequence[str]) -> str:
     """A code block whose fence is longer than any row of backticks inside."""
     safe = [plain(command) for command in commands]
     longest = max((len(run) for text in safe for run in re.findall("`+", text)), default=0)

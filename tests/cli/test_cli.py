@@ -12,7 +12,7 @@ import pytest
 import torch
 
 VERBS = (
-    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "compare",
+    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "compare", "reproduce",
     "list", "show", "check", "data", "new", "runs", "speed",
 )  # fmt: skip
 

@@ -70,7 +70,7 @@ def test_noise_is_not_called_a_difference(tmp_path: Path) -> None:
         judged(tmp_path, "other", seed, 0.7)
     one = compared(tmp_path, "one", "other")
     assert not one.sure
-    assert "may be noise" in one.words()
+    assert "one minus other may be noise" in one.words()
 
 
 def test_one_seed_says_what_it_does_not_know(tmp_path: Path) -> None:

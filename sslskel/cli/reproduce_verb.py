@@ -1,0 +1,57 @@
+"""Run a table of a paper here and print what was measured beside what was printed; without a name, list the tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sslskel.cli._options import add_engine_flags, engine_overrides
+
+TAKES_OVERRIDES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel reproduce``."""
+    parser.add_argument("table", nargs="?", help="for instance mamp-table7")
+    parser.add_argument("--benchmark", default="synthetic", help="benchmark to run on (default: synthetic)")
+    parser.add_argument("--seeds", default="3", help="how many seeds (3 means 0,1,2) or a comma list (default: 3)")
+    parser.add_argument("--write", type=Path, help="Markdown file to write (default: print)")
+    parser.add_argument("--split", help="official split (default: the benchmark's own)")
+    parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
+    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    add_engine_flags(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what is due and show the table."""
+    from sslskel.reproduce import read_table, tables
+
+    if options.table is None:
+        for name in tables():
+            table = read_table(name)
+            print(f"{name}  {table.title} ({table.protocol}, {len(table.rows)} rows)")
+        return 0
+    from sslskel.cell import parse_seeds
+    from sslskel.engine.progress import Reporter
+    from sslskel.reproduce import reproduce
+    from sslskel.results.files import publish, writing_in
+
+    with Reporter() as reporter:
+        found = reproduce(
+            options.table,
+            benchmark=options.benchmark,
+            seeds=parse_seeds(options.seeds),
+            output=options.output,
+            split=options.split,
+            preset=options.preset,
+            overrides=engine_overrides(options),
+            say=reporter.say,
+            advance=reporter.advance,
+        )
+    if options.write:
+        with writing_in(options.write.parent):
+            publish(options.write, found.markdown().encode(), replace_existing=True)
+        print(options.write)
+    else:
+        print(found.markdown(), end="")
+    return 0

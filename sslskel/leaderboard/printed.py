@@ -1,0 +1,97 @@
+"""A paper's table beside what was measured, as Markdown: numbers, and in words which of its order was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.compare import Comparison
+from sslskel.leaderboard.markdown import escape, fenced
+from sslskel.leaderboard.words import EMPTY, percent
+from sslskel.results.record import Record
+from sslskel.results.statistics import summarise
+
+AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
+    "found, by more than noise",
+    "found, but it may be noise",
+    "not found, no difference at all",
+    "found the other way round, but it may be noise",
+    "contradicted, by more than noise",
+)
+
+
+def verdict(printed: float, comparison: Comparison) -> str:
+    """How a measured difference stands to a printed one, which is not zero."""
+    if comparison.difference == 0:
+        return EQUAL
+    same = comparison.difference * printed > 0
+    if comparison.sure:
+        return AGREES if same else CONTRADICTS
+    return LEANS if same else LEANS_AWAY
+
+
+def printed_table(
+    title: str,
+    paper: str,
+    note: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
+    pairs: Sequence[tuple[int, int, Comparison]],
+    board: Board,
+) -> str:
+    """The table (rows are name, printed numbers in %, records), its order in words, and how it was made.
+
+    ``board`` is that of the records; it lends its notes, warnings and commands.
+    """
+    first = rows[0][2][0]
+    measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {first.primary}"
+    head = ["row", f"measured: {measured}", *(f"printed: {column}" for column in columns)]
+    lines = [_line(map(escape, head)), _line(["---", *["---:"] * (1 + len(columns))])]
+    for name, printed, records in rows:
+        shown = [EMPTY if value is None else f"{value:.1f}" for value in printed]
+        lines.append(_line([escape(name), escape(_measured(first.primary, records)), *map(escape, shown)]))
+    blocks = [
+        f"# {escape(title[:1].upper() + title[1:])}",
+        f"After {escape(paper)}. Measured numbers: mean ± standard deviation (seeds) \\[95 % t interval\\], in %."
+        " Printed numbers are the paper's, on its data with its sizes; heights do not compare, order may.",
+        *([escape(note)] if note else []),
+        "\n".join(lines),
+        "\n".join(["What was found:", "", *(f"- {escape(said)}" for said in _findings(columns, rows, pairs))]),
+        *(["\n".join(["Beware:", "", *(f"- {escape(said)}" for said in board.warnings)])] if board.warnings else []),
+        "\n".join(["Made:", "", *(f"- {escape(said)}" for said in board.notes)]),
+        f"By:\n\n{fenced(board.commands)}",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _line(words: Iterable[str]) -> str:
+    return f"| {' | '.join(words)} |"
+
+
+def _measured(score: str, records: Sequence[Record]) -> str:
+    summary = summarise([float(record.scores[score]) for record in records])
+    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
+    text = f"{percent(summary.mean)}{spread} ({summary.n})"
+    if summary.interval is None:
+        return text
+    return f"{text} [{percent(summary.interval[0])}, {percent(summary.interval[1])}]"
+
+
+def _findings(
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
+    pairs: Sequence[tuple[int, int, Comparison]],
+) -> list[str]:
+    said = []
+    for at, column in enumerate(columns):
+        judged: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        for one, other, comparison in pairs:
+            left, right = rows[one][1][at], rows[other][1][at]
+            if left is not None and right is not None and left != right:
+                high, low = (one, other) if left > right else (other, one)
+                judged[verdict(left - right, comparison)].append(f"{rows[high][0]} above {rows[low][0]}")
+        total = sum(map(len, judged.values()))
+        if total:
+            parts = [f"{len(found)} {kind} ({'; '.join(found)})" for kind, found in judged.items() if found]
+            said.append(f"of {total} orders printed for {column}: {', '.join(parts)}")
+    return said + [f"{c.first} against {c.second}: {c.words()}" for _, _, c in pairs]

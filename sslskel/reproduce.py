@@ -1,0 +1,175 @@
+"""The papers' tables as grids: runs a table's rows here and sets them beside what was printed.
+
+A table is a file of ``configs/table``. Printed numbers are of other data and sizes, so their
+heights are not compared with ours; whether they stand in the same order is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sslskel.cell import grid
+from sslskel.errors import RunError, UsageError, did_you_mean
+from sslskel.harness import bench
+from sslskel.leaderboard import build
+from sslskel.leaderboard.compare import Comparison, paired
+from sslskel.leaderboard.printed import printed_table
+from sslskel.registry import folder_files
+from sslskel.results.record import Record
+from sslskel.results.store import ResultStore
+from sslskel.stages import silent
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of a paper's table."""
+
+    name: str
+    method: str
+    overrides: tuple[str, ...] = ()
+    scaled: Mapping[str, float] = field(default_factory=dict)
+    """Option -> factor on the value that the preset gives it."""
+    published: tuple[float | None, ...] = ()
+    """In %, one per column of the table; None where the paper prints none."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A paper's table: what it varies, and what it printed for which benchmark."""
+
+    name: str
+    title: str
+    paper: str
+    note: str
+    protocol: str
+    published: tuple[str, ...]
+    """Columns as BENCHMARK/SPLIT."""
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A table with its measured records, in the order of the rows and of the seeds."""
+
+    table: Table
+    benchmark: str
+    records: tuple[tuple[Record, ...], ...]
+    pairs: tuple[tuple[int, int, Comparison], ...]
+    """(row, row, comparison) of every two rows."""
+
+    def markdown(self) -> str:
+        """The table as a page: measured beside printed, the order in words, how it was made."""
+        rows = [(row.name, row.published, found) for row, found in zip(self.table.rows, self.records, strict=True)]
+        board = build([record for found in self.records for record in found])
+        table = self.table
+        return printed_table(table.title, table.paper, table.note, table.published, rows, self.pairs, board)
+
+
+def tables() -> dict[str, Path]:
+    """Names of the tables and their files."""
+    return {file.stem: file for file in folder_files("sslskel.configs", "table", "*.yaml")}
+
+
+def read_table(name: str) -> Table:
+    """A table by name. Raises ``UsageError`` for one that is unknown or cannot be read."""
+    known = tables()
+    if name not in known:
+        raise UsageError(f"there is no table '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
+    try:
+        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
+        columns = tuple(content.get("published", ()))
+        rows = tuple(_row(row, len(columns)) for row in content["rows"])
+        return Table(
+            name, content["title"], content["paper"], content.get("note", ""), content["protocol"], columns, rows
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as fault:
+        raise UsageError(f"table {known[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+
+
+def _row(content: Mapping[str, Any], columns: int) -> TableRow:
+    published = tuple(content.get("published", (None,) * columns))
+    if len(published) != columns:
+        raise ValueError(f"row '{content['name']}' has {len(published)} published numbers, the table {columns} columns")
+    return TableRow(
+        content["name"],
+        content["method"],
+        tuple(content.get("overrides", ())),
+        dict(content.get("scaled", {})),
+        published,
+    )
+
+
+def reproduce(
+    name: str,
+    *,
+    benchmark: str = "synthetic",
+    seeds: Sequence[int] = (0,),
+    output: Path | str = "runs",
+    split: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    say: Callable[[str], None] = silent,
+    advance: Callable[..., None] = silent,
+) -> Reproduced:
+    """Run every row of a table that is not there yet, with the same seeds, and compare every two of them.
+
+    Raises ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
+    ``RunError`` where a cell failed. Interrupted, the same call continues.
+    """
+    table = read_table(name)
+    options = [(*row.overrides, *_scaled(row, table, benchmark, split, preset), *overrides) for row in table.rows]
+    for row, chosen in zip(table.rows, options, strict=True):
+        grid([row.method], [table.protocol], [benchmark], seeds, split=split, preset=preset, overrides=chosen)
+    rows = []
+    for row, chosen in zip(table.rows, options, strict=True):
+        say(f"{table.name}: {row.name}")
+        result = bench(
+            [row.method],
+            [table.protocol],
+            [benchmark],
+            seeds,
+            output=output,
+            split=split,
+            preset=preset,
+            overrides=chosen,
+            say=say,
+            advance=advance,
+        )
+        if result.failures:
+            raise RunError(f"{table.name}, row '{row.name}': {result.failures[0]}; the same command continues")
+        rows.append(tuple(sorted(result.records, key=lambda record: record.seed)))
+    return Reproduced(table, benchmark, tuple(rows), _pairs(table, rows, ResultStore(output)))
+
+
+def _scaled(row: TableRow, table: Table, benchmark: str, split: str | None, preset: str | None) -> list[str]:
+    """Overrides that multiply what the preset says; ``UsageError`` where that is no whole number."""
+    if not row.scaled:
+        return []
+    [cell] = grid([row.method], [table.protocol], [benchmark], [0], split=split, preset=preset)
+    plain, overrides = cell.resolved.plain(), []
+    for option, factor in row.scaled.items():
+        group, key = option.split(".")
+        value = plain[group][key] * factor
+        if value != round(value) or value < 1:
+            raise UsageError(
+                f"{table.name}, row '{row.name}' needs {option} = {plain[group][key]} x {factor:g}, which is no whole"
+                " number; choose another --preset"
+            )
+        overrides.append(f"{option}={round(value)}")
+    return overrides
+
+
+def _pairs(
+    table: Table, rows: Sequence[Sequence[Record]], store: ResultStore
+) -> tuple[tuple[int, int, Comparison], ...]:
+    found = []
+    for one, other in combinations(range(len(rows)), 2):
+        names = table.rows[one].name, table.rows[other].name
+        found.append((one, other, paired(store, table.title, *names, list(zip(rows[one], rows[other], strict=True)))))
+    return tuple(found)

@@ -1,0 +1,99 @@
+"""A paper's table: its file is read whole or refused, its rows run once, its order is judged with the right sign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sslskel import reproduce as module
+from sslskel.cli import main
+from sslskel.errors import UsageError
+from sslskel.leaderboard.compare import Comparison, Discordance
+from sslskel.leaderboard.printed import AGREES, CONTRADICTS, EQUAL, LEANS, LEANS_AWAY, verdict
+from sslskel.registry import METHODS, PROTOCOLS
+from sslskel.reproduce import TableRow, read_table, reproduce, tables
+
+
+@pytest.mark.parametrize("name", sorted(tables()))
+def test_every_table_can_be_read_and_names_what_exists(name: str) -> None:
+    table = read_table(name)
+    assert table.title
+    assert table.paper
+    assert table.protocol in PROTOCOLS.names()
+    assert len({row.name for row in table.rows}) == len(table.rows) > 1
+    for row in table.rows:
+        assert row.method in METHODS.names()
+        assert len(row.published) == len(table.published)
+        assert all(value is None or 0 < value < 100 for value in row.published)
+
+
+@pytest.mark.parametrize("name", sorted(tables()))
+def test_printed_numbers_are_those_that_were_read_from_the_paper(name: str, shared: Path) -> None:
+    """Each is in the list of published numbers, for its benchmark and split, under the table's name."""
+    table = read_table(name)
+    lines = (shared / "facts" / "published.csv").read_text(encoding="utf-8").splitlines()
+    number = table.name.removeprefix("mamp-table")
+    for row in table.rows:
+        for column, value in zip(table.published, row.published, strict=True):
+            data, split = column.split("/")
+            named = {"ntu60": "NTU-60", "ntu120": "NTU-120", "pku_mmd1": "PKU-MMD I", "pku_mmd2": "PKU-MMD II"}[data]
+            end = f",linear,{named},{split},top1,{value},MAMP paper Table {number}"
+            assert any(line.endswith(end) for line in lines), end
+
+
+def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> None:
+    found = reproduce("mamp-table8", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=["train.epochs=1"])
+    assert [len(records) for records in found.records] == [2, 2]
+    assert [record.method["name"] for records in found.records for record in records[:1]] == ["joint_to_motion", "mamp"]
+    page = found.markdown()
+    assert "| random |" in page
+    assert "| 83.7 | 77.3 |" in page
+    assert "of 1 orders printed for ntu60/xsub" in page
+    before = sorted((tmp_path / "records").iterdir())
+    assert reproduce("mamp-table8", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=["train.epochs=1"]).records
+    assert sorted((tmp_path / "records").iterdir()) == before
+
+
+def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
+    table = read_table("mamp-table9")
+    [row] = [row for row in table.rows if row.scaled.get("clip.frames") == 2]
+    assert module._scaled(row, table, tiny, None, "cpu") == ["backbone.segment=8", "clip.frames=120"]
+    odd = TableRow("odd", "mamp", scaled={"clip.frames": 0.51})
+    with pytest.raises(UsageError, match=r"row 'odd' needs clip\.frames = 60 x 0\.51, which is no whole number"):
+        module._scaled(odd, table, tiny, None, "cpu")
+
+
+def test_a_row_that_does_not_fit_stops_before_anything_runs(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        reproduce("mamp-table8", benchmark=tiny, output=tmp_path / "runs", overrides=["method.mask_ratio=2"])
+    assert not (tmp_path / "runs").exists()
+
+
+def comparison(difference: float, interval: tuple[float, float]) -> Comparison:
+    return Comparison("c", "a", "b", 10, (0.5, 0.5 - difference), difference, interval, (Discordance(0, 1, 0, 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("printed", "difference", "interval", "expected"),
+    [
+        (1.0, 0.1, (0.05, 0.2), AGREES),
+        (-1.0, -0.1, (-0.2, -0.05), AGREES),
+        (1.0, 0.1, (-0.05, 0.2), LEANS),
+        (1.0, -0.1, (-0.2, 0.05), LEANS_AWAY),
+        (1.0, -0.1, (-0.2, -0.05), CONTRADICTS),
+        (1.0, 0.0, (0.0, 0.0), EQUAL),
+    ],
+)
+def test_verdict(printed: float, difference: float, interval: tuple[float, float], expected: str) -> None:
+    assert verdict(printed, comparison(difference, interval)) == expected
+    mirrored = replace(comparison(difference, interval), difference=-difference, interval=(-interval[1], -interval[0]))
+    assert verdict(-printed, mirrored) == expected
+
+
+def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce"]) == 0
+    assert "mamp-table7" in capsys.readouterr().out
+    assert main(["reproduce", "mamp-table77"]) == 2
+    assert "did you mean 'mamp-table7'" in capsys.readouterr().err
