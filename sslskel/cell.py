@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sslskel.benchmark import Benchmark
-from sslskel.compose import UNHASHED, Resolved, compose, option_names
+from sslskel.compose import Resolved, compose, option_names, shaping
 from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
@@ -53,7 +53,7 @@ class Cell:
         if method.uses_backbone:
             words["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
         if method.trains:
-            words["train"] = {k: v for k, v in plain["train"].items() if k not in UNHASHED["train"]}
+            words["train"] = shaping("train", plain["train"])
         return digest(words)
 
     def identity(self, dataset: Dataset, pretrained: str | None = None) -> str:
@@ -79,7 +79,7 @@ def evaluation_identity(
     return digest(
         {
             "encoder": encoder,
-            "protocol": [protocol, PROTOCOLS.get(protocol).version, plain["protocol"]],
+            "protocol": [protocol, PROTOCOLS.get(protocol).version, shaping("protocol", plain["protocol"])],
             "benchmark": [benchmark.name, benchmark.version, split, dataset.fingerprint],
             "precision": plain["engine"]["precision"],
             "seed": seed,

@@ -19,8 +19,18 @@ from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
     "engine": frozenset({"device", "threads", "compile", "deterministic", "tensorboard", "log_every"}),
+    "protocol": frozenset({"encode_batch", "block"}),
 }
-"""Fields that are recorded but shape no number, so that they are no part of a run's identity."""
+"""Fields that are recorded but shape no number, so that they are no part of a run's identity.
+
+In ``protocol`` they are names that mean the same in every protocol: how many clips are
+encoded or compared at a time.
+"""
+
+
+def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a group that shape numbers."""
+    return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ())}
 
 
 @dataclass(frozen=True)

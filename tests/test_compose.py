@@ -105,6 +105,9 @@ def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None
     assert identities("engine.threads=2", "train.keep_checkpoints=9", "engine.device=cpu") == base
     assert identities("protocol.lr=0.2")[0] == base[0] != identities("train.lr=0.2")[0]
     assert identities("protocol.lr=0.2")[1] != base[1]
+    assert identities("protocol.encode_batch=7") == base
+    assert identities("protocol.block=7", protocol="knn") == identities(protocol="knn")
+    assert identities("protocol.k=7", protocol="knn") != identities(protocol="knn")
     assert identities("engine.precision=bf16")[0] != base[0]
     assert identities(protocol="knn")[0] == base[0]
     [floor] = grid(["random_init"], ["knn"], [tiny], [0])

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sslskel.compose import UNHASHED
+from sslskel.compose import shaping
 from sslskel.leaderboard.board import Board, Cell, Column, Row, RowKey
 from sslskel.leaderboard.labels import column_titles, row_labels
 from sslskel.leaderboard.notes import findings, notes_of
@@ -109,7 +109,7 @@ def _column(record: Record) -> Column:
         benchmark["version"],
         protocol["version"],
         benchmark["fingerprint"],
-        _canonical(record.config.get("protocol", {})),
+        _canonical(shaping("protocol", record.config.get("protocol", {}))),
     )
 
 
@@ -132,10 +132,7 @@ def _shaping(record: Record) -> dict[str, Any]:
     groups = {group: values for group, values in record.config.items() if group not in UNLISTED}
     if not record.seen:
         groups.pop("train", None)
-    return {
-        group: {name: value for name, value in values.items() if name not in UNHASHED.get(group, ())}
-        for group, values in groups.items()
-    }
+    return {group: shaping(group, values) for group, values in groups.items()}
 
 
 def _own(record: Record, seen: Mapping[str, Any]) -> bool:

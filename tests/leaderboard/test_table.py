@@ -143,6 +143,12 @@ def test_options_tell_rows_apart() -> None:
     assert labels_of(board) == ["mamp (mask_ratio=0.8)", "mamp (mask_ratio=0.9)"]
 
 
+def test_options_that_shape_no_number_make_no_column_of_their_own() -> None:
+    board = build([made(seed=seed, config__protocol={"k": 1, "block": block}) for seed, block in enumerate((64, 128))])
+    assert len(board.columns) == 1
+    assert board.rows[0].cells[0].summary.n == 2
+
+
 def test_options_of_the_same_name_keep_their_group() -> None:
     board = build(
         [
