@@ -96,6 +96,11 @@ def dataset_info(body: SkeletonLayout = NTU25, coordinates: int = 3, persons: in
 
 
 def make_dataset(info: DatasetInfo, clips: int, *, seed: int = 0) -> MemoryDataset:
+    """The clips of :func:`make_clips`, ready to be read."""
+    return MemoryDataset(info, make_clips(info, clips, seed=seed))
+
+
+def make_clips(info: DatasetInfo, clips: int, *, seed: int = 0) -> list[Clip]:
     """Clips of 20 to 60 frames in which joints swing smoothly, each class in its own way.
 
     Where two persons fit, every third clip has a second one, who comes late and is lost
@@ -127,7 +132,7 @@ def make_dataset(info: DatasetInfo, clips: int, *, seed: int = 0) -> MemoryDatas
             begin = int(rng.integers(0, length // 4))
             tracks.append(track(1, label, begin, length - begin))
         made.append(Clip(f"clip {number:03d}", label, length, tuple(tracks), subject=number % 5))
-    return MemoryDataset(info, made)
+    return made
 
 
 def make_spec(info: DatasetInfo, frames: int = FRAMES) -> ClipSpec:

@@ -25,6 +25,7 @@ VERBS = {
     "data": "prepare, describe and verify datasets",
     "new": "write the first version of a plugin",
     "runs": "list and prune pretraining runs",
+    "doctor": "show what this installation runs on, and try it",
     "speed": "measure samples/s, step time and peak memory",
 }
 

@@ -13,7 +13,7 @@ import torch
 
 VERBS = (
     "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "compare", "reproduce",
-    "list", "show", "check", "data", "new", "runs", "speed",
+    "list", "show", "check", "data", "new", "runs", "doctor", "speed",
 )  # fmt: skip
 
 

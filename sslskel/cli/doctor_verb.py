@@ -1,0 +1,29 @@
+"""Show what this installation runs on and try it for some ten seconds; a table to paste into a bug report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel doctor``."""
+    parser.add_argument("--output", default="runs", type=Path, help="results folder to look at (default: runs)")
+    parser.add_argument("--no-test", action="store_true", help="only look; skip the self-test")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a Markdown table line by line; 1 where something is wrong."""
+    from itertools import chain
+
+    from sslskel.doctor import examine, self_test
+    from sslskel.leaderboard.words import plain
+
+    print("| what | found | |\n| --- | --- | --- |")
+    faults = 0
+    for finding in chain(examine(options.output), () if options.no_test else self_test()):
+        verdict = f"WRONG: {finding.fault}" if finding.fault else "ok"
+        print(f"| {plain(finding.name)} | {plain(finding.value)} | {plain(verdict)} |", flush=True)
+        faults += bool(finding.fault)
+    print(f"\n{faults} {'finding needs' if faults == 1 else 'findings need'} attention" if faults else "\nall well")
+    return 1 if faults else 0

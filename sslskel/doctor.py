@@ -1,0 +1,192 @@
+"""What this installation runs on, and a self-test of about ten seconds: for bug reports and new machines.
+
+Looks and tries, and leaves nothing behind; it mends nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from sslskel.checks import check_method, check_protocol
+from sslskel.checks._subjects import dataset_info, make_clips
+from sslskel.data.prepare import data_root
+from sslskel.data.store import open_dataset, write_dataset
+from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint
+from sslskel.engine.device import available_devices, hardware
+from sslskel.errors import RunError, SslskelError
+from sslskel.recording import PACKAGES, code_version
+from sslskel.registry import REGISTRIES
+
+GIB = 2**30
+LEAST_DISK = 1 * GIB
+"""Free bytes below which a folder is reported as nearly full."""
+
+
+class Finding(NamedTuple):
+    """One line of the report; ``fault`` says what to do where something is wrong."""
+
+    name: str
+    value: str
+    fault: str = ""
+
+
+def examine(output: Path | str = "runs") -> Iterator[Finding]:
+    """Versions, machine, devices, distributed back ends, memory, disk and plugins. Tries nothing yet."""
+    code = code_version()
+    commit = f" at {code['commit'][:12]}{' with changes' if code['dirty'] else ''}" if code["commit"] else ""
+    yield Finding("sslskel", f"{importlib.metadata.version('sslskel')}{commit}, Python {platform.python_version()}")
+    yield Finding("packages", ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES))
+    machine = hardware()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine["cores"]
+    yield Finding("system", platform.platform())
+    yield Finding(
+        "processor", f"{machine['cpu']}, {usable} of {machine['cores']} cores usable, {machine['threads']} threads"
+    )
+    yield _load(usable)
+    yield from _gpus()
+    yield _back_ends()
+    yield _memory()
+    yield _disk("data", data_root())
+    yield _disk("results", Path(output))
+    yield from _plugins()
+
+
+def _load(cores: int) -> Finding:
+    if not hasattr(os, "getloadavg"):
+        return Finding("load", "not known on this system")
+    load = os.getloadavg()[0]
+    hint = "; others use the cores, and fewer threads (OMP_NUM_THREADS=1) may be faster" if load > cores else ""
+    return Finding("load", f"{load:.1f} on {cores} cores{hint}")
+
+
+def _gpus() -> Iterator[Finding]:
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        short = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+        yield Finding(f"cuda:{index}", f"{facts.name}, {facts.total_memory / GIB:.0f} GiB, {short}")
+    if not torch.cuda.device_count():
+        why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU is visible"
+        yield Finding("cuda", f"none: {why}")
+
+
+def _back_ends() -> Finding:
+    distributed = torch.distributed
+    if not distributed.is_available():
+        return Finding("distributed", "none", "this PyTorch has no torch.distributed; several processes cannot train")
+    have = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
+    return Finding("distributed", ", ".join(name for name, found in have.items() if found) or "no back end")
+
+
+def _memory() -> Finding:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return Finding("memory", "not known on this system")
+    sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith("kB")}
+    return Finding("memory", f"{sizes['MemAvailable'] / GIB:.1f} of {sizes['MemTotal'] / GIB:.1f} GiB free")
+
+
+def _disk(name: str, folder: Path) -> Finding:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    fault = ""
+    if not os.access(there, os.W_OK):
+        fault = f"{there} cannot be written; make it writable or choose another folder"
+    elif free < LEAST_DISK:
+        fault = "nearly full; free some, for instance with `sslskel runs prune`"
+    return Finding(name, f"{folder}, {free / GIB:.1f} GiB free", fault)
+
+
+def _plugins() -> Iterator[Finding]:
+    for kind, registry in REGISTRIES.items():
+        entries = registry.entries()
+        broken = [entry.name for entry in entries if _broken(kind, entry.name)]
+        fault = f"broken: {', '.join(broken)}; `sslskel list {kind} --check` says why" if broken else ""
+        yield Finding(kind, f"{len(entries)} found", fault)
+
+
+def _broken(kind: str, name: str) -> bool:
+    try:
+        REGISTRIES[kind].get(name)
+    except SslskelError:
+        return True
+    return False
+
+
+def self_test() -> Iterator[Finding]:
+    """Try what a run needs, on every device: the value of each finding is how long it took."""
+    tests: list[tuple[str, Callable[[], None]]] = [
+        ("a dataset is written, read and verified", _try_store),
+        ("a checkpoint is written, read and a flipped bit is found", _try_checkpoint),
+        ("a method trains", _try_method),
+        ("a protocol tells what is known from what is not", _try_protocol),
+        *((f"{device} computes", _on_device(device)) for device in available_devices() if device != "cuda"),
+    ]
+    for name, attempt in tests:
+        start, fault = time.perf_counter(), ""
+        try:
+            attempt()
+        except (SslskelError, OSError, RuntimeError) as found:
+            fault = str(found).splitlines()[0]
+        yield Finding(name, f"{time.perf_counter() - start:.1f} s", fault)
+
+
+def _try_store() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        info = dataset_info()
+        fingerprint = write_dataset(Path(folder) / "set", info, make_clips(info, 8))
+        dataset = open_dataset(Path(folder) / "set")
+        dataset.verify()
+        if dataset.fingerprint != fingerprint:
+            raise RunError("the dataset read is not the one written")
+
+
+def _try_checkpoint() -> None:
+    weights = {"weight": torch.arange(1000, dtype=torch.float32)}
+    with tempfile.TemporaryDirectory() as folder:
+        step = save_checkpoint(Path(folder), 1, weights, {}, {"meta": {}}, keep=1)
+        if fault_of(step) is not None or not torch.equal(load_weights(step)["weight"], weights["weight"]):
+            raise RunError("the checkpoint read is not the one written")
+        content = bytearray((step / "model.safetensors").read_bytes())
+        content[-1] ^= 1
+        (step / "model.safetensors").write_bytes(content)
+        if fault_of(step) is None:
+            raise RunError("a flipped bit was not found")
+
+
+def _try_method() -> None:
+    _passed(check_method("mamp", only={"loss_is_finite", "loss_falls", "weights_come_back"}))
+
+
+def _try_protocol() -> None:
+    _passed(check_protocol("knn", only={"leaked_labels_score_full", "random_features_score_at_chance"}))
+
+
+def _passed(results: object) -> None:
+    failed = [f"{result.name}: {result.detail}" for result in results if result.failed]  # type: ignore[attr-defined]
+    if failed:
+        raise RunError("; ".join(failed))
+
+
+def _on_device(name: str) -> Callable[[], None]:
+    """A matrix product against float64; the bound leaves room for TF32, which training switches off."""
+
+    def attempt() -> None:
+        random = torch.Generator().manual_seed(0)
+        left, right = torch.randn(256, 256, generator=random), torch.randn(256, 256, generator=random)
+        found = (left.to(name) @ right.to(name)).cpu().double()
+        error = float((found - left.double() @ right.double()).abs().max())
+        if not error < 0.2:
+            raise RunError(f"a matrix product is off by {error:.2g}")
+
+    return attempt
