@@ -6,11 +6,12 @@ and its content policy lets it load nothing. Libraries are inlined with their li
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.board import Board, Column, Row
@@ -26,10 +27,9 @@ UNDER_ALL = -1.0
 
 def html_text(board: Board) -> str:
     """The page; a pure function of the board."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     facts, shared = facts_of(board) if board.rows else ((), "")
     results = list(_results(board))
-    page = environment.from_string(_asset("board.html.j2")).render(
+    page = _template().render(
         title=_title(board),
         legend=legend(board),
         shared=shared,
@@ -55,6 +55,14 @@ def html_text(board: Board) -> str:
     return page + "\n"
 
 
+@functools.cache
+def _template() -> Template:
+    """Compiling it takes longer than rendering a page."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_asset("board.html.j2"))
+
+
+@functools.cache
 def _asset(name: str) -> str:
     return (files("sslskel.leaderboard.page") / name).read_text(encoding="utf-8")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,11 +126,12 @@ def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
     page = opened(browser, board_of(12), tmp_path)
     header = page.find_elements("css selector", "#long thead th")[7]
     header.click()
+    eventually(page, lambda: header.get_attribute("aria-sort") == "ascending")
     once = [float(text) for text in column(page, "long", 7)]
     assert once == sorted(once)
-    assert header.get_attribute("aria-sort") == "ascending"
     page.execute_script("(arguments[0].querySelector('[tabindex]') || arguments[0]).focus()", header)
     page.switch_to.active_element.send_keys(keys.ENTER)
+    eventually(page, lambda: header.get_attribute("aria-sort") == "descending")
     assert [float(text) for text in column(page, "long", 7)] == sorted(once, reverse=True)
     choose(page, 1, "knn top1")
     assert set(column(page, "long", 1)) == {"knn top1"}
@@ -138,6 +140,11 @@ def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
     assert column(page, "long", 3) == ["method_003"]
     page.find_element("css selector", "#filters button").click()
     assert page.find_element("id", "shown").text == "24 of 24 shown"
+
+
+def eventually(page: Any, holds: Callable[[], bool]) -> None:
+    """The page sorts a moment after the click, so that it can show that it is busy."""
+    importlib.import_module("selenium.webdriver.support.wait").WebDriverWait(page, 10).until(lambda _: holds())
 
 
 def choose(page: Any, at: int, text: str) -> None:
