@@ -140,7 +140,8 @@ def _run_name(record: Record) -> str:
 
 def _run(record: Record) -> dict[str, Any]:
     scores = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.scores.items()))
-    costs = ", ".join(f"{name} {value:,.1f}" for name, value in sorted(record.cost.items()) if value is not None)
+    # A later version may keep costs that are no number; they are in the record, not here.
+    costs = ", ".join(f"{k} {v:,.1f}" for k, v in sorted(record.cost.items()) if isinstance(v, int | float))
     counts = ", ".join(f"{name} {value:,}" for name, value in sorted(record.counts.items()))
     facts = {
         "record": record.identity,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import random
 import time
@@ -331,15 +332,13 @@ def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def test_whatever_a_record_holds_it_is_refused_or_shown() -> None:
-    draw, shown, refused = random.Random(0), 0, 0
-    paths = [path for path in places(STORED) if path]
-    for _ in range(2000):
+    shown, refused = 0, 0
+    for (*parents, last), odd in itertools.product((path for path in places(STORED) if path), ODD):
         content = copy.deepcopy(STORED)
-        *parents, last = draw.choice(paths)
         part = content
         for parent in parents:
             part = part[parent]
-        part[last] = draw.choice(ODD)
+        part[last] = odd
         try:
             record = parse_record(json.dumps(content))
         except RecordError:
@@ -357,11 +356,11 @@ def test_two_thousand_records_take_seconds() -> None:
         made(f"method_{i % 40}", (i % 97) / 97, i % 5, ("linear", "knn")[i // 5 % 2], config__method__tau=i // 200)
         for i in range(2000)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     board = build(records)
     for form in RENDERERS:
         render(board, form)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert len(board.rows) > 100
 
 
