@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import platform
 import shlex
 import subprocess
@@ -25,6 +26,8 @@ from sslskel.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 from sslskel.stages import Judged, parameter_count, weights_digest
 
+COMMAND = "SSLSKEL_COMMAND"
+"""Environment variable in which a command that starts others tells them what was typed."""
 PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 
 
@@ -55,7 +58,7 @@ def code_version() -> dict[str, Any]:
 
 def command_line() -> str:
     """The command that runs, as typed."""
-    return shlex.join(["sslskel", *sys.argv[1:]])
+    return os.environ.get(COMMAND) or shlex.join(["sslskel", *sys.argv[1:]])
 
 
 def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", default="synthetic", help="benchmark or comma list (default: synthetic)")
     parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="list the cells with estimated hours and disk")
+    parser.add_argument(
+        "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
+    )
     add_run_flags(parser)
 
 
@@ -34,11 +37,17 @@ def run(options: argparse.Namespace) -> int:
         return _dry_run(chosen, options)
     from sslskel.distributed import is_first
     from sslskel.engine.progress import Reporter
-    from sslskel.harness import bench
     from sslskel.leaderboard import print_board
 
     with Reporter() as reporter:
-        result = bench(*chosen, **grid_arguments(options), say=reporter.say, advance=reporter.advance)
+        if options.jobs is None:
+            from sslskel.harness import bench
+
+            result = bench(*chosen, **grid_arguments(options), say=reporter.say, advance=reporter.advance)
+        else:
+            from sslskel.jobs import bench_in_jobs
+
+            result = bench_in_jobs(*chosen, jobs=options.jobs, **grid_arguments(options), say=reporter.say)
     if not is_first():
         return 1 if result.failures else 0
     print_board(result.board)

@@ -1,0 +1,235 @@
+"""Runs a grid's pretrainings side by side on one machine, each in a process of its own.
+
+A job is one method, benchmark and seed with all its protocols: what shares an encoder stays
+together. Jobs are ordinary ``sslskel bench`` commands on the same results folder, so a job
+that is killed is continued by giving the command again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sslskel.cell import Cell, grid
+from sslskel.compose import option_names
+from sslskel.data.prepare import open_benchmark
+from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
+from sslskel.errors import RunError, UsageError
+from sslskel.harness import BenchResult, check_buildable, init_digest
+from sslskel.leaderboard import build
+from sslskel.leaderboard.folder import board_of
+from sslskel.recording import COMMAND, command_line
+from sslskel.registry import BENCHMARKS
+from sslskel.results.store import ResultStore
+from sslskel.stages import silent
+
+POLL_SECONDS = 0.2
+TELL_SECONDS = 20.0
+"""How often the last word of each running job is passed on."""
+PATIENCE_SECONDS = 60.0
+"""How long jobs may take to end themselves once the command is interrupted."""
+
+
+@dataclass
+class Job:
+    """One pretraining and what is judged of it."""
+
+    cells: list[Cell]
+    title: str
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    output: IO[bytes] | None = None
+    device: int = 0
+
+
+def bench_in_jobs(
+    methods: Sequence[str],
+    protocols: Sequence[str] = ("linear",),
+    benchmarks: Sequence[str] = ("synthetic",),
+    seeds: Sequence[int] = (0,),
+    *,
+    jobs: int,
+    output: Path | str = "runs",
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    init: Path | str | None = None,
+    say: Callable[[str], None] = silent,
+) -> BenchResult:
+    """As :func:`sslskel.bench`, with up to ``jobs`` pretrainings at a time.
+
+    The cores are shared out among the jobs, and each gets one of several GPUs in turn. What a
+    job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
+    cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
+    """
+    if jobs < 1:
+        raise UsageError(f"--jobs is {jobs}; it must be at least 1")
+    output = Path(output)
+    start = None if init is None else Path(init)
+    cells = grid(
+        methods,
+        protocols,
+        benchmarks,
+        seeds,
+        split=split,
+        backbone=backbone,
+        preset=preset,
+        overrides=overrides,
+        init=init_digest(start),
+    )
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
+    for cell in {(c.method, c.benchmark, c.protocol): c for c in cells}.values():
+        check_buildable(cell, datasets[cell.benchmark])
+    store = ResultStore(output)
+    due = [cell for cell in cells if not store.has(cell.identity(datasets[cell.benchmark]))]
+    result = BenchResult(build([]), ran=len(due), reused=len(cells) - len(due))
+    queue = _jobs(due, output)
+    if queue:
+        flags = [
+            flag for name, value in (("--split", split), ("--init", start)) if value for flag in (name, str(value))
+        ]
+        result.failures = _Floor(queue, jobs, output, [*flags, *overrides], say).run()
+    result.records = [store.read(i) for cell in cells if store.has(i := cell.identity(datasets[cell.benchmark]))]
+    result.ran -= len(cells) - len(result.records)
+    if (output / "records").is_dir():
+        result.board = board_of(output, benchmarks, say)
+    return result
+
+
+def _jobs(cells: Sequence[Cell], output: Path) -> list[Job]:
+    grouped: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in cells:
+        grouped.setdefault((cell.method, cell.benchmark, cell.seed), []).append(cell)
+    jobs = []
+    for (method, benchmark, seed), group in grouped.items():
+        name = f"{method}-{benchmark}-{group[0].split}-s{seed}"
+        jobs.append(
+            Job(group, f"{method} on {benchmark}/{group[0].split}, seed {seed}", output / "logs" / f"{name}.log")
+        )
+    return jobs
+
+
+class _Floor:
+    """Where jobs wait, run and end."""
+
+    def __init__(
+        self, queue: Sequence[Job], slots: int, output: Path, flags: Sequence[str], say: Callable[[str], None]
+    ) -> None:
+        self.queue, self.slots, self.output, self.flags, self.say = list(queue), slots, output, flags, say
+        self.running: list[Job] = []
+        self.failures: list[str] = []
+        self.total, self.ended = len(queue), 0
+        self.told = time.monotonic()
+
+    def run(self) -> list[str]:
+        """One sentence per job that failed, when all have ended."""
+        with StopWish() as wish:
+            try:
+                while self.queue or self.running:
+                    while self.queue and len(self.running) < self.slots and not wish.code:
+                        self._start(self.queue.pop(0))
+                    if wish.code:
+                        self._stop(wish.code)
+                    self._collect()
+                    self._tell()
+                    time.sleep(POLL_SECONDS)
+            finally:
+                for job in self.running:
+                    assert job.process is not None
+                    job.process.kill()
+        return self.failures
+
+    def _start(self, job: Job) -> None:
+        taken = {other.device for other in self.running}
+        job.device = next(slot for slot in range(self.slots) if slot not in taken)
+        try:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            job.output = job.log.open("wb")
+            job.process = subprocess.Popen(
+                self._command(job),
+                stdin=subprocess.DEVNULL,
+                stdout=job.output,
+                stderr=subprocess.STDOUT,
+                env=self._environment(job.device),
+                # Ctrl-C is passed on by this process, once, and not by the terminal too.
+                start_new_session=True,
+            )
+        except OSError as fault:
+            raise RunError(f"{job.title} could not be started: {fault}") from fault
+        self.running.append(job)
+        self.say(f"[{self.ended + len(self.running)}/{self.total}] {job.title}: started, see {job.log}")
+
+    def _command(self, job: Job) -> list[str]:
+        cell = job.cells[0]
+        protocols = list(dict.fromkeys(one.protocol for one in job.cells if one.protocol is not None))
+        known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
+        return [
+            *(sys.executable, "-m", "sslskel", "bench", "--method", cell.method, "--protocol", ",".join(protocols)),
+            *("--benchmark", cell.benchmark, "--seeds", f"{cell.seed},", "--output", str(self.output)),
+            *("--backbone", cell.backbone, "--preset", cell.preset),
+            # An option that other methods of the grid have means nothing to this one.
+            *(flag for flag in self.flags if "=" not in flag or flag.partition("=")[0] in known),
+        ]
+
+    def _environment(self, slot: int) -> Mapping[str, str]:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        environment = {**os.environ, COMMAND: command_line()}
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // self.slots)))
+        gpus = _visible_gpus()
+        if len(gpus) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+        return environment
+
+    def _collect(self) -> None:
+        for job in [job for job in self.running if job.process is not None and job.process.poll() is not None]:
+            assert job.process is not None
+            assert job.output is not None
+            job.output.close()
+            self.running.remove(job)
+            self.ended += 1
+            code = job.process.returncode
+            if code == 0:
+                self.say(f"[{self.ended}/{self.total}] {job.title}: done")
+            elif code not in (INTERRUPTED, PREEMPTED):
+                self.failures.append(f"{job.title} ended with code {code}: {_last_line(job.log)} (see {job.log})")
+                self.say(f"[{self.ended}/{self.total}] {self.failures[-1]}")
+
+    def _tell(self) -> None:
+        if time.monotonic() - self.told >= TELL_SECONDS:
+            self.told = time.monotonic()
+            for job in self.running:
+                self.say(f"  {job.title}: {_last_line(job.log).strip()}")
+
+    def _stop(self, code: int) -> None:
+        """Let every job write its checkpoint, then end as the signal asks."""
+        number = signal.SIGINT if code == INTERRUPTED else signal.SIGTERM
+        for job in self.running:
+            assert job.process is not None
+            job.process.send_signal(number)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self.running and time.monotonic() < until:
+            self._collect()
+            time.sleep(POLL_SECONDS)
+        raise interrupted(code, f"{len(self.queue)} jobs were not begun")
+
+
+def _visible_gpus() -> list[str]:
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("sslskel: ") if lines else "it said nothing"

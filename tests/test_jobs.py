@@ -1,0 +1,71 @@
+"""Pretrainings side by side give the records of one after the other, and one that fails or is stopped loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sslskel.errors import UsageError
+from sslskel.harness import bench
+from sslskel.jobs import bench_in_jobs
+from sslskel.results.store import ResultStore
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_jobs_make_the_records_of_a_plain_run(tiny: str, tmp_path: Path) -> None:
+    """Options that only one method of the grid has are given to that one alone."""
+    grid = (["mamp", "random_init"], ["knn"], [tiny], [0])
+    plain = bench(*grid, output=tmp_path / "plain", overrides=["method.tau=0.5", "train.epochs=1"])
+    jobs = bench_in_jobs(*grid, jobs=2, output=tmp_path / "jobs", overrides=["method.tau=0.5", "train.epochs=1"])
+    assert (jobs.ran, jobs.reused, jobs.failures) == (2, 0, [])
+    assert [record.identity for record in jobs.records] == [record.identity for record in plain.records]
+    for mine, theirs in zip(jobs.records, plain.records, strict=True):
+        assert mine.scores == theirs.scores
+        assert mine.weights_sha256 == theirs.weights_sha256
+    assert [row.label for row in jobs.board.rows] == [row.label for row in plain.board.rows]
+    again = bench_in_jobs(*grid, jobs=2, output=tmp_path / "jobs", overrides=["method.tau=0.5", "train.epochs=1"])
+    assert (again.ran, again.reused) == (0, 2)
+
+
+def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    options = {"output": tmp_path / "runs", "overrides": ["train.lr=1e30"], "say": said.append}
+    found = bench_in_jobs(["mamp", "random_init"], ["knn"], [tiny], [0], jobs=1, **options)  # type: ignore[arg-type]
+    [failure] = found.failures
+    assert failure.startswith(f"mamp on {tiny}/xsub, seed 0 ended with code 1: ")
+    assert "finite" in failure
+    assert [record.method["name"] for record in found.records] == ["random_init"]
+    assert (found.ran, found.reused) == (1, 0)
+    assert failure in " ".join(said)
+
+
+def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -> None:
+    """SIGTERM reaches every job, which writes its checkpoint; exit code 75 asks a scheduler to queue again."""
+    command = [sys.executable, "-m", "sslskel", "bench", "--method", "mamp,skeletonmae", "--protocol", "knn"]
+    command += ["--benchmark", "tiny", "--output", "runs", "--jobs", "2", "train.epochs=2000"]
+    with subprocess.Popen(command, cwd=tmp_path, env=command_env, stderr=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("runs/pretrain/*/metrics.jsonl"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(run.pid, signal.SIGTERM)
+        _, text = run.communicate(timeout=90)
+    assert run.returncode == 75, text
+    assert "the same command continues" in text
+    assert len({found.parent for found in tmp_path.glob("runs/pretrain/*/step-*")}) == 2
+    assert ResultStore(tmp_path / "runs").read_all() == ([], [])
+
+
+def test_no_jobs_is_a_usage_error(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--jobs is 0"):
+        bench_in_jobs(["mamp"], ["knn"], [tiny], [0], jobs=0, output=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
