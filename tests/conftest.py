@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from sslskel.cli import main
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 PLUGINS = Path(__file__).resolve().parent / "plugins"
@@ -51,8 +55,8 @@ def command_env(data_folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def sslskel(command_env: dict[str, str], tmp_path: Path) -> Command:
-    """Run the installed command in an empty folder: ``sslskel("list", "methods")``."""
+def command(command_env: dict[str, str], tmp_path: Path) -> Command:
+    """Run the installed command in a process of its own, in an empty folder: ``command("list", "methods")``."""
 
     def run(*words: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -63,5 +67,25 @@ def sslskel(command_env: dict[str, str], tmp_path: Path) -> Command:
             text=True,
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture
+def sslskel(command_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The same in this process, which has loaded torch already; whatever is not the command's own error is raised."""
+
+    def run(*words: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(cwd)
+            patch.setattr(sys, "argv", ["sslskel", *words])
+            for name, value in {**command_env, **env}.items():
+                patch.setenv(name, value)
+            try:
+                code = main(words)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     return run

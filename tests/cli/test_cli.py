@@ -78,10 +78,25 @@ def test_user_errors_are_one_sentence_and_leave_nothing(sslskel, tmp_path: Path,
     assert not list(tmp_path.iterdir())
 
 
-def test_bench_pretrains_evaluates_records_ranks_and_reuses(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list", "methods"), 0),
+        (("bench", "--method", "mampp"), 2),
+        (("bench", "--method", "mamp", "--benchmark", "tiny", "train.lr=1e30", "train.min_lr=1e30"), 1),
+    ],
+)
+def test_the_process_ends_with_the_command_s_code(command, words: tuple[str, ...], code: int) -> None:  # type: ignore[no-untyped-def]
+    found = command(*words)
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    assert bool(found.stdout) == (code != 2)
+
+
+def test_bench_pretrains_evaluates_records_ranks_and_reuses(command, sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     words = ("bench", "--method", "mamp,random_init,raw_features", "--protocol", "linear,knn", "--benchmark", "tiny",
              "--seeds", "2", "--output", "out", "--device", "cpu")  # fmt: skip
-    first = sslskel(*words)
+    first = command(*words)
     assert first.returncode == 0, first.stderr
     assert "12 cells run, 0 already there" in first.stdout
     records = sorted((tmp_path / "out" / "records").glob("*.json"))
