@@ -87,6 +87,11 @@ class Outcome:
     """(R,) which random subset or episode; None means 0."""
     epoch: npt.NDArray[np.int64] | None = None
     """(R,) training epoch of the head, 1-based; None means the reported one."""
+    by_epoch: npt.NDArray[np.int64] | None = None
+    """(E, R) class predicted for each row after each epoch: from it the harness alone computes the best
+    test epoch, for comparison with published code. None where a protocol has no epochs or was not asked."""
+    kept: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON."""
     item: npt.NDArray[np.int64] | None = None

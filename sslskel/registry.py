@@ -229,7 +229,9 @@ METHODS: Registry[Any] = Registry(
     "method", "sslskel.methods", "sslskel.method:PretextMethod", presets="sslskel.configs.method"
 )
 BACKBONES: Registry[Any] = Registry("backbone", "sslskel.backbones", "sslskel.backbone:Backbone")
-PROTOCOLS: Registry[Any] = Registry("protocol", "sslskel.protocols", "sslskel.protocol:EvaluationProtocol")
+PROTOCOLS: Registry[Any] = Registry(
+    "protocol", "sslskel.protocols", "sslskel.protocol:EvaluationProtocol", presets="sslskel.configs.protocol"
+)
 BENCHMARKS: Registry[Any] = Registry(
     "benchmark", "sslskel.benchmarks", "sslskel.benchmark:Benchmark", instance="BENCHMARK"
 )

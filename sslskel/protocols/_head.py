@@ -1,4 +1,4 @@
-"""The linear head of the released MAMP probe: its weights, its step, its batches.
+"""A linear head as in released probes: its weights, its step, its batches.
 
 Encoders and clips are not known here: a head sees features and labels only.
 """
@@ -18,18 +18,28 @@ from sslskel.noise import Noise
 class LinearHead(nn.Module):
     """BatchNorm without scale and shift (eps 1e-6), then one linear layer: (N, D) -> (N, num_classes).
 
-    The weight starts as a normal of s.d. 0.01, the bias at 0, both from ``noise`` alone.
-    The released code cuts that normal at +-2, 200 standard deviations away, which
-    these draws never reach. Its ``head.fc.0`` and ``head.fc.1`` are ``norm`` and ``fc`` here.
+    The weight starts as a normal of s.d. ``std``, the bias at 0, both from ``noise`` alone.
+    Released MAMP cuts that normal at +-2, 200 standard deviations away, which these draws
+    never reach. Its ``head.fc.0`` and ``head.fc.1`` are ``norm`` and ``fc`` here. Heads of
+    the contrastive family have no normalisation (``norm=False``).
     """
 
-    def __init__(self, dim: int, num_classes: int, noise: Noise, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        noise: Noise,
+        dtype: torch.dtype = torch.float32,
+        *,
+        norm: bool = True,
+        std: float = 0.01,
+    ) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(dim, affine=False, eps=1e-6, dtype=dtype)
+        self.norm = nn.BatchNorm1d(dim, affine=False, eps=1e-6, dtype=dtype) if norm else nn.Identity()
         # A linear layer built the usual way would draw from the global generator.
         self.fc: nn.Linear = nn.utils.skip_init(nn.Linear, dim, num_classes, dtype=dtype)  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            self.fc.weight.copy_(0.01 * noise.normal("head weight", (num_classes, dim), "batch", dtype))
+            self.fc.weight.copy_(std * noise.normal("head weight", (num_classes, dim), "batch", dtype))
             self.fc.bias.zero_()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -41,6 +51,11 @@ class LinearHead(nn.Module):
 def cosine_rate(base: float, step: int, steps: int) -> float:
     """Learning rate of a step: half a cosine from ``base`` at step 0 to 0 at step ``steps``."""
     return base * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def step_rate(base: float, epoch: int, milestones: Sequence[int], decay: float) -> float:
+    """Learning rate of an epoch (from 0): ``base`` times ``decay`` for every milestone that is reached."""
+    return base * decay ** sum(epoch >= milestone for milestone in milestones)
 
 
 def mini_batches(order: Tensor, size: int) -> list[Tensor]:
@@ -77,4 +92,4 @@ def fit_epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += loss.detach() * len(rows)
-    return total / len(features)
+    return total / sum(map(len, batches))

@@ -1,0 +1,205 @@
+"""Linear heads while they are trained: one per stream and learning rate, all on the same features.
+
+What is asked for is ``linear.py``'s business; a single head and its step are in ``_head.py``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sslskel.backbone import Encoder
+from sslskel.config import Schedule
+from sslskel.errors import RunError
+from sslskel.noise import Noise, stable_id
+from sslskel.protocol import ClipSet, ProtocolRun
+from sslskel.protocols._choice import Selection
+from sslskel.protocols._features import View, clip_features, feature_dtype
+from sslskel.protocols._head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
+
+if TYPE_CHECKING:
+    from sslskel.protocols.linear import LinearConfig
+
+Heads = Mapping[str, LinearHead]
+
+
+@torch.no_grad()
+def mean_logits(heads: Heads, features: Mapping[str, Tensor]) -> Tensor:
+    """Logits of every stream's head in eval mode, averaged over streams: (n, num_classes)."""
+    return torch.stack([head.eval()(features[stream]) for stream, head in heads.items()]).mean(0)
+
+
+@dataclass
+class Contender:
+    """A head per stream at one learning rate, trained on some of the clips."""
+
+    rate: float
+    rows: Tensor
+    """(n,) positions among the training clips."""
+    heads: dict[str, LinearHead]
+    optimisers: dict[str, torch.optim.Optimizer]
+    diverged: str = ""
+    """The stream whose loss was the first not to be finite."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What training ended with."""
+
+    heads: Heads
+    epoch: int
+    rate: float
+    accuracy: float | None
+    """On the held-out clips; None where nothing was chosen."""
+    by_epoch: npt.NDArray[np.int64] | None
+    """(E, n) classes predicted for the test clips after each epoch, where a report asks for them."""
+
+
+class LinearTraining:
+    """The heads of one evaluation, on clips whose features are encoded once an epoch, or kept.
+
+    ``fit`` are positions of the clips without the held-out ones, where a rate is to be chosen
+    on those: every rate then has two heads, one that never sees them and is asked, and one
+    trained on all clips, which is reported.
+    """
+
+    def __init__(
+        self,
+        config: LinearConfig,
+        encoders: Mapping[str, Encoder],
+        clips: ClipSet,
+        classes: int,
+        run: ProtocolRun,
+        fit: Tensor | None = None,
+    ) -> None:
+        self.config, self.encoders, self.clips, self.of_run = config, encoders, clips, run
+        self.classes, self.labels = classes, clips.labels.to(run.device)
+        every, rates = torch.arange(len(clips)), config.rates or [config.lr]
+        self.reported = [self._contender(rate, every) for rate in rates]
+        self.asked = self.reported if fit is None else [self._contender(rate, fit) for rate in rates]
+        self._kept: dict[int, dict[str, Tensor]] = {}
+
+    def noise(self, epoch: int, *site: str) -> Noise:
+        """Draws of an epoch (1-based; 0 for what is drawn once), none shared with pretraining."""
+        return Noise(stable_id("linear", str(self.of_run.seed), *site), epoch)
+
+    def encode(self, clips: ClipSet, view: View, draw: int, progress: str = "") -> dict[str, Tensor]:
+        """Features of these clips per stream; ``draw`` numbers the augmented views."""
+        noise = self.noise(draw, "view")
+        return clip_features(self.encoders, clips, view, noise, self.config.encode_batch, self.of_run, progress)
+
+    def run(self, held: ClipSet | None, test: Mapping[str, Tensor] | None) -> Chosen:
+        """Train all epochs and choose a rate and an epoch by accuracy on ``held``, if there is any.
+
+        Of equals the first is taken. ``test`` are features of the test part where predictions
+        of every epoch are reported. Raises ``RunError`` where every head diverged.
+        """
+        features = None if held is None else self.encode(held, "test", 0, "encode validation")
+        labels = None if held is None else held.labels.to(self.of_run.device)
+        best: tuple[float, int, int, Heads] | None = None
+        epochs, seen = self.config.epochs, _Predictions(len(self.reported))
+        for epoch in range(1, epochs + 1):
+            self._epoch(epoch)
+            due = epoch == epochs or self.config.selection is Selection.validation
+            if features is not None and labels is not None and due:
+                for at, accuracy in self._accuracies(features, labels):
+                    if best is None or accuracy > best[0]:
+                        best = accuracy, at, epoch, copy.deepcopy(self.reported[at].heads)
+            if test is not None:
+                seen.add(self.reported, test)
+            self.of_run.advance("linear head, epoch", epoch, epochs)
+        shown = None if test is None else seen
+        if best is None:
+            return Chosen(self.reported[0].heads, epochs, self.reported[0].rate, None, shown and shown.of(0))
+        accuracy, at, epoch, heads = best
+        return Chosen(heads, epoch, self.reported[at].rate, accuracy, shown and shown.of(at))
+
+    def _contender(self, rate: float, rows: Tensor) -> Contender:
+        config, run = self.config, self.of_run
+        heads, optimisers = {}, {}
+        for stream, encoder in self.encoders.items():
+            head = LinearHead(
+                encoder.dim,
+                self.classes,
+                self.noise(0, stream),
+                feature_dtype(run),
+                norm=config.norm,
+                std=config.init_std,
+            ).to(run.device)
+            heads[stream] = head
+            optimisers[stream] = torch.optim.SGD(
+                head.parameters(), rate, momentum=config.momentum, weight_decay=config.weight_decay
+            )
+        return Contender(rate, rows, heads, optimisers)
+
+    def _accuracies(self, features: Mapping[str, Tensor], labels: Tensor) -> list[tuple[int, float]]:
+        """Place and accuracy of every rate whose heads have not diverged."""
+        sound = [
+            at
+            for at, (asked, shown) in enumerate(zip(self.asked, self.reported, strict=True))
+            if not asked.diverged and not shown.diverged
+        ]
+        right = [mean_logits(self.asked[at].heads, features).argmax(1) == labels for at in sound]
+        return [(at, float(found.double().mean())) for at, found in zip(sound, right, strict=True)]
+
+    def _training_features(self, epoch: int) -> dict[str, Tensor]:
+        """Features for an epoch; those that a later epoch sees again are kept."""
+        if self.config.augment and not self.config.views:
+            return self.encode(self.clips, "train", epoch)
+        draw = 1 + (epoch - 1) % self.config.views if self.config.augment else 0
+        if draw not in self._kept:
+            self._kept[draw] = self.encode(self.clips, "train" if self.config.augment else "test", draw)
+        return self._kept[draw]
+
+    def _epoch(self, epoch: int) -> None:
+        """One epoch of every head; raises ``RunError`` where none of them has a finite loss any more."""
+        features = self._training_features(epoch)
+        sets = self.reported if self.asked is self.reported else [*self.reported, *self.asked]
+        for contender in sets:
+            if not contender.diverged:
+                self._train(contender, epoch, features)
+        if all(contender.diverged for contender in self.reported):
+            stream, option = self.reported[0].diverged, "protocol.rates" if self.config.rates else "protocol.lr"
+            raise RunError(f"the linear head of stream '{stream}' diverged in epoch {epoch}; lower {option}")
+
+    def _train(self, contender: Contender, epoch: int, features: Mapping[str, Tensor]) -> None:
+        config = self.config
+        order = self.noise(epoch, "order").permutation("order", len(contender.rows), per="batch")
+        batches = mini_batches(contender.rows[order].to(self.of_run.device), config.batch_size)
+        rates = self._rates(contender.rate, epoch, len(batches))
+        for stream, head in contender.heads.items():
+            loss = fit_epoch(head, contender.optimisers[stream], features[stream], self.labels, batches, rates)
+            if not torch.isfinite(loss):
+                contender.diverged = contender.diverged or stream
+
+    def _rates(self, base: float, epoch: int, steps: int) -> list[float]:
+        """The learning rate of every step of an epoch."""
+        config = self.config
+        if config.schedule is Schedule.cosine:
+            done = (epoch - 1) * steps
+            return [cosine_rate(base, done + at, config.epochs * steps) for at in range(steps)]
+        milestones: Sequence[int] = config.milestones if config.schedule is Schedule.step else ()
+        return [step_rate(base, epoch - 1, milestones, config.decay)] * steps
+
+
+class _Predictions:
+    """Predicted test classes of every contender and epoch, small enough to keep them all."""
+
+    def __init__(self, contenders: int) -> None:
+        self._rows: list[list[Tensor]] = [[] for _ in range(contenders)]
+
+    def add(self, contenders: Sequence[Contender], features: Mapping[str, Tensor]) -> None:
+        for rows, contender in zip(self._rows, contenders, strict=True):
+            rows.append(mean_logits(contender.heads, features).argmax(1).to("cpu", torch.int16))
+
+    def of(self, contender: int) -> npt.NDArray[np.int64]:
+        """(E, n)."""
+        found: npt.NDArray[np.int64] = torch.stack(self._rows[contender]).long().numpy()
+        return found
