@@ -49,6 +49,17 @@ class Backbone(nn.Module, ABC):
     def bind(self, noise: Noise) -> None:
         """Where draws of the next training passes come from (drop path); most backbones need none."""
 
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Every weight once, in stages from input to output, for learning rates that decay with depth.
+
+        One stage unless a backbone says more.
+        """
+        return [list(self.parameters())]
+
+    def set_drop_path(self, rate: float) -> bool:
+        """Skip residual branches of training passes with up to this chance; False where there are none to skip."""
+        return False
+
 
 @runtime_checkable
 class TokenBackbone(Protocol):
@@ -101,6 +112,17 @@ class Encoder(nn.Module):
         """All features: (N, M, T', V', D), those of the empty body where a person is missing."""
         raise NotImplementedError
 
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Every weight once, in stages from input to output; one stage unless a subclass says more."""
+        return [list(self.parameters())]
+
+    def set_drop_path(self, rate: float) -> bool:
+        """As :meth:`Backbone.set_drop_path`; False where there is nothing to skip."""
+        return False
+
+    def bind(self, batch: Batch, noise: Noise) -> None:
+        """Draw what the next training pass needs, over this batch, from ``noise``; most encoders need nothing."""
+
     def forward(self, dense: Tensor) -> Tensor:
         """(N, C, T, V, M) with zeros for missing persons -> (N, D)."""
         return self.clip(Batch.from_dense(dense))
@@ -132,13 +154,37 @@ class PooledEncoder(Encoder):
         self.empty_bodies: EmptyBodies = empty_bodies
         self.prepare = prepare
 
+    def layers(self) -> list[list[nn.Parameter]]:
+        """The backbone's."""
+        return self.backbone.layers()
+
+    def set_drop_path(self, rate: float) -> bool:
+        """The backbone's."""
+        return self.backbone.set_drop_path(rate)
+
+    def bind(self, batch: Batch, noise: Noise) -> None:
+        """Bind the backbone to the rows that it will see: clips, or persons and the empty body after them."""
+        count, clips = batch.num_clips, torch.arange(batch.num_clips, device=batch.key.device)
+        if self.backbone.joins_persons:
+            batch = batch._replace(owner=clips, slot=torch.zeros_like(clips))
+        elif self._misses_persons(batch, self.spec.persons):
+            batch = batch._replace(
+                owner=torch.cat([batch.owner, clips.new_full((1,), count)]),
+                slot=torch.cat([batch.slot, clips.new_zeros(1)]),
+                key=torch.cat([batch.key, batch.key.new_zeros(1)]),
+            )
+        self.backbone.bind(noise.on(batch))
+
+    def _misses_persons(self, batch: Batch, persons: int) -> bool:
+        """Whether a pass over this batch computes the empty body too."""
+        return self.empty_bodies == "reference" and batch.num_clips * persons > batch.tracks.shape[0]
+
     def _features(self, batch: Batch, persons: int) -> tuple[Tensor, Tensor | None]:
         """Features of the present rows (P, T', V', D), and of the empty body (T', V', D) if any is missing."""
         if self.backbone.joins_persons:
             return self.backbone(self.prepare(batch.joined(self.spec.persons))), None
         tracks = batch.tracks
-        missing = batch.num_clips * persons > tracks.shape[0]
-        if self.empty_bodies == "reference" and missing:
+        if self._misses_persons(batch, persons):
             tracks = (
                 torch.cat([tracks, torch.zeros_like(tracks[:1])])
                 if len(tracks)

@@ -67,6 +67,9 @@ class ProtocolRun:
     """Enter it around encoder passes: mixed precision where the run asked for it."""
     advance: Callable[[str, int, int], None]
     """Report progress: (what, done, of)."""
+    fresh: Callable[[], Mapping[str, Encoder]] | None = None
+    """Builds the encoders anew, on the run's device, with weights that were never trained and are a function
+    of the run's seed; None where nobody knows how."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ class EvaluationProtocol(ABC):
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
     primary: ClassVar[str] = "top1"
     """Name of the score that ranks."""
+    learns_classes: ClassVar[bool] = True
+    """It tells the test clips' classes from what training clips show: a benchmark of one class, or a class
+    without a training clip, is refused. False where classes are not learnt, or not these."""
+    short: ClassVar[Mapping[str, Any]] = {}
+    """Options with which a contract check takes seconds and still learns a feature that tells the class."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

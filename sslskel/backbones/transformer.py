@@ -149,12 +149,23 @@ class Transformer(Backbone):
         )
         self.norm = nn.LayerNorm(config.dim)
         init_linears(self.blocks)
-        self.drop_rates = [config.drop_path * at / max(config.depth - 1, 1) for at in range(config.depth)]
+        self.set_drop_path(config.drop_path)
         self._noise: Noise | None = None
 
     def bind(self, noise: Noise) -> None:
         """Draw the drop path of the following training passes from this noise, bound to their batch."""
         self._noise = noise
+
+    def set_drop_path(self, rate: float) -> bool:
+        """Chance of skipping the last block's branches; earlier blocks rise to it linearly from 0."""
+        depth = len(self.blocks)
+        self.drop_rates = [rate * at / max(depth - 1, 1) for at in range(depth)]
+        return depth > 1
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Embedding and positions, every block, the final norm: the layers of the released layer decay."""
+        first = [*self.embed.parameters(), self.time_table, self.joint_table]
+        return [first, *(list(block.parameters()) for block in self.blocks), list(self.norm.parameters())]
 
     def tokens(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, L, D), positions added, time-major."""

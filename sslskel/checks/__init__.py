@@ -98,10 +98,12 @@ def check_backbone(
 def check_protocol(
     protocol: str | type[EvaluationProtocol], *, config: Any = None, only: Collection[str] | None = None
 ) -> list[CheckResult]:
-    """Check a protocol by name or class; ``config`` replaces its defaults with at most 20 epochs."""
+    """Check a protocol or protocol preset by name, or a class; ``config`` replaces its short configuration."""
     plugin: type[EvaluationProtocol] = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
     if config is None and _builds(plugin):
-        config = short_config(plugin)
+        preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
+        base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
+        config = short_config(plugin, base)
     return run_checks(ProtocolCase(plugin, config), _PROTOCOL, _expected(plugin), only)
 
 

@@ -6,9 +6,11 @@ Encoders here are tables: each clip's feature is written down, so that a right a
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -115,13 +117,15 @@ class ProtocolCase:
         own, truth = self.parts(dtype=dtype)
         protocol = self.plugin(config or self.config)
         encoders = {"joint": self.encoder(kind).to(dtype)}
-        outcome = protocol.evaluate(encoders, parts or own, run_of(dtype))
+        outcome = protocol.evaluate(encoders, parts or own, run_of(encoders, dtype))
         return outcome, protocol.score(outcome, truth)
 
 
-def run_of(dtype: torch.dtype = torch.float32) -> ProtocolRun:
+def run_of(encoders: Mapping[str, Encoder], dtype: torch.dtype = torch.float32) -> ProtocolRun:
     """A run on the CPU without mixed precision that reports to nobody."""
-    return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, lambda *_: None)
+    # Their only weights are an identity that nobody trained, so that a copy is as good as new.
+    fresh = functools.partial(copy.deepcopy, dict(encoders))
+    return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, lambda *_: None, fresh)
 
 
 def builds_from_defaults(case: ProtocolCase) -> None:
@@ -150,6 +154,9 @@ def scores_are_complete(case: ProtocolCase) -> None:
         raise AssertionError(f"info of the outcome is no JSON: {fault}") from fault
     odd = [name for name, rows in outcome.values.items() if len(rows) != len(outcome.keys)]
     expect(not odd, f"{', '.join(odd)} has another number of rows than keys")
+    epochs = outcome.by_epoch
+    whole = epochs is None or (epochs.ndim == 2 and epochs.shape[1] == len(outcome.keys))
+    expect(whole, "by_epoch is not one row per epoch with one class per prediction")
 
 
 def scoring_is_pure(case: ProtocolCase) -> None:
@@ -172,7 +179,7 @@ def leaves_the_encoder_as_found(case: ProtocolCase) -> None:
         encoder.linear.eval()
         modes = [module.training for module in encoder.modules()]
         before = {name: value.clone() for name, value in encoder.state_dict().items()}
-        case.plugin(case.config).evaluate({"joint": encoder}, parts, run_of())
+        case.plugin(case.config).evaluate({"joint": encoder}, parts, run_of({"joint": encoder}))
         if case.plugin.trains != "all":
             changed = [name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])]
             expect(not changed, f"it changed {', '.join(changed)} of a frozen encoder")
@@ -239,7 +246,8 @@ def takes_several_streams(case: ProtocolCase) -> None:
     """Two encoders at once give one prediction per clip and scores."""
     parts, truth = case.parts()
     protocol = case.plugin(case.config)
-    outcome = protocol.evaluate({"joint": case.encoder("usual"), "bone": case.encoder("leaking")}, parts, run_of())
+    encoders = {"joint": case.encoder("usual"), "bone": case.encoder("leaking")}
+    outcome = protocol.evaluate(encoders, parts, run_of(encoders))
     expect(case.plugin.primary in protocol.score(outcome, truth), "two streams give no primary score")
 
 
@@ -265,9 +273,12 @@ PROTOCOL_CHECKS = (
 )
 
 
-def short_config(plugin: type[EvaluationProtocol]) -> Any:
-    """The defaults with small heads and at most 20 epochs."""
-    config = small_config(plugin.Config)
+def short_config(plugin: type[EvaluationProtocol], base: Any = None) -> Any:
+    """``base`` (default: the defaults) with the plugin's ``short`` options, or small heads and at most 20 epochs."""
+    base = plugin.Config() if base is None else base
+    if plugin.short:
+        return dataclasses.replace(base, **plugin.short)
+    config = small_config(plugin.Config, base)
     if isinstance(getattr(config, "epochs", None), int):
         config = dataclasses.replace(config, epochs=min(config.epochs, 20))
     return config

@@ -44,7 +44,7 @@ class Contender:
     rows: Tensor
     """(n,) positions among the training clips."""
     heads: dict[str, LinearHead]
-    optimisers: dict[str, torch.optim.Optimizer]
+    optimisers: dict[str, torch.optim.SGD]
     diverged: str = ""
     """The stream whose loss was the first not to be finite."""
 
@@ -115,11 +115,11 @@ class LinearTraining:
             if test is not None:
                 seen.add(self.reported, test)
             self.of_run.advance("linear head, epoch", epoch, epochs)
-        shown = None if test is None else seen
+        shown = None if test is None else seen.of(0 if best is None else best[1])
         if best is None:
-            return Chosen(self.reported[0].heads, epochs, self.reported[0].rate, None, shown and shown.of(0))
+            return Chosen(self.reported[0].heads, epochs, self.reported[0].rate, None, shown)
         accuracy, at, epoch, heads = best
-        return Chosen(heads, epoch, self.reported[at].rate, accuracy, shown and shown.of(at))
+        return Chosen(heads, epoch, self.reported[at].rate, accuracy, shown)
 
     def _contender(self, rate: float, rows: Tensor) -> Contender:
         config, run = self.config, self.of_run

@@ -1,0 +1,218 @@
+"""Fine-tuning: an encoder and a head trained together, one pair per stream.
+
+What is asked for is ``finetune.py``'s and ``semi.py``'s business; the head is in
+``_finetune_head.py``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslskel.backbone import Encoder
+from sslskel.batch import Batch
+from sslskel.config import TrainConfig
+from sslskel.engine.optim import FUSED, set_rate
+from sslskel.engine.schedule import learning_rate
+from sslskel.errors import RunError, UsageError
+from sslskel.noise import Noise, stable_id
+from sslskel.protocol import ClipSet, ProtocolRun
+from sslskel.protocols._choice import Report, Selection
+from sslskel.protocols._features import feature_dtype
+from sslskel.protocols._finetune_head import FineTuneHead
+from sslskel.protocols._head import mini_batches
+from sslskel.view import ViewSpec
+
+if TYPE_CHECKING:
+    from sslskel.protocols.finetune import FineTuneConfig
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning ended with."""
+
+    logits: npt.NDArray[Any]
+    """(n, num_classes) of the test clips, mean over streams, at the reported epoch."""
+    epoch: int
+    accuracy: float | None
+    """On the held-out clips; None where nothing was chosen."""
+    by_epoch: npt.NDArray[np.int64] | None
+    """(E, n) classes predicted after each epoch, where a report asks for them."""
+    facts: dict[str, Any]
+    """What the record should say of the network: layers of the layer decay, whether branches were dropped."""
+
+
+def fine_tune(
+    config: FineTuneConfig,
+    encoders: Mapping[str, Encoder],
+    clips: ClipSet,
+    held: ClipSet | None,
+    test: ClipSet,
+    classes: int,
+    run: ProtocolRun,
+    *site: str,
+) -> Tuned:
+    """Train copies of the encoders, each with its own head, on ``clips``; the encoders stay as they are.
+
+    ``site`` tells apart the draws of several trainings of one run. The last epoch is
+    reported, or the first of the best on ``held``. Raises ``RunError`` where a loss is not
+    finite and ``UsageError`` for arithmetic that needs a scaled loss.
+    """
+    _refuse_half(run)
+    streams = [_Stream(config, stream, encoder, clips, classes, run, site) for stream, encoder in encoders.items()]
+    best: tuple[float, int, Tensor] | None = None
+    logits, shown = torch.empty(0), []
+    for epoch in range(1, config.epochs + 1):
+        for stream in streams:
+            stream.train(epoch)
+        last, better = epoch == config.epochs, False
+        if held is not None and config.selection is Selection.validation:
+            right = _mean_logits(streams, held).argmax(1).cpu() == held.labels.cpu()
+            accuracy = float(right.double().mean())
+            better = best is None or accuracy > best[0]
+        if last or better or config.report is Report.best_test_epoch:
+            logits = _mean_logits(streams, test)
+            shown.append(logits.argmax(1).to("cpu", torch.int16))
+        if better:
+            best = accuracy, epoch, logits
+        run.advance("fine-tune, epoch", epoch, config.epochs)
+    by_epoch = torch.stack(shown).long().numpy() if config.report is Report.best_test_epoch else None
+    facts = {"layers": len(streams[0].layers), "drop_path": all(stream.drops for stream in streams)}
+    if best is None:
+        return Tuned(logits.cpu().numpy(), config.epochs, None, by_epoch, facts)
+    return Tuned(best[2].cpu().numpy(), best[1], best[0], by_epoch, facts)
+
+
+def layer_groups(
+    layers: Sequence[Sequence[nn.Parameter]], head: Sequence[nn.Parameter], decay: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Optimiser groups with ``lr_scale``: ``decay`` to the power of the layers that follow; the head's is 1.
+
+    The last layer (a final norm) shares the head's scale, as released. Weight decay acts on
+    tensors of more than one dimension.
+    """
+    groups = []
+    for at, layer in enumerate([*layers, head]):
+        scale = decay ** max(len(layers) - 1 - at, 0)
+        for flat in (False, True):
+            params = [p for p in layer if (p.ndim <= 1) is flat]
+            if params:
+                groups.append({"params": params, "lr_scale": scale, "weight_decay": 0.0 if flat else weight_decay})
+    return groups
+
+
+def _mean_logits(streams: Sequence[_Stream], clips: ClipSet) -> Tensor:
+    return torch.stack([stream.logits(clips) for stream in streams]).mean(0)
+
+
+def _refuse_half(run: ProtocolRun) -> None:
+    kind = run.device.type
+    with run.autocast():
+        half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
+    if half:
+        raise UsageError("fine-tuning in fp16 needs a scaled loss, which it does not have; use bf16 or fp32")
+
+
+class _Stream:
+    """One stream's copy of the encoder, its head and its optimiser."""
+
+    def __init__(
+        self,
+        config: FineTuneConfig,
+        name: str,
+        encoder: Encoder,
+        clips: ClipSet,
+        classes: int,
+        run: ProtocolRun,
+        site: Sequence[str],
+    ) -> None:
+        self.config, self.name, self.clips, self.of_run, self._site = config, name, clips, run, site
+        self.encoder = copy.deepcopy(encoder).requires_grad_(True).eval()
+        self.drops = self.encoder.set_drop_path(config.drop_path)
+        with torch.no_grad():
+            # A clip of the training part tells V' and D; no option says them.
+            first = next(clips.subset(torch.zeros(1, dtype=torch.int64)).batches(self._view("test"), self._noise(0), 1))
+            joints, dim = self.encoder.tokens(first).shape[-2:]
+        dtype = feature_dtype(run)
+        self.head = FineTuneHead(joints, dim, config.hidden, classes, config.dropout, self._noise(0), dtype)
+        self.head.to(run.device)
+        self.layers = self._all_layers()
+        groups = layer_groups(self.layers, list(self.head.parameters()), config.layer_decay, config.weight_decay)
+        betas, fused = (config.beta1, config.beta2), run.device.type in FUSED
+        self.optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=fused)
+        self.schedule = TrainConfig(
+            epochs=config.epochs, lr=config.lr, min_lr=config.min_lr, warmup_epochs=config.warmup_epochs
+        )
+
+    def train(self, epoch: int) -> None:
+        """One epoch, counted from 1, over every clip in a new order."""
+        config = self.config
+        order = self._noise(epoch, "order").permutation("order", len(self.clips), per="batch")
+        parts = mini_batches(order.cpu(), config.batch_size)
+        self.encoder.train()
+        self.head.train()
+        total = torch.zeros((), dtype=torch.float64, device=self.of_run.device)
+        for at, batch in enumerate(self._batches(parts, epoch)):
+            set_rate(self.optimiser, learning_rate(self.schedule, epoch - 1 + at / len(parts)))
+            noise = self._noise((epoch - 1) * len(parts) + at, "step")
+            self.encoder.bind(batch, noise)
+            with self.of_run.autocast():
+                logits = self.head(self.encoder.tokens(batch), noise.on(batch))
+            loss = functional.cross_entropy(
+                logits.to(feature_dtype(self.of_run)), batch.label, label_smoothing=config.label_smoothing
+            )
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += loss.detach()
+        if not torch.isfinite(total):
+            raise RunError(f"fine-tuning stream '{self.name}' diverged in epoch {epoch}; lower protocol.lr")
+
+    @torch.no_grad()
+    def logits(self, clips: ClipSet) -> Tensor:
+        """(n, num_classes) of all clips in their test view."""
+        self.encoder.eval()
+        self.head.eval()
+        found, keys = [], []
+        for batch in clips.batches(self._view("test"), self._noise(0), self.config.encode_batch):
+            with self.of_run.autocast():
+                found.append(self.head(self.encoder.tokens(batch)).to(feature_dtype(self.of_run)))
+            keys.append(batch.key.cpu())
+        if not torch.equal(torch.cat(keys), clips.keys.cpu()):
+            raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
+        return torch.cat(found)
+
+    def _batches(self, parts: Sequence[Tensor], epoch: int) -> Iterator[Batch]:
+        """The mini-batches of an epoch. Only the last differs in size, so two passes over subsets make them."""
+        view = self._view("train") if self.config.augment else self._view("test")
+        for some in (parts[:-1], parts[-1:]):
+            if some:
+                yield from self.clips.subset(torch.cat(list(some))).batches(
+                    view, self._noise(epoch, "view"), len(some[0])
+                )
+
+    def _view(self, view: str) -> ViewSpec:
+        return self.encoder.spec.train_view if view == "train" else self.encoder.spec.test_view
+
+    def _noise(self, number: int, *site: str) -> Noise:
+        # All streams see the same crops in the same order; heads and dropout have draws of their own.
+        own = () if site in (("view",), ("order",)) else (self.name,)
+        return Noise(stable_id("finetune", str(self.of_run.seed), *self._site, *own, *site), number)
+
+    def _all_layers(self) -> list[list[nn.Parameter]]:
+        layers = self.encoder.layers()
+        told = [id(p) for layer in layers for p in layer]
+        if sorted(told) != sorted({id(p) for p in self.encoder.parameters()}):
+            raise RunError(
+                f"layers() of the {self.name} encoder must name each of its weights once; it names {len(told)},"
+                f" and the encoder has {sum(1 for _ in self.encoder.parameters())}"
+            )
+        return layers
