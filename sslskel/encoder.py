@@ -31,6 +31,18 @@ class OpenedEncoders:
     meta: Mapping[str, Any]
     path: Path
 
+    def fresh(self, seed: int) -> dict[str, Encoder]:
+        """The same encoders with initial weights, a function of the seed alone.
+
+        Raises ``CheckpointError`` for a released file, which does not say how it was built.
+        """
+        if not self.meta:
+            raise CheckpointError(
+                f"{self.path} does not say how its network was built, so it cannot be trained from scratch;"
+                " judge random_init instead"
+            )
+        return _rebuild(self.meta, self.path, seed).encoders()
+
 
 def build_method(
     method: str, method_config: Any, backbone: str, backbone_config: Any, clip: ClipSpec, seed: int
@@ -96,7 +108,7 @@ def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = N
     return encoders[name].eval()
 
 
-def _rebuild(meta: Mapping[str, Any], step: Path) -> PretextMethod:
+def _rebuild(meta: Mapping[str, Any], step: Path, seed: int = 0) -> PretextMethod:
     try:
         data, name, backbone = meta["dataset"], meta["method"]["plugin"], meta["backbone"]["name"]
         layout = SkeletonLayout.from_json(data["layout"])
@@ -115,7 +127,7 @@ def _rebuild(meta: Mapping[str, Any], step: Path) -> PretextMethod:
             backbone,
             from_plain(network.Config, meta["backbone"]["config"], f"{step}: backbone"),
             clip,
-            seed=0,
+            seed,
         )
     except KeyError as fault:
         raise CheckpointError(f"{step} does not say how to rebuild its encoder: {fault} is missing") from fault

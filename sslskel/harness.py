@@ -287,7 +287,9 @@ def _judge_and_record(
 ) -> None:
     benchmark = BENCHMARKS.get(benchmark_name)
     protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
-    judged = evaluate_stage(opened.encoders, protocol, benchmark, dataset, split, resolved.engine, seed, advance)
+    judged = evaluate_stage(
+        opened.encoders, protocol, benchmark, dataset, split, resolved.engine, seed, advance, opened.fresh
+    )
     record = make_record(
         identity=identity,
         meta=meta,

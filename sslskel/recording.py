@@ -28,6 +28,8 @@ from sslskel.stages import Judged, parameter_count, weights_digest
 
 COMMAND = "SSLSKEL_COMMAND"
 """Environment variable in which a command that starts others tells them what was typed."""
+TOLD = ("recipe", "selection", "epoch", "labels")
+"""What an outcome says that has a field of its own in a record."""
 PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 
 
@@ -66,12 +68,15 @@ def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
     outcome = judged.outcome
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
     kept = {name: column for name, column in columns.items() if column is not None}
-    return {
-        "keys": outcome.keys,
-        "label": judged.labels,
-        **kept,
-        **{f"value_{name}": np.asarray(v) for name, v in outcome.values.items()},
-    }
+    values = {f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}
+    others = {f"kept_{name}": v for name, v in outcome.kept.items()}
+    return {"keys": outcome.keys, "label": judged.labels, **kept, **values, **others}
+
+
+def details_of(judged: Judged) -> dict[str, Any]:
+    """What the protocol says of its run beyond the fields of a record, and numbers for comparison only."""
+    said = {name: value for name, value in judged.outcome.info.items() if name not in TOLD}
+    return said if judged.best_test_epoch is None else {**said, "best_test_epoch": judged.best_test_epoch}
 
 
 def make_record(
@@ -93,6 +98,7 @@ def make_record(
     info = judged.outcome.info
     # Runs that start from other weights are other rows of a board.
     start = {"start": {"init": str(meta["init"])[:12]}} if meta.get("init") else {}
+    details = details_of(judged)
     return Record(
         schema=SCHEMA,
         identity=identity,
@@ -133,4 +139,5 @@ def make_record(
         cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},
         command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        extra={"details": details} if details else {},
     )

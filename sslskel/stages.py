@@ -19,6 +19,7 @@ import torch
 from sslskel.backbone import Encoder
 from sslskel.benchmark import Benchmark, Split
 from sslskel.cell import Cell
+from sslskel.comparison import best_test_epoch
 from sslskel.config import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import clip_spec
@@ -27,11 +28,12 @@ from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
 from sslskel.engine.train import TrainResult, pretrain
-from sslskel.errors import RunError, UsageError
+from sslskel.errors import DataError, RunError, UsageError
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
 
 Advance = Callable[..., None]
+Fresh = Callable[[int], Mapping[str, Encoder]]
 
 
 def silent(*_: object, **__: object) -> None:
@@ -49,6 +51,8 @@ class Judged:
     counts: dict[str, int]
     seconds: float
     peak_memory: int
+    best_test_epoch: dict[str, Any] | None = None
+    """For comparison only; see ``sslskel.comparison``."""
 
 
 def dtype_of(engine: EngineConfig) -> torch.dtype:
@@ -147,10 +151,13 @@ def evaluate_stage(
     engine: EngineConfig,
     seed: int,
     advance: Advance | None = None,
+    fresh: Fresh | None = None,
 ) -> Judged:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
-    Raises ``UsageError`` where the encoder does not fit the protocol or the dataset.
+    ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
+    train from scratch. Raises ``UsageError`` where the encoder does not fit the protocol or
+    the dataset, ``DataError`` where the classes of the split cannot be learnt.
     """
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
@@ -161,6 +168,8 @@ def evaluate_stage(
     source = functools.partial(ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine))
     held = bool(rule.validation)
     test = rule.part(dataset, "test")
+    if protocol.learns_classes:
+        _check_classes(rule, dataset)
     parts = Parts(
         train=source(rows=rule.part(dataset, "train")),
         fit=source(rows=rule.part(dataset, "fit")) if held else None,
@@ -168,9 +177,9 @@ def evaluate_stage(
         test=source(rows=test, labels=False),
         classes=tuple(dataset.info.classes),
     )
-    run = ProtocolRun(
-        seed, device, dtype_of(engine), functools.partial(autocast, device, engine.precision), advance or silent
-    )
+    mixed = functools.partial(autocast, device, engine.precision)
+    new = None if fresh is None else functools.partial(_built_anew, fresh, seed, device, dtype_of(engine))
+    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or silent, new)
     start = time.perf_counter()
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start
@@ -180,7 +189,13 @@ def evaluate_stage(
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
-    return Judged(outcome, truth.of(outcome.keys), scores, _counts(rule, dataset), seconds, peak_memory(device))
+    best = best_test_epoch(outcome, truth)
+    labels = truth.of(outcome.keys)
+    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, peak_memory(device), best)
+
+
+def _built_anew(fresh: Fresh, seed: int, device: torch.device, dtype: torch.dtype) -> Mapping[str, Encoder]:
+    return {stream: encoder.to(device=device, dtype=dtype).eval() for stream, encoder in fresh(seed).items()}
 
 
 def weights_digest(encoders: Mapping[str, Encoder]) -> str:
@@ -211,6 +226,26 @@ def _check_fit(stream: str, encoder: Encoder, protocol: EvaluationProtocol, data
         raise UsageError(
             f"the {stream} encoder is for {spec.layout.num_joints} joints in {spec.coordinates}D ({spec.layout.name}),"
             f" but '{dataset.info.name}' has {layout.num_joints} in {dataset.info.coordinates}D ({layout.name})"
+        )
+
+
+def _check_classes(rule: Split, dataset: Dataset) -> None:
+    """Every class of the test part has a training clip, and there are two classes or more."""
+    known, asked = (np.unique(dataset.labels[rule.part(dataset, part)]) for part in ("train", "test"))
+    where = f"split '{rule.name}' of '{dataset.info.name}'"
+    known = known[known >= 0]
+    if len(known) == 1:
+        raise DataError(
+            f"{where} has training clips of one class alone ('{dataset.info.classes[known[0]]}'), so that there is"
+            " nothing to tell apart; choose a split with at least two classes"
+        )
+    unseen = np.setdiff1d(asked[asked >= 0], known)
+    if len(known) and len(unseen):
+        names = ", ".join(f"'{dataset.info.classes[label]}'" for label in unseen[:3])
+        more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
+        raise DataError(
+            f"{where} has test clips of {names}{more} but no training clip of it, so that no head can learn it;"
+            " choose another split, or leave these clips out of the test part"
         )
 
 
