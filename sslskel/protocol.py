@@ -132,6 +132,8 @@ class EvaluationProtocol(ABC):
     learns_classes: ClassVar[bool] = True
     """It tells the test clips' classes from what training clips show: a benchmark of one class, or a class
     without a training clip, is refused. False where classes are not learnt, or not these."""
+    elsewhere: ClassVar[bool] = False
+    """It judges encoders on other benchmarks than they were pretrained on, and is refused on the same one."""
     short: ClassVar[Mapping[str, Any]] = {}
     """Options with which a contract check takes seconds and still learns a feature that tells the class."""
 
