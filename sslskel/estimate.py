@@ -12,7 +12,7 @@ from sslskel.cell import Cell, grid
 from sslskel.data.prepare import open_benchmark
 from sslskel.dataset import Dataset
 from sslskel.harness import check_buildable, init_digest, pretrain_folder
-from sslskel.registry import BENCHMARKS, METHODS
+from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.store import ResultStore
 from sslskel.speed import speed
 
@@ -43,6 +43,7 @@ def plan(
     preset: str | None = None,
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
+    pretrain_on: str | None = None,
 ) -> list[Planned]:
     """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
 
@@ -60,11 +61,13 @@ def plan(
         preset=preset,
         overrides=overrides,
         init=init_digest(start),
+        pretrain_on=pretrain_on,
     )
-    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
+    used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
     store, rates, counted, rows = ResultStore(Path(output)), {}, set(), []
     for cell in cells:
-        dataset = datasets[cell.benchmark]
+        dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
         kind = (cell.benchmark, cell.method)
         if kind not in rates:
             rates[kind] = _measure(cell, dataset, backbone, preset, overrides)
@@ -72,17 +75,26 @@ def plan(
         identity = cell.pretrain_identity(dataset)
         due = identity not in counted and not pretrain_folder(Path(output), cell, identity).exists()
         counted.add(identity)
-        passes = getattr(cell.resolved.protocol, "epochs", 1)
-        evaluation = len(dataset) * passes / encode_rate
+        evaluation = _passes(cell, target) / encode_rate
         rows.append(
             Planned(
                 cell.title,
-                store.has(cell.identity(dataset)),
+                store.has(cell.identity(dataset, target)),
                 evaluation + (train_seconds if due else 0.0),
                 size if due else 0,
             )
         )
     return rows
+
+
+def _passes(cell: Cell, dataset: Dataset) -> float:
+    """Clips that the cell's protocol sends through the encoder."""
+    assert cell.protocol is not None
+    benchmark, split = cell.judged_on
+    rule = BENCHMARKS.get(benchmark).split(split)
+    protocol = PROTOCOLS.get(cell.protocol)(cell.resolved.protocol)
+    passes: float = protocol.passes(len(rule.part(dataset, "train")), len(rule.part(dataset, "test")))
+    return passes
 
 
 def _measure(

@@ -6,7 +6,6 @@ serves every protocol that asks for it.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,8 @@ from typing import Any
 
 import torch
 
-from sslskel.cell import Cell, digest, evaluation_identity, grid
-from sslskel.compose import Resolved, compose, from_plain
-from sslskel.config import EngineConfig
+from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
+from sslskel.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
@@ -27,13 +25,15 @@ from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
+from sslskel.given import released_meta, resolved_for
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
 from sslskel.recording import command_line, make_record, predictions_of
-from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.registry import BENCHMARKS, PROTOCOLS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
-from sslskel.stages import evaluate_stage, pretrain_stage, silent, weights_digest
+from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
+from sslskel.transfer import reading
 
 Say = Callable[[str], None]
 POLL_SECONDS = 1.0
@@ -69,10 +69,13 @@ def bench(
     preset: str | None = None,
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
+    pretrain_on: str | None = None,
     say: Say = silent,
     advance: Callable[..., None] = silent,
 ) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank a grid of methods, protocols, benchmarks and seeds.
+
+    ``pretrain_on`` (``NAME`` or ``NAME/SPLIT``) names another benchmark to pretrain on.
 
     Everything is composed and checked before the first cell runs: a wrong name, key or
     type raises ``UsageError`` and leaves nothing behind. A cell that fails later is kept in
@@ -92,20 +95,22 @@ def bench(
         preset=preset,
         overrides=overrides,
         init=init_digest(start),
+        pretrain_on=pretrain_on,
     )
-    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
-    for cell in {(c.method, c.benchmark, c.protocol): c for c in cells}.values():
-        check_buildable(cell, datasets[cell.benchmark])
+    used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
+    for cell in {(c.method, c.benchmark, c.protocol, c.target): c for c in cells}.values():
+        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
     for dataset in datasets.values():
         dataset.verify()
     store = ResultStore(output)
     result = BenchResult(build([]))
     for number, cell in enumerate(cells, 1):
         say(f"[{number}/{len(cells)}] {cell.title}")
-        dataset = datasets[cell.benchmark]
-        identity = cell.identity(dataset)
+        dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
+        identity = cell.identity(dataset, target)
         try:
-            if _run_cell(cell, identity, dataset, store, start, say, advance):
+            if _run_cell(cell, identity, dataset, target, store, start, say, advance):
                 result.ran += 1
             else:
                 result.reused += 1
@@ -122,10 +127,11 @@ def bench(
     return result
 
 
-def check_buildable(cell: Cell, dataset: Dataset) -> int:
+def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None) -> int:
     """Find before any work what cannot run: device, precision, sizes, protocol. Returns the number of weights.
 
-    The method is built on the meta device, which takes no memory.
+    ``target`` is the dataset to be judged on where that is another one. The method is built
+    on the meta device, which takes no memory.
     """
     resolved = cell.resolved
     check_precision(resolve_device(resolved.engine.device), resolved.engine.precision)
@@ -141,6 +147,8 @@ def check_buildable(cell: Cell, dataset: Dataset) -> int:
                     f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
                     f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.abilities))})"
                 )
+        benchmark, split = cell.judged_on
+        check_judgeable(protocol(resolved.protocol), BENCHMARKS.get(benchmark), target or dataset, split, spec)
     if method.cross_batch and resolved.train.accumulate > 1:
         raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
     return sum(p.numel() for p in method.parameters())
@@ -217,15 +225,20 @@ def evaluate(
     if not is_first():
         raise UsageError("evaluation runs on one process; start it without torchrun or accelerate launch")
     opened = open_encoders(checkpoint, num_heads=num_heads)
-    meta = dict(opened.meta) or _released_meta(opened)
+    meta = dict(opened.meta) or released_meta(opened)
     name = benchmark or meta["benchmark"]["name"]
     bench_mark = BENCHMARKS.get(name)
     dataset = open_benchmark(bench_mark)
     dataset.verify()
     chosen = bench_mark.split(split or (meta["benchmark"]["split"] if name == meta["benchmark"]["name"] else None)).name
-    resolved = _resolved_for(meta, protocol, overrides)
+    resolved = resolved_for(meta, protocol, overrides)
     number = int(meta["seed"]) if seed is None else seed
-    identity = evaluation_identity(str(meta["identity"]), protocol, resolved, bench_mark, chosen, dataset, number)
+    refuse_at_home(protocol, (name, chosen) != (meta["benchmark"]["name"], meta["benchmark"]["split"]))
+    spec = next(iter(opened.encoders.values())).spec
+    joints = reading(spec.layout, spec.coordinates, dataset.info).joints
+    identity = evaluation_identity(
+        str(meta["identity"]), protocol, resolved, bench_mark, chosen, dataset, number, joints
+    )
     store = ResultStore(Path(output))
     if not store.has(identity):
         with claimed(store, identity, say):
@@ -236,7 +249,14 @@ def evaluate(
 
 
 def _run_cell(
-    cell: Cell, identity: str, dataset: Dataset, store: ResultStore, init: Path | None, say: Say, advance: Any
+    cell: Cell,
+    identity: str,
+    dataset: Dataset,
+    target: Dataset,
+    store: ResultStore,
+    init: Path | None,
+    say: Say,
+    advance: Any,
 ) -> bool:
     """Run one cell unless its record exists; True where it ran.
 
@@ -260,9 +280,8 @@ def _run_cell(
             opened.meta,
             cell.protocol,
             cell.resolved,
-            cell.benchmark,
-            cell.split,
-            dataset,
+            *cell.judged_on,
+            target,
             cell.seed,
             cost,
             store,
@@ -287,9 +306,21 @@ def _judge_and_record(
 ) -> None:
     benchmark = BENCHMARKS.get(benchmark_name)
     protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
+    made_for = meta.get("dataset", {}).get("name", "")
     judged = evaluate_stage(
-        opened.encoders, protocol, benchmark, dataset, split, resolved.engine, seed, advance, opened.fresh
+        opened.encoders,
+        protocol,
+        benchmark,
+        dataset,
+        split,
+        resolved.engine,
+        seed,
+        advance,
+        opened.fresh,
+        elsewhere=made_for != dataset.info.name,
     )
+    # What saw no data is told apart by what it was built for alone.
+    built = {"built_for": {"dataset": made_for}} if made_for != dataset.info.name and not meta["seen"] else {}
     record = make_record(
         identity=identity,
         meta=meta,
@@ -300,7 +331,7 @@ def _judge_and_record(
         split=split,
         dataset=dataset,
         seed=seed,
-        config=resolved.plain(),
+        config={**resolved.plain(), **built},
         judged=judged,
         cost=cost,
     )
@@ -337,48 +368,3 @@ def init_digest(init: Path | None) -> str:
     if init.is_file():
         raise UsageError(f"--init takes a checkpoint directory that `sslskel pretrain` wrote, but {init} is a file")
     return weights_digest(open_encoders(init).encoders)
-
-
-def _resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:
-    """The configuration an encoder was made with, with a protocol and overrides of ``protocol`` and ``engine``."""
-    wrong = [o for o in overrides if not o.startswith(("protocol.", "engine."))]
-    if wrong:
-        raise UsageError(
-            f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
-        )
-    fresh = compose(
-        meta["method"]["name"] if meta["method"]["name"] in METHODS.names() else "random_init",
-        backbone=meta["backbone"]["name"],
-        preset=meta["preset"],
-        protocol=protocol,
-        overrides=overrides,
-    )
-    made = {
-        group: from_plain(type(getattr(fresh, group)), plain, group)
-        for group, plain in {
-            "clip": meta.get("clip"),
-            "train": meta.get("train"),
-            "method": meta["method"].get("config"),
-            "backbone": meta["backbone"].get("config"),
-        }.items()
-        if plain is not None
-    }
-    fresh = Resolved(**{**vars(fresh), **made})
-    if "precision" in meta and not any(o.startswith("engine.precision") for o in overrides):
-        engine = {**fresh.plain()["engine"], "precision": meta["precision"]}
-        fresh = Resolved(**{**vars(fresh), "engine": from_plain(EngineConfig, engine, "engine")})
-    return fresh
-
-
-def _released_meta(opened: OpenedEncoders) -> dict[str, Any]:
-    """What can be said of a released file: its name and content, and nothing it does not tell."""
-    content = hashlib.sha256(opened.path.read_bytes()).hexdigest()
-    return {
-        "identity": digest({"released": content}),
-        "method": {"name": opened.path.stem, "plugin": "released", "version": 0, "origin": opened.path.name},
-        "backbone": {"name": "transformer", "version": 1},
-        "benchmark": {"name": "", "split": None},
-        "preset": "released",
-        "seed": 0,
-        "seen": [],
-    }

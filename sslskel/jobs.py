@@ -62,6 +62,7 @@ def bench_in_jobs(
     preset: str | None = None,
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
+    pretrain_on: str | None = None,
     say: Callable[[str], None] = silent,
 ) -> BenchResult:
     """As :func:`sslskel.bench`, with up to ``jobs`` pretrainings at a time.
@@ -84,20 +85,26 @@ def bench_in_jobs(
         preset=preset,
         overrides=overrides,
         init=init_digest(start),
+        pretrain_on=pretrain_on,
     )
-    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in benchmarks}
-    for cell in {(c.method, c.benchmark, c.protocol): c for c in cells}.values():
-        check_buildable(cell, datasets[cell.benchmark])
+    used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
+    for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
+        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
     store = ResultStore(output)
-    due = [cell for cell in cells if not store.has(cell.identity(datasets[cell.benchmark]))]
+    identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
+    due = [cell for cell, identity in zip(cells, identities, strict=True) if not store.has(identity)]
     result = BenchResult(build([]), ran=len(due), reused=len(cells) - len(due))
     queue = _jobs(due, output)
     if queue:
         flags = [
-            flag for name, value in (("--split", split), ("--init", start)) if value for flag in (name, str(value))
+            flag
+            for name, value in (("--split", split), ("--init", start), ("--pretrain-on", pretrain_on))
+            if value
+            for flag in (name, str(value))
         ]
         result.failures = _Floor(queue, jobs, output, [*flags, *overrides], say).run()
-    result.records = [store.read(i) for cell in cells if store.has(i := cell.identity(datasets[cell.benchmark]))]
+    result.records = [store.read(identity) for identity in identities if store.has(identity)]
     result.ran -= len(cells) - len(result.records)
     if (output / "records").is_dir():
         result.board = board_of(output, benchmarks, say)
@@ -107,13 +114,12 @@ def bench_in_jobs(
 def _jobs(cells: Sequence[Cell], output: Path) -> list[Job]:
     grouped: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in cells:
-        grouped.setdefault((cell.method, cell.benchmark, cell.seed), []).append(cell)
+        grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(cell)
     jobs = []
     for (method, benchmark, seed), group in grouped.items():
-        name = f"{method}-{benchmark}-{group[0].split}-s{seed}"
-        jobs.append(
-            Job(group, f"{method} on {benchmark}/{group[0].split}, seed {seed}", output / "logs" / f"{name}.log")
-        )
+        split = group[0].judged_on[1]
+        name = f"{method}-{benchmark}-{split}-s{seed}"
+        jobs.append(Job(group, f"{method} on {benchmark}/{split}, seed {seed}", output / "logs" / f"{name}.log"))
     return jobs
 
 
@@ -173,7 +179,7 @@ class _Floor:
         known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
         return [
             *(sys.executable, "-m", "sslskel", "bench", "--method", cell.method, "--protocol", ",".join(protocols)),
-            *("--benchmark", cell.benchmark, "--seeds", f"{cell.seed},", "--output", str(self.output)),
+            *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(self.output)),
             *("--backbone", cell.backbone, "--preset", cell.preset),
             # An option that other methods of the grid have means nothing to this one.
             *(flag for flag in self.flags if "=" not in flag or flag.partition("=")[0] in known),

@@ -140,6 +140,13 @@ class EvaluationProtocol(ABC):
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    def passes(self, train: int, test: int) -> float:
+        """About how many clips go through an encoder, for estimates; one that is trained on counts three times."""
+        return train + test
+
+    def check(self, parts: Parts) -> None:  # noqa: B027 - most protocols have nothing to refuse
+        """Raise ``UsageError`` for what cannot work with these parts; asked before anything is pretrained."""
+
     @abstractmethod
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Predictions for the test part. Where ``trains`` is not ``all``, weights stay as they were."""

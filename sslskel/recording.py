@@ -76,7 +76,7 @@ def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
 def details_of(judged: Judged) -> dict[str, Any]:
     """What the protocol says of its run beyond the fields of a record, and numbers for comparison only."""
     said = {name: value for name, value in judged.outcome.info.items() if name not in TOLD}
-    return said if judged.best_test_epoch is None else {**said, "best_test_epoch": judged.best_test_epoch}
+    return {**said, **judged.details}
 
 
 def make_record(

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
+from sslskel.transfer import Reading, prepare_encoders, reading
+from sslskel.view import ClipSpec
 
 Advance = Callable[..., None]
 Fresh = Callable[[int], Mapping[str, Encoder]]
@@ -51,8 +53,8 @@ class Judged:
     counts: dict[str, int]
     seconds: float
     peak_memory: int
-    best_test_epoch: dict[str, Any] | None = None
-    """For comparison only; see ``sslskel.comparison``."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else the record should say: how joints were mapped, and numbers for comparison only."""
 
 
 def dtype_of(engine: EngineConfig) -> torch.dtype:
@@ -152,37 +154,45 @@ def evaluate_stage(
     seed: int,
     advance: Advance | None = None,
     fresh: Fresh | None = None,
+    elsewhere: bool = False,
 ) -> Judged:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
     ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
-    train from scratch. Raises ``UsageError`` where the encoder does not fit the protocol or
-    the dataset, ``DataError`` where the classes of the split cannot be learnt.
+    train from scratch; ``elsewhere`` says that they were made for another dataset. Raises
+    ``UsageError`` where the encoder does not fit the protocol or the dataset, ``DataError``
+    where bodies share no joint or the classes of the split cannot be learnt.
     """
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     for stream, encoder in encoders.items():
-        _check_fit(stream, encoder, protocol, dataset)
-        encoder.to(device=device, dtype=dtype_of(engine)).eval()
+        _check_abilities(stream, encoder, protocol)
+
+    def fitted(some: Mapping[str, Encoder]) -> Reading:
+        for encoder in some.values():
+            encoder.to(device=device, dtype=dtype_of(engine)).eval()
+        return prepare_encoders(some, dataset.info, benchmark.recipe, elsewhere)
+
+    def anew() -> Mapping[str, Encoder]:
+        assert fresh is not None
+        built = fresh(seed)
+        fitted(built)
+        return built
+
+    read = fitted(encoders)
     rule, spec = benchmark.split(split), next(iter(encoders.values())).spec
-    source = functools.partial(ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine))
-    held = bool(rule.validation)
-    test = rule.part(dataset, "test")
+    source = functools.partial(
+        ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints
+    )
     if protocol.learns_classes:
         _check_classes(rule, dataset)
-    parts = Parts(
-        train=source(rows=rule.part(dataset, "train")),
-        fit=source(rows=rule.part(dataset, "fit")) if held else None,
-        validation=source(rows=rule.part(dataset, "validation")) if held else None,
-        test=source(rows=test, labels=False),
-        classes=tuple(dataset.info.classes),
-    )
+    parts = _parts(rule, dataset, source)
     mixed = functools.partial(autocast, device, engine.precision)
-    new = None if fresh is None else functools.partial(_built_anew, fresh, seed, device, dtype_of(engine))
-    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or silent, new)
+    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or silent, None if fresh is None else anew)
     start = time.perf_counter()
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start
+    test = rule.part(dataset, "test")
     truth = Truth(dataset.keys[test], dataset.labels[test], tuple(dataset.info.classes))
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
@@ -190,12 +200,33 @@ def evaluate_stage(
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
     best = best_test_epoch(outcome, truth)
+    details = read.facts | ({} if best is None else {"best_test_epoch": best})
     labels = truth.of(outcome.keys)
-    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, peak_memory(device), best)
+    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, peak_memory(device), details)
 
 
-def _built_anew(fresh: Fresh, seed: int, device: torch.device, dtype: torch.dtype) -> Mapping[str, Encoder]:
-    return {stream: encoder.to(device=device, dtype=dtype).eval() for stream, encoder in fresh(seed).items()}
+def check_judgeable(
+    protocol: EvaluationProtocol, benchmark: Benchmark, dataset: Dataset, split: str, spec: ClipSpec
+) -> None:
+    """Find before any work what a protocol cannot do with a split, for encoders of clips ``spec``.
+
+    Raises ``UsageError`` or ``DataError`` as :func:`evaluate_stage` would after hours of pretraining.
+    """
+    rule, read = benchmark.split(split), reading(spec.layout, spec.coordinates, dataset.info)
+    if protocol.learns_classes:
+        _check_classes(rule, dataset)
+    protocol.check(_parts(rule, dataset, functools.partial(ClipSource, dataset, spec=spec, joints=read.joints)))
+
+
+def _parts(rule: Split, dataset: Dataset, source: Callable[..., ClipSource]) -> Parts:
+    held = bool(rule.validation)
+    return Parts(
+        train=source(rows=rule.part(dataset, "train")),
+        fit=source(rows=rule.part(dataset, "fit")) if held else None,
+        validation=source(rows=rule.part(dataset, "validation")) if held else None,
+        test=source(rows=rule.part(dataset, "test"), labels=False),
+        classes=tuple(dataset.info.classes),
+    )
 
 
 def weights_digest(encoders: Mapping[str, Encoder]) -> str:
@@ -214,18 +245,12 @@ def parameter_count(encoders: Mapping[str, Encoder]) -> int:
     return sum(unique.values())
 
 
-def _check_fit(stream: str, encoder: Encoder, protocol: EvaluationProtocol, dataset: Dataset) -> None:
+def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol) -> None:
     missing = protocol.needs - encoder.abilities
     if missing:
         raise UsageError(
             f"the {stream} encoder cannot give {', '.join(sorted(missing))}, which this protocol needs"
             f" (it gives: {', '.join(sorted(encoder.abilities))})"
-        )
-    layout, spec = dataset.info.layout, encoder.spec
-    if (layout.num_joints, dataset.info.coordinates) != (spec.layout.num_joints, spec.coordinates):
-        raise UsageError(
-            f"the {stream} encoder is for {spec.layout.num_joints} joints in {spec.coordinates}D ({spec.layout.name}),"
-            f" but '{dataset.info.name}' has {layout.num_joints} in {dataset.info.coordinates}D ({layout.name})"
         )
 
 

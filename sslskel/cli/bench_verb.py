@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
     parser.add_argument("--benchmark", default="synthetic", help="benchmark or comma list (default: synthetic)")
     parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
+    parser.add_argument(
+        "--pretrain-on",
+        metavar="NAME[/SPLIT]",
+        help="pretrain on this benchmark and judge on --benchmark (default: the same)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="list the cells with estimated hours and disk")
     parser.add_argument(
         "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
@@ -40,14 +45,15 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.leaderboard import print_board
 
     with Reporter() as reporter:
+        where = grid_arguments(options) | {"pretrain_on": options.pretrain_on}
         if options.jobs is None:
             from sslskel.harness import bench
 
-            result = bench(*chosen, **grid_arguments(options), say=reporter.say, advance=reporter.advance)
+            result = bench(*chosen, **where, say=reporter.say, advance=reporter.advance)
         else:
             from sslskel.jobs import bench_in_jobs
 
-            result = bench_in_jobs(*chosen, jobs=options.jobs, **grid_arguments(options), say=reporter.say)
+            result = bench_in_jobs(*chosen, jobs=options.jobs, **where, say=reporter.say)
     if not is_first():
         return 1 if result.failures else 0
     print_board(result.board)
@@ -63,7 +69,7 @@ def _dry_run(chosen: tuple[list[str], list[str], list[str], tuple[int, ...]], op
 
     from sslskel.estimate import plan
 
-    planned = plan(*chosen, **grid_arguments(options))
+    planned = plan(*chosen, **grid_arguments(options), pretrain_on=options.pretrain_on)
     table = Table("cell", "state", "time", "disk")
     for row in planned:
         table.add_row(row.title, "done" if row.done else "due", hours(row.seconds), mebibytes(row.bytes))

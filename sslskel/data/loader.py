@@ -7,7 +7,7 @@ shuffling and epochs are the engine's.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ class ClipSource:
     memory (``resident`` decides otherwise), else each batch is copied. A view
     depends on the clip's key and the noise alone, never on the rest of the batch.
 
+    ``joints`` are the dataset's joints in the order of ``spec.layout``, repeated where need be,
+    for a reader with another body; None reads them as they are stored.
+
     Labels are -1 where ``labels`` is false. Raises ``UsageError`` for rows that
     are not in the dataset.
     """
@@ -47,12 +50,14 @@ class ClipSource:
         dtype: torch.dtype = torch.float32,
         labels: bool = True,
         resident: bool | None = None,
+        joints: Sequence[int] | None = None,
     ) -> None:
         self.dataset, self.spec = dataset, spec
         self.device, self.dtype = torch.device(device), dtype
         self.rows = _positions(rows, len(dataset), f"dataset '{dataset.info.name}'")
         self._tracks = _TrackTable(dataset)
         self._frames = _Frames(dataset, self._tracks, self.rows, self.device, resident)
+        self._joints = None if joints is None else torch.tensor(joints, dtype=torch.int64, device=self.device)
         self._set_columns(labels)
 
     def _set_columns(self, labels: bool) -> None:
@@ -76,7 +81,7 @@ class ClipSource:
         other = ClipSource.__new__(ClipSource)
         other.dataset, other.spec, other.device, other.dtype = self.dataset, self.spec, self.device, self.dtype
         other.rows = self.rows[_positions(rows, len(self), "this set")]
-        other._tracks, other._frames = self._tracks, self._frames
+        other._tracks, other._frames, other._joints = self._tracks, self._frames, self._joints
         other._set_columns(self._shown)
         return other
 
@@ -109,6 +114,8 @@ class ClipSource:
         lengths = self._tracks.clip_length[rows].to(self.device)
         read = view.sample(lengths, self.spec.frames, noise.on(seed))
         tracks, valid = self._frames.read(read[seed.owner], track, self.dtype)
+        if self._joints is not None:
+            tracks = tracks.index_select(2, self._joints)
         batch = seed._replace(tracks=tracks, valid=valid)
         if not bool(self._tracks.whole[track].all()):
             batch = _present(batch)

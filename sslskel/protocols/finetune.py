@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from sslskel.backbone import Encoder
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report, Selection, training_parts
 from sslskel.protocols._finetune_training import fine_tune
 from sslskel.protocols._metrics import aligned, logit_scores
@@ -104,6 +104,14 @@ class FineTune(EvaluationProtocol):
     }
     config: FineTuneConfig
 
+    def passes(self, train: int, test: int) -> float:
+        """Every training clip forward and backward in every epoch."""
+        return 3.0 * train * self.config.epochs + test
+
+    def check(self, parts: Parts) -> None:
+        """Refuse a training part that no head can learn from, or a validation part that is asked for and not there."""
+        self._clips(parts)
+
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (R, num_classes) of the test clips; the encoders given stay as they were.
 
@@ -112,8 +120,7 @@ class FineTune(EvaluationProtocol):
         head can learn from.
         """
         config = self.config
-        held_out = config.selection is Selection.validation
-        clips, held = training_parts(parts, held_out, "protocol.selection=validation")
+        clips, held = self._clips(parts)
         chosen = starting_point(config, encoders, run)
         tuned = fine_tune(config, chosen, clips, held, parts.test, len(parts.classes), run)
         info: dict[str, Any] = {
@@ -130,6 +137,11 @@ class FineTune(EvaluationProtocol):
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1``, ``macro`` (mean recall of the classes) and, with more than 5 classes, ``top5``."""
         return logit_scores(outcome.values["logits"], aligned(outcome, truth))
+
+    def _clips(self, parts: Parts) -> tuple[ClipSet, ClipSet | None]:
+        """Clips to train on, and those to choose the epoch by."""
+        held_out = self.config.selection is Selection.validation
+        return training_parts(parts, held_out, "protocol.selection=validation")
 
 
 def starting_point(config: FineTuneConfig, encoders: Mapping[str, Encoder], run: ProtocolRun) -> Mapping[str, Encoder]:

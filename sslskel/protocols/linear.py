@@ -15,7 +15,7 @@ import torch
 
 from sslskel.backbone import Encoder
 from sslskel.config import Schedule, require
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report, Selection, learnable, training_parts
 from sslskel.protocols._features import evaluating
 from sslskel.protocols._linear_training import LinearTraining, mean_logits
@@ -96,6 +96,15 @@ class Linear(EvaluationProtocol):
     trains = "head"
     config: LinearConfig
 
+    def passes(self, train: int, test: int) -> float:
+        """The training part once per view that is encoded."""
+        views = (self.config.views or self.config.epochs) if self.config.augment else 1
+        return train * min(views, self.config.epochs) + test
+
+    def check(self, parts: Parts) -> None:
+        """Refuse a training part that no head can learn from, or a validation part that is asked for and not there."""
+        self._clips(parts)
+
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (R, num_classes) of the test clips.
 
@@ -103,9 +112,7 @@ class Linear(EvaluationProtocol):
         ``DataError`` for a training part that no head can learn from.
         """
         config = self.config
-        why = "protocol.rates" if config.rates else "protocol.selection=validation"
-        held_out = bool(config.rates) or config.selection is Selection.validation
-        clips, held = training_parts(parts, held_out, why)
+        clips, held = self._clips(parts)
         fit, used = None, len(clips) + (0 if held is None else len(held))
         if config.rates:
             whole = learnable(parts.train, len(parts.classes))
@@ -131,3 +138,9 @@ class Linear(EvaluationProtocol):
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1``, ``macro`` (mean recall of the classes) and, with more than 5 classes, ``top5``."""
         return logit_scores(outcome.values["logits"], aligned(outcome, truth))
+
+    def _clips(self, parts: Parts) -> tuple[ClipSet, ClipSet | None]:
+        """Clips to train on, and those to choose by."""
+        why = "protocol.rates" if self.config.rates else "protocol.selection=validation"
+        held_out = bool(self.config.rates) or self.config.selection is Selection.validation
+        return training_parts(parts, held_out, why)

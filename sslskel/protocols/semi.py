@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sslskel.backbone import Encoder
 from sslskel.config import require
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Selection, learnable, training_parts
 from sslskel.protocols._finetune_training import Tuned, fine_tune
 from sslskel.protocols._metrics import aligned, logit_scores
@@ -57,6 +58,14 @@ class Semi(EvaluationProtocol):
     short: ClassVar[Mapping[str, Any]] = {**FineTune.short, "fraction": 0.5, "draws": 2, "epochs": 8}
     config: SemiConfig
 
+    def passes(self, train: int, test: int) -> float:
+        """The labelled clips forward and backward in every epoch of every draw."""
+        return self.config.draws * (3.0 * self.config.fraction * train * self.config.epochs + test)
+
+    def check(self, parts: Parts) -> None:
+        """Refuse a fraction that leaves a class without a clip, and what ``finetune`` refuses."""
+        self._subsets(parts)
+
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (draws * n, num_classes) of the test clips, draw by draw; the encoders stay as they were.
 
@@ -64,9 +73,7 @@ class Semi(EvaluationProtocol):
         ``finetune`` raises.
         """
         config, classes = self.config, len(parts.classes)
-        held_out = config.selection is Selection.validation
-        clips, held = training_parts(parts, held_out, "protocol.selection=validation")
-        subsets = draw_subsets(clips, parts.classes, config.fraction, config.balanced, config.subset_seed, config.draws)
+        clips, held, subsets = self._subsets(parts)
         tuned: list[Tuned] = []
         for draw, rows in enumerate(subsets):
             some = learnable(clips.subset(rows), classes)
@@ -119,3 +126,11 @@ class Semi(EvaluationProtocol):
             low, high = summary.interval
             scores |= {"top1_sd": summary.sd, "top1_low": low, "top1_high": high}
         return scores
+
+    def _subsets(self, parts: Parts) -> tuple[ClipSet, ClipSet | None, list[Tensor]]:
+        """Clips to draw from, those to choose the epoch by, and positions of each draw."""
+        config = self.config
+        held_out = config.selection is Selection.validation
+        clips, held = training_parts(parts, held_out, "protocol.selection=validation")
+        drawn = draw_subsets(clips, parts.classes, config.fraction, config.balanced, config.subset_seed, config.draws)
+        return clips, held, drawn

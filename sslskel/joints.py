@@ -1,0 +1,124 @@
+"""Which joints of two bodies are the same: by name, and by other names of the same place.
+
+Nothing here knows a dataset; a layout that names its joints in common words meets any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sslskel.errors import DataError
+from sslskel.skeleton import SkeletonLayout
+
+MIDDLE = (
+    ("pelvis", "spine_base", "hip_centre", "hip_center", "mid_hip", "hips", "root"),
+    ("spine", "spine_mid", "mid_spine", "upperback", "torso", "spine1"),
+    ("shoulder_centre", "shoulder_center", "spine_shoulder", "thorax", "chest", "upper_chest"),
+    ("neck", "lowerneck", "neck_base"),
+    ("head", "head_top"),
+)
+SIDES = (
+    ("shoulder", "clavicle", "arm", "upper_arm"),
+    ("elbow", "humerus", "forearm", "fore_arm", "lower_arm"),
+    ("wrist", "radius"),
+    ("hand", "palm"),
+    ("hand_tip", "fingers"),
+    ("hip", "hipjoint", "up_leg", "thigh", "upper_leg"),
+    ("knee", "femur", "leg", "shin", "lower_leg"),
+    ("ankle", "tibia"),
+    ("foot", "toes", "toe", "toe_base"),
+)
+"""Names of one place in the bodies of Kinect 1 and 2, pose estimators, and motion capture, which names a
+joint by the bone that ends in it (ASF, BVH's arms and legs). The first that a body has is taken."""
+
+
+class JointMap(NamedTuple):
+    """For every joint of one body the joint of another that stands for it."""
+
+    read: tuple[int, ...]
+    """(V of the reader) joints of the body that is read."""
+    same: int
+    """How many of them are the same place; the others stand where the nearest such one of their limb is."""
+
+
+def map_joints(reader: SkeletonLayout, given: SkeletonLayout) -> JointMap:
+    """How a network made for ``reader`` reads tracks of ``given``.
+
+    A joint that ``given`` lacks is put where its nearest ancestor is that it has (a bone of
+    length 0), or else its nearest joint along the body. Raises ``DataError`` where the two
+    have no joint in common.
+    """
+    found = _same_places(reader, given)
+    if not found:
+        raise DataError(
+            f"layouts '{reader.name}' ({_some(reader)}) and '{given.name}' ({_some(given)}) have no joint in common by"
+            " name; name the joints of one of them in the words of the other, such as left_elbow"
+        )
+    read = tuple(found[_nearest(reader, joint, found)] for joint in range(reader.num_joints))
+    return JointMap(read, len(found))
+
+
+def same_joints(reader: SkeletonLayout, given: SkeletonLayout) -> bool:
+    """Whether the two have the same joints in the same order, so that nothing needs a map."""
+    return reader.joints == given.joints
+
+
+def _same_places(reader: SkeletonLayout, given: SkeletonLayout) -> dict[int, int]:
+    exact = {name: joint for joint, name in enumerate(given.joints)}
+    plain = {_plain(name): joint for joint, name in reversed(list(enumerate(given.joints)))}
+    found = {}
+    for joint, name in enumerate(reader.joints):
+        at = exact.get(name, plain.get(_plain(name)))
+        if at is None:
+            at = next((plain[other] for other in _others(_plain(name)) if other in plain), None)
+        if at is not None:
+            found[joint] = at
+    return found
+
+
+def _others(name: str) -> tuple[str, ...]:
+    """Every name of the place that a name stands for."""
+    side, _, rest = name.partition("_")
+    if side in ("left", "right"):
+        return tuple(f"{side}_{other}" for group in SIDES if rest in group for other in group)
+    return tuple(other for group in MIDDLE if name in group for other in group)
+
+
+def _plain(name: str) -> str:
+    """``LeftArm``, ``l-arm`` and ``arm_L`` as ``left_arm``."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    parts = [part for part in re.split(r"[^a-z0-9]+", words.lower()) if part]
+    sides = {"l": "left", "r": "right", "left": "left", "right": "right"}
+    if len(parts) > 1 and parts[-1] in sides:
+        parts = [parts[-1], *parts[:-1]]
+    if parts and parts[0] in sides:
+        parts[0] = sides[parts[0]]
+    return "_".join(parts)
+
+
+def _nearest(body: SkeletonLayout, joint: int, known: Mapping[int, int]) -> int:
+    """The first known joint going up the body, else the nearest along it, lower numbers first."""
+    at = joint
+    while at != -1:
+        if at in known:
+            return at
+        at = body.parents[at]
+    beside: list[set[int]] = [set() for _ in range(body.num_joints)]
+    for child, parent in enumerate(body.parents):
+        if parent >= 0:
+            beside[child].add(parent)
+            beside[parent].add(child)
+    ring, seen = [joint], {joint}
+    while ring:
+        hits = sorted(one for one in ring if one in known)
+        if hits:
+            return hits[0]
+        ring = sorted({other for one in ring for other in beside[one]} - seen)
+        seen.update(ring)
+    return min(known)
+
+
+def _some(body: SkeletonLayout) -> str:
+    return ", ".join(body.joints[:3]) + (" ..." if body.num_joints > 3 else "")

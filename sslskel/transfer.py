@@ -1,0 +1,92 @@
+"""Makes encoders read a benchmark that they were not pretrained on: joints, persons, origin.
+
+Who is judged on what is the harness's business; which joints are the same is in ``joints.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sslskel.backbone import Encoder, PooledEncoder
+from sslskel.data.transforms import CentreFirst
+from sslskel.dataset import DatasetInfo
+from sslskel.errors import UsageError
+from sslskel.joints import map_joints, same_joints
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import ClipSpec, ViewSpec
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the joints of a dataset reach an encoder."""
+
+    joints: tuple[int, ...] | None
+    """(V of the encoder) joints of the dataset; None where both bodies are the same."""
+    facts: dict[str, Any]
+    """For the record: how many of the encoder's joints the dataset has. Empty without a map."""
+
+
+def reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> Reading:
+    """How an encoder for the body ``reader`` with this many coordinates reads a dataset.
+
+    Raises ``UsageError`` where one is 2D and the other 3D, ``DataError`` where the bodies
+    share no joint.
+    """
+    if coordinates != info.coordinates:
+        raise UsageError(
+            f"the encoder is for {reader.num_joints} joints in {coordinates}D ({reader.name}), but '{info.name}' has"
+            f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no mapping of joints can mend that"
+        )
+    if same_joints(reader, info.layout):
+        return Reading(None, {})
+    found = map_joints(reader, info.layout)
+    facts = {
+        "from_layout": reader.name,
+        "to_layout": info.layout.name,
+        "same_joints": found.same,
+        "of_joints": reader.num_joints,
+    }
+    return Reading(found.read, {"joints": facts})
+
+
+def prepare_encoders(
+    encoders: Mapping[str, Encoder], info: DatasetInfo, recipe: Mapping[str, Any], elsewhere: bool
+) -> Reading:
+    """Fit encoders to a dataset in place and say how they read it.
+
+    Persons are averaged over as many as a clip of the dataset can have. Encoders of
+    pretraining ``elsewhere`` also move the origin where the benchmark's recipe asks for it
+    and their own views do not. Raises what :func:`reading` raises, and ``UsageError`` where
+    the dataset has more persons than a network that reads them all at once.
+    """
+    found = Reading(None, {})
+    for stream, encoder in encoders.items():
+        found = reading(encoder.spec.layout, encoder.spec.coordinates, info)
+        if info.persons != encoder.spec.persons:
+            _set_persons(stream, encoder, info)
+        if elsewhere and recipe.get("clip", {}).get("centre") == "first":
+            encoder.spec = _centred(encoder.spec)
+    return found
+
+
+def _set_persons(stream: str, encoder: Encoder, info: DatasetInfo) -> None:
+    apart = isinstance(encoder, PooledEncoder) and not encoder.backbone.joins_persons
+    if apart:
+        encoder.spec = replace(encoder.spec, persons=info.persons)
+    elif info.persons > encoder.spec.persons:
+        raise UsageError(
+            f"the {stream} encoder reads {encoder.spec.persons} persons at once, but clips of '{info.name}' have up to"
+            f" {info.persons}; judge it on a benchmark of at most {encoder.spec.persons}"
+        )
+
+
+def _centred(spec: ClipSpec) -> ClipSpec:
+    return replace(spec, train_view=_with_origin(spec.train_view), test_view=_with_origin(spec.test_view))
+
+
+def _with_origin(view: ViewSpec) -> ViewSpec:
+    if any(isinstance(augment, CentreFirst) for augment in view.augment):
+        return view
+    return replace(view, augment=(CentreFirst(), *view.augment))
