@@ -18,7 +18,9 @@ from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files
 
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
-    "engine": frozenset({"device", "threads", "compile", "deterministic", "tensorboard", "log_every"}),
+    "engine": frozenset(
+        {"device", "threads", "compile", "deterministic", "tensorboard", "log_every", "cache_features"}
+    ),
     "protocol": frozenset({"encode_batch", "block"}),
 }
 """Fields that are recorded but shape no number, so that they are no part of a run's identity.

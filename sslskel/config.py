@@ -144,6 +144,8 @@ class EngineConfig:
     tensorboard: bool = False
     log_every: int = 10
     """Steps between lines of metrics.jsonl."""
+    cache_features: bool = True
+    """Keep features of frozen encoders in the results folder, for the next protocol."""
 
     def __post_init__(self) -> None:
         require(self.threads >= 0, f"engine.threads is {self.threads}; it must not be negative")

@@ -1,17 +1,28 @@
-"""What is known of an encoder that is given as a checkpoint: how it was made, as far as it says."""
+"""What is known of an encoder that is given as a checkpoint: how it was made, as far as it says.
+
+And where features are kept that depend on all of that.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
+
+from sslskel import __version__
 from sslskel.cell import digest
 from sslskel.compose import Resolved, compose, from_plain
 from sslskel.config import EngineConfig
+from sslskel.dataset import Dataset
 from sslskel.encoder import OpenedEncoders
+from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.registry import METHODS
+from sslskel.results.features import FeatureCache
+from sslskel.stages import weights_digest
 
 
 def resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:
@@ -45,11 +56,11 @@ def resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved
     return fresh
 
 
-def released_meta(opened: OpenedEncoders) -> dict[str, Any]:
-    """What can be said of a released file: its name and content, and nothing it does not tell."""
+def released_meta(opened: OpenedEncoders, num_heads: int) -> dict[str, Any]:
+    """What can be said of a released file: its name, content and heads, and nothing it does not tell."""
     content = hashlib.sha256(opened.path.read_bytes()).hexdigest()
     return {
-        "identity": digest({"released": content}),
+        "identity": digest({"released": content, "heads": num_heads}),
         "method": {"name": opened.path.stem, "plugin": "released", "version": 0, "origin": opened.path.name},
         "backbone": {"name": "transformer", "version": 1},
         "benchmark": {"name": "", "split": None},
@@ -57,3 +68,18 @@ def released_meta(opened: OpenedEncoders) -> dict[str, Any]:
         "seed": 0,
         "seen": [],
     }
+
+
+def features_of(
+    output: Path, opened: OpenedEncoders, meta: Any, dataset: Dataset, engine: EngineConfig
+) -> FeatureCache:
+    """The cache of what these encoders say of this dataset, in a folder that is called as their pretraining."""
+    context = {
+        "encoder": meta["identity"],
+        "weights": weights_digest(opened.encoders),
+        "data": dataset.fingerprint,
+        "precision": engine.precision.value,
+        "device": resolve_device(engine.device).type,
+        "versions": [__version__, torch.__version__],
+    }
+    return FeatureCache(output / "features" / str(meta["identity"]), context, keep=engine.cache_features)

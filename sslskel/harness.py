@@ -25,7 +25,7 @@ from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, SslskelError, UsageError
-from sslskel.given import released_meta, resolved_for
+from sslskel.given import features_of, released_meta, resolved_for
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
 from sslskel.recording import command_line, make_record, predictions_of
@@ -225,7 +225,7 @@ def evaluate(
     if not is_first():
         raise UsageError("evaluation runs on one process; start it without torchrun or accelerate launch")
     opened = open_encoders(checkpoint, num_heads=num_heads)
-    meta = dict(opened.meta) or released_meta(opened)
+    meta = dict(opened.meta) or released_meta(opened, num_heads)
     name = benchmark or meta["benchmark"]["name"]
     bench_mark = BENCHMARKS.get(name)
     dataset = open_benchmark(bench_mark)
@@ -307,6 +307,7 @@ def _judge_and_record(
     benchmark = BENCHMARKS.get(benchmark_name)
     protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
     made_for = meta.get("dataset", {}).get("name", "")
+    kept = features_of(store.folder, opened, meta, dataset, resolved.engine)
     judged = evaluate_stage(
         opened.encoders,
         protocol,
@@ -318,7 +319,9 @@ def _judge_and_record(
         advance,
         opened.fresh,
         elsewhere=made_for != dataset.info.name,
+        features=kept,
     )
+    cost = {**cost, "encode_seconds": kept.seconds, "encoded_clips": kept.encoded, "reused_clips": kept.reused}
     # What saw no data is told apart by what it was built for alone.
     built = {"built_for": {"dataset": made_for}} if made_for != dataset.info.name and not meta["seen"] else {}
     record = make_record(

@@ -20,6 +20,7 @@ from torch import Tensor
 from sslskel.backbone import Encoder
 from sslskel.batch import Batch
 from sslskel.noise import Noise
+from sslskel.results.features import FeatureCache
 from sslskel.view import ViewSpec
 
 
@@ -70,6 +71,8 @@ class ProtocolRun:
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
     """Builds the encoders anew, on the run's device, with weights that were never trained and are a function
     of the run's seed; None where nobody knows how."""
+    features: FeatureCache | None = None
+    """Where features of a view without chance are kept for the next protocol; None keeps nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Outcome:
     kept: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON."""
+    """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON.
+    ``classes`` lists the numbers of the classes that are told apart where these are not all."""
     item: npt.NDArray[np.int64] | None = None
     """(R,) which window or found segment of the clip; any number of rows per clip, none included.
     None means exactly one row per clip in every condition, draw and epoch."""
@@ -108,6 +112,8 @@ class Truth(NamedTuple):
     keys: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
+    clips: ClipSet | None = None
+    """The test clips themselves, for protocols that predict frames and not classes."""
 
     def of(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Labels of these clips, (R,); raises ``KeyError`` for a clip that is not in the test part."""
@@ -129,9 +135,8 @@ class EvaluationProtocol(ABC):
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
     primary: ClassVar[str] = "top1"
     """Name of the score that ranks."""
-    learns_classes: ClassVar[bool] = True
-    """It tells the test clips' classes from what training clips show: a benchmark of one class, or a class
-    without a training clip, is refused. False where classes are not learnt, or not these."""
+    reads_labels: ClassVar[bool] = True
+    """Whether it learns classes from training labels; then there must be two, and none only in the test part."""
     elsewhere: ClassVar[bool] = False
     """It judges encoders on other benchmarks than they were pretrained on, and is refused on the same one."""
     short: ClassVar[Mapping[str, Any]] = {}

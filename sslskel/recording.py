@@ -64,13 +64,13 @@ def command_line() -> str:
 
 
 def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that are kept beside a record: one row per prediction, with the clip's true class."""
+    """The arrays kept beside a record: one row per prediction, with the clip's true class; and confusion matrices."""
     outcome = judged.outcome
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
     kept = {name: column for name, column in columns.items() if column is not None}
     values = {f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}
     others = {f"kept_{name}": v for name, v in outcome.kept.items()}
-    return {"keys": outcome.keys, "label": judged.labels, **kept, **values, **others}
+    return {"keys": outcome.keys, "label": judged.labels, **kept, **values, **others, **judged.tables}
 
 
 def details_of(judged: Judged) -> dict[str, Any]:
@@ -139,5 +139,6 @@ def make_record(
         cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},
         command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        diagnostics=judged.diagnostics,
         extra={"details": details} if details else {},
     )

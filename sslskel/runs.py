@@ -24,6 +24,9 @@ class Run:
     records: int
     """How many records were made with its encoder."""
     bytes: int
+    """On disk, with the features that were kept of its encoder."""
+    features: Path
+    """Where those are, if any."""
 
 
 def list_runs(output: Path | str) -> list[Run]:
@@ -45,13 +48,16 @@ def prune(output: Path | str, *, really: bool) -> list[Run]:
     if really:
         for run in unused:
             shutil.rmtree(run.folder)
+            shutil.rmtree(run.features, ignore_errors=True)
     return unused
 
 
 def _describe(folder: Path, used: Counter[str]) -> Run:
     step = latest(folder)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    identity = "" if step is None else str(read_meta(step).get("identity", ""))
+    features = folder.parent.parent / "features" / (identity or folder.name)
+    size = sum(file.stat().st_size for top in (folder, features) for file in top.rglob("*") if file.is_file())
     if step is None:
-        return Run(folder, "", 0, False, 0, size)
-    identity, state = str(read_meta(step).get("identity", "")), read_state(step)
-    return Run(folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size)
+        return Run(folder, "", 0, False, 0, size, features)
+    state = read_state(step)
+    return Run(folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size, features)

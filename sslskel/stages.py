@@ -24,6 +24,7 @@ from sslskel.config import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset, Ints
+from sslskel.diagnostics import diagnose
 from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
@@ -31,6 +32,7 @@ from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
+from sslskel.results.features import FeatureCache
 from sslskel.transfer import Reading, prepare_encoders, reading
 from sslskel.view import ClipSpec
 
@@ -55,6 +57,10 @@ class Judged:
     peak_memory: int
     details: dict[str, Any] = field(default_factory=dict)
     """What else the record should say: how joints were mapped, and numbers for comparison only."""
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    """By condition; see ``diagnostics.diagnose``."""
+    tables: dict[str, Any] = field(default_factory=dict)
+    """Confusion matrices by name."""
 
 
 def dtype_of(engine: EngineConfig) -> torch.dtype:
@@ -155,13 +161,15 @@ def evaluate_stage(
     advance: Advance | None = None,
     fresh: Fresh | None = None,
     elsewhere: bool = False,
+    features: FeatureCache | None = None,
 ) -> Judged:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
     ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
-    train from scratch; ``elsewhere`` says that they were made for another dataset. Raises
-    ``UsageError`` where the encoder does not fit the protocol or the dataset, ``DataError``
-    where bodies share no joint or the classes of the split cannot be learnt.
+    train from scratch; ``elsewhere`` says that they were made for another dataset; ``features``
+    is where those of frozen encoders are kept. Raises ``UsageError`` where the encoder does not
+    fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
+    the split cannot be learnt.
     """
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
@@ -184,16 +192,17 @@ def evaluate_stage(
     source = functools.partial(
         ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints
     )
-    if protocol.learns_classes:
+    if protocol.reads_labels:
         _check_classes(rule, dataset)
     parts = _parts(rule, dataset, source)
     mixed = functools.partial(autocast, device, engine.precision)
-    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or silent, None if fresh is None else anew)
+    new = None if fresh is None else anew
+    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or silent, new, features)
     start = time.perf_counter()
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start
     test = rule.part(dataset, "test")
-    truth = Truth(dataset.keys[test], dataset.labels[test], tuple(dataset.info.classes))
+    truth = Truth(dataset.keys[test], dataset.labels[test], parts.classes, parts.test)
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
@@ -202,7 +211,9 @@ def evaluate_stage(
     best = best_test_epoch(outcome, truth)
     details = read.facts | ({} if best is None else {"best_test_epoch": best})
     labels = truth.of(outcome.keys)
-    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, peak_memory(device), details)
+    said, tables = diagnose(outcome, labels, len(parts.classes))
+    memory = peak_memory(device)
+    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, memory, details, said, tables)
 
 
 def check_judgeable(
@@ -213,7 +224,7 @@ def check_judgeable(
     Raises ``UsageError`` or ``DataError`` as :func:`evaluate_stage` would after hours of pretraining.
     """
     rule, read = benchmark.split(split), reading(spec.layout, spec.coordinates, dataset.info)
-    if protocol.learns_classes:
+    if protocol.reads_labels:
         _check_classes(rule, dataset)
     protocol.check(_parts(rule, dataset, functools.partial(ClipSource, dataset, spec=spec, joints=read.joints)))
 
@@ -275,20 +286,27 @@ def _check_classes(rule: Split, dataset: Dataset) -> None:
 
 
 def _check_counted_once(outcome: Outcome, truth: Truth) -> None:
-    """Every test clip once per condition, draw and epoch; nothing else."""
-    columns = [c for c in (outcome.condition, outcome.draw, outcome.epoch) if c is not None]
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for row, key in enumerate(outcome.keys):
-        groups.setdefault(tuple(column[row] for column in columns), []).append(int(key))
-    wanted = sorted(int(key) for key in truth.keys)
-    for group, keys in groups.items():
-        if sorted(keys) != wanted:
-            raise RunError(
-                f"a protocol must predict each of the {len(wanted)} test clips once, but {group or 'it'} has"
-                f" {len(keys)} rows over {len(set(keys))} clips"
-            )
-    if not groups:
+    """Every test clip once per condition, draw and epoch, nothing else; items of clips in any number."""
+    if outcome.item is not None:
+        return
+    if not len(outcome.keys):
         raise RunError("a protocol returned no prediction")
+    columns = [c for c in (outcome.condition, outcome.draw, outcome.epoch) if c is not None]
+    group = np.zeros(len(outcome.keys), np.int64)
+    for column in columns:
+        _, place = np.unique(column, return_inverse=True)
+        group = np.unique(group * (place.max() + 1) + place, return_inverse=True)[1]
+    wanted = np.sort(truth.keys)
+    ends = np.bincount(group).cumsum()
+    rows = np.lexsort((outcome.keys, group))
+    for end, size in zip(ends, np.bincount(group), strict=True):
+        keys = outcome.keys[rows[end - size : end]]
+        if not np.array_equal(keys, wanted):
+            which = ", ".join(str(column[rows[end - 1]]) for column in columns) or "it"
+            raise RunError(
+                f"a protocol must predict each of the {len(wanted)} test clips once, but {which} has"
+                f" {size} rows over {len(np.unique(keys))} clips"
+            )
 
 
 def _counts(rule: Split, dataset: Dataset) -> dict[str, int]:

@@ -58,6 +58,11 @@ def hours(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def seconds(count: float) -> str:
+    """A duration for people, in seconds where it is short."""
+    return f"{count:.1f} s" if count < 90 else hours(count)
+
+
 def mebibytes(count: float) -> str:
     """A size for people."""
     return f"{count / 2**20:,.1f} MiB"

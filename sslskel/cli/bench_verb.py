@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sslskel.cli._options import add_run_flags, grid_arguments, hours, mebibytes, words
+from sslskel.cli._options import add_run_flags, grid_arguments, hours, mebibytes, seconds, words
+
+if TYPE_CHECKING:
+    from sslskel.results.record import Record
 
 TAKES_OVERRIDES = True
 
@@ -29,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the grid, print its board; 1 where a cell failed."""
+    """Run the grid, print its board and what each protocol cost; 1 where a cell failed."""
     from sslskel.cell import parse_seeds
 
     chosen = (
@@ -57,10 +62,26 @@ def run(options: argparse.Namespace) -> int:
     if not is_first():
         return 1 if result.failures else 0
     print_board(result.board)
+    _print_costs(result.records)
     print(f"{result.ran} cells run, {result.reused} already there; records in {options.output}/records")
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
+
+
+def _print_costs(records: Sequence[Record]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sslskel.leaderboard.costs import costs
+
+    table = Table("cost of", "cells", "median", "encoding", "clips encoded", "reused", "memory")
+    for row in costs(records):
+        times = (seconds(row.seconds), seconds(row.encode_seconds))
+        clips = (f"{row.encoded:,}", f"{row.reused:,}")
+        table.add_row(f"{row.protocol} on {row.benchmark}", str(row.cells), *times, *clips, mebibytes(row.peak_bytes))
+    if table.rows:
+        Console().print(table)
 
 
 def _dry_run(chosen: tuple[list[str], list[str], list[str], tuple[int, ...]], options: argparse.Namespace) -> int:

@@ -5,7 +5,9 @@ What is done with them is each protocol's business; no label is read here beyond
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -50,26 +52,76 @@ def clip_features(
 ) -> dict[str, Tensor]:
     """Per stream, the pooled features of all clips in order: (n, D) on the run's device.
 
-    Streams that share a view see the same crops and augmentations. Reports progress
-    under the name ``progress`` where one is given. Raises ``RunError`` where a feature
+    Streams that share a view see the same crops and augmentations. Features of the test view
+    are taken from, and left in, the run's cache. Reports progress under the name ``progress``
+    where one is given. Raises ``RunError`` where a feature
     is not finite or of another width than the encoder says, or where the clips do not
     come once each and in order.
     """
-    rows: dict[str, list[Tensor]] = {stream: [] for stream in encoders}
+    found: dict[str, Tensor] = {}
     for spec, streams in _by_view(encoders, view):
-        keys, done = [], 0
-        for batch in clips.batches(spec, noise, size):
-            keys.append(batch.key.cpu())
-            for stream in streams:
-                with torch.no_grad(), run.autocast():
-                    features = encoders[stream].clip(batch)
-                rows[stream].append(features.to(feature_dtype(run)))
-            done += batch.num_clips
-            if progress:
-                run.advance(progress, done, len(clips))
-        if not torch.equal(torch.cat(keys), clips.keys.cpu()):
-            raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
-    return {stream: _checked(torch.cat(found), encoders[stream], stream, clips) for stream, found in rows.items()}
+        chosen = {stream: encoders[stream] for stream in streams}
+        make = functools.partial(_encoded, chosen, clips, spec, noise, size, run, progress)
+        words = _words(chosen, clips, spec, size) if view == "test" and run.features is not None else None
+        table = _kept(make, words, run)
+        widths = [encoder.dim for encoder in chosen.values()]
+        found |= zip(streams, torch.split(table, widths, 1), strict=True)
+    return {stream: found[stream] for stream in encoders}
+
+
+def _encoded(
+    encoders: Mapping[str, Encoder],
+    clips: ClipSet,
+    spec: ViewSpec,
+    noise: Noise,
+    size: int,
+    run: ProtocolRun,
+    progress: str,
+) -> Tensor:
+    """Features of streams that share a view, side by side: (n, sum of D)."""
+    rows: dict[str, list[Tensor]] = {stream: [] for stream in encoders}
+    keys, done = [], 0
+    for batch in clips.batches(spec, noise, size):
+        keys.append(batch.key.cpu())
+        for stream, encoder in encoders.items():
+            with torch.no_grad(), run.autocast():
+                features = encoder.clip(batch)
+            rows[stream].append(features.to(feature_dtype(run)))
+        done += batch.num_clips
+        if progress:
+            run.advance(progress, done, len(clips))
+    if not torch.equal(torch.cat(keys), clips.keys.cpu()):
+        raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
+    return torch.cat([_checked(torch.cat(found), encoders[s], s, clips) for s, found in rows.items()], 1)
+
+
+def _kept(make: Callable[[], Tensor], words: Mapping[str, object] | None, run: ProtocolRun) -> Tensor:
+    """What ``make`` gives, from the run's cache where it has one and the table has a name."""
+    if run.features is None:
+        return make()
+    if words is None:
+        return run.features.counted(make)
+    return torch.from_numpy(run.features.table(words, lambda: make().cpu().numpy())).to(run.device)
+
+
+def _words(encoders: Mapping[str, Encoder], clips: ClipSet, spec: ViewSpec, size: int) -> dict[str, object] | None:
+    """What features of a view without chance depend on beside the weights; None where that cannot be told.
+
+    The size of a batch is part of it, because the last bits of a product depend on it.
+    """
+    any_spec = next(iter(encoders.values())).spec
+    clip = (any_spec.frames, any_spec.persons, any_spec.coordinates, any_spec.fps, any_spec.unit)
+    networks = {stream: [type(encoder).__qualname__, repr(encoder)] for stream, encoder in encoders.items()}
+    words = {
+        "clips": hashlib.sha256(clips.keys.cpu().numpy().tobytes()).hexdigest(),
+        "view": repr(spec),
+        "clip": repr(clip),
+        "layout": any_spec.layout.to_json(),
+        "encoders": networks,
+        "batch": size,
+    }
+    # An object without a repr of its own shows its address, which says nothing of what it does.
+    return None if " at 0x" in repr(words) else words
 
 
 def labelled(clips: ClipSet, part: str) -> ClipSet:

@@ -53,16 +53,22 @@ class Record:
     environment: dict[str, Any]
     """Versions, hardware, ``commit`` and ``dirty``."""
     cost: dict[str, float | None]
-    """``pretrain_seconds``, ``evaluate_seconds``, ``peak_memory_bytes``, ``samples_per_second``; None where unknown."""
+    """``pretrain_seconds``, ``evaluate_seconds``, ``peak_memory_bytes``, ``samples_per_second``; None where unknown.
+    Of the evaluation, ``encode_seconds`` in frozen encoders, ``encoded_clips`` and ``reused_clips`` from the cache."""
     command: str
     created: str
     """UTC, ISO 8601."""
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    """By condition, from the predictions of classes: ``top1``, ``top5``, ``macro``, ``per_class``, ``ece``,
+    ``interval`` over clips; confusion matrices are kept with the predictions. Empty in early records."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of a later 1.x schema."""
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        if not self.diagnostics:
+            del content["diagnostics"]
         try:
             return json.dumps({**self.extra, **content}, indent=1, sort_keys=True, allow_nan=False) + "\n"
         except (TypeError, ValueError) as fault:

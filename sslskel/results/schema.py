@@ -104,6 +104,8 @@ FIELDS: Mapping[str, Kind] = {
     "command": TEXT,
     "created": UTC,
 }
+LATER: Mapping[str, Kind] = {"diagnostics": GROUPS}
+"""Fields of this version that its first records lack."""
 PARTS: Mapping[str, Mapping[str, Kind]] = {
     "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},
     "backbone": {"name": NAME, "version": WHOLE, "parameters": WHOLE},
@@ -128,6 +130,7 @@ def check_content(content: Any) -> None:
     for name, kinds in PARTS.items():
         if content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
+    _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content})
     for position, item in enumerate(content["seen"]):
         if not isinstance(item, dict):
             raise RecordError(f"field 'seen[{position}]' is {_shown(item)}, not an object")

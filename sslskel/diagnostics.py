@@ -1,0 +1,93 @@
+"""What is recorded of per-clip predictions beside a protocol's own scores, the same for every protocol.
+
+Accuracies, confusions, calibration and an interval over clips. Whether a row may be counted
+at all is checked before, in ``stages``; nothing here ranks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
+
+from sslskel.dataset import Ints
+from sslskel.protocol import Outcome
+from sslskel.results.statistics import bootstrap_interval
+
+BINS = 15
+"""Of the calibration error (Guo et al., ICML 2017)."""
+WHOLE = "all"
+"""Name of the condition of an outcome that has only one."""
+
+
+def diagnose(outcome: Outcome, labels: Ints, num_classes: int) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """JSON by condition, and confusion matrices by name, of an outcome that predicts classes.
+
+    ``labels`` are the true classes of the rows (R,). Per condition: ``top1``; ``macro`` and
+    ``per_class``, recalls of the classes that occur (None for one that does not); ``top5`` where
+    there are ``logits`` of more than five classes; ``ece`` where there are ``logits`` or a
+    ``confidence`` (R,); ``interval``, 95 % of ``top1`` by resampling clips; ``clips``. A matrix
+    ``confusion_CONDITION`` (num_classes, num_classes) counts rows by true and predicted class.
+    Both are empty for an outcome of segments or of anything but classes. Draws are pooled.
+    """
+    if outcome.item is not None or not outcome.values.keys() & {"logits", "predicted"}:
+        return {}, {}
+    kept = np.ones(len(labels), np.bool_)
+    if "classes" in outcome.info:
+        kept = np.isin(labels, outcome.info["classes"])
+    conditions = np.full(len(labels), WHOLE) if outcome.condition is None else outcome.condition
+    said, tables = {}, {}
+    for condition in np.unique(conditions):
+        rows = kept & (conditions == condition)
+        said[str(condition)], tables[f"confusion_{condition}"] = _of_rows(outcome, rows, labels[rows], num_classes)
+    return said, tables
+
+
+def _of_rows(
+    outcome: Outcome, rows: npt.NDArray[np.bool_], labels: Ints, num_classes: int
+) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+    logits = outcome.values["logits"][rows] if "logits" in outcome.values else None
+    predicted = outcome.values["predicted"][rows] if "predicted" in outcome.values else None
+    if predicted is None:
+        assert logits is not None
+        predicted = logits.argmax(1)
+    matrix = confusion_matrix(labels, predicted, labels=np.arange(num_classes)).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        recalls = matrix.diagonal() / matrix.sum(1)
+    per_clip = _mean_by(outcome.keys[rows], predicted == labels)
+    said: dict[str, Any] = {
+        "top1": float(accuracy_score(labels, predicted)),
+        "macro": float(np.nanmean(recalls)),
+        "per_class": [None if np.isnan(recall) else float(recall) for recall in recalls],
+        "interval": list(bootstrap_interval(per_clip)),
+        "clips": len(per_clip),
+    }
+    if logits is not None and num_classes > 5:
+        said["top5"] = float(top_k_accuracy_score(labels, logits, k=5, labels=np.arange(num_classes)))
+    confidence = None
+    if logits is not None:
+        confidence = softmax(logits.astype(np.float64), axis=1).max(1)
+    elif "confidence" in outcome.values:
+        confidence = outcome.values["confidence"][rows]
+    if confidence is not None:
+        said["ece"] = calibration_error(confidence, predicted == labels)
+    return said, matrix
+
+
+def calibration_error(confidence: npt.NDArray[Any], correct: npt.NDArray[np.bool_], bins: int = BINS) -> float:
+    """Expected calibration error (Guo et al. 2017, equation 3) of confidences (R,) in (0, 1].
+
+    The mean over rows of the gap between confidence and accuracy in bins ((i - 1) / bins, i / bins].
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gaps = np.bincount(place, weights=confidence - correct, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _mean_by(keys: Ints, correct: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Share of right rows per clip: clips, not draws of one clip, are what an interval resamples."""
+    _, place = np.unique(keys, return_inverse=True)
+    return np.asarray(np.bincount(place, weights=correct) / np.bincount(place), dtype=np.float64)

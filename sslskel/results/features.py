@@ -1,0 +1,109 @@
+"""Features of frozen encoders on disk: written once, shared by every protocol that asks for the same ones.
+
+What is encoded, and how, is the protocols' business; this file knows names, bytes and checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel.results import claims
+from sslskel.results.files import publish, writing_in
+
+Array = npt.NDArray[Any]
+Rows = TypeVar("Rows", bound=Sized)
+FORMAT = 1
+"""Part of every name: a later layout, or other numbers from the same words, never meets an older file."""
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class FeatureCache:
+    """Files ``KEY.features`` in one encoder's folder below ``features/`` of a results folder.
+
+    ``context`` holds what all of them depend on: weights, data, precision, versions. Each file
+    is the sha256 of its content and then the content, so one that was cut, damaged or swapped is
+    the same as none. Counts and seconds tell what a protocol's encoding cost.
+    """
+
+    folder: Path
+    context: Mapping[str, Any]
+    keep: bool = True
+    """Whether there are files at all; without them only the cost is counted."""
+    encoded: int = 0
+    """Clips that went through an encoder."""
+    reused: int = 0
+    """Clips whose features were read."""
+    seconds: float = 0.0
+    """Spent in encoders and in waiting for another process that encoded the same."""
+
+    def table(self, words: Mapping[str, Any], make: Callable[[], Array]) -> Array:
+        """The (n, D) table that ``words`` name, read, or made and kept.
+
+        Of several processes that want it at the same time one makes it and the others wait. Raises
+        ``RunError`` where the folder cannot be written, and whatever ``make`` raises.
+        """
+        if not self.keep:
+            return self.counted(make)
+        text = json.dumps([FORMAT, self.context, words], sort_keys=True)
+        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.features"
+        found = _read(path)
+        if found is None:
+            found = self._made(path, make)
+        else:
+            self.reused += len(found)
+        return found
+
+    def counted(self, make: Callable[[], Rows]) -> Rows:
+        """Make a table that is not kept, such as one of augmented views, and note what it cost."""
+        start = time.perf_counter()
+        found = make()
+        self.encoded += len(found)
+        self.seconds += time.perf_counter() - start
+        return found
+
+    def _made(self, path: Path, make: Callable[[], Array]) -> Array:
+        start = time.perf_counter()
+        with writing_in(self.folder):
+            while (claim := claims.take(path.with_suffix(".claim"))) is None:
+                time.sleep(POLL_SECONDS)
+        with claim:
+            found = _read(path)
+            if found is None:
+                found = make()
+                self.encoded += len(found)
+                with writing_in(self.folder):
+                    publish(path, _packed(found), replace_existing=True)
+            else:
+                self.reused += len(found)
+        self.seconds += time.perf_counter() - start
+        return found
+
+
+def _packed(table: Array) -> bytes:
+    content = io.BytesIO()
+    np.save(content, table, allow_pickle=False)
+    packed = content.getvalue()
+    return hashlib.sha256(packed).digest() + packed
+
+
+def _read(path: Path) -> Array | None:
+    """The table in a file; None where there is no sound one."""
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            return None
+        table: Array = np.load(io.BytesIO(content[32:]), allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return table
