@@ -97,8 +97,8 @@ class Benchmark:
     """What its clips need where nobody says otherwise, by configuration group; presets may change it."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
-    published: str = ""
-    """Name of the file of published numbers beside the benchmark module."""
+    published: Path | None = None
+    """File of published numbers beside the benchmark module: ``Path(__file__).with_name("published.csv")``."""
 
     def split(self, name: str | None = None) -> Split:
         """A split by name, or the default one; raises ``UsageError`` for an unknown name."""

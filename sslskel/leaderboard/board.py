@@ -1,7 +1,4 @@
-"""What a board is made of: plain values, filled by ``table.py`` and read by the renderers.
-
-A published row is a ``Row`` like any other.
-"""
+"""What a board is made of: plain values, filled by ``table.py`` and read by the renderers."""
 
 from __future__ import annotations
 
@@ -80,6 +77,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Numbers that others printed; no row of the board's own, since nothing here made them."""
+
+    method: str
+    year: int
+    backbone: str
+    streams: str
+    source: str
+    values: tuple[float | None, ...]
+    """Shares, 0 to 1; follows the board's columns, None where nothing was printed."""
+
+
+@dataclass(frozen=True)
 class Curve:
     """How the loss of one pretraining went."""
 
@@ -102,3 +112,4 @@ class Board:
     records: tuple[Record, ...] = ()
     """What the numbers came from, for formats with room for it."""
     curves: tuple[Curve, ...] = ()
+    published: tuple[Published, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sslskel.errors import UsageError
 from sslskel.leaderboard.board import Curve
+from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.table import Board, build
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -24,12 +25,14 @@ def board_of(
     *,
     protocols: Sequence[str] | None = None,
     curves: bool = False,
+    published: bool = True,
 ) -> Board:
     """Build the board of a folder; broken record files are named through ``say`` and left out.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``curves`` adds
-    the losses of the pretraining runs that are still there. Raises ``UsageError`` where the
-    folder holds no results.
+    the losses of the pretraining runs that are still there, ``published`` what others printed
+    for the same columns. Raises ``UsageError`` where the folder holds no results and
+    ``DataError`` where a file of published numbers is broken.
     """
     output = Path(output)
     if not (output / "records").is_dir():
@@ -38,6 +41,9 @@ def board_of(
     for path, reason in problems:
         say(f"left out {path}: {reason}")
     board = build(records, benchmarks=benchmarks, protocols=protocols)
+    if published:
+        numbers = published_numbers({column.benchmark for column in board.columns})
+        board = replace(board, published=published_rows(board.columns, numbers))
     return replace(board, curves=_curves(output, board.records)) if curves else board
 
 

@@ -15,12 +15,23 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.board import Board, Column, Row
-from sslskel.leaderboard.words import EMPTY, facts_of, has_means, legend, number, percent, plain
+from sslskel.leaderboard.words import (
+    EMPTY,
+    PUBLISHED,
+    facts_of,
+    has_means,
+    legend,
+    number,
+    percent,
+    plain,
+    published_facts,
+)
 from sslskel.results.record import Record
 
-FILTERS = ("benchmark", "protocol", "labels", "method", "backbone", "streams", "preset")
+FILTERS = ("kind", "benchmark", "protocol", "labels", "method", "backbone", "streams", "preset")
 SCRIPTS = ("jquery.slim.min.js", "datatables.min.js", "chart.umd.min.js")
 LICENCES = {"jQuery": "jquery", "DataTables": "datatables", "Chart.js": "chart"}
+MEASURED, PRINTED = "measured", "published"
 UNDER_ALL = -1.0
 """Sorts what has no number below everything that has one."""
 
@@ -32,6 +43,7 @@ def html_text(board: Board) -> str:
     page = _template().render(
         title=_title(board),
         legend=legend(board),
+        published=PUBLISHED if board.published else "",
         shared=shared,
         facts=[fact.title for fact in facts],
         columns=[plain(column.title) for column in board.columns],
@@ -96,7 +108,7 @@ def _results(board: Board) -> Iterator[dict[str, Any]]:
             low, high = cell.summary.interval or (None, None)
             budget = {labels[identity] for identity in cell.records if identity in labels}
             yield {
-                "kind": "measured",
+                "kind": MEASURED,
                 "words": [plain(word) for word in _words(row, column, budget)],
                 "score": f"{percent(cell.summary.mean)}{' †' if cell.leak else ''}",
                 "order": cell.summary.mean,
@@ -105,14 +117,40 @@ def _results(board: Board) -> Iterator[dict[str, Any]]:
                 "seeds": cell.summary.n,
                 "runs": list(zip(cell.seeds, cell.records, strict=True)),
             }
+    yield from _published(board)
+
+
+def _published(board: Board) -> Iterator[dict[str, Any]]:
+    for row in board.published:
+        method, _, backbone, streams = published_facts(row)
+        for column, value in zip(board.columns, row.values, strict=True):
+            if value is not None:
+                place, judged = _place(column)
+                words = (PRINTED, place, judged, EMPTY, f"{method} ({row.year})", backbone, streams, EMPTY)
+                yield {
+                    "kind": PRINTED,
+                    "words": [plain(word) for word in words],
+                    "score": percent(value),
+                    "order": value,
+                    "interval": EMPTY,
+                    "low": UNDER_ALL,
+                    "seeds": EMPTY,
+                    "runs": [],
+                    "source": plain(row.source),
+                }
 
 
 def _words(row: Row, column: Column, labels: set[int]) -> tuple[str, ...]:
     """What :data:`FILTERS` name, in their order."""
-    place = f"{column.benchmark}/{column.split}"
-    judged = column.title.removeprefix(place).strip() or column.protocol
+    place, judged = _place(column)
     budget = " to ".join(f"{count:,}" for count in sorted({min(labels), max(labels)})) if labels else EMPTY
-    return place, judged, budget, row.label, row.key.backbone, "+".join(row.key.streams), row.key.preset
+    return MEASURED, place, judged, budget, row.label, row.key.backbone, "+".join(row.key.streams), row.key.preset
+
+
+def _place(column: Column) -> tuple[str, str]:
+    """Where and how was judged."""
+    place = f"{column.benchmark}/{column.split}"
+    return place, column.title.removeprefix(place).strip() or column.protocol
 
 
 def _choices(results: Sequence[dict[str, Any]], at: int) -> list[str]:

@@ -6,10 +6,20 @@ Whatever a name holds, it stays text: nothing in it can end a cell or run a comm
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from sslskel.leaderboard.board import Board, Row
-from sslskel.leaderboard.words import facts_of, has_means, legend, number, percent, plain
+from sslskel.leaderboard.words import (
+    PUBLISHED,
+    PUBLISHED_FACTS,
+    facts_of,
+    has_means,
+    legend,
+    number,
+    percent,
+    plain,
+    published_facts,
+)
 
 COMMANDS = {
     "\\": r"\textbackslash{}",
@@ -70,10 +80,30 @@ def latex_text(board: Board) -> str:
         r"\bottomrule",
         r"\end{tabular}",
         rf"\par\medskip\raggedright {escape(' '.join(filter(None, (legend(board), shared))))}",
+        *(_published(board) if board.published else ()),
     ]
     for sentence in (*board.findings, *board.warnings, *board.notes):
         lines.append(rf"\par {escape(sentence)}")
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _published(board: Board) -> list[str]:
+    """A second table; sources are long, so that rows name them by number."""
+    sources = sorted({row.source for row in board.published})
+    titles = [*PUBLISHED_FACTS, *(column.title for column in board.columns), "source"]
+    lines = [
+        rf"\par\medskip {escape(PUBLISHED)}",
+        r"\par\medskip\centering",
+        rf"\begin{{tabular}}{{{'l' * len(PUBLISHED_FACTS) + 'r' * (len(board.columns) + 1)}}}",
+        r"\toprule",
+        _line(map(_heading, titles)),
+        r"\midrule",
+    ]
+    for row in board.published:
+        words = [*published_facts(row), *map(percent, row.values), f"({sources.index(row.source) + 1})"]
+        lines.append(_line(rf"\emph{{{escape(word)}}}" for word in words))
+    listed = " ".join(f"({at}) {escape(source)}." for at, source in enumerate(sources, 1))
+    return [*lines, r"\bottomrule", r"\end{tabular}", rf"\par\medskip\raggedright Sources: {listed}"]
 
 
 def _heading(title: str) -> str:
@@ -90,7 +120,7 @@ def _numbers(board: Board, row: Row) -> list[str]:
     return [*bold, *([escape(percent(row.mean))] if has_means(board) else [])]
 
 
-def _line(words: Sequence[str]) -> str:
+def _line(words: Iterable[str]) -> str:
     return " & ".join(words) + r" \\"
 
 

@@ -6,7 +6,17 @@ import re
 from collections.abc import Sequence
 
 from sslskel.leaderboard.board import Board, Row
-from sslskel.leaderboard.words import facts_of, has_means, legend, number, percent, plain
+from sslskel.leaderboard.words import (
+    PUBLISHED,
+    PUBLISHED_FACTS,
+    facts_of,
+    has_means,
+    legend,
+    number,
+    percent,
+    plain,
+    published_facts,
+)
 
 
 def markdown_text(board: Board) -> str:
@@ -20,12 +30,24 @@ def markdown_text(board: Board) -> str:
     for row in board.rows:
         lines.append(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)]))
     blocks = ["\n".join(lines), escape(" ".join(filter(None, (legend(board), shared))))]
+    if board.published:
+        blocks += [escape(PUBLISHED), _published(board)]
     for title, sentences in (("Shown", board.findings), ("Beware", board.warnings), ("Made", board.notes)):
         if sentences:
             blocks.append("\n".join([f"{title}:", "", *(f"- {escape(sentence)}" for sentence in sentences)]))
     if board.commands:
         blocks.append(f"By:\n\n{fenced(board.commands)}")
     return "\n\n".join(blocks) + "\n"
+
+
+def _published(board: Board) -> str:
+    titles = [*PUBLISHED_FACTS, *(column.title for column in board.columns), "source"]
+    rule = ["---"] * len(PUBLISHED_FACTS) + ["---:"] * len(board.columns) + ["---"]
+    lines = [_line([*map(escape, titles)]), _line(rule)]
+    for row in board.published:
+        words = [*published_facts(row), *map(percent, row.values), row.source]
+        lines.append(_line([*map(escape, words)]))
+    return "\n".join(lines)
 
 
 def _numbers(board: Board, row: Row) -> list[str]:

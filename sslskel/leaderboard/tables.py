@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from sslskel.leaderboard.board import Board, Cell, Column, Row
-from sslskel.leaderboard.words import number, plain
+from sslskel.leaderboard.words import number, percent, plain
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """Beginnings that spreadsheets take for a formula."""
@@ -21,6 +22,7 @@ def json_text(board: Board) -> str:
         "schema": 1,
         "columns": [asdict(column) for column in board.columns],
         "rows": [_json_row(row) for row in board.rows],
+        "published": [{**asdict(row), "texts": [*map(percent, row.values)]} for row in board.published],
         "findings": board.findings,
         "warnings": board.warnings,
         "notes": board.notes,
@@ -44,17 +46,40 @@ def _json_row(row: Row) -> dict[str, Any]:
 
 
 def csv_text(board: Board) -> str:
-    """One line per row and column; a missing number leaves ``n`` at 0 and the rest empty."""
+    """One line per row and column; a missing number leaves ``n`` at 0 and the rest empty.
+
+    Below them the published numbers, whose ``kind`` is "published" and whose ``source`` is filled.
+    """
+    lines = [
+        {"kind": "measured", **_row_facts(row), **_column_facts(column), **_cell_facts(cell), "source": None}
+        for row in board.rows
+        for column, cell in zip(board.columns, row.cells, strict=True)
+    ]
+    if not lines:
+        return ""
     buffer = io.StringIO()
-    writer: Any = None
-    for row in board.rows:
-        for column, cell in zip(board.columns, row.cells, strict=True):
-            line = {**_row_facts(row), **_column_facts(column), **_cell_facts(cell)}
-            if writer is None:
-                writer = csv.DictWriter(buffer, list(line), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow({name: _csv_value(value) for name, value in line.items()})
+    writer = csv.DictWriter(buffer, list(lines[0]), restval="", lineterminator="\n")
+    writer.writeheader()
+    for line in (*lines, *_published(board)):
+        writer.writerow({name: _csv_value(value) for name, value in line.items()})
     return buffer.getvalue()
+
+
+def _published(board: Board) -> Iterator[dict[str, object]]:
+    for row in board.published:
+        label = f"{row.method} ({row.year})"
+        facts = {"kind": "published", "label": label, "method": row.method, "backbone": row.backbone}
+        for column, value in zip(board.columns, row.values, strict=True):
+            if value is not None:
+                place = {name: getattr(column, name) for name in ("benchmark", "split", "protocol", "score")}
+                yield {
+                    **facts,
+                    "streams": row.streams,
+                    **place,
+                    "mean": value,
+                    "text": percent(value),
+                    "source": row.source,
+                }
 
 
 def _row_facts(row: Row) -> dict[str, object]:

@@ -11,7 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from sslskel.leaderboard.board import Board
-from sslskel.leaderboard.words import facts_of, has_means, legend, number, percent, plain
+from sslskel.leaderboard.words import (
+    PUBLISHED,
+    PUBLISHED_FACTS,
+    facts_of,
+    has_means,
+    legend,
+    number,
+    percent,
+    plain,
+    published_facts,
+)
 
 WIDE = 100_000
 """Columns of a console on which nothing is ever folded."""
@@ -27,6 +37,9 @@ def print_board(board: Board, console: Console | None = None) -> None:
         return
     for table in _tables(board, console):
         console.print(table)
+    if board.published:
+        console.print(Text(PUBLISHED))
+        console.print(_published(board))
     _, shared = facts_of(board)
     for text in filter(None, (legend(board), shared, *board.findings)):
         console.print(Text(plain(text)))
@@ -41,6 +54,19 @@ def table_text(board: Board) -> str:
     buffer = io.StringIO()
     print_board(board, Console(file=buffer, width=WIDE, force_terminal=False, color_system=None, legacy_windows=False))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def _published(board: Board) -> Table:
+    table = Table(style="dim")
+    for title in PUBLISHED_FACTS:
+        table.add_column(title, overflow="fold")
+    for column in board.columns:
+        table.add_column(Text(plain(column.title)), justify="right", overflow="fold")
+    table.add_column("source", overflow="fold")
+    for row in board.published:
+        words = (*published_facts(row), *map(percent, row.values), row.source)
+        table.add_row(*(Text(plain(word), style="italic") for word in words))
+    return table
 
 
 def _tables(board: Board, console: Console) -> list[Table]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sslskel.leaderboard.board import Board, Cell, Row
+from sslskel.leaderboard.board import Board, Cell, Published, Row
 
 EMPTY = "-"
 """Stands where there is no number."""
@@ -15,6 +15,11 @@ LEGEND = (
     " The mean over columns is empty where a number is missing."
 )
 BOLD = "Bold: at least 3 seeds, and an interval disjoint from the runner-up's."
+PUBLISHED = (
+    "Published, not measured here: each number is its source's, with its sizes, data and way of choosing an epoch,"
+    " which is often the best one on the test part."
+)
+PUBLISHED_FACTS = ("published method", "year", "backbone", "streams")
 LEAK = "†: pretraining saw, or may have seen, clips of the test part; never bold."
 
 
@@ -43,6 +48,11 @@ def facts_of(board: Board) -> tuple[tuple[Fact, ...], str]:
     said = ", ".join(f"{fact.title} {fact.of(board.rows[0])}" for fact in shared)
     shown = (*ALWAYS, *(fact for fact in FACTS if fact not in shared))
     return shown, f"All rows: {said}." if said else ""
+
+
+def published_facts(row: Published) -> tuple[str, ...]:
+    """What :data:`PUBLISHED_FACTS` name."""
+    return row.method, str(row.year), row.backbone or EMPTY, row.streams or EMPTY
 
 
 def legend(board: Board) -> str:

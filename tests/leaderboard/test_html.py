@@ -117,27 +117,27 @@ def test_the_browser_shows_the_numbers_of_the_json(browser: Any, tmp_path: Path)
     means = {
         (row["label"], at): cell["summary"]["mean"] for row in content["rows"] for at, cell in enumerate(row["cells"])
     }
-    shown = column(page, "long", 7)
+    shown = column(page, "long", 8)
     assert sorted(shown) == sorted(percent(mean) for mean in means.values())
 
 
 def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
     keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
     page = opened(browser, board_of(12), tmp_path)
-    header = page.find_elements("css selector", "#long thead th")[7]
+    header = page.find_elements("css selector", "#long thead th")[8]
     header.click()
     eventually(page, lambda: header.get_attribute("aria-sort") == "ascending")
-    once = [float(text) for text in column(page, "long", 7)]
+    once = [float(text) for text in column(page, "long", 8)]
     assert once == sorted(once)
     page.execute_script("(arguments[0].querySelector('[tabindex]') || arguments[0]).focus()", header)
     page.switch_to.active_element.send_keys(keys.ENTER)
     eventually(page, lambda: header.get_attribute("aria-sort") == "descending")
-    assert [float(text) for text in column(page, "long", 7)] == sorted(once, reverse=True)
-    choose(page, 1, "knn top1")
-    assert set(column(page, "long", 1)) == {"knn top1"}
+    assert [float(text) for text in column(page, "long", 8)] == sorted(once, reverse=True)
+    choose(page, 2, "knn top1")
+    assert set(column(page, "long", 2)) == {"knn top1"}
     assert page.find_element("id", "shown").text == "12 of 24 shown"
-    choose(page, 3, "method_003")
-    assert column(page, "long", 3) == ["method_003"]
+    choose(page, 4, "method_003")
+    assert column(page, "long", 4) == ["method_003"]
     page.find_element("css selector", "#filters button").click()
     assert page.find_element("id", "shown").text == "24 of 24 shown"
 

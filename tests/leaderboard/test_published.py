@@ -1,0 +1,126 @@
+"""Published numbers stand below the measured ones in every format, with their sources, and change nothing of these."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from sslskel.errors import DataError
+from sslskel.leaderboard import build, render
+from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
+from sslskel.leaderboard.render import RENDERERS
+from sslskel.leaderboard.words import percent
+from sslskel.registry import BENCHMARKS
+
+_spec = importlib.util.spec_from_file_location("render_tests", Path(__file__).with_name("test_render.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_render = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_render)
+HOSTILE, mixed_records = _render.HOSTILE, _render.mixed_records
+
+
+def printed(method: str, value: float, source: str = "a paper", **changes: Any) -> Printed:
+    facts = {"split": "xsub", "protocol": "linear", "score": "top1"} | changes
+    return Printed(method, 2023, "ST-GCN", "J", source, value=value, **facts)
+
+
+def board_with(*numbers: Printed) -> Board:
+    board = build(mixed_records())
+    return replace(board, published=published_rows(board.columns, {"ntu60": numbers}))
+
+
+def test_numbers_meet_their_column_and_no_other() -> None:
+    board = board_with(
+        printed("A", 0.8), printed("A", 0.9, protocol="finetune"), printed("A", 0.7, split="xview"), printed("B", 0.85)
+    )
+    places = [f"{column.benchmark} {column.protocol}" for column in board.columns]
+    assert [(row.method, dict(zip(places, row.values, strict=True))["ntu60 linear"]) for row in board.published] == [
+        ("B", 0.85),
+        ("A", 0.8),
+    ]
+    assert sum(value is not None for row in board.published for value in row.values) == 2
+
+
+def test_sources_that_disagree_both_stay() -> None:
+    board = board_with(printed("A", 0.8), printed("A", 0.81, "another"), printed("A", 0.82, "another"))
+    values = [(next(value for value in row.values if value is not None), row.source) for row in board.published]
+    assert values == [(0.82, "another"), (0.81, "another"), (0.8, "a paper")]
+
+
+def test_measured_rows_are_what_they_were() -> None:
+    with_, without = board_with(printed("A", 0.999)), build(mixed_records())
+    assert (with_.rows, with_.findings) == (without.rows, without.findings)
+
+
+@pytest.mark.parametrize("form", list(RENDERERS))
+def test_every_format_shows_value_and_source(form: str) -> None:
+    text = render(board_with(printed("A method", 0.8125, "the source, page 3")), form)
+    assert "81.2" in text
+    assert "the source, page 3" in text
+    assert "ublished" in text
+    assert render(build(mixed_records()), form).count("ublished, not measured") == 0
+
+
+def test_json_and_csv_hold_the_numbers_in_full() -> None:
+    board = board_with(*(printed(f"m{at}", 0.1234 + at / 100) for at in range(5)))
+    rows = json.loads(render(board, "json"))["published"]
+    assert [row["values"] for row in rows] == [list(row.values) for row in board.published]
+    lines = [line for line in csv.DictReader(io.StringIO(render(board, "csv"))) if line["kind"] == "published"]
+    assert [float(line["mean"]) for line in lines] == [
+        value for row in board.published for value in row.values if value is not None
+    ]
+    assert {line["source"] for line in lines} == {"a paper"}
+
+
+def test_hostile_names_stay_text() -> None:
+    board = board_with(*(printed(name, 0.5, f"source {name}") for name in HOSTILE))
+    page = MarkdownIt("commonmark").enable("table").render(render(board, "markdown"))
+    tables = re.findall(r"<table>.*?</table>", page, re.S)
+    assert [table.count("<tr>") for table in tables] == [len(board.rows) + 1, len(HOSTILE) + 1]
+    assert not re.search(r"<(script|a|img|strong|em|code|s)\b", tables[1])
+    html = render(board, "html")
+    body = html[html.index('<table id="long">') :]
+    assert "<script>alert" not in body[: body.index("</table>")]
+    lines = list(csv.DictReader(io.StringIO(render(board, "csv"))))
+    assert not [line for line in lines if line["method"].lstrip().startswith(("=", "+", "-", "@", "＝"))]
+    latex = render(board, "latex")
+    assert latex.count(r"\begin{tabular}{") == latex.count(r"\bottomrule") == 2
+    assert not re.search(r"(?<!\\)(?:\\\\)*\$x\^", latex)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a,b\n", "line 1: the columns are"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9\n", "line 2: it has not 9 values"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9,x,y\n", "line 2: it has not 9 values"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,high,x\n", "line 2: year '2023' and value 'high'"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,849,x\n", "line 2: value 849.0 is no percentage"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,nan,x\n", "line 2: value nan is no percentage"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9,\n", "line 2: source is empty"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(text: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "published.csv"
+    path.write_text(text.format(fields=",".join(FIELDS)), encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape(fault)) as found:
+        read_published(path)
+    assert str(path) in str(found.value)
+
+
+def test_files_beside_the_benchmarks_can_be_read() -> None:
+    """Each number is for a split that its benchmark has."""
+    for name, numbers in published_numbers(BENCHMARKS.names()).items():
+        assert {number.split for number in numbers} <= set(BENCHMARKS.get(name).splits), name
+        assert all(percent(number.value) != "0.0" for number in numbers), name
