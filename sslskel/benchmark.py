@@ -97,6 +97,9 @@ class Benchmark:
     """What its clips need where nobody says otherwise, by configuration group; presets may change it."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
+    recordings: str = ""
+    """Name of the recordings its clips are of, where several benchmarks share them and name clips alike
+    (NTU-120 contains NTU-60); by default the dataset's own name. The leakage guard asks for it."""
     published: Path | None = None
     """File of published numbers beside the benchmark module: ``Path(__file__).with_name("published.csv")``."""
 

@@ -21,6 +21,7 @@ from sslskel.backbone import Encoder
 from sslskel.benchmark import Benchmark
 from sslskel.dataset import Dataset
 from sslskel.engine.device import hardware
+from sslskel.leakage import judged_seen
 from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
@@ -132,7 +133,7 @@ def make_record(
         epoch=info.get("epoch"),
         counts=judged.counts,
         labels=int(info.get("labels", judged.counts["train"])),
-        seen=tuple(meta["seen"]),
+        seen=judged_seen(meta["seen"], benchmark, dataset, split),
         weights_sha256=weights_digest(encoders),
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),

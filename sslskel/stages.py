@@ -30,6 +30,7 @@ from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
+from sslskel.leakage import seen_part
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
 from sslskel.results.features import FeatureCache
@@ -72,16 +73,7 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[
     """Which data a pretraining reads, for records and the leakage guard."""
     if not METHODS.get(cell.method).trains:
         return []
-    split = benchmark.split(cell.split)
-    return [
-        {
-            "dataset": dataset.info.name,
-            "fingerprint": dataset.fingerprint,
-            "split": cell.split,
-            "part": "train",
-            "clips": len(split.part(dataset, "train")),
-        }
-    ]
+    return [seen_part(benchmark, dataset, cell.split, "train")]
 
 
 def checkpoint_meta(

@@ -105,11 +105,11 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         yield f"what released encoders saw in pretraining is not known, test clips not excluded: {', '.join(unknown)}"
     names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
-        leaking = [names[row.key] for row in rows if (cell := row.cells[position]) and cell.leak]
+        leaking = [names[row.key] + _counted(cell, own) for row in rows if (cell := row.cells[position]) and cell.leak]
         if leaking:
             yield (
-                f"{column.title}: pretraining saw the test part, or another split of the same data that may hold"
-                f" test clips, marked †: {', '.join(leaking)}"
+                f"{column.title}: pretraining saw clips of the test part, or of a split that may hold some,"
+                f" marked †: {', '.join(leaking)}"
             )
         for what, found in (
             ("labelled clips", {r.labels for r in own}),
@@ -117,6 +117,18 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         ):
             if len(found) > 1:
                 yield f"{column.title}: rows used from {min(found)} to {max(found)} {what}"
+
+
+def _counted(cell: Cell, records: Sequence[Record]) -> str:
+    """How many test clips were seen, where that is known: `` (95 of 464 test clips)``."""
+    counts = [
+        (seen["overlap"], record.counts["test"])
+        for record in records
+        if record.identity in cell.records
+        for seen in record.seen
+        if seen.get("overlap")
+    ]
+    return " ({} of {} test clips)".format(*max(counts)) if counts else ""
 
 
 def _column_note(column: Column, records: Sequence[Record]) -> str:

@@ -153,8 +153,14 @@ def _pretrained_on(record: Record) -> str:
 
 
 def _leaks(record: Record) -> bool:
-    """True where pretraining saw the test part, or another cut of the same data, which may hold test clips."""
-    return any(_same_data(record, seen) and not _own(record, seen) for seen in record.seen)
+    """True where pretraining saw clips of the test part, or may have.
+
+    Records count the clips seen; where one cannot, another cut of the same data may hold test clips.
+    """
+    return any(
+        seen["overlap"] > 0 if "overlap" in seen else _same_data(record, seen) and not _own(record, seen)
+        for seen in record.seen
+    )
 
 
 def _canonical(content: Any) -> str:

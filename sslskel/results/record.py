@@ -46,7 +46,8 @@ class Record:
     labels: int
     """Labelled clips that the protocol used."""
     seen: tuple[dict[str, Any], ...]
-    """Which data the encoder saw in pretraining: ``dataset``, ``fingerprint``, ``split``, ``part``, ``clips``."""
+    """Which data the encoder saw in pretraining: ``dataset``, ``fingerprint``, ``split``, ``part``, ``clips``;
+    ``overlap``, how many clips of the test part were among them, and ``sha256`` of their list, where known."""
     weights_sha256: str
     predictions: dict[str, str] | None
     """``file`` below the results folder and its ``sha256``."""

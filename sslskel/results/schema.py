@@ -116,6 +116,8 @@ PARTS: Mapping[str, Mapping[str, Kind]] = {
     "environment": {"python": TEXT, "torch": TEXT, "device": TEXT, "cpu": TEXT, "commit": TEXT, "dirty": FLAG},
 }
 SEEN: Mapping[str, Kind] = {"dataset": NAME, "fingerprint": TEXT, "split": TEXT, "part": NAME, "clips": WHOLE}
+KNOWN: Mapping[str, Kind] = {"overlap": WHOLE, "sha256": SHA256}
+"""What an item of ``seen`` may say besides; absent where the encoder's own list of clips is not known."""
 COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
 
 
@@ -134,7 +136,7 @@ def check_content(content: Any) -> None:
     for position, item in enumerate(content["seen"]):
         if not isinstance(item, dict):
             raise RecordError(f"field 'seen[{position}]' is {_shown(item)}, not an object")
-        _check_fields(f"seen[{position}].", item, SEEN)
+        _check_fields(f"seen[{position}].", item, {**SEEN, **{name: KNOWN[name] for name in KNOWN if name in item}})
     _check_fields("cost.", content["cost"], {name: _or_none(AMOUNT) for name in COST if name in content["cost"]})
     _check_scores(content["scores"], content["primary"])
     _check_text(content)

@@ -16,6 +16,7 @@ from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset
 from sslskel.dataset import Clip
 from sslskel.errors import DataError, SslskelError
+from sslskel.leakage import judged_seen, seen_part
 
 NAME = "a08_s03_e02_v02"
 GOOD = np.random.default_rng(3).normal(size=(7, 20, 3)).round(6)
@@ -96,6 +97,13 @@ def test_the_report_lists_the_copies(dataset: StoredDataset) -> None:
     copies = set(dataset.names) & COPIES
     assert len(copies) == 95
     assert all(name in note for name in copies)
+
+
+def test_pretraining_on_the_copies_is_counted(dataset: StoredDataset) -> None:
+    """The leakage guard finds the copies by their frames, though not by their names."""
+    for split, copies in (("xview", 95), ("xview_clean", 0)):
+        [entry] = judged_seen([seen_part(BENCHMARK, dataset, split, "train")], BENCHMARK, dataset, split)
+        assert (entry["clips"], entry["overlap"]) == (1020, copies)
 
 
 def test_layout_and_classes() -> None:

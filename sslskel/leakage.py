@@ -1,0 +1,108 @@
+"""Which clips a pretraining saw, and how many of the clips an encoder is judged on were among them.
+
+A clip is known again by the name of its recording, which benchmarks that share recordings
+share too, and by its frames, which catch copies under another name. What a board does
+with a count is the leaderboard's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sslskel.benchmark import Benchmark
+from sslskel.dataset import Dataset, Ints
+from sslskel.errors import CheckpointError
+from sslskel.noise import stable_id
+
+IDS = ("recordings", "frames")
+"""The two ways in which a clip is known again."""
+
+
+def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> dict[str, Any]:
+    """What a checkpoint says of one part of a split that it was trained on, JSON.
+
+    ``clips`` counts them; ``recordings`` and ``frames`` are their 64-bit ids, packed as text
+    (about 11 characters each), by which :func:`judged_seen` finds them again.
+    """
+    rows = benchmark.split(split).part(dataset, part)
+    recordings, frames = _recordings(benchmark, dataset, rows), _frames(dataset, rows)
+    return {
+        "dataset": dataset.info.name,
+        "fingerprint": dataset.fingerprint,
+        "split": split,
+        "part": part,
+        "clips": len(rows),
+        "recordings": _packed(recordings),
+        "frames": _packed(frames),
+    }
+
+
+def judged_seen(
+    seen: Iterable[Mapping[str, Any]], benchmark: Benchmark, dataset: Dataset, split: str
+) -> tuple[dict[str, Any], ...]:
+    """What a record says of each part that the encoder saw: without the ids, with what they showed.
+
+    ``overlap`` is the number of clips of this split's test part that were among them, by
+    recording or by frames; ``sha256`` stands for the list of recordings. Both are absent
+    where an older checkpoint holds no ids. Raises ``CheckpointError`` for ids that are damaged.
+    """
+    entries = [dict(entry) for entry in seen]
+    if not any(name in entry for entry in entries for name in IDS):
+        return tuple(entries)
+    rows = benchmark.split(split).part(dataset, "test")
+    ours = {"recordings": _recordings(benchmark, dataset, rows), "frames": _frames(dataset, rows)}
+    return tuple(_judged(entry, ours) for entry in entries)
+
+
+def _judged(entry: dict[str, Any], ours: Mapping[str, Ints]) -> dict[str, Any]:
+    theirs = {name: _unpacked(entry.pop(name), entry) for name in IDS if name in entry}
+    if len(theirs) < len(IDS):
+        return entry
+    known = np.logical_or.reduce([np.isin(ours[name], theirs[name]) & (ours[name] != 0) for name in IDS])
+    digest = hashlib.sha256(theirs["recordings"].astype("<i8").tobytes()).hexdigest()
+    return {**entry, "overlap": int(known.sum()), "sha256": digest}
+
+
+def _recordings(benchmark: Benchmark, dataset: Dataset, rows: Ints) -> Ints:
+    """One id per clip, the same for all clips of one recording in all benchmarks that share it."""
+    pool, names = benchmark.recordings or dataset.info.name, dataset.names
+    return np.array([stable_id(pool, str(names[row])) for row in rows], np.int64)
+
+
+def _frames(dataset: Dataset, rows: Ints) -> Ints:
+    """One id per clip, the same for clips whose persons move alike to the last bit; 0 where nobody moves."""
+    joints = np.asarray(dataset.joints)
+    first = np.searchsorted(dataset.track_clip, rows)
+    last = np.searchsorted(dataset.track_clip, rows, side="right")
+    ids = np.zeros(len(rows), np.int64)
+    for place, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        digest, moves = hashlib.blake2b(digest_size=8), False
+        for track in range(begin, end):
+            offset = int(dataset.track_offset[track])
+            frames = np.ascontiguousarray(joints[offset : offset + int(dataset.track_length[track])])
+            digest.update(frames.astype(frames.dtype.newbyteorder("<"), copy=False).tobytes())
+            moves = moves or bool(frames.any())
+        if moves:
+            ids[place] = np.frombuffer(digest.digest(), "<i8")[0]
+    return ids
+
+
+def _packed(ids: Ints) -> str:
+    """Ids as text: sorted, each once, 0 left out."""
+    unique = np.unique(ids)
+    return base64.b64encode(unique[unique != 0].astype("<i8").tobytes()).decode("ascii")
+
+
+def _unpacked(text: Any, entry: Mapping[str, Any]) -> Ints:
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), "<i8").astype(np.int64)
+    except (binascii.Error, TypeError, ValueError) as fault:
+        raise CheckpointError(
+            f"the checkpoint's list of clips of '{entry.get('dataset')}' is damaged ({fault}); pretrain again"
+        ) from fault
