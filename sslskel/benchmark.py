@@ -20,7 +20,8 @@ from sslskel.errors import DataError, UsageError, did_you_mean
 class Split:
     """An official split as a rule over one index field.
 
-    ``by`` is ``subject``, ``camera`` or ``setup``. ``test=None`` means every value
+    ``by`` is ``subject``, ``camera``, ``setup`` or ``list``: 1 for the clips that the source's own
+    list of this name holds, else 0. ``test=None`` means every value
     that is not in ``train``. ``validation`` are SUBJECTS of the training part that
     model selection may hold out; the official training part includes them.
     ``without`` are clip names left out of the test part.
@@ -35,12 +36,18 @@ class Split:
     warning: str = ""
     """Shown on every board that uses this split."""
 
+    def values(self, dataset: Dataset) -> Ints:
+        """(n,) what the split goes by, of every clip."""
+        if self.by == "list":
+            return (dataset.lists >> dataset.info.lists.index(self.name)) & 1
+        return {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}[self.by]
+
     def part(self, dataset: Dataset, part: str) -> Ints:
         """Sorted clip rows of ``train``, ``test``, ``validation`` or ``fit`` (train less validation).
 
         Raises ``DataError`` where a part has no clip.
         """
-        field_values = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}[self.by]
+        field_values = self.values(dataset)
         train = np.isin(field_values, sorted(self.train))
         held = train & np.isin(dataset.subjects, sorted(self.validation))
         if part == "train":

@@ -33,9 +33,24 @@ class Track(NamedTuple):
     """(L,) False where the person is missing inside the interval."""
 
 
+class Segment(NamedTuple):
+    """One annotated action of an untrimmed recording: frames ``begin`` to ``end`` - 1, counted from 0."""
+
+    begin: int
+    end: int
+    label: int
+    """0-based."""
+    clip: str = ""
+    """Name of the clip that is cut from it; empty where none is."""
+    frames: int = 0
+    """How many of its frames that clip holds, from the first."""
+    confidence: int = -1
+    """The source's own number for how sure its annotator was, -1 unknown."""
+
+
 @dataclass(frozen=True)
 class Clip:
-    """One labelled clip as an importer yields it. ``length`` is in frames.
+    """One labelled clip as an importer yields it, or an untrimmed recording. ``length`` is in frames.
 
     ``subject``, ``camera`` and ``setup`` are the dataset's own numbers, -1 unknown.
     ``label`` is 0-based, -1 unlabelled.
@@ -48,6 +63,10 @@ class Clip:
     subject: int = -1
     camera: int = -1
     setup: int = -1
+    segments: tuple[Segment, ...] = ()
+    """Annotated actions. A dataset with any is one of recordings; its clips are those its segments name."""
+    lists: frozenset[str] = frozenset()
+    """Which of the dataset's ``lists`` name it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,30 @@ class DatasetInfo:
     licence: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     """Source file -> sha256, as found when the dataset was prepared."""
+    lists: tuple[str, ...] = ()
+    """Splits that the source tells by lists of its training clips, and no rule over a field could."""
+
+
+class Segments(NamedTuple):
+    """Annotated actions, (S,) each, sorted by owner and in the source's order within one."""
+
+    owner: Ints
+    """Which recording: its row in the dataset, or its place in a set of recordings."""
+    begin: Ints
+    """First frame."""
+    end: Ints
+    """Last frame + 1."""
+    label: Ints
+    confidence: Ints
+    """The source's own numbers, -1 unknown."""
+
+    def of(self, rows: Ints) -> Segments:
+        """Those of the recordings in these rows; ``owner`` becomes the place among ``rows``."""
+        first = np.searchsorted(self.owner, rows)
+        count = np.searchsorted(self.owner, rows, side="right") - first
+        owner = np.repeat(np.arange(len(rows)), count)
+        at = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
+        return Segments(owner, self.begin[at], self.end[at], self.label[at], self.confidence[at])
 
 
 class Dataset(Protocol):
@@ -96,5 +139,13 @@ class Dataset(Protocol):
     """(rows, V, C) float32 or float16, memory-mapped; no padding between tracks."""
     valid: Bools
     """(rows,) memory-mapped."""
+    lists: Ints
+    """(n,) bit i is set where ``info.lists[i]`` names the clip."""
+    untrimmed: Dataset | None
+    """The recordings that the clips were cut from, over the same stored frames; None where nothing was cut."""
+    recording: Ints | None
+    """(n,) row in ``untrimmed`` of each clip's recording; None where nothing was cut."""
+    segments: Segments | None
+    """Annotated actions, of a dataset of recordings; else None."""
 
     def __len__(self) -> int: ...

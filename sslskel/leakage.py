@@ -72,6 +72,8 @@ def _judged(entry: dict[str, Any], ours: Mapping[str, Ints]) -> dict[str, Any]:
 def _recordings(benchmark: Benchmark, dataset: Dataset, rows: Ints) -> Ints:
     """One id per clip, the same for all clips of one recording in all benchmarks that share it."""
     pool, names = benchmark.recordings or dataset.info.name, dataset.names
+    if dataset.untrimmed is not None and dataset.recording is not None:
+        names, rows = dataset.untrimmed.names, dataset.recording[rows]
     return np.array([stable_id(pool, str(names[row])) for row in rows], np.int64)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sslskel.backbone import Encoder
 from sslskel.batch import Batch
+from sslskel.dataset import Segments
 from sslskel.noise import Noise
 from sslskel.results.features import FeatureCache
 from sslskel.view import ViewSpec
@@ -33,6 +34,9 @@ class ClipSet(Protocol):
     """(n,) int64; all -1 where labels are withheld (the test part)."""
     lengths: Tensor
     """(n,) int64 raw frames: what a protocol needs to lay windows over a clip."""
+    segments: Segments | None
+    """Annotated actions of a set of recordings, ``owner`` being the place in it; None where withheld (the
+    test part) and for clips."""
 
     def __len__(self) -> int: ...
 
@@ -114,6 +118,8 @@ class Truth(NamedTuple):
     classes: tuple[str, ...]
     clips: ClipSet | None = None
     """The test clips themselves, for protocols that predict frames and not classes."""
+    segments: Segments | None = None
+    """Annotated actions where the protocol judges recordings; ``owner`` is the place among ``keys``."""
 
     def of(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Labels of these clips, (R,); raises ``KeyError`` for a clip that is not in the test part."""
@@ -141,6 +147,8 @@ class EvaluationProtocol(ABC):
     """It judges encoders on other benchmarks than they were pretrained on, and is refused on the same one."""
     short: ClassVar[Mapping[str, Any]] = {}
     """Options with which a contract check takes seconds and still learns a feature that tells the class."""
+    untrimmed: ClassVar[bool] = False
+    """Whether its parts hold whole recordings with annotated actions instead of the clips cut from them."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

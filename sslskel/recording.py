@@ -25,7 +25,7 @@ from sslskel.leakage import judged_seen
 from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
-from sslskel.stages import Judged, parameter_count, weights_digest
+from sslskel.stages import Judged, judged_on, parameter_count, weights_digest
 
 COMMAND = "SSLSKEL_COMMAND"
 """Environment variable in which a command that starts others tells them what was typed."""
@@ -133,7 +133,7 @@ def make_record(
         epoch=info.get("epoch"),
         counts=judged.counts,
         labels=int(info.get("labels", judged.counts["train"])),
-        seen=judged_seen(meta["seen"], benchmark, dataset, split),
+        seen=judged_seen(meta["seen"], benchmark, judged_on(protocol, dataset), split),
         weights_sha256=weights_digest(encoders),
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),

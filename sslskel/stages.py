@@ -163,6 +163,7 @@ def evaluate_stage(
     fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
     the split cannot be learnt.
     """
+    dataset = judged_on(protocol, dataset)
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     for stream, encoder in encoders.items():
@@ -194,7 +195,8 @@ def evaluate_stage(
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start
     test = rule.part(dataset, "test")
-    truth = Truth(dataset.keys[test], dataset.labels[test], parts.classes, parts.test)
+    annotated = None if dataset.segments is None else dataset.segments.of(test)
+    truth = Truth(dataset.keys[test], dataset.labels[test], parts.classes, parts.test, annotated)
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
@@ -215,6 +217,7 @@ def check_judgeable(
 
     Raises ``UsageError`` or ``DataError`` as :func:`evaluate_stage` would after hours of pretraining.
     """
+    dataset = judged_on(protocol, dataset)
     rule, read = benchmark.split(split), reading(spec.layout, spec.coordinates, dataset.info)
     if protocol.reads_labels:
         _check_classes(rule, dataset)
@@ -230,6 +233,18 @@ def _parts(rule: Split, dataset: Dataset, source: Callable[..., ClipSource]) -> 
         test=source(rows=rule.part(dataset, "test"), labels=False),
         classes=tuple(dataset.info.classes),
     )
+
+
+def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
+    """The clips, or the recordings they were cut from where the protocol asks for them; ``UsageError`` without any."""
+    if not protocol.untrimmed:
+        return dataset
+    if dataset.untrimmed is None:
+        raise UsageError(
+            f"{type(protocol).__name__} judges untrimmed recordings with annotated actions, but '{dataset.info.name}'"
+            " holds clips alone; take a benchmark that has both, such as pku_mmd1"
+        )
+    return dataset.untrimmed
 
 
 def weights_digest(encoders: Mapping[str, Encoder]) -> str:

@@ -71,6 +71,7 @@ class MemoryDataset:
         for name, column in index.arrays().items():
             setattr(self, name, column)
         self.joints, self.valid = np.concatenate(joints), np.concatenate(valid)
+        self.lists = np.zeros_like(self.keys)
 
     names: Any
     keys: Any
@@ -84,6 +85,9 @@ class MemoryDataset:
     track_begin: Any
     track_length: Any
     track_offset: Any
+    untrimmed: Any = None
+    recording: Any = None
+    segments: Any = None
 
     def __len__(self) -> int:
         return len(self.keys)

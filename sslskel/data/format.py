@@ -162,6 +162,8 @@ def info_to_json(info: DatasetInfo) -> dict[str, Any]:
         "recipe": info.recipe,
         "licence": info.licence,
         "source": dict(info.source),
+        # Absent where there are none, so that fingerprints from before there were lists hold.
+        **({"lists": list(info.lists)} if info.lists else {}),
     }
 
 
@@ -179,4 +181,5 @@ def info_from_json(data: Mapping[str, Any]) -> DatasetInfo:
         recipe=str(data["recipe"]),
         licence=str(data["licence"]),
         source={str(k): str(v) for k, v in data["source"].items()},
+        lists=tuple(str(name) for name in data.get("lists", ())),
     )

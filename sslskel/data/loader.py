@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sslskel.batch import Batch
+from sslskel.data.segments import all_in
 from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 from sslskel.noise import Noise
@@ -37,8 +38,8 @@ class ClipSource:
     ``joints`` are the dataset's joints in the order of ``spec.layout``, repeated where need be,
     for a reader with another body; None reads them as they are stored.
 
-    Labels are -1 where ``labels`` is false. Raises ``UsageError`` for rows that
-    are not in the dataset.
+    Labels are -1, and annotated actions None, where ``labels`` is false. Raises
+    ``UsageError`` for rows that are not in the dataset.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ClipSource:
         known = torch.from_numpy(columns.labels.copy())[self.rows]
         self.labels = known if labels else torch.full_like(known, -1)
         self.lengths = torch.from_numpy(columns.lengths.copy())[self.rows]
+        self.segments = None if columns.segments is None or not labels else columns.segments.of(self.rows.numpy())
         self._shown = labels
 
     def __len__(self) -> int:
@@ -155,8 +157,7 @@ class _TrackTable:
         owner = column(dataset.track_clip)
         self._count = torch.bincount(owner, minlength=len(dataset))
         self._first = self._count.cumsum(0) - self._count
-        ends = np.asarray(dataset.track_offset)
-        seen = np.logical_and.reduceat(np.asarray(dataset.valid), ends) if len(ends) else np.zeros(0, np.bool_)
+        seen = all_in(dataset.valid, dataset.track_offset, dataset.track_length)
         self.whole = torch.from_numpy(seen) & (self.length == self.clip_length[owner])
         """(k,) True where the person is seen in every frame of the clip, whatever the crop."""
 

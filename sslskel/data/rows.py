@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.data.segments import SegmentIndex
 from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError
 from sslskel.noise import stable_id
@@ -31,6 +32,10 @@ def check_info(info: DatasetInfo) -> None:
         (info.persons < 1, f"persons={info.persons} (at least 1)"),
         (not (math.isfinite(info.fps) and info.fps > 0), f"fps={info.fps} (above 0)"),
         (len(set(info.classes)) != len(info.classes), "a class name twice (class names must differ)"),
+        (
+            len(set(info.lists)) != len(info.lists) or len(info.lists) > 62,
+            f"lists {info.lists} (at most 62, each once)",
+        ),
     ]
     for wrong, what in faults:
         if wrong:
@@ -48,12 +53,15 @@ class Index:
         self._seen: set[str] = set()
         self._keys: dict[int, str] = {}
         self._columns: dict[str, list[int]] = {field: [] for field in (*CLIP_FIELDS, *TRACK_FIELDS)}
+        self._lists: list[int] = []
+        self._segments = SegmentIndex(info)
 
     def add(self, clip: Clip) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
         """Check a clip, index it, and return its (L, V, C) joints and (L,) valid flags, track by track.
 
         Raises ``DataError`` naming the clip (and person, frame and joint where there is one).
         """
+        key = self._claim(clip.name)
         self._check_clip(clip)
         tracks = sorted(clip.tracks, key=lambda track: track.slot)
         data = [_checked(clip, track, self.info, self.dtype) for track in tracks]
@@ -66,8 +74,9 @@ class Index:
             row = (len(self.names), track.slot, track.begin, len(track.joints), self.rows)
             self._extend(TRACK_FIELDS, row)
             self.rows += len(track.joints)
-        key = stable_id(self.info.name, clip.name)
         self._extend(CLIP_FIELDS, (key, clip.label, clip.length, clip.subject, clip.camera, clip.setup))
+        self._lists.append(self._bits(clip))
+        self._segments.add(clip, len(self.names), self._claim)
         self.names.append(clip.name)
         return data
 
@@ -75,16 +84,28 @@ class Index:
         for field, value in zip(fields, row, strict=True):
             self._columns[field].append(value)
 
-    def _check_clip(self, clip: Clip) -> None:
-        name, info = clip.name, self.info
+    def _bits(self, clip: Clip) -> int:
+        foreign = sorted(clip.lists.difference(self.info.lists))
+        if foreign:
+            raise DataError(f"clip '{clip.name}' is in a list '{foreign[0]}' that '{self.info.name}' does not have")
+        return sum(1 << bit for bit, name in enumerate(self.info.lists) if name in clip.lists)
+
+    def _claim(self, name: str) -> int:
+        """The key of a name that no other clip has; raises ``DataError``."""
+        info = self.info
         if not isinstance(name, str) or not name or "\0" in name or not name.isprintable():
             raise DataError(f"dataset '{info.name}' has a clip named {name!r}; a name is printable and not empty")
         if name in self._seen:
             raise DataError(f"clip '{name}' occurs twice in dataset '{info.name}'; clip names must differ")
         self._seen.add(name)
-        other = self._keys.setdefault(stable_id(info.name, name), name)
+        key = stable_id(info.name, name)
+        other = self._keys.setdefault(key, name)
         if other != name:
             raise DataError(f"clips '{name}' and '{other}' have the same id by chance; rename one of them")
+        return key
+
+    def _check_clip(self, clip: Clip) -> None:
+        name, info = clip.name, self.info
         for field in ("label", "length", "subject", "camera", "setup"):
             value = getattr(clip, field)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not -1 <= value < _INT64:
@@ -97,12 +118,20 @@ class Index:
         if clip.length < 1:
             raise DataError(f"clip '{name}' has no frames; leave it out and say so in the import report")
 
+    def counts(self) -> dict[str, int]:
+        """``clips`` and stored ``rows``; also ``recordings`` and annotated ``actions`` where there are any."""
+        if not len(self._segments):
+            return {"clips": len(self.names), "rows": self.rows}
+        found = {"recordings": len(self.names), "actions": len(self._segments)}
+        return {"clips": self._segments.clips, "rows": self.rows, **found}
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """File stem -> array; raises ``DataError`` where there is nothing to store."""
         if not self.rows:
             raise DataError(f"dataset '{self.info.name}' would be empty: not one clip with a person was found")
         columns = {field: np.asarray(values, dtype=np.int64) for field, values in self._columns.items()}
-        return {"names": np.asarray(self.names, dtype=np.str_), **columns}
+        lists = {"lists": np.asarray(self._lists, np.int64)} if self.info.lists else {}
+        return {"names": np.asarray(self.names, dtype=np.str_), **columns, **lists, **self._segments.arrays()}
 
 
 def _checked(

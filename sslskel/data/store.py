@@ -41,16 +41,22 @@ from sslskel.data.format import (
     write_manifest,
 )
 from sslskel.data.rows import CLIP_FIELDS, TRACK_FIELDS, Index
-from sslskel.dataset import Bools, Clip, DatasetInfo, Ints
+from sslskel.data.segments import SEGMENT_FIELDS, checked_segments, cut_clips
+from sslskel.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
 from sslskel.errors import DataError, RunError
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
+_CUT = ("segment_clip", *SEGMENT_FIELDS)
+"""Index of what is annotated in recordings; a dataset of clips alone has none of it."""
 _MEND = "prepare it again with 'sslskel data prepare'"
 _STALE_SECONDS = 86400.0
 
 
 class StoredDataset:
     """A prepared dataset, opened; fields as in :class:`sslskel.dataset.Dataset`.
+
+    Of a dataset of untrimmed recordings it is the clips that are cut from them; ``untrimmed``
+    is the recordings, over the same memory maps.
 
     Index arrays are read and their digests checked; ``joints`` and ``valid`` are
     memory maps whose length and header are checked, and whose content
@@ -71,6 +77,10 @@ class StoredDataset:
     track_offset: Ints
     joints: npt.NDArray[Any]
     valid: Bools
+    lists: Ints
+    untrimmed: Dataset | None = None
+    recording: Ints | None = None
+    segments: Segments | None = None
 
     def __init__(self, path: Path, info: DatasetInfo, digest: str, facts: Mapping[str, FileFact], mend: str) -> None:
         self.path, self.info, self.fingerprint = path, info, digest
@@ -101,7 +111,7 @@ def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
     """
     folder = Path(path)
     facts = read_manifest(folder, mend)
-    for name in ("info.json", "report.json", "joints.npy", "valid.npy", *(f"{field}.npy" for field in _INDEX)):
+    for name in ("info.json", "report.json", "joints.npy", "valid.npy"):
         if name not in facts:
             raise DataError(f"'{folder / MANIFEST}' does not list {name}; {mend}")
     for name, fact in facts.items():
@@ -121,16 +131,37 @@ def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
         raise DataError(f"'{folder}' does not match the fingerprint it was written with; {mend}")
     dataset = StoredDataset(folder, info, digest, facts, mend)
     for field in _INDEX:
-        array = parse_array(_sound(folder / f"{field}.npy", facts, mend))
-        array.flags.writeable = False
-        setattr(dataset, field, array)
+        setattr(dataset, field, _column(folder, field, facts, mend))
+    dataset.lists = _column(folder, "lists", facts, mend) if info.lists else np.zeros_like(dataset.keys)
     rows = _checked_rows(dataset)
     if rows is None or dtype not in (np.float32, np.float16):
         raise DataError(f"'{folder}' holds an index that contradicts itself; {mend}")
     shape = (rows, info.layout.num_joints, info.coordinates)
     dataset.joints = _mapped(folder / "joints.npy", dtype, shape, mend)
     dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), mend)
-    return dataset
+    return dataset if f"{_CUT[0]}.npy" not in facts else _cut(dataset, facts, mend)
+
+
+def _column(folder: Path, field: str, facts: Mapping[str, FileFact], mend: str) -> npt.NDArray[Any]:
+    """An index array that nobody can change."""
+    if f"{field}.npy" not in facts:
+        raise DataError(f"'{folder / MANIFEST}' does not list {field}.npy; {mend}")
+    array = parse_array(_sound(folder / f"{field}.npy", facts, mend))
+    array.flags.writeable = False
+    return array
+
+
+def _cut(recordings: StoredDataset, facts: Mapping[str, FileFact], mend: str) -> StoredDataset:
+    """The clips of a dataset of recordings."""
+    columns = {field: _column(recordings.path, field, facts, mend) for field in _CUT}
+    recordings.segments = checked_segments(columns, recordings.lengths)
+    if recordings.segments is None:
+        raise DataError(f"'{recordings.path}' holds annotations that contradict themselves; {mend}")
+    clips = StoredDataset(recordings.path, recordings.info, recordings.fingerprint, facts, mend)
+    clips.untrimmed = recordings
+    for field, value in cut_clips(recordings, recordings.segments, columns).items():
+        setattr(clips, field, value)
+    return clips
 
 
 def verify_dataset(path: Path | str, mend: str = _MEND) -> None:
@@ -140,11 +171,11 @@ def verify_dataset(path: Path | str, mend: str = _MEND) -> None:
 
 def _checked_rows(dataset: StoredDataset) -> int | None:
     """Number of stored rows, or None where index arrays do not fit each other (a foreign writer)."""
-    numbers = [getattr(dataset, field) for field in (*CLIP_FIELDS, *TRACK_FIELDS)]
+    numbers = [getattr(dataset, field) for field in (*CLIP_FIELDS, "lists", *TRACK_FIELDS)]
     if dataset.names.dtype.kind != "U" or any(array.dtype != np.int64 or array.ndim != 1 for array in numbers):
         return None
     clips, tracks = len(dataset.names), len(dataset.track_clip)
-    if [len(array) for array in numbers] != [clips] * len(CLIP_FIELDS) + [tracks] * len(TRACK_FIELDS):
+    if [len(array) for array in numbers] != [clips] * (len(CLIP_FIELDS) + 1) + [tracks] * len(TRACK_FIELDS):
         return None
     ends = dataset.track_length.cumsum()
     tiled = np.array_equal(dataset.track_offset, ends - dataset.track_length) and bool((dataset.track_length > 0).all())
@@ -291,7 +322,7 @@ def _write_index(
 
 
 def _write_report(folder: Path, index: Index, report: ImportReport, facts: Mapping[str, FileFact]) -> None:
-    counts = {"clips": len(index.names), "rows": index.rows, "dropped": len(report.dropped)}
+    counts = {**index.counts(), "dropped": len(report.dropped)}
     data = {"dropped": report.dropped, "notes": report.notes, "source": report.source, "counts": counts}
     write_json(folder / "report.json", data)
     write_manifest(folder, {**facts, "report.json": fact_of(folder / "report.json")})
