@@ -38,15 +38,22 @@ def faults_of_framework(files: list[Path]) -> list[str]:
 
 
 def faults_of_plugins(folder: Path) -> list[str]:
-    """Imports by built-in plugins of private names, or of one another."""
+    """Imports by built-in plugins of private names, or of one another.
+
+    A package beside them whose name starts with an underscore is no plugin: it is what plugins of
+    one family share (the phases of one dataset), and theirs to import.
+    """
     found = []
     for file in sorted(folder.rglob("*.py")):
         own = f"sslskel.{folder.name}." + file.relative_to(folder).parts[0].removesuffix(".py")
         for line, name in imported(file):
             if not name.startswith("sslskel.") or f"{name}.".startswith(f"{own}."):
                 continue
-            private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
-            sibling = name.split(".")[1] in FOLDED
+            parts = name.split(".")
+            if parts[1] == folder.name and parts[2].startswith("_"):
+                parts = parts[3:]
+            private = any(part.startswith("_") and not part.startswith("__") for part in parts)
+            sibling = len(parts) > 1 and parts[0] == "sslskel" and parts[1] in FOLDED
             if private or sibling:
                 found.append(f"{folder.name}/{file.relative_to(folder)}:{line} imports {name}")
     return found
@@ -74,8 +81,10 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.noise import _mix, Noise\n")
     (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.batch import Batch\n")
+    (folder / "c.py").write_text("from sslskel.methods._family import A\nfrom sslskel.methods._family import _a\n")
     assert faults_of_plugins(folder) == [
         "methods/a.py:1 imports sslskel.methods.b.B",
         "methods/a.py:2 imports sslskel.noise._mix",
+        "methods/c.py:2 imports sslskel.methods._family._a",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1

@@ -118,7 +118,7 @@ def read_clip(file: SourceFile) -> Clip:
         )
     name = file.name.removesuffix(SUFFIX)
     joints = _joints(file, name)
-    track = Track(slot=0, begin=0, joints=joints, valid=joints.any((1, 2)))
+    track = Track(slot=0, begin=0, joints=joints, valid=np.asarray(joints.any((1, 2))))
     if not track.valid.any():
         raise DataError(f"'{file.where}' holds zeros only: nobody is seen in it; fetch the file again")
     return Clip(

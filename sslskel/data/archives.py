@@ -56,14 +56,19 @@ class SourceFile:
 
 @contextmanager
 def source_files(
-    sources: Sequence[Path], suffixes: tuple[str, ...], report: ImportReport | None = None, limit: int = FILE_LIMIT
+    sources: Sequence[Path],
+    suffixes: tuple[str, ...],
+    report: ImportReport | None = None,
+    limit: int = FILE_LIMIT,
+    key: Callable[[SourceFile], str] = lambda file: file.name,
 ) -> Iterator[list[SourceFile]]:
     """Find the files whose names end in one of ``suffixes``, sorted by name as a person counts.
 
     A source is a directory (searched recursively), an archive (.tar, .tar.xz,
     .tar.gz, .tar.bz2, .zip) or a single file. Archives inside a directory are read
     only where the directory holds no such file itself. A file found twice with the
-    same content counts once. Files can be read until the context ends.
+    same content counts once; ``key`` tells which files are the same, by default those of
+    one name. Files can be read until the context ends.
 
     ``report.source`` gains the sha256 of each archive and file; for a directory one
     sha256 over the names and contents of its files in the order of first reading.
@@ -85,7 +90,7 @@ def source_files(
                 f"no file ending in {endings} was found in {', '.join(str(s) for s in sources)}"
                 f" (directories are searched recursively; found {search.others()}); name the data's folder or archive"
             )
-        yield sorted(_once(search.found), key=lambda file: natural(file.name))
+        yield sorted(_once(search.found, key), key=lambda file: natural(file.name))
 
 
 def natural(name: str) -> tuple[tuple[int, str] | tuple[int, int, str], ...]:
@@ -220,22 +225,23 @@ class _Digest:
     def __init__(self, report: ImportReport, label: str) -> None:
         self._report, self._label = report, label
         self._digest = hashlib.sha256()
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, bytes]] = set()
 
     def saw(self, name: str, data: bytes) -> None:
         """Count a file in, once."""
-        if name not in self._seen:
-            self._seen.add(name)
-            self._digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(data).digest())
+        digest = hashlib.sha256(data).digest()
+        if (name, digest) not in self._seen:
+            self._seen.add((name, digest))
+            self._digest.update(os.fsencode(name) + b"\0" + digest)
             self._report.source[self._label] = self._digest.hexdigest()
 
 
-def _once(files: Iterable[SourceFile]) -> Iterator[SourceFile]:
-    """Drop repeated files; raise ``DataError`` where two of one name differ."""
-    by_name: dict[str, list[SourceFile]] = {}
+def _once(files: Iterable[SourceFile], key: Callable[[SourceFile], str]) -> Iterator[SourceFile]:
+    """Drop repeated files; raise ``DataError`` where two of one key differ."""
+    by_key: dict[str, list[SourceFile]] = {}
     for file in files:
-        by_name.setdefault(file.name, []).append(file)
-    for first, *others in by_name.values():
+        by_key.setdefault(key(file), []).append(file)
+    for first, *others in by_key.values():
         content = hashlib.sha256(first.read()).digest() if others else b""
         for other in others:
             if hashlib.sha256(other.read()).digest() != content:

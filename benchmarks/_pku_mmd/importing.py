@@ -1,0 +1,221 @@
+"""From the files of one PKU-MMD phase to recordings whose annotated actions are clips, as the MAMP release cuts them.
+
+How a file reads is in ``text``; where a clip's frames are stored is the store's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sslskel.benchmark import ImportReport
+from sslskel.data.archives import SourceFile, source_files
+from sslskel.dataset import Clip, Floats, Segment, Track
+from sslskel.errors import DataError
+
+from .text import Action, Doubles, read_actions, read_frames, read_list
+
+SUFFIX = ".txt"
+FILE_LIMIT = 32 << 20
+"""Bytes; a recording of ten minutes has 24 MB."""
+LISTS = {"xsub": "subject", "xview": "view"}
+"""Split -> word in the name of its list, which is spelt with hyphens or underscores, with or without ``_v2``."""
+CLIP_FRAMES = 300
+"""Frames of an action that its clip holds; the release cuts the rest off."""
+CAMERAS = {"L": 1, "M": 2, "R": 3}
+BODY = (25, 3)
+_LIST = re.compile(r"cross[-_ ]?(subject|view)(?:[-_]?v[12])?\.txt", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What tells the phases apart. Groups of ``video`` are two numbers of the session, and the camera."""
+
+    number: int
+    video: re.Pattern[str]
+    example: str
+    validation: frozenset[int]
+    """Sessions of the training part that model selection may hold out."""
+
+
+class _Parts(NamedTuple):
+    """Files of a source by what they are."""
+
+    skeletons: dict[str, SourceFile]
+    """Video -> file."""
+    labels: dict[str, SourceFile]
+    lists: dict[str, SourceFile]
+    """Split -> file."""
+    others: list[str]
+    """Names that mean nothing here."""
+
+
+@dataclass
+class Cut:
+    """A recording and what became of its annotated actions."""
+
+    recording: Clip | None = None
+    dropped: dict[str, str] = field(default_factory=dict)
+    shortened: list[str] = field(default_factory=list)
+    """Clips of actions with more than 300 frames."""
+    overhanging: list[str] = field(default_factory=list)
+    """Clips of actions that are said to go on behind the end of the recording."""
+
+
+def read(phase: Phase, sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
+    """Yield the recordings in the order of their names: raw Kinect coordinates, float32.
+
+    Raises ``DataError`` naming the file, line and fault; drops, with the reason in the report,
+    recordings that lack a file and actions in which nobody is seen.
+    """
+    with source_files(sources, (SUFFIX,), report, FILE_LIMIT, key=lambda file: f"{_kind(file)}/{file.name}") as files:
+        parts = _sorted_out(phase, files)
+        halves = {split: read_list(parts.lists[split], phase.video) for split in LISTS}
+        _note_gaps(parts, halves, report)
+        shortened: list[str] = []
+        overhanging: list[str] = []
+        for video in sorted(parts.skeletons.keys() & parts.labels.keys()):
+            lists = frozenset(split for split, (training, _) in halves.items() if video in training)
+            cut = cut_video(phase, video, lists, parts.skeletons[video], parts.labels[video])
+            report.dropped.update(cut.dropped)
+            shortened += cut.shortened
+            overhanging += cut.overhanging
+            if cut.recording is not None:
+                yield cut.recording
+    _note(report, shortened, f"actions have more than {CLIP_FRAMES} frames; their clips hold the first {CLIP_FRAMES}")
+    _note(report, overhanging, "actions are said to go on behind the end of their recording, where their clips end")
+
+
+def cut_video(phase: Phase, video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile) -> Cut:
+    """One recording out of its two files; raises ``DataError`` as :func:`read` does."""
+    frames, actions = read_frames(skeleton), read_actions(label)
+    cut = Cut()
+    segments = [segment for action in actions if (segment := _segment(video, action, frames, cut)) is not None]
+    tracks = tuple(_tracks(frames.astype(np.float32)))
+    if not tracks:
+        return Cut(dropped={video: "nobody is seen in any frame of it (zeros only)"})
+    match = phase.video.fullmatch(video)
+    if match is None:
+        raise DataError(f"'{skeleton.where}' is not named like a recording of phase {phase.number} ({phase.example})")
+    session = 100 * int(match[1] or 0) + int(match[2])
+    cut.recording = Clip(
+        name=video,
+        label=-1,
+        length=len(frames),
+        tracks=tracks,
+        subject=session,
+        camera=CAMERAS[match[3]],
+        segments=tuple(segments),
+        lists=lists,
+    )
+    return cut
+
+
+def _segment(video: str, action: Action, frames: Doubles, cut: Cut) -> Segment | None:
+    """The annotated action, with a clip unless nobody is seen; None where it has no frame at all."""
+    name, (begin, end) = f"{video}_{action.number}", (action.start, min(action.end, len(frames)))
+    if begin >= end:
+        cut.dropped[name] = (
+            f"has no frame: it is said to run from {begin} to {action.end} in a recording of {len(frames)}"
+        )
+        return None
+    if action.end > len(frames):
+        cut.overhanging.append(name)
+    bare = Segment(begin, end, action.label - 1, confidence=action.confidence)
+    # The release looks at the sum, in double precision and over more than the clip keeps.
+    if frames[begin:end].sum() == 0:
+        cut.dropped[name] = "the numbers of its frames sum to 0: nobody is seen"
+        return bare
+    if end - begin > CLIP_FRAMES:
+        cut.shortened.append(name)
+    return bare._replace(clip=name, frames=min(end - begin, CLIP_FRAMES))
+
+
+def _tracks(frames: Floats) -> Iterator[Track]:
+    """One track per person who is seen, from the first to the last frame with a number other than 0."""
+    for slot, person in enumerate(np.split(frames, 2, axis=1)):
+        seen = np.flatnonzero(person.any(1))
+        if len(seen):
+            joints = person[seen[0] : seen[-1] + 1].reshape(-1, *BODY)
+            yield Track(slot, int(seen[0]), joints, np.asarray(joints.any((1, 2))))
+
+
+def _kind(file: SourceFile) -> str:
+    """``split``, ``skeleton`` or ``label``, by the file's name or the nearest folder or archive that tells; else ''."""
+    if _LIST.fullmatch(file.name):
+        return "split"
+    folders = [Path(file.origin).resolve().name, *file.path.split("/")[:-1]]
+    for folder in reversed(folders):
+        for kind in ("skeleton", "label"):
+            if kind in folder.lower():
+                return kind
+    return ""
+
+
+def _sorted_out(phase: Phase, files: Sequence[SourceFile]) -> _Parts:
+    """Files by what they are; raises ``DataError`` where a kind is missing altogether, or one split has two lists."""
+    parts = _Parts({}, {}, {}, [])
+    for file in files:
+        kind, video = _kind(file), file.name[: -len(SUFFIX)]
+        if kind == "split":
+            _add_list(parts, file)
+        elif not phase.video.fullmatch(video):
+            parts.others.append(file.name)
+        elif kind:
+            (parts.skeletons if kind == "skeleton" else parts.labels)[video] = file
+        else:
+            raise DataError(
+                f"'{file.where}' may be skeletons or labels: no folder above it has 'skeleton' or 'label' in its name;"
+                " name the folders as the release does"
+            )
+    for missing, what in (
+        (not parts.skeletons, f"skeleton file like skeleton/{phase.example}.txt"),
+        (not parts.labels, f"label file like label/{phase.example}.txt"),
+        *((split not in parts.lists, f"list cross-{word}.txt of the split {split}") for split, word in LISTS.items()),
+    ):
+        if missing:
+            found = f"; found {len(parts.others)} other text files, such as '{parts.others[0]}'" if parts.others else ""
+            raise DataError(
+                f"the source has no {what} of phase {phase.number}{found}; name the folder that holds all of them, or"
+                " each folder and archive (archives beside loose text files are not looked into)"
+            )
+    return parts
+
+
+def _add_list(parts: _Parts, file: SourceFile) -> None:
+    match = _LIST.fullmatch(file.name)
+    split = next(split for split, word in LISTS.items() if match and word == match[1].lower())
+    if split in parts.lists:
+        raise DataError(
+            f"split {split} has two lists ({parts.lists[split].where}; {file.where}); name the source of one phase"
+        )
+    parts.lists[split] = file
+
+
+def _note_gaps(
+    parts: _Parts, halves: Mapping[str, tuple[frozenset[str], frozenset[str]]], report: ImportReport
+) -> None:
+    """Drop recordings that lack a file, and say what was passed over or is in no list."""
+    for video in sorted(parts.skeletons.keys() - parts.labels.keys()):
+        report.dropped[video] = "it has a skeleton file but no label file"
+    for video in sorted(parts.labels.keys() - parts.skeletons.keys()):
+        report.dropped[video] = "it has a label file but no skeleton file"
+    known = parts.skeletons.keys() | parts.labels.keys()
+    for split, (training, others) in halves.items():
+        for video in sorted((training | others) - known):
+            report.dropped[video] = f"the list of split {split} names it, but the source has no file of it"
+        unlisted = sorted(parts.skeletons.keys() - training - others)
+        _note(report, unlisted, f"recordings are in neither half of the list of split {split} and count as test")
+    _note(report, parts.others, "text files are no files of this phase and were passed over")
+
+
+def _note(report: ImportReport, names: Sequence[str], what: str) -> None:
+    """``3 actions ...: a, b, c``, with ten names at most; nothing where there are none."""
+    if names:
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        report.notes.append(f"{len(names)} {what}: {', '.join(names[:10])}{more}")
