@@ -221,7 +221,7 @@ def test_the_malformed_roots_of_the_golden_set(shared: Path) -> None:
     assert [segment.clip for clip in clips for segment in clip.segments] == ["0050-L_0"]
     for name, words in (
         ("line_of_149", "skeleton/0050-L.txt' line 10 has 149 numbers"),
-        ("non_numeric", "number 77 is no position"),
+        ("non_numeric", "line 1, number 76"),
         ("empty_skeleton", "is empty"),
         ("label_missing", "no label file"),
         ("class_0", "class 0"),
