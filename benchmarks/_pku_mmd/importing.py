@@ -87,8 +87,8 @@ def read(phase: Phase, sources: Sequence[Path], report: ImportReport) -> Iterato
             overhanging += cut.overhanging
             if cut.recording is not None:
                 yield cut.recording
-    _note(report, shortened, f"actions have more than {CLIP_FRAMES} frames; their clips hold the first {CLIP_FRAMES}")
-    _note(report, overhanging, "actions are said to go on behind the end of their recording, where their clips end")
+    _note(report, shortened, f"actions of more than {CLIP_FRAMES} frames, whose clips hold the first {CLIP_FRAMES}")
+    _note(report, overhanging, "actions said to go on behind the end of their recording, whose clips end there")
 
 
 def cut_video(phase: Phase, video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile) -> Cut:
@@ -210,12 +210,12 @@ def _note_gaps(
         for video in sorted((training | others) - known):
             report.dropped[video] = f"the list of split {split} names it, but the source has no file of it"
         unlisted = sorted(parts.skeletons.keys() - training - others)
-        _note(report, unlisted, f"recordings are in neither half of the list of split {split} and count as test")
-    _note(report, parts.others, "text files are no files of this phase and were passed over")
+        _note(report, unlisted, f"recordings in neither half of the list of split {split}, which count as test")
+    _note(report, parts.others, "text files that are none of this phase, passed over")
 
 
 def _note(report: ImportReport, names: Sequence[str], what: str) -> None:
-    """``3 actions ...: a, b, c``, with ten names at most; nothing where there are none."""
+    """``actions ... (3): a, b, c``, with ten names at most; nothing where there are none."""
     if names:
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-        report.notes.append(f"{len(names)} {what}: {', '.join(names[:10])}{more}")
+        report.notes.append(f"{what} ({len(names)}): {', '.join(names[:10])}{more}")

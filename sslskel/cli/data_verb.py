@@ -1,21 +1,21 @@
-"""Prepare a dataset from its original files, say what is in it, or verify every byte of it."""
+"""Prepare a dataset from its original files, say what is in it, verify every byte of it, or write its card."""
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel data``."""
-    parser.add_argument("action", choices=("prepare", "info", "verify"))
+    parser.add_argument("action", choices=("prepare", "info", "verify", "card"))
     parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
     parser.add_argument("--source", nargs="+", default=[], type=Path, help="directories or archives of original files")
+    parser.add_argument("--output", type=Path, help="file to write the card to (default: print it)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do one of the three."""
+    """Do one of the four."""
     from sslskel.data.prepare import open_benchmark, prepare
     from sslskel.registry import BENCHMARKS
 
@@ -32,17 +32,13 @@ def run(options: argparse.Namespace) -> int:
         dataset.verify()
         print(f"{dataset.path}: every file is as it was written; fingerprint {dataset.fingerprint}")
         return 0
-    info = dataset.info
-    print(f"{info.name}: {benchmark.title}")
-    print(f"path {dataset.path}")
-    print(f"fingerprint {dataset.fingerprint}")
-    print(f"{len(dataset)} clips, {len(dataset.track_clip)} tracks, {len(dataset.joints):,} person-frames")
-    print(f"clip lengths {dataset.lengths.min()} to {dataset.lengths.max()} frames at {info.fps:g} per second")
-    print(f"{info.layout.num_joints} joints ({info.layout.name}), {info.coordinates}D, unit {info.unit}")
-    for name, split in benchmark.splits.items():
-        parts = {part: len(split.part(dataset, part)) for part in ("train", "validation", "test")}
-        print(f"split {name}: " + ", ".join(f"{count} {part}" for part, count in parts.items()))
-    counts = Counter(dataset.labels.tolist())
-    for label, title in enumerate(info.classes):
-        print(f"  {label:>3}  {title}: {counts[label]}")
+    from sslskel.dataset_card import card, info_lines, write_card
+
+    if options.action == "info":
+        print("\n".join(info_lines(benchmark, dataset)))
+    elif options.output is None:
+        print(card(benchmark, dataset), end="")
+    else:
+        write_card(benchmark, dataset, options.output)
+        print(options.output)
     return 0
