@@ -215,4 +215,5 @@ BENCHMARK = Benchmark(
         "xview_clean/train": 1020,
         "xview_clean/test": 369,
     },
+    published=Path(__file__).with_name("published.csv"),
 )

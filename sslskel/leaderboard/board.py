@@ -81,7 +81,7 @@ class Published:
     """Numbers that others printed; no row of the board's own, since nothing here made them."""
 
     method: str
-    year: int
+    year: int | None
     backbone: str
     streams: str
     source: str

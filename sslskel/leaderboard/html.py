@@ -122,11 +122,20 @@ def _results(board: Board) -> Iterator[dict[str, Any]]:
 
 def _published(board: Board) -> Iterator[dict[str, Any]]:
     for row in board.published:
-        method, _, backbone, streams = published_facts(row)
+        method, year, backbone, streams = published_facts(row)
         for column, value in zip(board.columns, row.values, strict=True):
             if value is not None:
                 place, judged = _place(column)
-                words = (PRINTED, place, judged, EMPTY, f"{method} ({row.year})", backbone, streams, EMPTY)
+                words = (
+                    PRINTED,
+                    place,
+                    judged,
+                    EMPTY,
+                    method if row.year is None else f"{method} ({year})",
+                    backbone,
+                    streams,
+                    EMPTY,
+                )
                 yield {
                     "kind": PRINTED,
                     "words": [plain(word) for word in words],

@@ -25,7 +25,8 @@ class Printed:
     """One line of a file of published numbers."""
 
     method: str
-    year: int
+    year: int | None
+    """None where the source that relays the number does not say."""
     backbone: str
     streams: str
     source: str
@@ -63,7 +64,7 @@ def _printed(path: Path, number: int, line: Mapping[str | None, str | None]) -> 
     if empty:
         raise DataError(f"{where}: {', '.join(empty)} is empty; a published number needs it")
     try:
-        year, value = int(text["year"]), float(text["value"])
+        year, value = int(text["year"]) if text["year"] else None, float(text["value"])
     except ValueError as fault:
         raise DataError(
             f"{where}: year '{text['year']}' and value '{text['value']}' must be a whole number and a number of %"

@@ -67,7 +67,7 @@ def csv_text(board: Board) -> str:
 
 def _published(board: Board) -> Iterator[dict[str, object]]:
     for row in board.published:
-        label = f"{row.method} ({row.year})"
+        label = row.method if row.year is None else f"{row.method} ({row.year})"
         facts = {"kind": "published", "label": label, "method": row.method, "backbone": row.backbone}
         for column, value in zip(board.columns, row.values, strict=True):
             if value is not None:

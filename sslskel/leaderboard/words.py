@@ -52,7 +52,7 @@ def facts_of(board: Board) -> tuple[tuple[Fact, ...], str]:
 
 def published_facts(row: Published) -> tuple[str, ...]:
     """What :data:`PUBLISHED_FACTS` name."""
-    return row.method, str(row.year), row.backbone or EMPTY, row.streams or EMPTY
+    return row.method, EMPTY if row.year is None else str(row.year), row.backbone or EMPTY, row.streams or EMPTY
 
 
 def legend(board: Board) -> str:
