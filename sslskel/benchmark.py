@@ -71,10 +71,18 @@ class ImportReport:
     """What an importer dropped or had to say; saved beside the data."""
 
     dropped: dict[str, str] = field(default_factory=dict)
-    """Clip or file name -> reason."""
+    """Clip or file name -> reason, where a rule of the dataset or recipe leaves it out."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """File -> sentence, where one cannot be used and the import went on without it."""
+    tally: dict[str, int] = field(default_factory=dict)
+    """What the recipe did -> how many clips, files or frames, as the words say."""
     notes: list[str] = field(default_factory=list)
     source: dict[str, str] = field(default_factory=dict)
     """Source file -> sha256."""
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """What -> (clips found, clips expected)."""
+    plan: str = ""
+    """Digest of what the import was to read; empty where the importer does not plan."""
 
 
 Importer = Callable[[Sequence[Path], ImportReport], Iterator[Clip]]

@@ -15,14 +15,17 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
 from typing import IO
 
 from sslskel.benchmark import ImportReport
-from sslskel.data.tar_stream import CHUNK, FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
+from sslskel.data.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
+from sslskel.data.zip_part import METHODS, ZipPart
 from sslskel.errors import DataError
 
 FILE_LIMIT = 256 << 20
@@ -32,17 +35,27 @@ IN_MEMORY = 64 << 20
 ARCHIVES = (".tar", ".tar.xz", ".txz", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".zip")
 """Endings by which archives are recognised inside a directory."""
 
-_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_HASH_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source. ``name`` is its last component, ``path`` where it lies in ``origin``."""
+    """One file of a source. ``name`` is its last component, ``path`` where it lies in ``origin``.
+
+    ``size`` is in bytes. ``stamp`` changes with the content as far as can be told without
+    reading it: a checksum in a zip archive, else the time of the last change. Where
+    ``portable``, another process can ``load`` it too; ``saw`` is told the sha256 of what was
+    loaded, and stays in this one.
+    """
 
     name: str
     path: str
     origin: str
     load: Callable[[], bytes]
+    size: int = 0
+    stamp: str = ""
+    portable: bool = True
+    saw: Callable[[bytes], None] | None = None
 
     @property
     def where(self) -> str:
@@ -51,7 +64,10 @@ class SourceFile:
 
     def read(self) -> bytes:
         """The content; raises ``DataError`` where it cannot be read in full."""
-        return self.load()
+        data = self.load()
+        if self.saw is not None:
+            self.saw(hashlib.sha256(data).digest())
+        return data
 
 
 @contextmanager
@@ -156,8 +172,9 @@ class _Search:
         digest = _Digest(self.report, label)
         for path in paths:
             inside = path.relative_to(root).as_posix()
-            load = partial(_read_file, path, self.limit, partial(digest.saw, path.name))
-            self.found.append(SourceFile(path.name, inside, str(root), load))
+            size, stamp = _stat(path)
+            load, saw = partial(_read_file, path, self.limit), partial(digest.saw, path.name)
+            self.found.append(SourceFile(path.name, inside, str(root), load, size, stamp, True, saw))
 
     def _archive(self, path: Path) -> None:
         try:
@@ -167,12 +184,12 @@ class _Search:
             if not start:
                 raise DataError(f"source '{path}' is empty (0 bytes); fetch or copy it again")
             if start[:2] == b"PK":
-                digest = _sha256(file)
-                used = self._zip(path, file)
+                if self._zip(path, file):
+                    self.stack.enter_context(_Hashing(path, self.report))
             else:
                 used, digest = self._tar(path, file)
-            if used:
-                self.report.source[path.name] = digest
+                if used:
+                    self.report.source[path.name] = digest
         except OSError as fault:
             raise DataError(f"archive '{path}' cannot be read ({_reason(fault)})") from fault
 
@@ -190,17 +207,18 @@ class _Search:
                 raise _too_big(f"{path}: {shown(member)}", size, self.limit)
             return keep
 
-        before = len(self.found)
+        before, (_, stamp) = len(self.found), _stat(path)
         for member in tar_members(stream, str(path), wanted, copy):
-            load = partial(_read_part, copy or file, member.offset, member.size, f"{path}: {shown(member.path)}")
-            self.found.append(SourceFile(member.path.rsplit("/", 1)[-1], member.path, str(path), load))
+            where, name = f"{path}: {shown(member.path)}", member.path.rsplit("/", 1)[-1]
+            load = partial(_read_part, copy or path, member.offset, member.size, where)
+            self.found.append(SourceFile(name, member.path, str(path), load, member.size, stamp, copy is None))
         return len(self.found) - before, digest.hexdigest()
 
     def _zip(self, path: Path, file: IO[bytes]) -> int:
         """Add the wanted members; their number."""
         try:
-            archive = self.stack.enter_context(zipfile.ZipFile(file))
-            members = archive.infolist()
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
         except Exception as fault:  # a stranger's bytes make zipfile raise almost anything
             raise DataError(f"archive '{path}' is no readable zip archive ({fault}); fetch or copy it again") from fault
         if len(members) > MEMBERS:
@@ -214,8 +232,9 @@ class _Search:
             where = f"{path}: {shown(member.filename)}"
             if member.file_size > self.limit:
                 raise _too_big(where, member.file_size, self.limit)
-            load = partial(_read_zipped, archive, member, where)
-            self.found.append(SourceFile(member.filename.rsplit("/", 1)[-1], member.filename, str(path), load))
+            name, stamp = member.filename.rsplit("/", 1)[-1], f"{member.CRC:08x}"
+            load = ZipPart.of(path, member, where)
+            self.found.append(SourceFile(name, member.filename, str(path), load, member.file_size, stamp))
         return len(kept)
 
 
@@ -227,13 +246,44 @@ class _Digest:
         self._digest = hashlib.sha256()
         self._seen: set[tuple[str, bytes]] = set()
 
-    def saw(self, name: str, data: bytes) -> None:
-        """Count a file in, once."""
-        digest = hashlib.sha256(data).digest()
+    def saw(self, name: str, digest: bytes) -> None:
+        """Count a file with this sha256 in, once."""
         if (name, digest) not in self._seen:
             self._seen.add((name, digest))
             self._digest.update(os.fsencode(name) + b"\0" + digest)
             self._report.source[self._label] = self._digest.hexdigest()
+
+
+class _Hashing:
+    """The sha256 of an archive, found while its members are read; it is in the report when the context ends."""
+
+    def __init__(self, path: Path, report: ImportReport) -> None:
+        self._path, self._report, self._enough = path, report, Event()
+        self._digest, self._fault = hashlib.sha256(), ""
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                while not self._enough.is_set() and (part := file.read(_HASH_CHUNK)):
+                    self._digest.update(part)
+        except OSError as fault:
+            self._fault = _reason(fault)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._enough.set()
+        self._thread.join()
+        if kind is not None:
+            return
+        if self._fault:
+            raise DataError(f"archive '{self._path}' cannot be read ({self._fault})")
+        self._report.source[self._path.name] = self._digest.hexdigest()
 
 
 def _once(files: Iterable[SourceFile], key: Callable[[SourceFile], str]) -> Iterator[SourceFile]:
@@ -280,28 +330,18 @@ def _zip_member_is_file(member: zipfile.ZipInfo, archive: str) -> bool:
         fault = "is a link or another special file; only plain files are read: pack the data without it"
     elif member.flag_bits & 1:
         fault = "is encrypted; unpack the archive yourself and name the folder"
-    elif member.compress_type not in _ZIP_METHODS:
+    elif member.compress_type not in METHODS:
         fault = "is packed in a way that is not read here; unpack the archive yourself and name the folder"
     if fault:
         raise DataError(f"archive '{archive}' holds the member '{shown(member.filename)}', which {fault}")
     return not member.is_dir() and kind != stat.S_IFDIR
 
 
-def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
+def _read_part(source: IO[bytes] | Path, offset: int, size: int, where: str) -> bytes:
     try:
-        with archive.open(member) as file:
-            data = file.read(member.file_size + 1)
-    except Exception as fault:  # a stranger's bytes make zipfile and its decoders raise almost anything
-        raise DataError(f"'{where}' cannot be unpacked ({fault}): the archive is corrupt; fetch it again") from fault
-    if len(data) != member.file_size:
-        raise DataError(f"'{where}' has not the size that its archive states: the archive is corrupt; fetch it again")
-    return data
-
-
-def _read_part(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
-    try:
-        file.seek(offset)
-        data = file.read(size)
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+            file.seek(offset)
+            data = file.read(size)
     except OSError as fault:
         raise DataError(f"'{where}' cannot be read ({_reason(fault)})") from fault
     if len(data) != size:
@@ -309,7 +349,16 @@ def _read_part(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
     return data
 
 
-def _read_file(path: Path, limit: int, saw: Callable[[bytes], None]) -> bytes:
+def _stat(path: Path) -> tuple[int, str]:
+    """Size and time of the last change; (0, "") where it cannot be asked, which reading will report."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, ""
+    return status.st_size, str(status.st_mtime_ns)
+
+
+def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -322,16 +371,7 @@ def _read_file(path: Path, limit: int, saw: Callable[[bytes], None]) -> bytes:
         raise DataError(f"'{path}' cannot be read ({_reason(fault)})") from fault
     if len(data) > limit:
         raise _too_big(str(path), len(data), limit)
-    saw(data)
     return data
-
-
-def _sha256(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while part := file.read(CHUNK):
-        digest.update(part)
-    file.seek(0)
-    return digest.hexdigest()
 
 
 def _too_big(where: str, size: int, limit: int) -> DataError:

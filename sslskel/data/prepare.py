@@ -7,17 +7,17 @@ business in ``benchmarks/``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sslskel.benchmark import Benchmark, ImportReport
 from sslskel.data.format import info_to_json
+from sslskel.data.pieces import PieceImporter
+from sslskel.data.pipeline import Advance, PieceImport
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.dataset import Clip
 from sslskel.errors import DataError, UsageError
-
-Advance = Callable[[str, int, int], None]
-"""Reports progress: (what, done, of); ``of`` is 0 where the number is not known."""
 
 
 def data_root() -> Path:
@@ -41,25 +41,56 @@ def command(benchmark: Benchmark) -> str:
 
 
 def prepare(
-    benchmark: Benchmark, sources: Sequence[Path], root: Path | None = None, advance: Advance | None = None
+    benchmark: Benchmark,
+    sources: Sequence[Path],
+    root: Path | None = None,
+    advance: Advance | None = None,
+    *,
+    strict: bool = False,
+    workers: int | None = None,
 ) -> Path:
     """Import a benchmark and return the folder of the prepared dataset; safe to repeat.
 
+    A source that falls into pieces (``PieceImporter``) is imported by ``workers`` processes
+    (all cores where None), goes on where an earlier call was interrupted, and leaves out
+    damaged files with a report unless ``strict``; a call for what is prepared already from
+    the same files returns at once. With ``strict`` the counts must be the expected ones too.
+
     Raises ``DataError`` for a missing, empty, damaged or incomplete source,
-    ``RunError`` for a full disk; nothing half-written is left in either case.
+    ``RunError`` for a full disk; nothing half-written is taken for a dataset in either case.
     """
     sources, report = [Path(source) for source in sources], ImportReport()
     _check_sources(benchmark, sources)
-    target = locate(benchmark, root)
-    clips = _counted(benchmark, benchmark.read(sources, report), advance)
+    target, importer, title = locate(benchmark, root), benchmark.read, f"preparing {benchmark.name}"
+    if isinstance(importer, PieceImporter):
+        if _is_prepared(benchmark, target, sources, strict):
+            return target
+        clips: Any = PieceImport(importer, sources, report, strict, workers, advance, title)
+    else:
+        clips = _counted(benchmark, importer(sources, report), advance, title)
+    partial = isinstance(importer, PieceImporter) and importer.partial and not strict
     write_dataset(
         target,
         benchmark.info,
         clips,
         report=report,
-        check=lambda dataset, said: _check_counts(benchmark, dataset, said),
+        check=lambda dataset, said: _check_counts(benchmark, dataset, said, partial),
     )
     return target
+
+
+def _is_prepared(benchmark: Benchmark, target: Path, sources: Sequence[Path], strict: bool) -> bool:
+    """Whether a sound dataset lies there that was made of these very files."""
+    try:
+        dataset = open_dataset(target)
+        report = dataset.report()
+        if not _describes(benchmark, dataset) or (strict and (report["faults"] or report["notes"])):
+            return False
+        plan = report["plan"]
+        dataset.verify()
+    except (DataError, KeyError):
+        return False
+    return bool(plan) and plan == benchmark.read.digest(sources)  # type: ignore[attr-defined]
 
 
 def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredDataset:
@@ -111,27 +142,29 @@ def _check_sources(benchmark: Benchmark, sources: Sequence[Path]) -> None:
             raise DataError(f"source '{source}' of benchmark '{benchmark.name}' is an empty folder; check the path")
 
 
-def _counted(benchmark: Benchmark, clips: Iterator[Clip], advance: Advance | None) -> Iterator[Clip]:
+def _counted(benchmark: Benchmark, clips: Iterator[Clip], advance: Advance | None, title: str) -> Iterator[Clip]:
     expected = benchmark.expected.get("clips", 0)
     for done, clip in enumerate(clips, start=1):
         yield clip
         if advance is not None:
-            advance(f"preparing {benchmark.name}", done, expected)
+            advance(title, done, expected)
 
 
-def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportReport) -> None:
-    """Compare with the numbers the benchmark expects; fewer are allowed only where files were dropped."""
+def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportReport, partial: bool) -> None:
+    """Compare with the numbers the benchmark expects; fewer are allowed only where files were dropped or may lack."""
+    missing = len(report.dropped) + len(report.faults)
     for what, expected in benchmark.expected.items():
         found = _count(benchmark, dataset, what)
+        report.counts[what] = (found, expected)
         if found == expected:
             continue
         sentence = f"{what}: found {found} clips, expected {expected}"
-        if found > expected or not report.dropped:
+        if found > expected or not (missing or partial):
             raise DataError(
                 f"the source of benchmark '{benchmark.name}' is not the one it knows ({sentence});"
                 " check that all of it, and nothing else, is there"
             )
-        report.notes.append(f"{sentence}; {len(report.dropped)} dropped")
+        report.notes.append(f"{sentence}; {missing} dropped")
 
 
 def _count(benchmark: Benchmark, dataset: StoredDataset, what: str) -> int:

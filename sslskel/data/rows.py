@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,27 @@ class Index:
         self._segments.add(clip, len(self.names), self._claim)
         self.names.append(clip.name)
         return data
+
+    def size(self) -> tuple[int, int]:
+        """Clips and tracks so far."""
+        return len(self.names), len(self._columns["track_clip"])
+
+    def since(self, size: tuple[int, int]) -> dict[str, list[Any]]:
+        """What was added since an earlier :meth:`size`, as plain data for :meth:`restore`."""
+        clips, tracks = size
+        columns = {field: self._columns[field][clips:] for field in CLIP_FIELDS}
+        columns |= {field: self._columns[field][tracks:] for field in TRACK_FIELDS}
+        return {"names": self.names[clips:], **{field: [int(n) for n in values] for field, values in columns.items()}}
+
+    def restore(self, part: Mapping[str, Sequence[Any]]) -> None:
+        """Add what :meth:`since` gave, whose rows are stored already."""
+        for name, key in zip(part["names"], part["keys"], strict=True):
+            self._seen.add(name)
+            self._keys[key] = name
+        self.names.extend(part["names"])
+        for field, values in self._columns.items():
+            values.extend(part[field])
+        self.rows += sum(part["track_length"])
 
     def _extend(self, fields: tuple[str, ...], row: tuple[int, ...]) -> None:
         for field, value in zip(fields, row, strict=True):

@@ -13,15 +13,16 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sslskel import __version__
 from sslskel.benchmark import ImportReport
 from sslskel.data.format import (
     HEADER_BYTES,
@@ -34,12 +35,13 @@ from sslskel.data.format import (
     npy_header,
     parse_array,
     read_manifest,
-    sync,
     sync_folder,
     write_array,
     write_json,
     write_manifest,
 )
+from sslskel.data.grow import Continued, Rows, writing
+from sslskel.data.journal import Journal
 from sslskel.data.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
@@ -98,7 +100,7 @@ class StoredDataset:
             _require_same(self.path / name, fact, fact_of(self.path / name), self._mend)
 
     def report(self) -> dict[str, Any]:
-        """What the importer dropped (``dropped``), had to say (``notes``) and found (``source``, ``counts``)."""
+        """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
         data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._mend))
         return data
 
@@ -219,7 +221,7 @@ def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
 def write_dataset(
     target: Path | str,
     info: DatasetInfo,
-    clips: Iterable[Clip],
+    clips: Iterable[Clip] | Continued,
     *,
     float16: bool = False,
     report: ImportReport | None = None,
@@ -234,69 +236,45 @@ def write_dataset(
 
     Raises ``DataError`` for a clip that cannot be stored (naming it) or a target
     that is something else, ``RunError`` for a full disk. In every such case, and
-    on Ctrl-C, nothing appears under ``target``.
+    on Ctrl-C, nothing appears under ``target``. What ``Continued`` clips had reached
+    waits in a hidden folder beside it for the next call.
     """
     target, report = Path(target), report if report is not None else ImportReport()
     index = Index(info, np.float16 if float16 else np.float32)
-    with _writing(target):
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(target)
         _remove_stale(target)
-        temporary = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
-        temporary.mkdir()
+        journal = _journal(target, index) if callable(clips) else None
+        temporary = journal.folder if journal else _new_folder(target)
+    done = False
     try:
-        _write_rows(temporary, target, index, clips)
-        with _writing(target):
+        with Rows(temporary, target, index, journal) as rows:
+            rows.take(clips(rows.states) if callable(clips) else iter(clips))
+        with writing(target):
             digest = _write_index(temporary, index, report, check)
+            done = True
             return _publish(temporary, target, digest)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if journal is None or done:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if journal is not None:
+            journal.close()
 
 
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Turn a failure of the disk into one sentence."""
+def _new_folder(target: Path) -> Path:
+    folder = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+def _journal(target: Path, index: Index) -> Journal | None:
+    """The journal of an unfinished import of this dataset; None where another process is at it."""
+    header = {"info": info_to_json(index.info), "dtype": index.dtype.name, "by": __version__}
     try:
-        yield
-    except OSError as fault:
-        where = next(folder for folder in (target.parent, *target.parents) if folder.exists())
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(where).free / 2**20
-            raise RunError(
-                f"the disk is full: dataset '{target.name}' does not fit in '{where}' ({free:.0f} MiB free there);"
-                " free some space or set SSLSKEL_DATA to a folder on another disk, then run the same command again"
-            ) from fault
-        raise RunError(f"dataset '{target.name}' cannot be written to '{where}': {fault.strerror or fault}") from fault
-
-
-def _write_rows(folder: Path, target: Path, index: Index, clips: Iterable[Clip]) -> None:
-    """Append the rows of all clips to ``joints.npy`` and ``valid.npy``; the headers come last."""
-    joint_shape = (index.info.layout.num_joints, index.info.coordinates)
-    with _writing(target):
-        joints, valid = (folder / "joints.npy").open("wb"), (folder / "valid.npy").open("wb")
-    try:
-        with _writing(target):
-            for file in (joints, valid):
-                file.write(bytes(HEADER_BYTES))
-        # A failure to READ a source happens in the loop's own line, outside the guard.
-        for clip in clips:
-            for positions, seen in index.add(clip):
-                with _writing(target):
-                    joints.write(positions.astype(index.dtype.newbyteorder("<"), copy=False).tobytes())
-                    valid.write(seen.tobytes())
-        with _writing(target):
-            _finish(joints, npy_header(index.dtype, (index.rows, *joint_shape)))
-            _finish(valid, npy_header(np.dtype(np.bool_), (index.rows,)))
-    finally:
-        for file in (joints, valid):
-            with suppress(OSError):
-                file.close()
-
-
-def _finish(file: BinaryIO, header: bytes) -> None:
-    file.seek(0)
-    file.write(header)
-    sync(file)
+        return Journal(target.parent / f".{target.name}.part", header)
+    except BlockingIOError:
+        return None
 
 
 def _write_index(
@@ -323,7 +301,16 @@ def _write_index(
 
 def _write_report(folder: Path, index: Index, report: ImportReport, facts: Mapping[str, FileFact]) -> None:
     counts = {**index.counts(), "dropped": len(report.dropped)}
-    data = {"dropped": report.dropped, "notes": report.notes, "source": report.source, "counts": counts}
+    data = {
+        "dropped": report.dropped,
+        "faults": report.faults,
+        "tally": report.tally,
+        "notes": report.notes,
+        "source": report.source,
+        "expected": report.counts,
+        "plan": report.plan,
+        "counts": counts,
+    }
     write_json(folder / "report.json", data)
     write_manifest(folder, {**facts, "report.json": fact_of(folder / "report.json")})
 

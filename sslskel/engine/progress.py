@@ -52,7 +52,7 @@ class Reporter:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def advance(self, what: str, done: int, of: int, **detail: Any) -> None:
+    def advance(self, what: str, done: int, of: int, /, **detail: Any) -> None:
         """``done`` of ``of`` steps; details are shown as ``name value``."""
         text = "  ".join(f"{name} {_short(value)}" for name, value in detail.items())
         task = self._task

@@ -254,13 +254,13 @@ def test_a_failing_source_leaves_nothing(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("where", ["write_array", "write_json", "_finish"])
+@pytest.mark.parametrize("where", ["store.write_array", "store.write_json", "grow.finish"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int) -> None:
     def full(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(store, where, full)
+    monkeypatch.setattr(f"sslskel.data.{where}", full)
     with pytest.raises(RunError, match=r"disk is full.*free some space"):
         write_dataset(tmp_path / "toy", described(), [clip()])
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,148 @@
+"""The journal of an unfinished dataset: what of it is safely on the disk, so that a killed import goes on.
+
+One line per mark, each with its own checksum. A line counts only where every row it
+speaks of is there and is what it was. What is written between marks is the store's business.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from sslskel.data.format import CHUNK, HEADER_BYTES, sync
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed by somebody else either
+    fcntl = None  # type: ignore[assignment]
+
+NAME = "journal"
+FILES = ("joints.npy", "valid.npy")
+FLUSH_SECONDS = 2.0
+"""Work that a kill may cost, besides what is under way."""
+
+
+class Mark(NamedTuple):
+    """Yielded between clips: all before it may be kept, and ``state`` is what the importer wants back."""
+
+    state: dict[str, Any]
+
+
+class Kept(NamedTuple):
+    """Yielded first by a continued import: how many of the marks it was given still hold."""
+
+    marks: int
+
+
+class Entry(NamedTuple):
+    """One mark: what the index gained, sizes and checksums of the rows since the last, the importer's state."""
+
+    gained: dict[str, list[Any]]
+    sizes: list[int]
+    sums: list[int]
+    state: dict[str, Any]
+
+
+class Journal:
+    """Opened in the folder of an unfinished dataset; holds a lock, so that one process at a time writes there.
+
+    ``header`` describes the dataset: a journal of another one, or a damaged one, counts as
+    empty. ``BlockingIOError`` where another process holds the lock.
+    """
+
+    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = (folder / NAME).open("a+b")
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held the lock before may have finished and removed the folder.
+            if os.fstat(self._file.fileno()).st_nlink == 0:
+                raise BlockingIOError("the folder is gone")
+            self.folder, self._header = folder, _line(dict(header))
+            self.entries, self._ends = self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self) -> tuple[list[Entry], list[int]]:
+        self._file.seek(0)
+        if self._file.readline() != self._header:
+            return [], []
+        entries, ends = [], []
+        for line in self._file:
+            entry = _entry(line)
+            if entry is None:
+                break
+            entries.append(entry)
+            ends.append(len(line))
+        sound = _sound(self.folder, entries)
+        return entries[:sound], ends[:sound]
+
+    def keep(self, marks: int) -> list[Entry]:
+        """Cut journal and rows behind the first ``marks`` entries, which are returned."""
+        kept = self.entries[:marks]
+        self._file.seek(0)
+        self._file.truncate(len(self._header) + sum(self._ends[:marks]) if marks else 0)
+        if not marks:
+            self._file.write(self._header)
+        self._file.seek(0, os.SEEK_END)
+        sync(self._file)
+        for position, name in enumerate(FILES):
+            with (self.folder / name).open("ab") as rows:
+                rows.truncate(HEADER_BYTES + sum(entry.sizes[position] for entry in kept))
+        return kept
+
+    def note(self, entries: Iterable[Entry]) -> None:
+        """Append marks; the caller has made their rows durable."""
+        for entry in entries:
+            self._file.write(_line(entry._asdict()))
+        sync(self._file)
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._file.close()
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    text = json.dumps(data, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _entry(line: bytes) -> Entry | None:
+    text = line[9:-1]
+    if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(text):
+        return None
+    return Entry(**json.loads(text))
+
+
+def _sound(folder: Path, entries: list[Entry]) -> int:
+    """How many entries, from the first, describe rows that are on the disk unchanged."""
+    sound = len(entries)
+    for position, name in enumerate(FILES):
+        try:
+            with (folder / name).open("rb") as rows:
+                rows.seek(HEADER_BYTES)
+                for number, entry in enumerate(entries[:sound]):
+                    if _sum(rows, entry.sizes[position]) != entry.sums[position]:
+                        sound = number
+                        break
+        except OSError:
+            return 0
+    return sound
+
+
+def _sum(rows: BinaryIO, size: int) -> int:
+    """CRC-32 of the next ``size`` bytes, -1 where there are fewer."""
+    total = 0
+    while size:
+        part = rows.read(min(size, CHUNK))
+        if not part:
+            return -1
+        total = zlib.crc32(part, total)
+        size -= len(part)
+    return total

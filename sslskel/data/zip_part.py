@@ -1,0 +1,66 @@
+"""One member of a zip archive, read by its place alone: any process can, without the archive's directory.
+
+Which members there are, and which are refused, is decided in ``archives``.
+"""
+
+from __future__ import annotations
+
+import bz2
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslskel.errors import DataError
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_LOCAL = struct.Struct("<4s5H3I2H")
+
+
+@dataclass(frozen=True)
+class ZipPart:
+    """Where a member's packed bytes lie and what they must unfold to; calling it reads them.
+
+    Raises ``DataError`` naming ``where`` for packed data that is truncated, corrupt, or of
+    another size or CRC-32 than the archive's directory states.
+    """
+
+    archive: Path
+    header: int
+    packed: int
+    size: int
+    crc: int
+    method: int
+    where: str
+
+    @classmethod
+    def of(cls, archive: Path, member: zipfile.ZipInfo, where: str) -> ZipPart:
+        """The part that a directory entry describes."""
+        at, packed, size = member.header_offset, member.compress_size, member.file_size
+        return cls(archive, at, packed, size, member.CRC, member.compress_type, where)
+
+    def __call__(self) -> bytes:
+        try:
+            data = self._unpacked()
+        except (OSError, EOFError, ValueError, zlib.error, struct.error) as fault:
+            raise self._fault(f"cannot be unpacked ({fault})") from fault
+        if len(data) != self.size or zlib.crc32(data) != self.crc:
+            raise self._fault("does not unfold to what its archive states")
+        return data
+
+    def _unpacked(self) -> bytes:
+        with self.archive.open("rb") as file:
+            file.seek(self.header)
+            magic, *_, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
+            if magic != b"PK\x03\x04":
+                raise ValueError("its header is damaged")
+            file.seek(name + extra, 1)
+            data = file.read(self.packed)
+        if self.method == zipfile.ZIP_STORED:
+            return data
+        decoder = bz2.BZ2Decompressor() if self.method == zipfile.ZIP_BZIP2 else zlib.decompressobj(-15)
+        return decoder.decompress(data, self.size + 1)
+
+    def _fault(self, what: str) -> DataError:
+        return DataError(f"'{self.where}' {what}: the archive is corrupt; fetch it again")
