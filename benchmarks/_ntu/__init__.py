@@ -1,0 +1,74 @@
+"""NTU RGB+D (Shahroudy et al. 2016) and NTU RGB+D 120 (Liu et al. 2019): what all their benchmarks share.
+
+A benchmark is an edition prepared by a recipe: ``ntu60``, ``ntu60_clean``, ``ntu120_agcn`` ...
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sslskel.benchmark import Benchmark, Split
+from sslskel.data.pieces import PieceImporter
+from sslskel.dataset import DatasetInfo
+from sslskel.skeleton import NTU25
+
+from .actors import Recipe
+from .agcn import agcn
+from .classes import CLASSES
+from .clean import clean
+from .ctrgcn import ctrgcn
+from .importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
+
+RECIPES: dict[str, Recipe] = {"ctrgcn": ctrgcn, "clean": clean, "agcn": agcn}
+LICENCE = "for academic research by request to the ROSE Lab of NTU Singapore; redistribution is not granted"
+
+_TRAIN60 = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
+_TRAIN120 = _TRAIN60 | frozenset(
+    {45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103}
+)
+_HELD60 = frozenset({35, 38})
+_HELD120 = _HELD60 | frozenset({97, 98, 100, 103})
+
+SPLITS60 = {
+    "xsub": Split("xsub", by="subject", train=_TRAIN60, validation=_HELD60),
+    "xview": Split("xview", by="camera", train=frozenset({2, 3}), validation=_HELD60, test=frozenset({1})),
+}
+"""Cross-subject and cross-view of the paper. Model selection may hold out the last two training subjects."""
+SPLITS120 = {
+    "xsub": Split("xsub", by="subject", train=_TRAIN120, validation=_HELD120),
+    "xset": Split("xset", by="setup", train=frozenset(range(2, 33, 2)), validation=_HELD120),
+}
+"""Cross-subject and cross-setup of the paper. Model selection may hold out six training subjects."""
+
+_COUNTS60 = {"clips": 56_578, "xsub/train": 40_091, "xsub/test": 16_487, "xview/train": 37_646, "xview/test": 18_932}
+_COUNTS120 = {"clips": 113_945, "xsub/train": 63_026, "xsub/test": 50_919, "xset/train": 54_468, "xset/test": 59_477}
+
+_CITATION60 = (
+    "A. Shahroudy, J. Liu, T.-T. Ng, G. Wang: NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis."
+    " CVPR 2016."
+)
+_CITATION120 = (
+    "J. Liu, A. Shahroudy, M. Perez, G. Wang, L.-Y. Duan, A. C. Kot: NTU RGB+D 120: A Large-Scale Benchmark for 3D"
+    " Human Activity Understanding. IEEE TPAMI 42(10), 2020."
+)
+
+
+def ntu60(recipe: str, name: str) -> Benchmark:
+    """NTU RGB+D, 60 actions, prepared by a recipe of ``RECIPES``."""
+    info = _info("ntu60", NTU60, recipe)
+    read = PieceImporter((SUFFIX,), partial(plan, NTU60, RECIPES[recipe], False), FILE_LIMIT, partial=True)
+    title = f"NTU RGB+D, 60 actions (Kinect v2 skeletons, recipe {info.recipe})"
+    return Benchmark(name, 1, title, info, read, SPLITS60, "xsub", _CITATION60, LICENCE, expected=_COUNTS60)
+
+
+def ntu120(recipe: str, name: str, copied: bool = False) -> Benchmark:
+    """NTU RGB+D 120, prepared by a recipe of ``RECIPES``; ``copied`` gives clips of one person a second, equal one."""
+    info = _info("ntu120", NTU120, f"{recipe}-copied" if copied else recipe)
+    read = PieceImporter((SUFFIX,), partial(plan, NTU120, RECIPES[recipe], copied), FILE_LIMIT, partial=True)
+    title = f"NTU RGB+D 120, 120 actions (Kinect v2 skeletons, recipe {info.recipe})"
+    return Benchmark(name, 1, title, info, read, SPLITS120, "xsub", _CITATION120, LICENCE, expected=_COUNTS120)
+
+
+def _info(name: str, edition: Edition, recipe: str) -> DatasetInfo:
+    classes = CLASSES[: edition.classes]
+    return DatasetInfo(name, 1, NTU25, classes, 30.0, persons=2, recipe=recipe, licence=LICENCE)

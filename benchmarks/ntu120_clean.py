@@ -1,0 +1,7 @@
+"""NTU RGB+D 120, prepared without the accidents of the released code."""
+
+from __future__ import annotations
+
+from sslskel.benchmarks._ntu import ntu120
+
+BENCHMARK = ntu120("clean", "ntu120_clean")

@@ -1,0 +1,7 @@
+"""NTU RGB+D, prepared as for 2s-AGCN, ISC, CMD and PCM3."""
+
+from __future__ import annotations
+
+from sslskel.benchmarks._ntu import ntu60
+
+BENCHMARK = ntu60("agcn", "ntu60_agcn")
