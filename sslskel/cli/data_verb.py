@@ -1,42 +1,67 @@
-"""Prepare a dataset from its original files, say what is in it, verify every byte of it, or write its card."""
+"""Prepare a dataset from its original files, say what is in it, write its card, or verify every byte of it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from sslskel.cli import _data_prepare
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel data``."""
-    parser.add_argument("action", choices=("prepare", "info", "verify", "card"))
+    """The actions of ``sslskel data`` and their flags."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
+        return made
+
+    _data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
+    _add_name(action("info", "say what is in a prepared dataset"))
+    _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
+    card = action("card", "describe a prepared dataset as Markdown")
+    _add_name(card)
+    card.add_argument("--output", type=Path, help="file to write (default: print)")
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
-    parser.add_argument("--source", nargs="+", default=[], type=Path, help="directories or archives of original files")
-    parser.add_argument("--output", type=Path, help="file to write the card to (default: print it)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do one of the four."""
-    from sslskel.data.prepare import open_benchmark, prepare
+    """Do one of them."""
+    actions = {"prepare": _data_prepare.run, "info": _info, "verify": _verify, "card": _card}
+    return actions[options.action](options)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.registry import BENCHMARKS
+
+    dataset = open_benchmark(BENCHMARKS.get(options.name))
+    dataset.verify()
+    print(f"{dataset.path}: every file is as it was written; fingerprint {dataset.fingerprint}")
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.dataset_card import info_lines
     from sslskel.registry import BENCHMARKS
 
     benchmark = BENCHMARKS.get(options.name)
-    if options.action == "prepare":
-        from sslskel.engine.progress import Reporter
+    print("\n".join(info_lines(benchmark, open_benchmark(benchmark))))
+    return 0
 
-        with Reporter() as reporter:
-            path = prepare(benchmark, options.source, advance=reporter.advance)
-        print(path)
-        return 0
+
+def _card(options: argparse.Namespace) -> int:
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.dataset_card import card, write_card
+    from sslskel.registry import BENCHMARKS
+
+    benchmark = BENCHMARKS.get(options.name)
     dataset = open_benchmark(benchmark)
-    if options.action == "verify":
-        dataset.verify()
-        print(f"{dataset.path}: every file is as it was written; fingerprint {dataset.fingerprint}")
-        return 0
-    from sslskel.dataset_card import card, info_lines, write_card
-
-    if options.action == "info":
-        print("\n".join(info_lines(benchmark, dataset)))
-    elif options.output is None:
+    if options.output is None:
         print(card(benchmark, dataset), end="")
     else:
         write_card(benchmark, dataset, options.output)

@@ -1,0 +1,39 @@
+"""``sslskel data prepare``: import a benchmark, and say what became of its files. Holds no logic."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``prepare``."""
+    parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
+    parser.add_argument("--source", nargs="+", default=[], type=Path, help="directories or archives of original files")
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first damaged file, and where clips are missing"
+    )
+    parser.add_argument("--workers", type=int, help="processes that import side by side (default: all cores)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare; the folder goes to stdout, the account to stderr."""
+    from sslskel.data.account import account
+    from sslskel.data.prepare import prepare
+    from sslskel.data.store import open_dataset
+    from sslskel.engine.progress import Reporter
+    from sslskel.errors import UsageError
+    from sslskel.registry import BENCHMARKS
+
+    if options.workers is not None and options.workers < 1:
+        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
+    benchmark = BENCHMARKS.get(options.name)
+    with Reporter() as reporter:
+        path = prepare(
+            benchmark, options.source, advance=reporter.advance, strict=options.strict, workers=options.workers
+        )
+        for line in account(open_dataset(path).report()):
+            print(line, file=sys.stderr)
+    print(path)
+    return 0
