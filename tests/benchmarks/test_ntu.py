@@ -1,0 +1,343 @@
+"""NTU RGB+D 60 and 120: golden equality of recipe ``ctrgcn``, splits, damaged files, a killed import."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sslskel.benchmark import ImportReport
+from sslskel.benchmarks._ntu import CLASSES, NTU60, NTU120, RECIPES
+from sslskel.benchmarks._ntu.actors import Actors, Recipe
+from sslskel.benchmarks._ntu.importing import Place, missing_names
+from sslskel.benchmarks._ntu.text import read_skeleton
+from sslskel.data.account import account
+from sslskel.data.prepare import open_benchmark, prepare
+from sslskel.data.store import StoredDataset, open_dataset
+from sslskel.errors import DataError
+from sslskel.registry import BENCHMARKS
+
+EDITIONS = {"ntu60": "ntu60", "ntu120_copied": "ntu120"}
+"""Benchmark -> prefix of its golden files."""
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Path:
+    return shared / "ntu_golden"
+
+
+@pytest.fixture(scope="module")
+def prepared(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredDataset]:
+    root = tmp_path_factory.mktemp("ntu")
+    found = {}
+    for name in (*EDITIONS, "ntu120"):
+        prepare(BENCHMARKS.get(name), [golden / "raw/ntu"], root, workers=1)
+        found[name] = open_benchmark(BENCHMARKS.get(name), root)
+    return found
+
+
+def table(golden: Path, name: str) -> list[dict[str, str]]:
+    with (golden / "expected" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def dense(dataset: StoredDataset, clip: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """(frames, 150), as the released code lays it out."""
+    rows = np.zeros((int(dataset.lengths[clip]), 2, 75), np.float32)
+    for track in np.flatnonzero(dataset.track_clip == clip):
+        begin, length, offset = (
+            int(field[track]) for field in (dataset.track_begin, dataset.track_length, dataset.track_offset)
+        )
+        slot = int(dataset.track_slot[track])
+        rows[begin : begin + length, slot] = dataset.joints[offset : offset + length].reshape(-1, 75)
+    return rows.reshape(-1, 150)
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_every_clip_is_the_released_one(golden: Path, prepared: dict[str, StoredDataset], name: str) -> None:
+    dataset, index = prepared[name], table(golden, f"{EDITIONS[name]}_index.csv")
+    expected = np.load(golden / "expected" / f"{EDITIONS[name]}_translated.npz", allow_pickle=False)
+    row_of = {clip: row for row, clip in enumerate(dataset.names.tolist())}
+    assert len(index) >= 31
+    for entry in index:
+        row = row_of[entry["name"]]
+        assert np.array_equal(dense(dataset, row), expected[entry["name"]]), entry
+        fields = (dataset.labels, dataset.subjects, dataset.cameras, dataset.setups)
+        known = [int(entry[field]) for field in ("label", "subject", "camera", "setup")]
+        assert [int(field[row]) for field in fields] == known
+    if name == "ntu60":
+        assert sorted(row_of) == sorted(entry["name"] for entry in index)
+
+
+@pytest.mark.parametrize(("name", "other"), [("ntu60", "xview"), ("ntu120_copied", "xset")])
+def test_splits_are_the_released_ones(golden: Path, prepared: dict[str, StoredDataset], name: str, other: str) -> None:
+    dataset, index = prepared[name], table(golden, f"{EDITIONS[name]}_index.csv")
+    for split in ("xsub", other):
+        parts = {
+            part: set(dataset.names[BENCHMARKS.get(name).split(split).part(dataset, part)].tolist())
+            for part in ("train", "test")
+        }
+        assert not parts["train"] & parts["test"]
+        for entry in index:
+            assert entry["name"] in parts[entry[split]]
+
+
+def test_what_became_of_bodies_and_frames_is_counted(golden: Path, prepared: dict[str, StoredDataset]) -> None:
+    fates = Counter(entry["fate"] for entry in table(golden, "ntu60_bodies.csv"))
+    index = table(golden, "ntu60_index.csv")
+    report = prepared["ntu60"].report()
+    assert report["tally"] == {
+        "bodies deleted, shorter than 12 frames": fates["deleted_length"],
+        "bodies deleted, too wide": fates["deleted_spread"],
+        "bodies discarded, overlapping two actors": fates["discarded_overlap"],
+        "frames without a body, removed": sum(int(row["raw_frames"]) - int(row["valid_frames"]) for row in index),
+        "frames whose bodies were deleted, removed": sum(
+            int(row["valid_frames"]) - int(row["out_frames"]) for row in index
+        ),
+    }
+    excluded = {row["name"] for row in table(golden, "ntu_excluded.csv")}
+    assert set(report["dropped"]) == {name for name in excluded if int(name[1:4]) <= 17}
+    lines = account(report)
+    assert lines[0] == "77 clips kept, 2 left out, 0 files damaged"
+    assert any("found 77 clips, expected 56578" in line for line in lines)
+
+
+def test_single_persons_are_copied_only_where_asked(prepared: dict[str, StoredDataset]) -> None:
+    plain, copied = prepared["ntu120"], prepared["ntu120_copied"]
+    assert plain.info.recipe == "ctrgcn"
+    assert copied.info.recipe == "ctrgcn-copied"
+    assert len(plain) == len(copied)
+    singles = 0
+    for clip in range(len(plain)):
+        one, two = dense(plain, clip), dense(copied, clip)
+        if not np.array_equal(one, two):
+            singles += 1
+            assert not one[:, 75:].any()
+            assert np.array_equal(one[:, :75], two[:, 75:])
+    assert singles > 10
+
+
+def test_the_published_list_gives_the_published_counts() -> None:
+    missing = missing_names()
+    first = {name for name in missing if int(name[1:4]) <= 17}
+    assert (len(missing), len(first)) == (535, 302)
+    counts = BENCHMARKS.get("ntu60").expected
+    xsub, xview = (BENCHMARKS.get("ntu60").split(split) for split in ("xsub", "xview"))
+    # 56,880 recordings: 40,320 of training subjects, 18,960 of each camera.
+    assert counts["clips"] == 56_880 - len(first)
+    assert counts["xsub/train"] == 40_320 - sum(int(name[9:12]) in xsub.train for name in first)
+    assert counts["xview/test"] == 18_960 - sum(int(name[5:8]) not in xview.train for name in first)
+    for name in ("ntu60", "ntu120"):
+        benchmark = BENCHMARKS.get(name)
+        for split in benchmark.splits:
+            both = benchmark.expected[f"{split}/train"] + benchmark.expected[f"{split}/test"]
+            assert both == benchmark.expected["clips"]
+            assert benchmark.splits[split].validation <= benchmark.splits["xsub"].train
+    assert len(BENCHMARKS.get("ntu120").split("xsub").train) == 53
+    assert len(set(CLASSES)) == 120
+
+
+def test_names_say_which_edition_a_file_belongs_to() -> None:
+    assert Place(17, 3, 40, 2, 60).fits(NTU60)
+    assert not Place(18, 1, 1, 1, 61).fits(NTU60)
+    assert Place(32, 3, 106, 2, 120).fits(NTU120)
+    assert not Place(1, 4, 1, 1, 1).fits(NTU120)
+    assert not Place(0, 1, 1, 1, 1).fits(NTU120)
+
+
+def test_zips_give_what_folders_give(golden: Path, prepared: dict[str, StoredDataset], tmp_path: Path) -> None:
+    zips = []
+    for folder in sorted((golden / "raw/ntu").iterdir()):
+        zips.append(tmp_path / f"{folder.name}.zip")
+        with zipfile.ZipFile(zips[-1], "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for file in folder.iterdir():
+                archive.write(file, f"{folder.name}/{file.name}")
+    packed = open_dataset(prepare(BENCHMARKS.get("ntu120"), zips, tmp_path / "data", workers=1))
+    assert packed.fingerprint == prepared["ntu120"].fingerprint
+    assert set(packed.info.source) == {file.name for file in zips}
+
+
+ACCEPTED = {"non_numeric_orientation"}
+"""A field that nothing reads."""
+
+
+def test_every_malformed_file_has_its_sentence(golden: Path, tmp_path: Path) -> None:
+    cases = table(golden.parent / "ntu_golden", "../malformed/ntu_table.csv")
+    good = golden / "raw/ntu/nturgb+d_skeletons/S012C003P027R001A035.skeleton"
+    source = tmp_path / "source"
+    shutil.copytree(golden / "malformed/ntu", source)
+    shutil.copy(good, source)
+    dataset = open_dataset(prepare(BENCHMARKS.get("ntu60"), [source], tmp_path / "data", workers=1))
+    faults = dataset.report()["faults"]
+    assert len(cases) == 19
+    for case in cases:
+        name = Path(case["file"]).name
+        if case["slug"] in ACCEPTED:
+            assert name not in faults
+            continue
+        assert name in faults[name], case
+        assert "\n" not in faults[name]
+        assert faults[name].isascii()
+        if case["slug"] not in ("empty", "gzip", "no_bodies", "all_bodies_short"):
+            assert "line " in faults[name], case
+    assert set(dataset.names.tolist()) == {"S010C001P012R002A019", "S012C003P027R001A035"}
+    with pytest.raises(DataError, match=r"S001C001P001R001A001\.skeleton' is empty"):
+        prepare(BENCHMARKS.get("ntu60"), [source], tmp_path / "strict", strict=True, workers=1)
+    assert not (tmp_path / "strict" / "ntu60-ctrgcn").exists()
+
+
+def test_all_bodies_short_has_a_rule_in_recipe_clean(golden: Path) -> None:
+    name = "S017C002P015R001A033.skeleton"
+    recording = read_skeleton((golden / "malformed/ntu" / name).read_bytes(), name)
+    with pytest.raises(DataError, match="recipe clean keeps the longest"):
+        RECIPES["ctrgcn"](recording, name)
+    assert RECIPES["clean"](recording, name).valid.sum() == 9
+
+
+def test_misnamed_files_are_faults(golden: Path, tmp_path: Path) -> None:
+    good = golden / "raw/ntu/nturgb+d_skeletons/S012C003P027R001A035.skeleton"
+    for name in (good.name, "walk.skeleton", "S001C009P001R001A001.skeleton"):
+        shutil.copy(good, tmp_path / name)
+    report = open_dataset(prepare(BENCHMARKS.get("ntu60"), [tmp_path], tmp_path / "data", workers=1)).report()
+    assert set(report["faults"]) == {"walk.skeleton", "S001C009P001R001A001.skeleton"}
+    with pytest.raises(DataError, match="not one file could be used"):
+        prepare(BENCHMARKS.get("ntu60"), [tmp_path / "walk.skeleton"], tmp_path / "other", workers=1)
+
+
+def mutated(data: bytes, draw: np.random.Generator) -> bytes:
+    """One random damage: bytes changed, removed, doubled or cut off, a line lost, a number replaced."""
+    at, size = int(draw.integers(len(data))), int(draw.integers(1, 40))
+    kind = int(draw.integers(6))
+    if kind == 0:
+        return data[:at] + bytes(draw.integers(0, 256, size, np.uint8)) + data[at + size :]
+    if kind == 1:
+        return data[:at] + data[at + size :]
+    if kind == 2:
+        return data[:at] + data[at : at + size] + data[at:]
+    if kind == 3:
+        return data[:at]
+    words = (b"nan", b"-inf", b"1e999", b"1_0", b"-1", b"999999999999999999999", b"", b"\x00", b"0x10", b"\xff", b"25")
+    parts = data.split(b"\n" if kind == 4 else b" ")
+    parts[int(draw.integers(len(parts)))] = words[int(draw.integers(len(words)))]
+    return (b"\n" if kind == 4 else b" ").join(parts)
+
+
+def outcome(recipe: Recipe, data: bytes) -> tuple[Actors | None, str]:
+    """What a recipe makes of a file, or the sentence that says why not."""
+    try:
+        return recipe(read_skeleton(data, "here"), "here"), ""
+    except DataError as fault:
+        return None, str(fault)
+
+
+def test_mutations_of_good_files_are_sentences_or_clips(golden: Path) -> None:
+    folder = golden / "raw/ntu/nturgb+d_skeletons"
+    names = ("S015C003P007R001A013", "S010C002P017R001A001", "S001C001P006R002A060")
+    files = [(folder / f"{name}.skeleton").read_bytes() for name in names]
+    draw, seen = np.random.default_rng(0), Counter[str]()
+    for number in range(2000):
+        # The large file is worth its time less often.
+        data = mutated(files[2 if number % 50 == 0 else number % 2], draw)
+        for recipe in RECIPES.values():
+            actors, fault = outcome(recipe, data)
+            seen["clip" if actors else "fault"] += 1
+            if actors is None:
+                assert fault.startswith("'here'")
+                assert "\n" not in fault
+                assert len(fault) < 400
+            else:
+                assert np.isfinite(actors.joints).all()
+                assert actors.tracks()
+    assert min(seen["fault"], seen["clip"]) > 1000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"999999999\n" + b"0\n" * 500_000,
+        b"10000\n" + b"0\n" * 9_999 + b"1\n7\n25\n" + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25,
+        b"1\n999999999\n" + (b"7\n25\n" + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25) * 9,
+        b"1\n600\n" + b"".join(b"%d\n25\n" % body + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25 for body in range(600)),
+        b"\r" * 1_000_000,
+        b"1" * 1_000_000,
+    ],
+    ids=["frames", "empty frames", "bodies", "identities", "blank", "one line"],
+)
+def test_memory_stays_below_twice_the_file_and_a_bit(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        for recipe in RECIPES.values():
+            assert len(outcome(recipe, data)[1]) < 400
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(data) + (200 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+KILLED = """
+if __name__ == "__main__":  # its processes run this file too, and need none of it
+    import sys
+    from pathlib import Path
+    from sslskel.data import grow, workers
+    from sslskel.data.prepare import prepare
+    from sslskel.registry import BENCHMARKS
+    workers.TASK_PIECES, grow.FLUSH_SECONDS = 2, -1.0
+    prepare(BENCHMARKS.get("ntu60"), [Path(sys.argv[1])], Path(sys.argv[2]), workers=2)
+"""
+
+
+def test_a_killed_import_goes_on_to_the_same_dataset(golden: Path, tmp_path: Path) -> None:
+    source, script = tmp_path / "source", tmp_path / "script.py"
+    source.mkdir()
+    content = (golden / "raw/ntu/nturgb+d_skeletons/S015C003P007R001A013.skeleton").read_bytes()
+    for number in range(400):
+        (source / f"S{number // 60 + 1:03}C001P{number // 30 + 1:03}R001A{number % 60 + 1:03}.skeleton").write_bytes(
+            content
+        )
+    script.write_text(KILLED)
+    journal = tmp_path / "data" / ".ntu60-ctrgcn.part" / "journal"
+    command = [sys.executable, str(script), str(source), str(tmp_path / "data")]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if journal.exists() and journal.read_bytes().count(b"\n") > 10:
+                break
+            time.sleep(0.002)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, "the import was over before it could be killed"
+    assert not (tmp_path / "data" / "ntu60-ctrgcn").exists()
+    # The processes of the import end with it.
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.02)
+    done: list[int] = []
+    path = prepare(
+        BENCHMARKS.get("ntu60"),
+        [source],
+        tmp_path / "data",
+        lambda what, number, of, /, **detail: done.append(number),
+        workers=1,
+    )
+    whole = open_dataset(prepare(BENCHMARKS.get("ntu60"), [source], tmp_path / "whole", workers=1))
+    assert done[0] > 18
+    assert done[-1] == len(whole) == len(list(source.iterdir())) - len(whole.report()["dropped"])
+    assert open_dataset(path).fingerprint == whole.fingerprint
+    assert open_dataset(path).report() == whole.report()
+
+
+def test_called_as_an_importer_it_stops_at_the_first_fault(golden: Path) -> None:
+    with pytest.raises(DataError, match="is empty"):
+        list(BENCHMARKS.get("ntu60").read([golden / "malformed/ntu"], ImportReport()))
