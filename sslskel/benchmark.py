@@ -20,10 +20,10 @@ from sslskel.errors import DataError, UsageError, did_you_mean
 class Split:
     """An official split as a rule over one index field.
 
-    ``by`` is ``subject``, ``camera``, ``setup`` or ``list``: 1 for the clips that the source's own
-    list of this name holds, else 0. ``test=None`` means every value
-    that is not in ``train``. ``validation`` are SUBJECTS of the training part that
-    model selection may hold out; the official training part includes them.
+    ``by`` is ``subject``, ``camera``, ``setup``, ``clip``, whose values are the keys of single
+    clips, or ``list``: 1 for the clips that the source's own list of this name holds, else 0.
+    ``test=None`` means every value that is not in ``train``. ``validation`` are SUBJECTS of the
+    training part that model selection may hold out; the official training part includes them.
     ``without`` are clip names left out of the test part.
     """
 
@@ -40,7 +40,8 @@ class Split:
         """(n,) what the split goes by, of every clip."""
         if self.by == "list":
             return (dataset.lists >> dataset.info.lists.index(self.name)) & 1
-        return {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}[self.by]
+        fields = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}
+        return dataset.keys if self.by == "clip" else fields[self.by]
 
     def part(self, dataset: Dataset, part: str) -> Ints:
         """Sorted clip rows of ``train``, ``test``, ``validation`` or ``fit`` (train less validation).
@@ -117,6 +118,8 @@ class Benchmark:
     (NTU-120 contains NTU-60); by default the dataset's own name. The leakage guard asks for it."""
     published: Path | None = None
     """File of published numbers beside the benchmark module: ``Path(__file__).with_name("published.csv")``."""
+    command: str = ""
+    """The command line that makes it, where that is not ``sslskel data prepare``."""
 
     def split(self, name: str | None = None) -> Split:
         """A split by name, or the default one; raises ``UsageError`` for an unknown name."""

@@ -30,10 +30,15 @@ class Stream(Enum):
 
 
 class Centre(Enum):
-    """Where the origin is: as stored, or the first person's centre joint in the view's first frame."""
+    """Where the origin is, and what a length of 1 is.
+
+    ``stored``: as stored; ``first``: the first person's centre joint in the view's first frame;
+    ``sized``: the same, and lengths in sizes of his body, for pixels and unknown units.
+    """
 
     stored = "stored"
     first = "first"
+    sized = "sized"
 
 
 class Optimiser(Enum):

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from sslskel.errors import UsageError, did_you_mean
+from sslskel.home import imported_sets
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Entry:
     target: str
     """``module:NAME``, ``module``, or a file path of a local plugin."""
     source: str
-    """``built-in``, ``package``, ``local`` or ``preset``."""
+    """``built-in``, ``package``, ``local``, ``imported`` or ``preset``."""
 
 
 class Registry(Generic[T]):
@@ -44,11 +45,14 @@ class Registry(Generic[T]):
 
     ``folder`` is a package whose modules are plugins; ``base`` is ``module:NAME`` of the
     class they subclass or are instances of, imported only when a plugin is loaded.
+    ``imported`` is ``module:FUNCTION`` that makes a plugin of the folder of an imported set.
     """
 
-    def __init__(self, kind: str, folder: str, base: str, *, instance: str | None = None, presets: str = "") -> None:
+    def __init__(
+        self, kind: str, folder: str, base: str, *, instance: str | None = None, presets: str = "", imported: str = ""
+    ) -> None:
         self.kind, self._folder, self._base = kind, folder, base
-        self._instance, self._presets = instance, presets
+        self._instance, self._presets, self._imported = instance, presets, imported
 
     @property
     def group(self) -> str:
@@ -57,7 +61,7 @@ class Registry(Generic[T]):
 
     def entries(self) -> list[Entry]:
         """Every known name with its origin, sorted; a name may occur twice (see :meth:`get`)."""
-        found = [*self._built_in(), *self._installed(), *self._local(), *self._preset_entries()]
+        found = [*self._built_in(), *self._installed(), *self._local(), *self._sets(), *self._preset_entries()]
         return sorted(found, key=lambda entry: (entry.name, entry.source, entry.origin))
 
     def names(self) -> list[str]:
@@ -133,6 +137,10 @@ class Registry(Generic[T]):
                 if not file.stem.startswith("_"):
                     yield Entry(file.stem, str(file), str(file), "local")
 
+    def _sets(self) -> Iterator[Entry]:
+        for folder in imported_sets() if self._imported else ():
+            yield Entry(folder.name, str(folder), str(folder), "imported")
+
     def _preset_entries(self) -> Iterator[Entry]:
         if self._presets:
             package, _, folder = self._presets.rpartition(".")
@@ -142,6 +150,9 @@ class Registry(Generic[T]):
     def _import(self, entry: Entry) -> Any:
         if entry.source == "local":
             return _import_file(Path(entry.target), f"{LOCAL_FOLDER}.{self.kind}s.{entry.name}")
+        if entry.source == "imported":
+            module, _, function = self._imported.partition(":")
+            return getattr(importlib.import_module(module), function)(Path(entry.target))
         module, _, attribute = entry.target.partition(":")
         target: Any = importlib.import_module(module)
         for part in filter(None, attribute.split(".")):
@@ -233,7 +244,11 @@ PROTOCOLS: Registry[Any] = Registry(
     "protocol", "sslskel.protocols", "sslskel.protocol:EvaluationProtocol", presets="sslskel.configs.protocol"
 )
 BENCHMARKS: Registry[Any] = Registry(
-    "benchmark", "sslskel.benchmarks", "sslskel.benchmark:Benchmark", instance="BENCHMARK"
+    "benchmark",
+    "sslskel.benchmarks",
+    "sslskel.benchmark:Benchmark",
+    instance="BENCHMARK",
+    imported="sslskel.data.own.benchmark:read_benchmark",
 )
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.kind + "s": registry for registry in (METHODS, BACKBONES, BENCHMARKS, PROTOCOLS)

@@ -176,3 +176,39 @@ NTU25 = layout(
 )
 """Kinect v2 body of NTU RGB+D and PKU-MMD. Parents follow the CTR-GCN bone pairs
 (NTU joint 22 hangs on 23 and 24 on 25, as in that table; root is joint 21)."""
+
+COCO17 = layout(
+    "coco17",
+    {
+        "nose": None,
+        "left_eye": "nose",
+        "right_eye": "nose",
+        "left_ear": "left_eye",
+        "right_ear": "right_eye",
+        "left_shoulder": "nose",
+        "right_shoulder": "nose",
+        "left_elbow": "left_shoulder",
+        "right_elbow": "right_shoulder",
+        "left_wrist": "left_elbow",
+        "right_wrist": "right_elbow",
+        "left_hip": "left_shoulder",
+        "right_hip": "right_shoulder",
+        "left_knee": "left_hip",
+        "right_knee": "right_hip",
+        "left_ankle": "left_knee",
+        "right_ankle": "right_knee",
+    },
+    centre="nose",
+    parts={
+        "torso": ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_hip", "right_hip"),
+        "left_arm": ("left_shoulder", "left_elbow", "left_wrist"),
+        "right_arm": ("right_shoulder", "right_elbow", "right_wrist"),
+        "left_leg": ("left_knee", "left_ankle"),
+        "right_leg": ("right_knee", "right_ankle"),
+    },
+)
+"""Keypoints of COCO, in their order, which most 2D pose estimators give. They have no joint in the
+middle of the body, so the tree and the centre start at the nose."""
+
+KNOWN_LAYOUTS: Mapping[str, SkeletonLayout] = {known.name: known for known in (NTU25, COCO17)}
+"""Layouts that a person may name instead of writing one down."""

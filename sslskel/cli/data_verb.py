@@ -1,11 +1,11 @@
-"""Prepare a dataset from its original files, say what is in it, write its card, or verify every byte of it."""
+"""Prepare or import a dataset, say what is in it, write its card, verify every byte of it, or draw a clip of it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from sslskel.cli import _data_prepare
+from sslskel.cli import _data_import, _data_prepare, _data_show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return made
 
     _data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
+    _data_import.add_arguments(action("import", "make a benchmark of recordings of your own (docs/your-own-data.md)"))
     _add_name(action("info", "say what is in a prepared dataset"))
     _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
     card = action("card", "describe a prepared dataset as Markdown")
     _add_name(card)
     card.add_argument("--output", type=Path, help="file to write (default: print)")
+    _data_show.add_arguments(action("show", "draw a clip"))
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,14 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one of them."""
-    actions = {"prepare": _data_prepare.run, "info": _info, "verify": _verify, "card": _card}
+    actions = {
+        "prepare": _data_prepare.run,
+        "import": _data_import.run,
+        "info": _info,
+        "verify": _verify,
+        "card": _card,
+        "show": _data_show.run,
+    }
     return actions[options.action](options)
 
 

@@ -24,6 +24,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 HEADER_BYTES = 128
 CHUNK = 1 << 22
+SPLITS = "splits.json"
+"""Splits that are kept with an imported set; part of its fingerprint, because no code holds them."""
 
 
 class FileFact(NamedTuple):
@@ -144,7 +146,7 @@ def fingerprint(info: DatasetInfo, facts: Mapping[str, FileFact]) -> str:
     are the same dataset.
     """
     shaping = {k: v for k, v in info_to_json(info).items() if k not in ("licence", "source")}
-    arrays = {name: fact.sha256 for name, fact in facts.items() if name.endswith(".npy")}
+    arrays = {name: fact.sha256 for name, fact in facts.items() if name.endswith(".npy") or name == SPLITS}
     return _digest_of({"format": FORMAT, "info": shaping, "arrays": arrays})
 
 

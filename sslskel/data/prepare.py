@@ -6,7 +6,6 @@ business in ``benchmarks/``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,7 @@ from sslskel.data.pipeline import Advance, PieceImport
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.dataset import Clip
 from sslskel.errors import DataError, UsageError
-
-
-def data_root() -> Path:
-    """Folder of all prepared datasets: $SSLSKEL_DATA, else sslskel/datasets in the user's cache."""
-    if chosen := os.environ.get("SSLSKEL_DATA"):
-        return Path(chosen).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "sslskel" / "datasets"
+from sslskel.home import data_root as data_root
 
 
 def locate(benchmark: Benchmark, root: Path | None = None) -> Path:
@@ -37,6 +29,8 @@ def locate(benchmark: Benchmark, root: Path | None = None) -> Path:
 
 def command(benchmark: Benchmark) -> str:
     """The command line that prepares this benchmark."""
+    if benchmark.command:
+        return benchmark.command
     return f"sslskel data prepare {benchmark.name}" + ("" if benchmark.embedded else " --source PATH")
 
 
@@ -125,6 +119,8 @@ def _describes(benchmark: Benchmark, dataset: StoredDataset) -> bool:
 
 
 def _check_sources(benchmark: Benchmark, sources: Sequence[Path]) -> None:
+    if benchmark.command:
+        raise UsageError(f"benchmark '{benchmark.name}' is a set of your own; run '{command(benchmark)}'")
     if benchmark.embedded:
         if sources:
             raise UsageError(f"benchmark '{benchmark.name}' makes its own data; run '{command(benchmark)}'")

@@ -140,6 +140,10 @@ class Index:
         if clip.length < 1:
             raise DataError(f"clip '{name}' has no frames; leave it out and say so in the import report")
 
+    def most_persons(self) -> int:
+        """The largest number of person slots that a clip so far needs; at least 1."""
+        return max(self._columns["track_slot"], default=0) + 1
+
     def counts(self) -> dict[str, int]:
         """``clips`` and stored ``rows``; also ``recordings`` and annotated ``actions`` where there are any."""
         if not len(self._segments):

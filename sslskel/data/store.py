@@ -99,6 +99,13 @@ class StoredDataset:
         for name, fact in self._facts.items():
             _require_same(self.path / name, fact, fact_of(self.path / name), self._mend)
 
+    def beside(self, name: str) -> dict[str, Any]:
+        """A JSON file that was written with the dataset; raises ``DataError`` where there is none or it is damaged."""
+        if name not in self._facts:
+            raise DataError(f"'{self.path}' has no {name}; {self._mend}")
+        data: dict[str, Any] = json.loads(_sound(self.path / name, self._facts, self._mend))
+        return data
+
     def report(self) -> dict[str, Any]:
         """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
         data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._mend))
@@ -226,12 +233,16 @@ def write_dataset(
     float16: bool = False,
     report: ImportReport | None = None,
     check: Callable[[StoredDataset, ImportReport], None] | None = None,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
+    most_persons: bool = False,
 ) -> str:
     """Stream clips into a new prepared dataset and return its fingerprint.
 
     Clips are checked one by one and never all held in memory. ``report`` is read
     once the last clip is in; ``check`` sees the finished dataset before anybody
-    else and may add notes or raise. A dataset that already lies at ``target`` is
+    else and may add notes or raise. ``beside`` are further JSON files to keep with it,
+    by name. With ``most_persons``, ``info.persons`` is only a limit, and what is stored is
+    the largest number of persons that a clip has. A dataset that already lies at ``target`` is
     kept if it is the same, and replaced otherwise.
 
     Raises ``DataError`` for a clip that cannot be stored (naming it) or a target
@@ -240,6 +251,7 @@ def write_dataset(
     waits in a hidden folder beside it for the next call.
     """
     target, report = Path(target), report if report is not None else ImportReport()
+    beside = beside or {}
     index = Index(info, np.float16 if float16 else np.float32)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -252,9 +264,11 @@ def write_dataset(
         with Rows(temporary, target, index, journal) as rows:
             rows.take(clips(rows.states) if callable(clips) else iter(clips))
         with writing(target):
-            digest = _write_index(temporary, index, report, check)
+            if most_persons:
+                index.info = replace(info, persons=index.most_persons())
+            digest = _write_index(temporary, index, report, check, beside)
             done = True
-            return _publish(temporary, target, digest)
+            return _publish(temporary, target, digest, beside)
     finally:
         if journal is None or done:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -282,12 +296,15 @@ def _write_index(
     index: Index,
     report: ImportReport,
     check: Callable[[StoredDataset, ImportReport], None] | None,
+    beside: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Write everything but the rows; returns the fingerprint."""
     for field, array in index.arrays().items():
         write_array(folder / f"{field}.npy", array)
     info = replace(index.info, source={**index.info.source, **report.source})
-    facts = {path.name: fact_of(path) for path in sorted(folder.glob("*.npy"))}
+    for name, content in beside.items():
+        write_json(folder / name, content)
+    facts = {path.name: fact_of(path) for path in sorted((*folder.glob("*.npy"), *map(folder.joinpath, beside)))}
     digest = fingerprint(info, facts)
     write_json(folder / "info.json", {"info": info_to_json(info), "fingerprint": digest, "dtype": index.dtype.name})
     facts["info.json"] = fact_of(folder / "info.json")
@@ -315,10 +332,10 @@ def _write_report(folder: Path, index: Index, report: ImportReport, facts: Mappi
     write_manifest(folder, {**facts, "report.json": fact_of(folder / "report.json")})
 
 
-def _publish(temporary: Path, target: Path, digest: str) -> str:
+def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Mapping[str, Any]]) -> str:
     """Give a finished dataset its name; of two equal writers the second discards its own."""
     for _ in range(10):
-        if _same_exists(target, digest):
+        if _same_exists(target, digest, beside):
             return digest
         try:
             temporary.rename(target)
@@ -326,7 +343,7 @@ def _publish(temporary: Path, target: Path, digest: str) -> str:
             if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
             # Another writer may have been faster by a moment; its readers must not find it gone.
-            if not _same_exists(target, digest):
+            if not _same_exists(target, digest, beside):
                 _set_aside(target)
         else:
             sync_folder(target.parent)
@@ -334,14 +351,14 @@ def _publish(temporary: Path, target: Path, digest: str) -> str:
     raise RunError(f"'{target}' is being replaced by other processes again and again; let one of them finish")
 
 
-def _same_exists(target: Path, digest: str) -> bool:
-    """Whether a sound dataset with this fingerprint already has the name."""
+def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a sound dataset with this fingerprint, and the same files beside it, already has the name."""
     try:
         existing = open_dataset(target)
         existing.verify()
+        return existing.fingerprint == digest and all(existing.beside(name) == beside[name] for name in beside)
     except (DataError, OSError):
         return False
-    return existing.fingerprint == digest
 
 
 def _set_aside(target: Path) -> None:

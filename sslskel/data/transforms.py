@@ -19,6 +19,9 @@ from sslskel.noise import Noise
 from sslskel.skeleton import SkeletonLayout
 from sslskel.view import Augment, ClipSpec, ViewSpec
 
+BODY_UNIT = "body"
+"""The unit of clips measured in sizes of the first person's body."""
+
 
 def resized(start: Tensor, length: Tensor, frames: int) -> Tensor:
     """(N,) first frame and (N,) length of a crop -> (N, T) float64 positions of its linear resize.
@@ -125,6 +128,28 @@ class CentreFirst:
 
 
 @dataclass(frozen=True)
+class BodySize:
+    """Augment: lengths become multiples of the first person's size, for data in pixels or an unknown unit.
+
+    His size is the root mean square distance of his joints from their mean, over all his valid
+    frames of the view. All persons of a clip shrink alike; the origin stays. A person whose joints
+    are all in one place has the size 1.
+    """
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        tracks = batch.tracks
+        if not len(tracks):
+            return batch
+        clips = torch.arange(batch.num_clips, device=tracks.device)
+        leader = torch.searchsorted(batch.owner, clips).clamp(max=len(tracks) - 1)
+        spread = (tracks[leader] - tracks[leader].mean(2, keepdim=True)).square().sum(-1).mean(2)
+        valid = batch.valid[leader].to(tracks.dtype)
+        size = ((spread * valid).sum(1) / valid.sum(1).clamp(min=1)).sqrt()
+        size = torch.where(size > 0, size, torch.ones_like(size))
+        return batch._replace(tracks=tracks / size[batch.owner][:, None, None, None])
+
+
+@dataclass(frozen=True)
 class RandomRotation:
     """Augment: one random rotation about the origin per clip, all persons alike (facts MAMP 1.5).
 
@@ -181,9 +206,13 @@ class MotionStream:
 def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
     """What a run's clips look like: random crop and rotation in training, central crop in test.
 
-    Both are centred first where the configuration asks for it.
+    Both are centred, and measured in body sizes, first where the configuration asks for it.
     """
-    moved: tuple[Augment, ...] = (CentreFirst(),) if config.centre is Centre.first else ()
+    moves: dict[Centre, tuple[Augment, ...]] = {
+        Centre.first: (CentreFirst(),),
+        Centre.sized: (CentreFirst(), BodySize()),
+    }
+    moved = moves.get(config.centre, ())
     turned: tuple[Augment, ...] = (RandomRotation(config.rotation),) if config.rotation else ()
     streams: dict[Stream, tuple[Augment, ...]] = {Stream.bone: (BoneStream(),), Stream.motion: (MotionStream(),)}
     stream = streams.get(config.stream, ())
@@ -194,7 +223,7 @@ def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
         persons=info.persons,
         coordinates=info.coordinates,
         fps=info.fps,
-        unit=info.unit,
+        unit=BODY_UNIT if config.centre is Centre.sized else info.unit,
         train_view=ViewSpec(crop, moved + turned + stream),
         test_view=ViewSpec(CentreCrop(config.test_crop), moved + stream),
     )

@@ -1,0 +1,77 @@
+"""Flags of ``sslskel data import``, and what is told at its end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sslskel.cli._options import words
+
+TOLD = 10
+"""Left-out clips that are named on the terminal; all of them are in the report beside the data."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel data import``."""
+    parser.add_argument("name", help="what the benchmark shall be called")
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        metavar="TABLE",
+        help="CSV table with the columns file and label, and perhaps name, key, index, subject, camera, setup, begin,"
+        " end, split or split:NAME; files are .npy, .npz, .csv, .json or .bvh",
+    )
+    parser.add_argument("--pyskl", type=Path, metavar="FILE", help="a pickle in pyskl's form, instead of a table")
+    parser.add_argument("--layout", help="layout file (YAML), or coco17 or ntu25; BVH files bring their own")
+    parser.add_argument(
+        "--source", type=Path, metavar="FOLDER", help="where the table's files are (default: beside it)"
+    )
+    parser.add_argument("--fps", type=float, help="frames per second (default: the layout file's, else 30)")
+    parser.add_argument("--unit", help="unit of the coordinates (default: the layout file's, else metre, in 2D pixel)")
+    rule = parser.add_argument_group("splits, where the clips state none")
+    rule.add_argument("--split-by", default="subject", choices=("subject", "camera", "setup"), help="default: subject")
+    rule.add_argument("--train", metavar="A,B", help="its values that train (default: every other one)")
+    rule.add_argument("--validation", metavar="A,B", help="training subjects that may be held out (default: a fifth)")
+    parser.add_argument(
+        "--name-pattern",
+        metavar="REGEX",
+        help="takes label, subject, camera, setup from clip names, as (?P<subject>...)",
+    )
+    parser.add_argument("--strict", action="store_true", help="end at the first clip that cannot be read")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Import a set and say what became of it."""
+    from sslskel.data.own.importing import import_dataset
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.engine.progress import Reporter
+    from sslskel.registry import BENCHMARKS
+
+    with Reporter() as reporter:
+        path = import_dataset(
+            options.name,
+            clips=options.clips,
+            layout=options.layout,
+            pyskl=options.pyskl,
+            source=options.source,
+            fps=options.fps,
+            unit=options.unit,
+            split_by=options.split_by,
+            train=words(options.train) if options.train else None,
+            validation=words(options.validation) if options.validation else None,
+            name_pattern=options.name_pattern,
+            strict=options.strict,
+            advance=reporter.advance,
+        )
+    dataset = open_benchmark(BENCHMARKS.get(options.name))
+    report = dataset.report()
+    print(path)
+    print(f"{len(dataset)} clips kept, {len(report['dropped'])} left out; fingerprint {dataset.fingerprint}")
+    for reason in list(report["dropped"].values())[:TOLD]:
+        print(f"left out: {reason}")
+    if len(report["dropped"]) > TOLD:
+        print(f"left out: {len(report['dropped']) - TOLD} more, all in {path / 'report.json'}")
+    for note in report["notes"]:
+        print(f"note: {note}")
+    print(f"`sslskel data info {options.name}` says what is in it")
+    return 0

@@ -1,0 +1,41 @@
+"""Flags of ``sslskel data show``: draw a clip."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel data show``."""
+    parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
+    parser.add_argument("clip", help="name of a clip, or its number from 0")
+    parser.add_argument(
+        "--output", required=True, type=Path, help=".png: a sheet of stills, .gif: moving, .html: plays and turns"
+    )
+    parser.add_argument("--frames", type=int, help="most frames to draw (default: png 8, gif 250, html 2000)")
+    parser.add_argument("--size", type=int, help="width of a picture in pixels (default: png 240, gif 360, html 720)")
+    parser.add_argument(
+        "--up", metavar="AXIS", help="x, y, z, or --up=-y: upwards in the data (default: found in them)"
+    )
+    parser.add_argument("--turn", type=float, default=25.0, help="degrees from the front, in 3D (default: 25)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw it and say where."""
+    from sslskel.data.picture.draw import draw_clip
+    from sslskel.data.prepare import open_benchmark
+    from sslskel.registry import BENCHMARKS
+
+    dataset = open_benchmark(BENCHMARKS.get(options.name))
+    drawn = draw_clip(
+        dataset,
+        options.clip,
+        options.output,
+        frames=options.frames,
+        size=options.size,
+        up=options.up,
+        turn=options.turn,
+    )
+    print(f"{options.output}: {drawn}")
+    return 0

@@ -1,0 +1,272 @@
+"""BVH motion capture: the hierarchy, the channels, and joint positions by forward kinematics.
+
+Shape letters: T frames, V joints, W channels of all joints. Angles are in degrees in the
+file; a joint's position channels stand for its offset, as most writers mean them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sslskel.errors import DataError, did_you_mean
+from sslskel.skeleton import SkeletonLayout
+
+Doubles = npt.NDArray[np.float64]
+LARGEST = 512 << 20
+MOST_JOINTS = 1000
+RATE_TOLERANCE = 0.01
+"""Frame times are rounded in files: .008333 is 120 per second."""
+_CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
+_SIDES = (("Left", "Right"), ("left", "right"), ("LEFT", "RIGHT"))
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A joint of the hierarchy; an end site is one without channels, called like its parent with ``_end``."""
+
+    name: str
+    parent: int
+    offset: tuple[float, float, float]
+    channels: tuple[str, ...] = ()
+    end: bool = False
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A BVH file."""
+
+    where: str
+    joints: tuple[Joint, ...]
+    frame_time: float
+    """Seconds."""
+    values: Doubles
+    """(T, W) as written."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, whole where the frame time is a rounded one of a whole number."""
+        rate = 1 / self.frame_time
+        return float(round(rate)) if abs(rate - round(rate)) < RATE_TOLERANCE * rate else rate
+
+    def layout(self) -> SkeletonLayout:
+        """The hierarchy without end sites as a layout; left and right by name, no body parts."""
+        kept = [number for number, joint in enumerate(self.joints) if not joint.end]
+        at = {number: place for place, number in enumerate(kept)}
+        names = tuple(self.joints[number].name for number in kept)
+        pairs = [(name, name.replace(left, right, 1)) for name in names for left, right in _SIDES if left in name]
+        return SkeletonLayout(
+            name="bvh",
+            joints=names,
+            parents=tuple(at.get(self.joints[number].parent, -1) for number in kept),
+            centre=0,
+            swaps=tuple((names.index(one), names.index(other)) for one, other in pairs if other in names),
+        )
+
+    def positions(self, layout: SkeletonLayout, fps: float | None) -> Doubles:
+        """(T, V, 3) positions of the joints of a layout, found by name, at ``fps`` (None: every frame).
+
+        Raises ``DataError`` for a joint that the file lacks, and for a rate that is no whole share of its own.
+        """
+        at = {joint.name: number for number, joint in enumerate(self.joints)}
+        for name in layout.joints:
+            if name not in at:
+                some = ", ".join(list(at)[:8])
+                raise DataError(
+                    f"'{self.where}' has no joint '{name}'{did_you_mean(name, at)} (it has: {some} ...);"
+                    f" layout '{layout.name}' must name joints of the file"
+                )
+        step = self._step(fps)
+        return self._places(self.values[::step])[:, [at[name] for name in layout.joints]]
+
+    def _step(self, fps: float | None) -> int:
+        if fps is None:
+            return 1
+        step = max(1, round(self.fps / fps))
+        if abs(self.fps / step - fps) > RATE_TOLERANCE * fps:
+            raise DataError(
+                f"'{self.where}' has {self.fps:g} frames per second, of which {fps:g} is no whole share; give an fps"
+                " that divides the rate of every file"
+            )
+        return step
+
+    def _places(self, values: Doubles) -> Doubles:
+        """(T, W) -> (T, all joints and end sites, 3)."""
+        frames = len(values)
+        places = np.zeros((frames, len(self.joints), 3))
+        turns: list[Doubles] = []
+        column = 0
+        for number, joint in enumerate(self.joints):
+            local = np.tile(np.asarray(joint.offset), (frames, 1))
+            turn = np.tile(np.eye(3), (frames, 1, 1))
+            for channel in joint.channels:
+                axis = "XYZ".index(channel[0])
+                if channel.endswith("position"):
+                    local[:, axis] = values[:, column]
+                else:
+                    turn = turn @ _about(axis, np.deg2rad(values[:, column]))
+                column += 1
+            if joint.parent < 0:
+                places[:, number] = local
+                turns.append(turn)
+            else:
+                above = turns[joint.parent]
+                places[:, number] = places[:, joint.parent] + (above @ local[..., None])[..., 0]
+                turns.append(above @ turn)
+        return places
+
+
+def _about(axis: int, angles: Doubles) -> Doubles:
+    """(T,) radians -> (T, 3, 3) rotations about one axis."""
+    matrices = np.tile(np.eye(3), (len(angles), 1, 1))
+    one, two = (axis + 1) % 3, (axis + 2) % 3
+    matrices[:, one, one] = matrices[:, two, two] = np.cos(angles)
+    matrices[:, two, one] = np.sin(angles)
+    matrices[:, one, two] = -matrices[:, two, one]
+    return matrices
+
+
+def read_bvh(path: Path) -> Motion:
+    """Read a BVH file; raises ``DataError`` naming file and line for anything missing, garbled or truncated."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise DataError(f"'{path}' has {size:,} bytes; motion files have less than {LARGEST:,}")
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
+    words = _Words(str(path), text.splitlines())
+    joints = _hierarchy(words)
+    frames, frame_time = _head(words)
+    width = sum(len(joint.channels) for joint in joints)
+    return Motion(str(path), tuple(joints), frame_time, _values(words, frames, width))
+
+
+class _Words:
+    """The words of a text file one after the other, with errors that name the line."""
+
+    def __init__(self, where: str, lines: Sequence[str]) -> None:
+        self.where, self.lines, self.number = where, lines, 0
+        self._stream = self._all()
+
+    def _all(self) -> Iterator[str]:
+        for number, line in enumerate(self.lines, 1):
+            self.number = number
+            yield from line.split()
+
+    def fault(self, what: str) -> DataError:
+        return DataError(f"'{self.where}', line {max(self.number, 1)}: {what}")
+
+    def next(self, expected: str) -> str:
+        word = next(self._stream, None)
+        if word is None:
+            raise self.fault(f"the file ends here, where {expected} should stand; it is truncated")
+        return word
+
+    def want(self, *expected: str) -> None:
+        for wanted in expected:
+            word = self.next(f"'{wanted}'")
+            if word.upper() != wanted.upper():
+                raise self.fault(f"'{word[:40]}' stands where '{wanted}' should")
+
+    def count(self, what: str) -> int:
+        word = self.next(what)
+        if not re.fullmatch("[0-9]{1,9}", word):
+            raise self.fault(f"{what} is '{word[:40]}', expected a whole number")
+        return int(word)
+
+    def number_of(self, what: str) -> float:
+        word = self.next(what)
+        try:
+            value = float(word)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) < 1e9:
+            raise self.fault(f"{what} is '{word[:40]}', expected a number")
+        return value
+
+
+def _hierarchy(words: _Words) -> list[Joint]:
+    words.want("HIERARCHY", "ROOT")
+    joints: list[Joint] = []
+    open_joints: list[int] = []
+    name, end = words.next("the root's name"), False
+    while True:
+        joint = _joint(words, name, open_joints[-1] if open_joints else -1, end)
+        if any(joint.name == other.name for other in joints) or len(joints) >= MOST_JOINTS:
+            raise words.fault(
+                f"joint '{joint.name[:40]}' is one too many: names differ, and {MOST_JOINTS} are the most"
+            )
+        open_joints.append(len(joints))
+        joints.append(joint)
+        while (word := words.next("'JOINT', 'End Site' or a brace")) == "}":
+            open_joints.pop()
+            if not open_joints:
+                return joints
+        if joints[open_joints[-1]].end or word.upper() not in ("JOINT", "END"):
+            raise words.fault(f"'{word[:40]}' stands where 'JOINT', 'End Site' or a brace should")
+        end = word.upper() == "END"
+        name = words.next("a joint's name")
+        if end:
+            name = _end_name(joints, open_joints[-1])
+
+
+def _end_name(joints: Sequence[Joint], parent: int) -> str:
+    """``PARENT_end``, and ``PARENT_end2`` for a second one."""
+    others = sum(joint.end and joint.parent == parent for joint in joints)
+    return f"{joints[parent].name}_end{others + 1 if others else ''}"
+
+
+def _joint(words: _Words, name: str, parent: int, end: bool) -> Joint:
+    words.want("{", "OFFSET")
+    x, y, z = (words.number_of(f"the offset of '{name[:40]}'") for _ in range(3))
+    if end:
+        return Joint(name, parent, (x, y, z), end=True)
+    words.want("CHANNELS")
+    count = words.count(f"the number of channels of '{name[:40]}'")
+    if count > len(_CHANNELS):
+        raise words.fault(f"'{name[:40]}' has {count} channels; a joint has at most {len(_CHANNELS)}")
+    channels = tuple(words.next("a channel") for _ in range(count))
+    unknown = [channel for channel in channels if channel not in _CHANNELS or channels.count(channel) > 1]
+    if unknown:
+        raise words.fault(f"channel '{unknown[0][:40]}' is unknown or stated twice; channels: {', '.join(_CHANNELS)}")
+    return Joint(name, parent, (x, y, z), channels)
+
+
+def _head(words: _Words) -> tuple[int, float]:
+    """Number of frames and seconds per frame."""
+    words.want("MOTION", "Frames:")
+    frames = words.count("the number of frames")
+    words.want("Frame", "Time:")
+    seconds = words.number_of("the frame time")
+    if not 1e-5 < seconds < 100:
+        raise words.fault(f"the frame time is {seconds} seconds; expected for instance 0.0333333")
+    return frames, seconds
+
+
+def _values(words: _Words, frames: int, width: int) -> Doubles:
+    """(T, W): one line per frame after the head."""
+    if not frames:
+        raise words.fault("the file has no frames")
+    rows = [(number, line) for number, line in enumerate(words.lines[words.number :], words.number + 1) if line.strip()]
+    values = np.empty((min(frames, len(rows)), width))
+    for row, (number, line) in zip(values, rows, strict=False):
+        words.number = number
+        fields = line.split()
+        if len(fields) != width:
+            raise words.fault(f"{len(fields)} numbers, expected {width}, one per channel")
+        try:
+            row[:] = [float(field) for field in fields]
+        except ValueError:
+            raise words.fault(f"a field is no number: {line.strip()[:60]!r}") from None
+        if not (np.abs(row) < 1e9).all():
+            raise words.fault("a number is not finite or larger than any motion")
+    if len(rows) != frames:
+        words.number = len(words.lines)
+        raise words.fault(f"the file ends after {len(rows)} frames, expected {frames}; it is truncated or was joined")
+    return values

@@ -1,0 +1,181 @@
+"""The labels table of a set of one's own: one line per clip, with its file, label, subject and parts of splits.
+
+Files are found and read elsewhere (``recordings.py``); what labels and subjects become is
+decided in ``numbering.py``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sslskel.errors import DataError, did_you_mean
+
+NEEDED = ("file", "label")
+KNOWN = (*NEEDED, "name", "key", "index", "subject", "camera", "setup", "begin", "end")
+PART_WORDS = {"train": "train", "test": "test", "validation": "validation", "val": "validation", "": ""}
+"""What may stand in a split column -> part; nothing means that the clip is in no part."""
+LARGEST = 256 << 20
+TOLD = 10
+"""Faults that one error names."""
+_SPLIT = re.compile(r"split(?:[:_](?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip of the table, as written. ``line`` counts the lines of the file from 1."""
+
+    line: int
+    name: str
+    file: str
+    label: str
+    key: str = ""
+    index: int | None = None
+    subject: str = ""
+    camera: str = ""
+    setup: str = ""
+    begin: int = 0
+    end: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Split -> train, test, validation or nothing."""
+
+
+def read_table(path: Path) -> list[Row]:
+    """All rows of a CSV file (commas, semicolons or tabs) with a header.
+
+    Raises ``DataError`` naming file and line: of a table that cannot be read, missing or
+    unknown columns, and then all faulty rows together.
+    """
+    text = _text(path)
+    lines = csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)
+    try:
+        header = [word.strip() for word in next(lines, [])]
+        columns = _columns(path, header)
+        rows, faults = [], []
+        for words in lines:
+            if any(word.strip() for word in words):
+                try:
+                    rows.append(_row(lines.line_num, words, header, columns))
+                except ValueError as fault:
+                    faults.append((lines.line_num, str(fault)))
+    except csv.Error as fault:
+        raise DataError(f"'{path}', line {lines.line_num}: this is not CSV ({fault}); mend the line") from fault
+    faults += _repeated(rows)
+    if faults:
+        raise faults_of(path, sorted(faults))
+    if not rows:
+        raise DataError(f"table '{path}' has a header and no clips; write one line per clip")
+    return rows
+
+
+def faults_of(path: Path, faults: Sequence[tuple[int, str]]) -> DataError:
+    """One error that names the first faults of a table, each with its line."""
+    told = "; ".join(f"line {line}: {what}" for line, what in faults[:TOLD])
+    more = f"; and {len(faults) - TOLD} more" if len(faults) > TOLD else ""
+    count = f"{len(faults)} faults, " if len(faults) > 1 else ""
+    return DataError(f"'{path}', {count}{told}{more}")
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise DataError(f"table '{path}' has {size:,} bytes; a labels table has less than {LARGEST:,}")
+        content = path.read_bytes()
+    except OSError as fault:
+        raise DataError(f"table '{path}' cannot be read ({fault.strerror}); check the path") from fault
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        raise DataError(f"'{path}', line {line}: not UTF-8 text; save the table as 'CSV UTF-8'") from fault
+    if not text.strip():
+        raise DataError(f"table '{path}' is empty; its first line names the columns, for instance file,label,subject")
+    if "\0" in text:
+        raise DataError(f"table '{path}' is not a text file; save it as 'CSV UTF-8'")
+    return text
+
+
+def _delimiter(text: str) -> str:
+    """Whichever of comma, semicolon and tab the header has most of."""
+    header = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:
+    """Column -> name of the split it states, empty for the others."""
+    found: dict[str, str] = {}
+    for column in header:
+        split = _SPLIT.fullmatch(column)
+        if column in found:
+            raise DataError(f"'{path}', line 1: column '{column}' occurs twice; keep one of them")
+        if column not in KNOWN and split is None:
+            known = ", ".join((*KNOWN, "split", "split:NAME"))
+            raise DataError(f"'{path}', line 1: no column '{column}' is known{did_you_mean(column, KNOWN)} ({known})")
+        found[column] = (split["name"] or "official") if split else ""
+    missing = [column for column in NEEDED if column not in found]
+    if missing:
+        have = ", ".join(header)
+        raise DataError(
+            f"'{path}', line 1: column '{missing[0]}' is missing (there are: {have}); the first line must name"
+            " 'file' and 'label'"
+        )
+    splits = [split for split in found.values() if split]
+    if len(set(splits)) != len(splits):
+        raise DataError(f"'{path}', line 1: two columns state the same split; name them split:ONE and split:OTHER")
+    return found
+
+
+def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mapping[str, str]) -> Row:
+    if len(words) != len(header):
+        raise ValueError(f"{len(words)} fields, expected {len(header)} ({', '.join(header)})")
+    cells = {column: word.strip() for column, word in zip(header, words, strict=True)}
+    if not cells["file"]:
+        raise ValueError("the field 'file' is empty; name the clip's file")
+    index, begin, end = (_whole(cells, column) for column in ("index", "begin", "end"))
+    if end is not None and end <= (begin or 0):
+        raise ValueError(f"the clip ends at frame {end}, not after its begin {begin or 0}; 'end' is the frame after it")
+    name = cells.get("name") or _default_name(cells)
+    if not name.isprintable():
+        raise ValueError(f"the name {name!r} is not printable; give another one")
+    texts = {column: cells.get(column, "") for column in ("file", "label", "key", "subject", "camera", "setup")}
+    parts = {split: _part(column, cells[column]) for column, split in columns.items() if split}
+    return Row(line=line, name=name, index=index, begin=begin or 0, end=end, parts=parts, **texts)
+
+
+def _default_name(cells: Mapping[str, str]) -> str:
+    """The file without its ending, and which array of it."""
+    file = cells["file"].replace("\\", "/")
+    stem = file[: -len(suffix)] if (suffix := Path(file).suffix) else file
+    tail = [cells[column] for column in ("key", "index", "begin") if cells.get(column)]
+    return ":".join((stem, *tail))
+
+
+def _whole(cells: Mapping[str, str], column: str) -> int | None:
+    word = cells.get(column, "")
+    if word and not (word.isascii() and word.isdigit() and len(word) < 10):
+        raise ValueError(f"{column} is '{word}'; it must be a whole number, 0 or more")
+    return int(word) if word else None
+
+
+def _part(column: str, word: str) -> str:
+    if word.lower() not in PART_WORDS:
+        raise ValueError(
+            f"{column} is '{word}'{did_you_mean(word, PART_WORDS)}; it is train, test, validation or empty"
+        )
+    return PART_WORDS[word.lower()]
+
+
+def _repeated(rows: Sequence[Row]) -> list[tuple[int, str]]:
+    first: dict[str, int] = {}
+    faults = []
+    for row in rows:
+        at = first.setdefault(row.name, row.line)
+        if at != row.line:
+            hint = "give each clip its own 'name'"
+            faults.append((row.line, f"clip '{row.name}' is in line {at} already; {hint}"))
+    return faults

@@ -1,0 +1,285 @@
+"""Import a set of one's own: what is said of it is settled, its clips are read, and all of it is stored at once.
+
+What a table, a layout file and a split are is in the files beside this one; how clips are
+read one by one is in ``reading.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sslskel.benchmark import ImportReport
+from sslskel.compose import read_preset
+from sslskel.data.format import SPLITS, fact_of
+from sslskel.data.own.axes import MOST_PERSONS, Reading
+from sslskel.data.own.bvh import read_bvh
+from sslskel.data.own.clip_table import Row, read_table
+from sslskel.data.own.layout_file import Description, read_description
+from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
+from sslskel.data.own.pyskl import read_pyskl
+from sslskel.data.own.reading import Advance, Stream
+from sslskel.data.own.recordings import Recording, recordings_of
+from sslskel.data.own.splitting import Rule, split_from, splits_of
+from sslskel.data.rows import check_info
+from sslskel.data.store import StoredDataset, write_dataset
+from sslskel.dataset import DatasetInfo
+from sslskel.errors import DataError, UsageError
+from sslskel.home import BENCHMARK_FILE, data_root
+from sslskel.registry import BENCHMARKS
+from sslskel.skeleton import SkeletonLayout
+
+DEFAULT_FPS = 30.0
+SHOWN_NUMBERS = 40
+"""Subjects whose numbers a note spells out."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks to be imported; paths and words as given."""
+
+    name: str
+    clips: Path | None = None
+    """Labels table."""
+    pyskl: Path | None = None
+    """Pickle in pyskl's form, instead of a table."""
+    layout: str | None = None
+    """Layout file or known layout."""
+    source: Path | None = None
+    """Folder of the table's files; where the table lies, unless given."""
+    fps: float | None = None
+    unit: str | None = None
+    split_by: str = "subject"
+    train: tuple[str, ...] | None = None
+    validation: tuple[str, ...] | None = None
+    name_pattern: str | None = None
+    strict: bool = False
+
+    def command(self) -> str:
+        """The command line that asks the same."""
+        words = ["sslskel", "data", "import", self.name]
+        for key, value in vars(self).items():
+            if key != "name" and value not in (None, False, "subject"):
+                words.append("--" + key.replace("_", "-"))
+                if value is not True:
+                    words.append(",".join(value) if isinstance(value, tuple) else str(value))
+        return shlex.join(words)
+
+
+def import_dataset(
+    name: str,
+    *,
+    clips: Path | str | None = None,
+    layout: Path | str | None = None,
+    pyskl: Path | str | None = None,
+    source: Path | str | None = None,
+    fps: float | None = None,
+    unit: str | None = None,
+    split_by: str = "subject",
+    train: Sequence[str] | None = None,
+    validation: Sequence[str] | None = None,
+    name_pattern: str | None = None,
+    strict: bool = False,
+    root: Path | None = None,
+    advance: Advance | None = None,
+) -> Path:
+    """Import a set of one's own as benchmark ``name`` and return the folder of its prepared data.
+
+    Either ``clips``, a labels table of .npy, .npz, .csv, .json and .bvh files, or ``pyskl``, a pickle
+    in that form. ``layout`` is a layout file or the name of a known layout; BVH files bring their own.
+    Where the clips state no split, one is made over ``split_by``: its values ``train`` (default: every
+    other one) train, the rest tests, and the training subjects ``validation`` may be held out.
+
+    A clip that cannot be read is left out and named in the report that is kept with the data, or ends
+    the import with ``strict``. Faults of the table and the layout always end it.
+
+    Raises ``DataError`` (file, line or clip, what was found, expected, how to mend it) and
+    ``UsageError``; in every such case nothing appears under the name, and an earlier import stays.
+    """
+    request = Request(
+        name,
+        clips=None if clips is None else Path(clips),
+        pyskl=None if pyskl is None else Path(pyskl),
+        layout=None if layout is None else str(layout),
+        source=None if source is None else Path(source),
+        fps=fps,
+        unit=unit,
+        split_by=split_by,
+        train=None if train is None else tuple(map(str, train)),
+        validation=None if validation is None else tuple(map(str, validation)),
+        name_pattern=name_pattern,
+        strict=strict,
+    )
+    return _imported(request, root or data_root(), advance)
+
+
+def _imported(request: Request, root: Path, advance: Advance | None) -> Path:
+    target, report = root / request.name, ImportReport()
+    _check(request, target)
+    said = read_description(request.layout)
+    read_preset(said.preset)
+    said = replace(said, fps=request.fps or said.fps, unit=request.unit or said.unit)
+    recordings, said, layout = _recordings(request, said, report)
+    recordings = with_pattern(recordings, request.name_pattern)
+    numbering = numbered(recordings, said.classes)
+    splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
+    stream = Stream(request.name, recordings, report, request.strict, advance)
+    reading = stream.reading(said, layout)
+    info = _info(request.name, said, reading, numbering)
+    check_info(info)
+    _tell(recordings, numbering, said, info, splits, report)
+    write_dataset(
+        target,
+        info,
+        stream.clips(reading, numbering),
+        report=report,
+        check=lambda dataset, _: _check_parts(dataset, splits),
+        beside={
+            BENCHMARK_FILE: _benchmark_words(request, said, info),
+            SPLITS: {"splits": splits, "default": next(iter(splits))},
+        },
+        most_persons=True,
+    )
+    return target
+
+
+def _check(request: Request, target: Path) -> None:
+    others = [entry for entry in BENCHMARKS.entries() if entry.name == request.name and entry.source != "imported"]
+    if others:
+        raise UsageError(f"there is a benchmark '{request.name}' already ({others[0].origin}); choose another name")
+    if target.exists() and any(target.iterdir()) and not (target / BENCHMARK_FILE).is_file():
+        raise UsageError(f"'{target}' holds something that was not imported under this name; choose another name")
+    if (request.clips is None) == (request.pyskl is None):
+        raise UsageError("give either --clips TABLE (a labels table) or --pyskl FILE (a pickle in pyskl's form)")
+    if request.pyskl is not None and request.source is not None:
+        raise UsageError("--source says where the files of a table lie, and a pickle names none; leave it out")
+    if request.fps is not None and not 0 < request.fps < 1e6:
+        raise UsageError(f"--fps {request.fps} is no number of frames per second; give one above 0")
+
+
+def _recordings(
+    request: Request, said: Description, report: ImportReport
+) -> tuple[list[Recording], Description, SkeletonLayout]:
+    """What is to be read, and layout and rate, which BVH files bring themselves."""
+    if request.pyskl is not None:
+        _digest(report, [request.pyskl], request.layout)
+        if said.layout is None:
+            raise UsageError("a pickle does not say what its joints are; name them with --layout (coco17, ntu25, FILE)")
+        return read_pyskl(request.pyskl, report.notes), said, said.layout
+    assert request.clips is not None
+    rows, folder = read_table(request.clips), request.source or request.clips.parent
+    said = _with_bvh(rows, folder, said)
+    if said.layout is None:
+        raise UsageError(
+            "arrays do not say what their joints are; name them with --layout (a layout file, coco17, ntu25)"
+        )
+    _digest(report, [request.clips], request.layout)
+    _digest_files(report, folder, rows)
+    return recordings_of(request.clips, rows, folder, said, said.layout), said, said.layout
+
+
+def _with_bvh(rows: Sequence[Row], folder: Path, said: Description) -> Description:
+    """The description with the layout and rate of the first readable BVH file, where it has none."""
+    paths = [folder / row.file for row in rows if row.file.lower().endswith(".bvh")]
+    faults = []
+    for path in paths if said.layout is None or said.fps is None else ():
+        try:
+            motion = read_bvh(path)
+        except DataError as fault:
+            faults.append(fault)
+        else:
+            return replace(said, layout=said.layout or motion.layout(), fps=said.fps or motion.fps)
+    if faults and said.layout is None:
+        raise faults[0]
+    return said
+
+
+def _info(name: str, said: Description, reading: Reading, numbering: Numbering) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        version=1,
+        layout=reading.layout,
+        classes=numbering.classes,
+        fps=said.fps or DEFAULT_FPS,
+        unit=said.unit or ("metre" if reading.dimensions == 3 else "pixel"),
+        coordinates=reading.dimensions,
+        persons=MOST_PERSONS,
+        licence=said.licence,
+    )
+
+
+def _benchmark_words(request: Request, said: Description, info: DatasetInfo) -> dict[str, Any]:
+    """What ``read_benchmark`` needs besides the dataset and its splits."""
+    return {
+        "title": said.title or f"{request.name} (own data)",
+        "citation": said.citation or "none given",
+        "preset": said.preset,
+        # Clips are stored as recorded; numbers far from 1 are no food for a network.
+        "recipe": {"clip": {"centre": "first" if info.unit == "metre" else "sized"}},
+        "command": request.command(),
+    }
+
+
+def _tell(
+    recordings: Sequence[Recording],
+    numbering: Numbering,
+    said: Description,
+    info: DatasetInfo,
+    splits: Mapping[str, Mapping[str, Any]],
+    report: ImportReport,
+) -> None:
+    """Everything that was assumed or numbered, as notes."""
+    notes = report.notes
+    if said.fps is None:
+        notes.append(f"nobody says how many frames there are per second; {DEFAULT_FPS:g} are assumed (fps, --fps)")
+    if said.unit is None:
+        notes.append(f"nobody says what the unit is; {info.unit} is assumed (unit, --unit)")
+    if said.coordinates is None:
+        notes.append(f"the numbers of a joint are taken for its {', '.join('xyz'[: info.coordinates])}")
+    unlabelled = sum(not recording.label for recording in recordings)
+    if unlabelled:
+        notes.append(f"{unlabelled} of {len(recordings)} clips have no label")
+    for field in FIELDS:
+        words = numbering.fields[field]
+        if any(word != str(number) for word, number in words.items()):
+            some = ", ".join(f"{word} {number}" for word, number in list(words.items())[:SHOWN_NUMBERS])
+            notes.append(f"{field}s are numbered: {some}{' ...' if len(words) > SHOWN_NUMBERS else ''}")
+    for name, split in splits.items():
+        if not split["validation"]:
+            notes.append(f"split '{name}' has no validation part: its training clips do not state two subjects")
+        if split["warning"]:
+            notes.append(f"split '{name}': {split['warning']}")
+
+
+def _check_parts(dataset: StoredDataset, splits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ``DataError`` where a part of a split is empty once unreadable clips are left out."""
+    for name, data in splits.items():
+        split = split_from(name, data, dataset.info.name)
+        for part in ("train", "test", *(("validation", "fit") if split.validation else ())):
+            split.part(dataset, part)
+
+
+def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> None:
+    """The sha256 of table, pickle and layout file."""
+    for path in [*files, *([Path(layout)] if layout and Path(layout).is_file() else [])]:
+        try:
+            report.source[path.name] = fact_of(path).sha256
+        except OSError as fault:
+            raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
+
+
+def _digest_files(report: ImportReport, folder: Path, rows: Sequence[Row]) -> None:
+    """One sha256 over the names and contents of all files of the table."""
+    digest, count = hashlib.sha256(), 0
+    for name in sorted({row.file for row in rows}):
+        if (folder / name).is_file():
+            try:
+                digest.update(f"{name}\0{fact_of(folder / name).sha256}\n".encode())
+            except OSError:
+                continue  # the clip will be named with its reason
+            count += 1
+    report.source[f"{count} files of the table"] = digest.hexdigest()

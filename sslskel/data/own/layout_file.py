@@ -1,0 +1,200 @@
+"""The layout file of a set of one's own: the joints and their tree, and what is true of all recordings.
+
+Joints are given by name, ``joint: parent``, in the order of the arrays. Where the
+clips are is the table's business (``clip_table.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sslskel.data.own.yaml_nodes import Node, read_yaml
+from sslskel.errors import DataError, did_you_mean
+from sslskel.skeleton import KNOWN_LAYOUTS, PARTS, SkeletonLayout
+
+VALUES = {"xy": 2, "xyz": 3, "xyc": 3, "xyzc": 4}
+"""What the numbers of a joint mean -> how many there are; ``c`` is a confidence, which is left out."""
+KEYS = (
+    *("layout", "name", "joints", "centre", "swaps", "parts"),
+    *("fps", "unit", "scale", "coordinates", "axes", "classes", "title", "licence", "citation", "preset"),
+)
+"""What a layout file may say."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person says of a set before a clip is read; None where nothing is said."""
+
+    layout: SkeletonLayout | None = None
+    fps: float | None = None
+    unit: str | None = None
+    scale: float = 1.0
+    """Every stored coordinate is the recorded one times this, in ``unit``."""
+    coordinates: str | None = None
+    """A key of :data:`VALUES`."""
+    axes: str | None = None
+    """Order of the axes of an array: T, V, C and perhaps M, for instance ``TVC`` or ``MTVC``."""
+    classes: tuple[str, ...] | None = None
+    title: str = ""
+    licence: str = ""
+    citation: str = ""
+    preset: str = "cpu"
+
+
+def read_description(layout: Path | str | None) -> Description:
+    """The description in a layout file, or the known layout of that name.
+
+    Raises ``DataError`` naming file and line for unknown keys, joints, parents and parts,
+    a circle, no root or several.
+    """
+    if layout is None:
+        return Description()
+    if str(layout) in KNOWN_LAYOUTS and not Path(layout).is_file():
+        return Description(KNOWN_LAYOUTS[str(layout)])
+    path = Path(layout)
+    if not path.exists():
+        known = ", ".join(KNOWN_LAYOUTS)
+        raise DataError(f"there is no layout file '{path}', and no known layout of that name (known: {known})")
+    given = dict(read_yaml(path).items())
+    for key, node in given.items():
+        if key not in KEYS:
+            raise node.fault(f"there is no key '{key}'{did_you_mean(key, KEYS)} (keys: {', '.join(KEYS)})")
+    return _described(path, {key: node for key, node in given.items() if not node.empty()})
+
+
+def _described(path: Path, given: Mapping[str, Node]) -> Description:
+    words = ("unit", "title", "licence", "citation", "preset")
+    texts: dict[str, Any] = {key: given[key].text() for key in words if key in given}
+    numbers: dict[str, Any] = {key: given[key].number() for key in ("fps", "scale") if key in given}
+    return Description(
+        layout=_layout(path, given),
+        coordinates=_coordinates(given.get("coordinates")),
+        axes=_axes(given.get("axes")),
+        classes=_classes(given.get("classes")),
+        **texts,
+        **numbers,
+    )
+
+
+def checked_axes(axes: str) -> str:
+    """An order of axes in capitals; raises ``ValueError`` unless it has T, V, C once, M at most once, nothing else."""
+    letters = axes.upper()
+    if sorted(letters.replace("M", "", 1)) != ["C", "T", "V"]:
+        raise ValueError(f"'{axes}' is no order of axes; write T, V, C and perhaps M once each, for instance MTVC")
+    return letters
+
+
+def _axes(node: Node | None) -> str | None:
+    try:
+        return None if node is None else checked_axes(node.text())
+    except ValueError as fault:
+        raise node.fault(str(fault)) from None  # type: ignore[union-attr]  # without a node nothing raises
+
+
+def _coordinates(node: Node | None) -> str | None:
+    if node is not None and node.text() not in VALUES:
+        raise node.fault(f"coordinates '{node.text()}' are not known; give one of {', '.join(VALUES)}")
+    return None if node is None else node.text()
+
+
+def _classes(node: Node | None) -> tuple[str, ...] | None:
+    if node is None:
+        return None
+    names = [element.text() for element in node.list()]
+    for name, element in zip(names, node.list(), strict=True):
+        if names.count(name) > 1:
+            raise element.fault(f"class '{name}' is listed twice; class names must differ")
+    return tuple(names)
+
+
+def _layout(path: Path, given: Mapping[str, Node]) -> SkeletonLayout | None:
+    if "joints" in given:
+        if "layout" in given:
+            raise given["layout"].fault("the file has 'layout' and 'joints'; name a known layout or write joints")
+        return _written_layout(path, given)
+    for key in ("centre", "swaps", "parts", "name"):
+        if key in given:
+            raise given[key].fault(f"'{key}' needs 'joints', one 'joint: parent' per line")
+    if "layout" in given:
+        name = given["layout"].text()
+        if name not in KNOWN_LAYOUTS:
+            known = ", ".join(KNOWN_LAYOUTS)
+            raise given["layout"].fault(f"there is no layout '{name}'{did_you_mean(name, KNOWN_LAYOUTS)} ({known})")
+        return KNOWN_LAYOUTS[name]
+    return None
+
+
+def _written_layout(path: Path, given: Mapping[str, Node]) -> SkeletonLayout:
+    tree = dict(given["joints"].items())
+    if not tree:
+        raise given["joints"].fault("there is no joint; write one 'joint: parent' per line")
+    parents = {joint: None if node.empty() else _joint(node, tree) for joint, node in tree.items()}
+    roots = [joint for joint, parent in parents.items() if parent is None]
+    _refuse_circles(tree, parents)
+    if len(roots) > 1:
+        names = "', '".join(roots[:3])
+        raise tree[roots[1]].fault(f"'{names}' have no parent; a body has one root, so hang the others on a joint")
+    at = {joint: number for number, joint in enumerate(tree)}
+    return SkeletonLayout(
+        name=given["name"].text() if "name" in given else path.stem,
+        joints=tuple(tree),
+        parents=tuple(-1 if parent is None else at[parent] for parent in parents.values()),
+        centre=at[_joint(given["centre"], tree)] if "centre" in given else at[roots[0]],
+        swaps=_swaps(given.get("swaps"), at),
+        parts=_parts(given.get("parts"), at),
+    )
+
+
+def _joint(node: Node, joints: Mapping[str, object]) -> str:
+    name = node.text()
+    if name not in joints:
+        raise node.fault(f"there is no joint '{name}'{did_you_mean(name, joints)} (joints are named under 'joints:')")
+    return name
+
+
+def _refuse_circles(tree: Mapping[str, Node], parents: Mapping[str, str | None]) -> None:
+    safe: set[str] = set()
+    for joint in parents:
+        way: list[str] = []
+        at: str | None = joint
+        while at is not None and at not in safe:
+            if at in way:
+                circle = " -> ".join((*way[way.index(at) :], at))
+                raise tree[at].fault(f"the parents go round in a circle ({circle}); one joint must have no parent")
+            way.append(at)
+            at = parents[at]
+        safe.update(way)
+
+
+def _swaps(node: Node | None, at: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
+    """Pairs of left and right: as written, else those whose names differ in ``left_`` and ``right_`` alone."""
+    if node is None:
+        pairs = ((joint, "right_" + joint[5:]) for joint in at if joint.startswith("left_"))
+        return tuple((at[left], at[right]) for left, right in pairs if right in at)
+    found = []
+    used: set[str] = set()
+    for pair in node.list():
+        names = [_joint(element, at) for element in pair.list()]
+        if len(names) != 2 or len(set(names)) != 2 or used & set(names):
+            raise pair.fault("a swap is a pair [left, right] of two joints, and a joint is in one pair at most")
+        used.update(names)
+        found.append((at[names[0]], at[names[1]]))
+    return tuple(found)
+
+
+def _parts(node: Node | None, at: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for name, members in [] if node is None else node.items():
+        if name not in PARTS:
+            raise members.fault(f"there is no part '{name}'{did_you_mean(name, PARTS)} (parts: {', '.join(PARTS)})")
+        found[name] = tuple(_unique(members, [at[_joint(element, at)] for element in members.list()]))
+    return found
+
+
+def _unique(node: Node, joints: Sequence[int]) -> Sequence[int]:
+    if not joints or len(set(joints)) != len(joints):
+        raise node.fault("a body part lists at least one joint, and none twice")
+    return joints

@@ -1,0 +1,96 @@
+"""From words to numbers: classes, subjects, cameras and setups of a set of one's own.
+
+The same words get the same numbers whatever the order of the clips. What splits make of
+them is in ``splitting.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sslskel.data.own.recordings import Recording
+from sslskel.errors import DataError, UsageError, did_you_mean
+
+FIELDS = ("subject", "camera", "setup")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_LABELS = (*FIELDS, "label")
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """Word -> number of every field, and the names of the classes in the order of their labels."""
+
+    classes: tuple[str, ...]
+    labels: Mapping[str, int]
+    fields: Mapping[str, Mapping[str, int]]
+
+    def number(self, field: str, word: str) -> int:
+        """The number of a subject, camera or setup; -1 where none is stated."""
+        return self.fields[field].get(word, -1)
+
+
+def natural(word: str) -> tuple[int, int, str]:
+    """A key that sorts numbers as numbers, before words."""
+    return (0, int(word), "") if _NUMBER.fullmatch(word) else (1, 0, word)
+
+
+def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> Numbering:
+    """Number the words of all recordings.
+
+    Subjects, cameras and setups that are all numbers keep them; else they count from 1 in the order of
+    their names. Classes are as listed, or the labels found, sorted. A label may be a class's name or, where classes are
+    listed and not named by numbers, its number from 0. Raises ``DataError`` for a label that is no class.
+    """
+    fields = {field: _numbers(getattr(recording, field) for recording in recordings) for field in FIELDS}
+    found = sorted({recording.label for recording in recordings if recording.label}, key=natural)
+    names = tuple(found if classes is None else classes)
+    labels = {name: number for number, name in enumerate(names)}
+    if not any(_NUMBER.fullmatch(name) for name in names):
+        labels |= {str(number): number for number in range(len(names))}
+    for recording in recordings:
+        if recording.label and recording.label not in labels:
+            some = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+            raise DataError(
+                f"{recording.where} has the label '{recording.label}', which is not among the {len(names)} classes of"
+                f" the layout file ({some}){did_you_mean(recording.label, names)}"
+            )
+    return Numbering(names, labels, fields)
+
+
+def _numbers(words: Iterable[str]) -> dict[str, int]:
+    found = sorted({word for word in words if word}, key=natural)
+    if all(_NUMBER.fullmatch(word) for word in found):
+        return {word: int(word) for word in found}
+    return {word: number for number, word in enumerate(found, 1)}
+
+
+def with_pattern(recordings: Sequence[Recording], pattern: str | None) -> list[Recording]:
+    """Fill label, subject, camera and setup from the names of the clips by a regular expression with named groups.
+
+    Raises ``UsageError`` for an expression that is none or names other groups, ``DataError`` for a name that
+    it does not match.
+    """
+    if pattern is None:
+        return list(recordings)
+    try:
+        compiled = re.compile(pattern)
+    except re.error as fault:
+        raise UsageError(
+            f"--name-pattern is no regular expression ({fault}); for instance 'S(?P<subject>\\d+)'"
+        ) from None
+    groups = list(compiled.groupindex)
+    foreign = [group for group in groups if group not in _LABELS]
+    if foreign or not groups:
+        what = f"names the group '{foreign[0]}'" if foreign else "names no group"
+        raise UsageError(f"--name-pattern {what}; groups are {', '.join(_LABELS)}, written (?P<subject>\\d+)")
+    found = []
+    for recording in recordings:
+        match = compiled.search(recording.name)
+        if match is None:
+            raise DataError(f"{recording.where}: its name does not match --name-pattern '{pattern}'")
+        words: dict[str, Any] = {group: text for group, text in match.groupdict().items() if text}
+        found.append(replace(recording, **words))
+    return found

@@ -1,0 +1,98 @@
+"""Pickles in the form of pyskl and MMAction2: annotations with keypoints (M, T, V, C), and lists of names per split.
+
+How a pickle is read without running it is in ``pickle_machine.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from sslskel.data.own.pickle_machine import array_of, load_plain, plain
+from sslskel.data.own.recordings import Recording
+from sslskel.errors import DataError
+
+_SPLIT = re.compile(r"(?P<name>.*?)_?(?P<part>train|val|test)(?P<fold>[0-9]*)")
+
+
+def read_pyskl(path: Path, notes: list[str]) -> list[Recording]:
+    """One recording per annotation of a pickle ``{'split': ..., 'annotations': [...]}`` or a bare list of them.
+
+    A pair ``NAME_train`` and ``NAME_val`` (or ``_test``) becomes the split NAME; where there are all
+    three, the clips of ``_val`` stay out of both parts, because their persons are not known. Raises
+    ``DataError`` naming the file, and the annotation where there is one.
+    """
+    data = load_plain(path)
+    annotations, splits = data, {}
+    if isinstance(data, dict):
+        annotations, splits = data.get("annotations"), data.get("split", {})
+    if not isinstance(annotations, list) or not isinstance(splits, dict):
+        raise DataError(
+            f"pickle '{path}' is not of pyskl's form, a dict with 'annotations' (a list) and 'split' (a dict of lists)"
+        )
+    parts = _parts(path, splits, notes)
+    seen: dict[str, int] = {}
+    recordings = []
+    for number, annotation in enumerate(annotations):
+        recordings.append(_recording(path, number, annotation, parts))
+        first = seen.setdefault(recordings[-1].name, number)
+        if first != number:
+            raise DataError(f"'{path}': annotations {first} and {number} are both called '{recordings[-1].name}'")
+    if any("keypoint_score" in annotation for annotation in annotations):
+        notes.append("confidences (keypoint_score) are left out: a prepared dataset holds coordinates alone")
+    unknown = sorted(set().union(*(set(members) for members in parts.values())) - set(seen)) if parts else []
+    if unknown:
+        notes.append(f"splits name {len(unknown)} clips that have no annotation, '{unknown[0]}' for one")
+    return recordings
+
+
+def _recording(path: Path, number: int, annotation: Any, parts: Mapping[str, Mapping[str, str]]) -> Recording:
+    where = f"'{path}', annotation {number}"
+    if not isinstance(annotation, dict):
+        raise DataError(f"{where} is a {type(annotation).__name__}, expected a dict")
+    missing = [key for key in ("frame_dir", "label", "keypoint") if key not in annotation]
+    if missing:
+        raise DataError(f"{where} lacks '{missing[0]}' (it has: {', '.join(map(str, list(annotation)[:8]))})")
+    name, label = plain(annotation["frame_dir"]), plain(annotation["label"])
+    if not isinstance(name, str) or not isinstance(label, int):
+        raise DataError(f"{where}: 'frame_dir' must be a text and 'label' a whole number")
+
+    def load() -> npt.NDArray[Any]:
+        array = array_of(annotation["keypoint"])
+        if array is None or array.dtype.kind not in "fiu":
+            raise DataError(f"clip '{name}' ({where}): 'keypoint' is no array of numbers")
+        return array
+
+    own = {split: members.get(name, "") for split, members in parts.items()}
+    return Recording(name, f"clip '{name}' ({where})", load, label=str(label) if label >= 0 else "", parts=own)
+
+
+def _parts(path: Path, splits: Mapping[Any, Any], notes: list[str]) -> dict[str, dict[str, str]]:
+    """Split -> clip -> train or test."""
+    lists: dict[str, dict[str, list[str]]] = {}
+    for title, members in splits.items():
+        match = _SPLIT.fullmatch(str(title))
+        if not isinstance(members, (list, set, tuple)):
+            raise DataError(f"'{path}': split '{title}' is no list of names")
+        if match is None:
+            notes.append(f"split '{title}' is left out: its name does not end in train, val or test")
+            continue
+        name = (match["name"] + match["fold"]) or "official"
+        lists.setdefault(name, {})[match["part"]] = [str(plain(member)) for member in members]
+    found = {}
+    for name, parts in lists.items():
+        test = "test" if "test" in parts else "val"
+        if "train" not in parts or test not in parts:
+            notes.append(f"split '{name}' is left out: it has {', '.join(parts)} and no counterpart")
+            continue
+        if test == "test" and "val" in parts:
+            notes.append(f"split '{name}': its {len(parts['val'])} clips of 'val' are in no part")
+        both = set(parts["train"]) & set(parts[test])
+        if both:
+            raise DataError(f"'{path}': clip '{min(both)}' is in train and in {test} of split '{name}'")
+        found[name] = dict.fromkeys(parts["train"], "train") | dict.fromkeys(parts[test], "test")
+    return found

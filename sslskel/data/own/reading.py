@@ -1,0 +1,100 @@
+"""The stream from recordings to clips: each is read once, checked, and yielded or left out with its reason.
+
+What is known of the set before its clips are read, and where it is stored, is in ``importing.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sslskel.benchmark import ImportReport
+from sslskel.data.own.axes import Reading, cut, reading_of, tracks_of
+from sslskel.data.own.layout_file import Description
+from sslskel.data.own.numbering import Numbering
+from sslskel.data.own.recordings import Recording
+from sslskel.dataset import Clip
+from sslskel.errors import DataError
+from sslskel.skeleton import SkeletonLayout
+
+Advance = Callable[[str, int, int], None]
+TOLD = 3
+"""Clips that the error names where not one could be read."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Recordings on their way to clips. ``strict`` ends at the first that cannot be read."""
+
+    name: str
+    recordings: Sequence[Recording]
+    report: ImportReport
+    strict: bool
+    advance: Advance | None = None
+
+    def reading(self, description: Description, layout: SkeletonLayout) -> Reading:
+        """How arrays are to be read; the first that can be opened tells what nobody says.
+
+        Raises ``DataError`` where none can be opened.
+        """
+        if description.coordinates is not None:
+            return reading_of(description, layout, None)
+        faults = []
+        for recording in self.recordings:
+            try:
+                return reading_of(description, layout, recording.load())
+            except DataError as fault:
+                if self.strict:
+                    raise _named(recording, fault) from fault
+                faults.append(str(_named(recording, fault)))
+        raise _nothing_left(faults)
+
+    def clips(self, reading: Reading, numbering: Numbering) -> Iterator[Clip]:
+        """Every clip that can be read, in the order of the recordings; the others go to the report.
+
+        Raises ``DataError`` at the first fault where ``strict``, and at the end where no clip is left.
+        """
+        kept = ended = 0
+        for done, recording in enumerate(self.recordings, 1):
+            try:
+                clip, empty = _clip(recording, reading, numbering)
+            except DataError as fault:
+                if self.strict:
+                    raise _named(recording, fault) from fault
+                self.report.dropped[recording.name] = str(_named(recording, fault))
+            else:
+                kept, ended = kept + 1, ended + empty
+                yield clip
+            if self.advance is not None:
+                self.advance(f"importing {self.name}", done, len(self.recordings))
+        if not kept:
+            raise _nothing_left(list(self.report.dropped.values()))
+        if ended:
+            self.report.notes.append(f"{ended:,} frames in which nobody is seen were cut off at the ends of clips")
+
+
+def _clip(recording: Recording, reading: Reading, numbering: Numbering) -> tuple[Clip, int]:
+    """The clip, and how many frames without anybody were cut off."""
+    rows = cut(reading.persons(recording.load(), recording.where), recording.begin, recording.end, recording.where)
+    length, tracks, ended = tracks_of(rows, reading.layout, recording.where)
+    clip = Clip(
+        name=recording.name,
+        label=numbering.labels[recording.label] if recording.label else -1,
+        length=length,
+        tracks=tracks,
+        subject=numbering.number("subject", recording.subject),
+        camera=numbering.number("camera", recording.camera),
+        setup=numbering.number("setup", recording.setup),
+    )
+    return clip, ended
+
+
+def _named(recording: Recording, fault: DataError) -> DataError:
+    """The fault of a file with the clip it belongs to."""
+    text = str(fault)
+    return fault if text.startswith(recording.where) else DataError(f"{recording.where}: {text}")
+
+
+def _nothing_left(reasons: Sequence[str]) -> DataError:
+    more = f"; and {len(reasons) - TOLD} more" if len(reasons) > TOLD else ""
+    return DataError(f"not one clip could be read: {'; '.join(reasons[:TOLD])}{more}")

@@ -1,0 +1,1 @@
+"""Pictures of clips: still (PNG), moving (GIF), and a page that plays and turns (HTML)."""
