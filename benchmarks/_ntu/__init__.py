@@ -6,6 +6,7 @@ A benchmark is an edition prepared by a recipe: ``ntu60``, ``ntu60_clean``, ``nt
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from sslskel.benchmark import Benchmark, Split
 from sslskel.data.pieces import PieceImporter
@@ -20,6 +21,8 @@ from .ctrgcn import ctrgcn
 from .importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
 
 RECIPES: dict[str, Recipe] = {"ctrgcn": ctrgcn, "clean": clean, "agcn": agcn}
+RECORDINGS = "ntu_rgbd"
+"""The second edition contains the first, under the same clip names."""
 LICENCE = "for academic research by request to the ROSE Lab of NTU Singapore; redistribution is not granted"
 
 _TRAIN60 = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
@@ -58,7 +61,12 @@ def ntu60(recipe: str, name: str) -> Benchmark:
     info = _info("ntu60", NTU60, recipe)
     read = PieceImporter((SUFFIX,), partial(plan, NTU60, RECIPES[recipe], False), FILE_LIMIT, partial=True)
     title = f"NTU RGB+D, 60 actions (Kinect v2 skeletons, recipe {info.recipe})"
-    return Benchmark(name, 1, title, info, read, SPLITS60, "xsub", _CITATION60, LICENCE, expected=_COUNTS60)
+    return Benchmark(
+        *(name, 1, title, info, read, SPLITS60, "xsub", _CITATION60, LICENCE),
+        expected=_COUNTS60,
+        recordings=RECORDINGS,
+        published=Path(__file__).with_name("published_60.csv"),
+    )
 
 
 def ntu120(recipe: str, name: str, copied: bool = False) -> Benchmark:
@@ -66,7 +74,12 @@ def ntu120(recipe: str, name: str, copied: bool = False) -> Benchmark:
     info = _info("ntu120", NTU120, f"{recipe}-copied" if copied else recipe)
     read = PieceImporter((SUFFIX,), partial(plan, NTU120, RECIPES[recipe], copied), FILE_LIMIT, partial=True)
     title = f"NTU RGB+D 120, 120 actions (Kinect v2 skeletons, recipe {info.recipe})"
-    return Benchmark(name, 1, title, info, read, SPLITS120, "xsub", _CITATION120, LICENCE, expected=_COUNTS120)
+    return Benchmark(
+        *(name, 1, title, info, read, SPLITS120, "xsub", _CITATION120, LICENCE),
+        expected=_COUNTS120,
+        recordings=RECORDINGS,
+        published=Path(__file__).with_name("published_120.csv"),
+    )
 
 
 def _info(name: str, edition: Edition, recipe: str) -> DatasetInfo:
