@@ -2,7 +2,8 @@
 
 Everything the command does is one call here: ``bench``, ``pretrain``, ``evaluate``,
 ``embed``, ``load_encoder``, ``speed``, ``plan``, ``board_of``, ``list_runs``, ``prune``,
-``prepare``, ``open_benchmark``, ``new_method``. They are imported when first used.
+``prepare``, ``open_benchmark``, ``import_dataset``, ``draw_clip``, ``new_method``. They are
+imported when first used.
 """
 
 import importlib
@@ -31,6 +32,8 @@ _CALLS = {
     "prune": "runs",
     "prepare": "data.prepare",
     "open_benchmark": "data.prepare",
+    "import_dataset": "data.own.importing",
+    "draw_clip": "data.picture.draw",
     "new_method": "scaffold",
 }
 
