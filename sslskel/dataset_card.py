@@ -144,7 +144,7 @@ def _splits(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
 
 
 def _rule(split: Split) -> str:
-    if split.by == "list":
+    if split.by in ("list", "clip"):
         return "clips that the source's own list names"
     return f"{split.by} " + ", ".join(map(str, sorted(split.train)))
 

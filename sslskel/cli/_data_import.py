@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     print(path)
     print(f"{len(dataset)} clips kept, {len(report['dropped'])} left out; fingerprint {dataset.fingerprint}")
     for reason in list(report["dropped"].values())[:TOLD]:
-        print(f"left out: {reason}")
+        print(f"left out, {reason}")
     if len(report["dropped"]) > TOLD:
         print(f"left out: {len(report['dropped']) - TOLD} more, all in {path / 'report.json'}")
     for note in report["notes"]:

@@ -55,20 +55,23 @@ class Stream:
         Raises ``DataError`` at the first fault where ``strict``, and at the end where no clip is left.
         """
         kept = ended = 0
+        faults = []
         for done, recording in enumerate(self.recordings, 1):
             try:
                 clip, empty = _clip(recording, reading, numbering)
             except DataError as fault:
                 if self.strict:
                     raise _named(recording, fault) from fault
-                self.report.dropped[recording.name] = str(_named(recording, fault))
+                faults.append(str(_named(recording, fault)))
+                # What stands before the colon is what a summary of many counts together.
+                self.report.dropped[recording.name] = f"cannot be read: {faults[-1]}"
             else:
                 kept, ended = kept + 1, ended + empty
                 yield clip
             if self.advance is not None:
                 self.advance(f"importing {self.name}", done, len(self.recordings))
         if not kept:
-            raise _nothing_left(list(self.report.dropped.values()))
+            raise _nothing_left(faults)
         if ended:
             self.report.notes.append(f"{ended:,} frames in which nobody is seen were cut off at the ends of clips")
 
