@@ -25,6 +25,7 @@ from sslskel.leaderboard.words import (
     percent,
     plain,
     published_facts,
+    title,
 )
 from sslskel.results.record import Record
 
@@ -41,7 +42,7 @@ def html_text(board: Board) -> str:
     facts, shared = facts_of(board) if board.rows else ((), "")
     results = list(_results(board))
     page = _template().render(
-        title=_title(board),
+        title=title(board),
         legend=legend(board),
         published=PUBLISHED if board.published else "",
         shared=shared,
@@ -77,11 +78,6 @@ def _template() -> Template:
 @functools.cache
 def _asset(name: str) -> str:
     return (files("sslskel.leaderboard.page") / name).read_text(encoding="utf-8")
-
-
-def _title(board: Board) -> str:
-    names = sorted({f"{column.benchmark}/{column.split}" for column in board.columns})
-    return plain(f"Leaderboard: {', '.join(names)}" if names else "Leaderboard: there are no records yet")
 
 
 def _ranking(row: Row, facts: list[str]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from sslskel.leaderboard.words import (
     percent,
     plain,
     published_facts,
+    title,
 )
 
 
 def markdown_text(board: Board) -> str:
-    """Table, how to read it, what it shows, warnings, notes and the commands that made it."""
+    """Title, table, how to read it, what it shows, warnings, notes and the commands that made it."""
     if not board.rows:
         return "There are no records yet.\n"
     facts, shared = facts_of(board)
@@ -29,12 +30,12 @@ def markdown_text(board: Board) -> str:
     lines = [_line([*map(escape, titles), *(["mean"] if has_means(board) else [])]), _line(rule)]
     for row in board.rows:
         lines.append(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)]))
-    blocks = ["\n".join(lines), escape(" ".join(filter(None, (legend(board), shared))))]
+    blocks = [f"# {escape(title(board))}", "\n".join(lines), escape(" ".join(filter(None, (legend(board), shared))))]
     if board.published:
         blocks += [escape(PUBLISHED), _published(board)]
-    for title, sentences in (("Shown", board.findings), ("Beware", board.warnings), ("Made", board.notes)):
+    for heading, sentences in (("Shown", board.findings), ("Beware", board.warnings), ("Made", board.notes)):
         if sentences:
-            blocks.append("\n".join([f"{title}:", "", *(f"- {escape(sentence)}" for sentence in sentences)]))
+            blocks.append("\n".join([f"{heading}:", "", *(f"- {escape(sentence)}" for sentence in sentences)]))
     if board.commands:
         blocks.append(f"By:\n\n{fenced(board.commands)}")
     return "\n\n".join(blocks) + "\n"

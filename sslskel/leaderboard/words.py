@@ -42,6 +42,12 @@ ALWAYS = (
 )
 
 
+def title(board: Board) -> str:
+    """What the board is of."""
+    names = sorted({f"{column.benchmark}/{column.split}" for column in board.columns})
+    return plain(f"Leaderboard: {', '.join(names)}" if names else "Leaderboard: there are no records yet")
+
+
 def facts_of(board: Board) -> tuple[tuple[Fact, ...], str]:
     """Columns that describe the rows, and one sentence for those that would say the same in each."""
     shared = [fact for fact in FACTS if len({fact.of(row) for row in board.rows}) == 1]
