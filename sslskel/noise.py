@@ -6,7 +6,6 @@ of the clip's key and the person's slot. Nothing reads a global generator.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from sslskel.batch import Batch
 from sslskel.errors import UsageError
+from sslskel.keys import stable_id as stable_id
 
 Per = Literal["person", "clip", "batch"]
 
@@ -34,12 +34,6 @@ def _mix(x: Tensor) -> Tensor:
     x = (x ^ _shift(x, 30)) * _MIX1
     x = (x ^ _shift(x, 27)) * _MIX2
     return x ^ _shift(x, 31)
-
-
-def stable_id(*words: str) -> int:
-    """A 63-bit id of some words, the same on every machine and Python."""
-    digest = hashlib.sha256("\0".join(words).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 class Noise:

@@ -23,7 +23,7 @@ from .actors import Recipe
 from .text import read_skeleton
 
 SUFFIX = ".skeleton"
-FILE_LIMIT = 32 << 20
+FILE_LIMIT = 12 << 20
 """Bytes; the longest recording with six bodies has about 6 MB."""
 CAMERAS, REPLICATIONS = 3, 2
 LISTED = "its name is on the published list of samples with missing or incomplete skeletons"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sslskel.data.segments import SegmentIndex
 from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError
-from sslskel.noise import stable_id
+from sslskel.keys import stable_id
 
 CLIP_FIELDS = ("keys", "labels", "lengths", "subjects", "cameras", "setups")
 TRACK_FIELDS = ("track_clip", "track_slot", "track_begin", "track_length", "track_offset")

@@ -265,14 +265,16 @@ def test_mutations_of_good_files_are_sentences_or_clips(golden: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"999999999\n" + b"0\n" * 500_000,
+        b"9999\n" + b"0\n" * (6 << 20),
+        b"1\n1\n7\n25\n" + b"0 " * (6 << 20),
+        b"9999\n" + (b"0" * 9 + b"\n") * 1_000_000,
         b"10000\n" + b"0\n" * 9_999 + b"1\n7\n25\n" + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25,
         b"1\n999999999\n" + (b"7\n25\n" + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25) * 9,
         b"1\n600\n" + b"".join(b"%d\n25\n" % body + b"0 0 1 0 0 0 0 0 0 0 0 0\n" * 25 for body in range(600)),
-        b"\r" * 1_000_000,
-        b"1" * 1_000_000,
+        b"\r" * (12 << 20),
+        b"1" * (12 << 20),
     ],
-    ids=["frames", "empty frames", "bodies", "identities", "blank", "one line"],
+    ids=["lines", "fields", "frames", "empty frames", "bodies", "identities", "blank", "one line"],
 )
 def test_memory_stays_below_twice_the_file_and_a_bit(data: bytes) -> None:
     tracemalloc.start()

@@ -5,6 +5,7 @@ There are no recorded outputs of these two; ``ctrgcn`` has them, in ``test_ntu.p
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sslskel.benchmarks._ntu.actors import Actors
 from sslskel.benchmarks._ntu.agcn import agcn, rotation
 from sslskel.benchmarks._ntu.clean import clean
 from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
+from sslskel.benchmarks._ntu.decimals import read_decimals
 from sslskel.benchmarks._ntu.text import Body, Recording, read_skeleton
 from sslskel.errors import DataError
 
@@ -270,3 +272,20 @@ def test_what_was_written_is_read(case: tuple[bytes, Recording]) -> None:
         read = by_name[part.identity]
         assert (read.frames, read.places) == (part.frames, part.places)
         assert np.array_equal(read.joints, part.joints)
+
+
+PLAIN = re.compile(rb"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)")
+WORDS = st.from_regex(rb"[+-]?[0-9]{0,9}[.]?[0-9.]{0,9}(e[+-]?[0-9]{1,3})?", fullmatch=True).filter(bool)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=20))
+def test_decimals_are_what_float_reads(words: list[bytes]) -> None:
+    data = b" " * 15 + b" ".join(words)
+    end = 14 + np.cumsum([len(word) + 1 for word in words])
+    begin = end - [len(word) for word in words]
+    values, plain = read_decimals(np.frombuffer(data, np.uint8), begin, end)
+    for word, value, sure in zip(words, values.tolist(), plain.tolist(), strict=True):
+        assert sure == (PLAIN.fullmatch(word) is not None and len(word) <= 15)
+        if sure:
+            assert np.float64(value).tobytes() == np.float64(word).tobytes()
