@@ -1,0 +1,239 @@
+"""Measures the import of NTU-format files against the baseline of ``plain.py`` and writes docs/speed-import.md.
+
+Both sides are timed in one run, in pairs A B B A, after their results were found equal bit for
+bit. Times depend on the machine and its load; the table is about their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from made_files import make_files
+from plain import read_plainly
+
+from sslskel.benchmarks._ntu.text import read_skeleton
+from sslskel.data.store import open_dataset
+
+HERE = Path(__file__).parent
+CLIPS = 56_578
+"""Of NTU RGB+D; memory is extrapolated to it."""
+SAMPLE_SECONDS = 0.02
+
+
+def run_measured(command: Sequence[str], data: Path) -> tuple[float, float]:
+    """Wall seconds of a command and the most MB that it and its children held (proportional set size)."""
+    environment = {**os.environ, "SSLSKEL_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    began, peak = time.perf_counter(), 0
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(_held(pid) for pid in _tree(process.pid)))
+            time.sleep(SAMPLE_SECONDS)
+        seconds = time.perf_counter() - began
+        assert process.stderr is not None
+        said = process.stderr.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{said}")
+    return seconds, peak / 1024
+
+
+def _tree(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(found for child in children for found in _tree(int(child)))]
+
+
+def _held(pid: int) -> int:
+    """Kilobytes, shared pages divided among those who share them; 0 for a process that just ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def ours(source: Path, root: Path, workers: int) -> tuple[float, float]:
+    """Prepare ``ntu60`` with the command that people use."""
+    shutil.rmtree(root, ignore_errors=True)
+    command = [sys.executable, "-m", "sslskel", "data", "prepare", "ntu60", "--source", str(source)]
+    return run_measured([*command, "--workers", str(workers)], root)
+
+
+def baseline(source: Path, target: Path) -> tuple[float, float]:
+    """Import with ``plain.py``."""
+    shutil.rmtree(target, ignore_errors=True)
+    return run_measured([sys.executable, str(HERE / "plain.py"), str(source), str(target)], target)
+
+
+def require_equal(source: Path, work: Path) -> None:
+    """End the script where the two sides differ in one bit of one clip."""
+    ours(source, work / "ours", 1)
+    baseline(source, work / "plain")
+    dataset = open_dataset(work / "ours" / "ntu60-ctrgcn")
+    padded = {part: np.load(work / "plain" / f"xsub_{part}.npy") for part in ("train", "test")}
+    names, lengths = (np.load(work / "plain" / f"{name}.npy").tolist() for name in ("names", "lengths"))
+    from sslskel.registry import BENCHMARKS
+
+    train, row = BENCHMARKS.get("ntu60").split("xsub").train, {"train": 0, "test": 0}
+    for clip, (name, length) in enumerate(zip(names, lengths, strict=True)):
+        part = "train" if int(name[9:12]) in train else "test"
+        expected = padded[part][row[part]]
+        row[part] += 1
+        found = np.zeros((len(expected), 2, 75), np.float32)
+        for track in np.flatnonzero(dataset.track_clip == clip):
+            begin, size, offset = (
+                int(x[track]) for x in (dataset.track_begin, dataset.track_length, dataset.track_offset)
+            )
+            rows = dataset.joints[offset : offset + size].reshape(size, 75)
+            found[begin : begin + size, int(dataset.track_slot[track])] = rows
+        same = dataset.names[clip] == name and dataset.lengths[clip] == length
+        if not same or not np.array_equal(found.reshape(len(expected), 150), expected):
+            raise SystemExit(f"clip {name} differs between the two sides; no ratio is worth printing")
+
+
+def pairs(one: Callable[[], float], other: Callable[[], float], number: int) -> list[tuple[float, float]]:
+    """(one, other) seconds of ``number`` pairs, in the order A B B A."""
+    found = []
+    for i in range(number):
+        if i % 2:
+            b = other()
+            found.append((one(), b))
+        else:
+            a = one()
+            found.append((a, other()))
+    return found
+
+
+def of_ratios(found: Sequence[tuple[float, float]]) -> str:
+    """Median, least and largest of second / first."""
+    ratios = [other / one for one, other in found]
+    return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """CPU seconds of this process."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def parse_pairs(source: Path, files: int, number: int) -> tuple[list[tuple[float, float]], float]:
+    """CPU seconds of reading some files, ours and plainly; and their megabytes."""
+    paths = sorted(source.glob("*.skeleton"))[:files]
+
+    def quick() -> None:
+        for path in paths:
+            read_skeleton(path.read_bytes(), path.name)
+
+    def plain() -> None:
+        for path in paths:
+            with path.open() as file:
+                read_plainly(file)
+
+    quick()
+    found = pairs(lambda: timed(quick), lambda: timed(plain), number)
+    return found, sum(path.stat().st_size for path in paths) / 1e6
+
+
+def slope(small: float, large: float, files: int) -> float:
+    """MB of the whole dataset, from the peaks at ``files`` and twice as many files."""
+    return large + max(0.0, large - small) / files * (CLIPS - 2 * files)
+
+
+def measure(options: argparse.Namespace, work: Path) -> str:
+    """The page."""
+    few, many = work / "few", work / "many"
+    make_files(few, options.files)
+    size = make_files(many, 2 * options.files) / 1e6
+    require_equal(few, work)
+    parsing, megabytes = parse_pairs(few, 40, max(options.pairs, 5))
+    cores = len(os.sched_getaffinity(0))
+    peaks: dict[str, list[float]] = {"ours": [], "plain": []}
+
+    def side(name: str, source: Path) -> float:
+        run = ours(source, work / "a", cores) if name == "ours" else baseline(source, work / "b")
+        peaks[name].append(run[1])
+        return run[0]
+
+    small = {"ours": ours(few, work / "a", cores)[1], "plain": baseline(few, work / "b")[1]}
+    whole = pairs(lambda: side("ours", many), lambda: side("plain", many), options.pairs)
+    steps = [n for n in (2, 4, 8, 16, 32) if n <= cores]
+    scaling = {
+        n: pairs(lambda n=n: ours(many, work / "a", n)[0], lambda: ours(many, work / "a", 1)[0], options.pairs)
+        for n in steps
+    }
+    opening = []
+    for _ in range(20):
+        began = time.perf_counter()
+        open_dataset(work / "a" / "ntu60-ctrgcn")
+        opening.append(1000 * (time.perf_counter() - began))
+    large = {name: statistics.median(found) for name, found in peaks.items()}
+    rows = [
+        f"| reading one file, CPU time of one core | {of_ratios(parsing)} |",
+        f"| whole import, {cores} processes against the baseline's one | {of_ratios(whole)} |",
+        *(f"| whole import, {n} processes against 1 of ours | {of_ratios(scaling[n])} |" for n in steps),
+    ]
+    rate = megabytes / statistics.median(one for one, _ in parsing)
+    speed = 2 * options.files / statistics.median(one for one, _ in whole)
+    memory = [
+        f"| {label} | {small[name]:.0f} MB | {large[name]:.0f} MB"
+        f" | {slope(small[name], large[name], options.files):,.0f} MB |"
+        for name, label in (("ours", f"ours, {cores} processes in all"), ("plain", "baseline"))
+    ]
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    command = f"python scripts/import_speed/measure.py --files {options.files} --pairs {options.pairs}"
+    return (
+        (HERE / "page.md")
+        .read_text(encoding="utf-8")
+        .format(
+            command=command,
+            files=2 * options.files,
+            size=size,
+            pairs=options.pairs,
+            rows="\n".join(rows),
+            rate=rate,
+            speed=speed,
+            memory="\n".join(memory),
+            few=options.files,
+            many=2 * options.files,
+            clips=CLIPS,
+            opening=statistics.median(opening),
+            python=platform.python_version(),
+            numpy=np.__version__,
+            machine=platform.machine(),
+            cores=cores,
+            load=load,
+        )
+    )
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=400, help="files of the smaller set; the larger has twice as many")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "speed-import.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        page = measure(options, Path(folder))
+    options.output.write_text(page, encoding="utf-8")
+    print(json.dumps({"written": str(options.output)}))
+
+
+if __name__ == "__main__":
+    main()
