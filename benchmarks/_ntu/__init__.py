@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sslskel.benchmark import Benchmark, Split
-from sslskel.data.pieces import PieceImporter
+from sslskel.data.pieces import PieceImporter, Plan
 from sslskel.dataset import DatasetInfo
 from sslskel.skeleton import NTU25
 
@@ -58,27 +58,32 @@ _CITATION120 = (
 
 def ntu60(recipe: str, name: str) -> Benchmark:
     """NTU RGB+D, 60 actions, prepared by a recipe of ``RECIPES``."""
-    info = _info("ntu60", NTU60, recipe)
-    read = PieceImporter((SUFFIX,), partial(plan, NTU60, RECIPES[recipe], False), FILE_LIMIT, partial=True)
-    title = f"NTU RGB+D, 60 actions (Kinect v2 skeletons, recipe {info.recipe})"
-    return Benchmark(
-        *(name, 1, title, info, read, SPLITS60, "xsub", _CITATION60, LICENCE),
-        expected=_COUNTS60,
-        recordings=RECORDINGS,
-        published=Path(__file__).with_name("published_60.csv"),
-    )
+    title = "NTU RGB+D, 60 actions"
+    return _benchmark(name, title, _info("ntu60", NTU60, recipe), partial(plan, NTU60, RECIPES[recipe], False))
 
 
 def ntu120(recipe: str, name: str, copied: bool = False) -> Benchmark:
     """NTU RGB+D 120, prepared by a recipe of ``RECIPES``; ``copied`` gives clips of one person a second, equal one."""
     info = _info("ntu120", NTU120, f"{recipe}-copied" if copied else recipe)
-    read = PieceImporter((SUFFIX,), partial(plan, NTU120, RECIPES[recipe], copied), FILE_LIMIT, partial=True)
-    title = f"NTU RGB+D 120, 120 actions (Kinect v2 skeletons, recipe {info.recipe})"
+    title = "NTU RGB+D 120, 120 actions"
+    return _benchmark(name, title, info, partial(plan, NTU120, RECIPES[recipe], copied))
+
+
+def _benchmark(name: str, title: str, info: DatasetInfo, pieces: Plan) -> Benchmark:
+    first = info.name == "ntu60"
     return Benchmark(
-        *(name, 1, title, info, read, SPLITS120, "xsub", _CITATION120, LICENCE),
-        expected=_COUNTS120,
+        name=name,
+        version=1,
+        title=f"{title} (Kinect v2 skeletons, recipe {info.recipe})",
+        info=info,
+        read=PieceImporter((SUFFIX,), pieces, FILE_LIMIT, partial=True),
+        splits=SPLITS60 if first else SPLITS120,
+        default_split="xsub",
+        citation=_CITATION60 if first else _CITATION120,
+        licence=LICENCE,
+        expected=_COUNTS60 if first else _COUNTS120,
         recordings=RECORDINGS,
-        published=Path(__file__).with_name("published_120.csv"),
+        published=Path(__file__).with_name("published_60.csv" if first else "published_120.csv"),
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
+
+from sslskel.benchmarks._ntu.importing import missing_names
 
 JOINTS, ZEROS = 25, "0 0 0 0 0 0 -0.1804605 -0.0819601 2"
 MEAN_FRAMES, SPREAD, LEAST, MOST = 84, 40, 24, 300
@@ -16,12 +20,19 @@ def make_files(folder: Path, number: int, seed: int = 0) -> int:
     """Write ``number`` files under names that exist in the dataset's numbering; returns their bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     draw, written = np.random.default_rng(seed), 0
-    for i in range(number):
-        setup, camera, subject, action = i // 7200 + 1, i // 60 % 3 + 1, i // 180 % 40 + 1, i % 60 + 1
+    for name in islice(names(), number):
         text = made_text(draw).encode("ascii")
-        (folder / f"S{setup:03}C{camera:03}P{subject:03}R001A{action:03}.skeleton").write_bytes(text)
+        (folder / f"{name}.skeleton").write_bytes(text)
         written += len(text)
     return written
+
+
+def names() -> Iterator[str]:
+    """Names of the dataset's files, those left out that preparing leaves out."""
+    for setup, subject, camera, action in product(range(1, 18), range(1, 41), range(1, 4), range(1, 61)):
+        name = f"S{setup:03}C{camera:03}P{subject:03}R001A{action:03}"
+        if name not in missing_names():
+            yield name
 
 
 def made_text(draw: np.random.Generator) -> str:

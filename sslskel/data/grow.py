@@ -53,7 +53,7 @@ class Rows:
         self._files: list[BinaryIO] = []
         self._entries: list[Entry] = []
         self._flushed = time.monotonic()
-        self._began, self._sizes, self._sums = (0, 0), [0, 0], [0, 0]
+        self._began, self._sizes, self._sums = index.size(), [0, 0], [0, 0]
 
     def __enter__(self) -> Rows:
         return self

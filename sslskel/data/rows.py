@@ -81,23 +81,27 @@ class Index:
         self.names.append(clip.name)
         return data
 
-    def size(self) -> tuple[int, int]:
-        """Clips and tracks so far."""
-        return len(self.names), len(self._columns["track_clip"])
+    def size(self) -> tuple[int, int, int]:
+        """Clips, tracks and annotated actions so far."""
+        return len(self.names), len(self._columns["track_clip"]), len(self._segments)
 
-    def since(self, size: tuple[int, int]) -> dict[str, list[Any]]:
+    def since(self, size: tuple[int, int, int]) -> dict[str, list[Any]]:
         """What was added since an earlier :meth:`size`, as plain data for :meth:`restore`."""
-        clips, tracks = size
+        clips, tracks, segments = size
         columns = {field: self._columns[field][clips:] for field in CLIP_FIELDS}
         columns |= {field: self._columns[field][tracks:] for field in TRACK_FIELDS}
-        return {"names": self.names[clips:], **{field: [int(n) for n in values] for field, values in columns.items()}}
+        plain: dict[str, list[Any]] = {field: [int(n) for n in values] for field, values in columns.items()}
+        plain |= {"names": self.names[clips:], "lists": self._lists[clips:], "segments": self._segments.since(segments)}
+        return plain
 
     def restore(self, part: Mapping[str, Sequence[Any]]) -> None:
         """Add what :meth:`since` gave, whose rows are stored already."""
-        for name, key in zip(part["names"], part["keys"], strict=True):
+        cut = self._segments.restore(part["segments"])
+        for name, key in (*zip(part["names"], part["keys"], strict=True), *cut):
             self._seen.add(name)
             self._keys[key] = name
         self.names.extend(part["names"])
+        self._lists.extend(part["lists"])
         for field, values in self._columns.items():
             values.extend(part[field])
         self.rows += sum(part["track_length"])

@@ -6,7 +6,7 @@ business; what is done with the recordings themselves is the detection protocol'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ class SegmentIndex:
             for field, value in zip(SEGMENT_FIELDS, values, strict=True):
                 self._columns[field].append(value)
             self._clips.append(segment.clip)
+
+    def since(self, number: int) -> list[list[Any]]:
+        """What was added behind the first ``number`` actions, as plain data for :meth:`restore`."""
+        columns = [[int(value) for value in values[number:]] for values in self._columns.values()]
+        return [list(row) for row in zip(self._clips[number:], *columns, strict=True)]
+
+    def restore(self, rows: Sequence[Sequence[Any]]) -> list[tuple[str, int]]:
+        """Add what :meth:`since` gave; returns names and keys of the clips among it."""
+        for clip, *values in rows:
+            self._clips.append(clip)
+            for field, value in zip(SEGMENT_FIELDS, values, strict=True):
+                self._columns[field].append(value)
+        return [(row[0], row[1 + SEGMENT_FIELDS.index("segment_key")]) for row in rows if row[0]]
 
     def _check(self, recording: Clip, number: int, segment: Segment) -> None:
         who = f"clip '{recording.name}', annotated action {number}"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sslskel.data.archives import SourceFile
 from sslskel.data.pieces import Made, Piece, PieceImporter
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import open_dataset
-from sslskel.dataset import Clip, DatasetInfo, Track
+from sslskel.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.errors import DataError
 from sslskel.skeleton import SkeletonLayout
 
@@ -118,6 +119,35 @@ def test_an_interrupted_import_goes_on_to_the_same_dataset(source: Path, tmp_pat
     assert dataset.fingerprint == whole.fingerprint
     assert dataset.report() == whole.report()
     assert [p.name for p in (tmp_path / "data").iterdir()] == ["toy"]
+
+
+def make_recording(file: SourceFile) -> Made:
+    """A recording with an action that is a clip and one that is none, in a list or not."""
+    (clip,) = make(file).clips
+    cut = Segment(0, 1, 1, clip=f"cut{clip.name}", frames=1, confidence=2)
+    lists = frozenset({"xsub"} if clip.subject else ())
+    return Made((replace(clip, segments=(cut, Segment(0, clip.length, 0)), lists=lists),))
+
+
+def test_an_interrupted_import_of_recordings_goes_on_too(source: Path, tmp_path: Path) -> None:
+    read = PieceImporter((".toy",), lambda files, report: [Piece(f.name, (f,), make_recording) for f in files])
+    cut = replace(toy(), read=read, info=replace(INFO, lists=("xsub",)))
+    whole = open_dataset(prepare(cut, [source], tmp_path / "whole"))
+
+    def interrupt(what: str, done: int, of: int, /, **detail: Any) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(cut, [source], tmp_path / "data", interrupt)
+    read_names.clear()
+    dataset = open_dataset(prepare(cut, [source], tmp_path / "data"))
+    assert read_names == [str(number) for number in range(4, 9)]
+    assert list(dataset.names) == [f"cut{number}" for number in range(9)]
+    assert dataset.untrimmed is not None
+    assert dataset.untrimmed.segments is not None
+    assert len(dataset.untrimmed.segments.owner) == 18
+    assert dataset.fingerprint == whole.fingerprint
 
 
 def test_what_changed_meanwhile_is_read_again(source: Path, tmp_path: Path) -> None:
@@ -233,3 +263,8 @@ def test_tasks_are_bounded_and_in_order() -> None:
     tasks = workers.tasks_of(pieces)
     assert [piece for task in tasks for piece in task] == pieces
     assert [len(task) for task in tasks] == [3, 1, 1, 2, 1, 1]
+
+
+def test_preparing_needs_no_torch() -> None:
+    script = "import sys, sslskel.data.prepare, sslskel.engine.progress; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
