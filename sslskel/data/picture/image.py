@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Doubles = npt.NDArray[np.float64]
-PAPER, INK, LINE = "#ffffff", "#33333b", "#d9d9e0"
+PAPER, INK, FAINT, LINE = "#ffffff", "#33333b", "#66666f", "#d9d9e0"
 FINER = 3
 """Pictures are drawn so many times as large and then reduced, which smooths the lines."""
 SHORTEST = 0.03
 """Seconds a picture of a GIF lasts at least; viewers slow shorter ones down."""
+STEPS = 12
+"""Shades between a colour and the paper in a GIF."""
 MARGIN, HEAD = 0.06, 40
 
 
@@ -45,12 +47,12 @@ def write_gif(scene: Scene, file: BinaryIO, frames: int, size: int, turn: float)
     """A moving picture at the clip's own speed, ``size`` pixels wide; returns what was drawn, in words."""
     shown, step = frames_of(scene, frames, SHORTEST)
     painter = _Painter(scene, size, turn)
-    pictures = []
+    pictures, palette = [], _palette(len(scene.points))
     for frame in shown:
         picture = _pillow().new("RGB", (painter.width, HEAD + painter.height), PAPER)
         picture.paste(painter.picture(frame), (0, HEAD))
         painter.head(picture, scene)
-        pictures.append(picture.quantize(64))
+        pictures.append(picture.quantize(palette=palette, dither=0))
     # The time of a GIF counts in hundredths of a second; the rest is carried on to the next picture.
     ends = [round(100 * step * (number + 1) / scene.fps) for number in range(len(shown))]
     lasting = [10 * max(2, end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
@@ -66,6 +68,23 @@ def _pillow() -> Any:
             "pictures in PNG and GIF need Pillow; run `pip install 'sslskel[pictures]'`, or choose .html"
         ) from fault
     return Image
+
+
+def _palette(persons: int) -> Image:
+    """Every colour that is drawn in steps towards the paper: one palette for all pictures, so that none flickers."""
+    shades = [INK, FAINT, *(shade for person in range(min(persons, 4)) for shade in colours(person))]
+    inks = np.array([_levels(shade) for shade in shades])
+    # Steps are coarse and paper stands apart, because the nearest colour is sought with few bits.
+    shares = np.linspace(0, 1, STEPS, endpoint=False)[:, None, None]
+    blends = np.rint(inks * (1 - shares) + 255 * shares).reshape(-1, 3)
+    table = np.concatenate([[_levels(PAPER), _levels(LINE)], blends]).astype(np.uint8)
+    image: Image = _pillow().new("P", (1, 1))
+    image.putpalette(table.tobytes())
+    return image
+
+
+def _levels(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
 
 
 class _Painter:
@@ -89,7 +108,7 @@ class _Painter:
     def head(self, picture: Image, scene: Scene) -> None:
         """Title and facts at the top."""
         pen, font = self._draw(picture), self._font(13)
-        for text, y, colour in ((scene.title, 4, INK), (scene.facts, 21, "#66666f")):
+        for text, y, colour in ((scene.title, 4, INK), (scene.facts, 21, FAINT)):
             pen.text((8, y), _fitting(text, picture.width - 16, font), fill=colour, font=font)
 
     def picture(self, frame: int) -> Image:
@@ -100,9 +119,9 @@ class _Painter:
         pen.rectangle((0, 0, wide - 1, high - 1), outline=LINE, width=FINER)
         for person in self._order(frame):
             self._body(pen, person, frame)
-        small: Image = large.resize((self.width, self.height), _pillow().Resampling.LANCZOS)
+        small: Image = large.reduce(FINER)
         text = f"frame {frame}, {frame / self._scene.fps:.2f} s"
-        self._draw(small).text((6, self.height - 17), text, fill="#66666f", font=self._font(11))
+        self._draw(small).text((6, self.height - 17), text, fill=FAINT, font=self._font(11))
         return small
 
     def _order(self, frame: int) -> Sequence[int]:
