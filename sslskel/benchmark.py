@@ -43,6 +43,11 @@ class Split:
         fields = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}
         return dataset.keys if self.by == "clip" else fields[self.by]
 
+    def holds_out(self, dataset: Dataset) -> bool:
+        """Whether the training part has clips for model selection: a part of a dataset may have none of them."""
+        in_train = np.isin(self.values(dataset), sorted(self.train))
+        return bool((in_train & np.isin(dataset.subjects, sorted(self.validation))).any())
+
     def part(self, dataset: Dataset, part: str) -> Ints:
         """Sorted clip rows of ``train``, ``test``, ``validation`` or ``fit`` (train less validation).
 

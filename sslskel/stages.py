@@ -225,7 +225,7 @@ def check_judgeable(
 
 
 def _parts(rule: Split, dataset: Dataset, source: Callable[..., ClipSource]) -> Parts:
-    held = bool(rule.validation)
+    held = rule.holds_out(dataset)
     return Parts(
         train=source(rows=rule.part(dataset, "train")),
         fit=source(rows=rule.part(dataset, "fit")) if held else None,
@@ -319,7 +319,7 @@ def _check_counted_once(outcome: Outcome, truth: Truth) -> None:
 def _counts(rule: Split, dataset: Dataset) -> dict[str, int]:
     return {
         "train": len(rule.part(dataset, "train")),
-        "validation": len(rule.part(dataset, "validation")) if rule.validation else 0,
+        "validation": len(rule.part(dataset, "validation")) if rule.holds_out(dataset) else 0,
         "test": len(rule.part(dataset, "test")),
         "num_classes": len(dataset.info.classes),
     }

@@ -162,7 +162,7 @@ def parts_are_disjoint(case: DatasetCase) -> None:
 
 def validation_lies_in_train(case: DatasetCase) -> None:
     """Validation and fit are disjoint, together the training part, and share no subject."""
-    held = [(name, split) for name, split in case.splits() if split.validation]
+    held = [(name, split) for name, split in case.splits() if split.holds_out(case.dataset)]
     if not held:
         raise Skip("no split has a validation part")
     for name, split in held:
