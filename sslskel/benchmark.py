@@ -118,6 +118,8 @@ class Benchmark:
     """What its clips need where nobody says otherwise, by configuration group; presets may change it."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
+    spare_classes: bool = False
+    """Whether some classes have no clip: numbers that a family of datasets shares and this one does not all use."""
     recordings: str = ""
     """Name of the recordings its clips are of, where several benchmarks share them and name clips alike
     (NTU-120 contains NTU-60); by default the dataset's own name. The leakage guard asks for it."""

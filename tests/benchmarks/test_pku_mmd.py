@@ -17,11 +17,13 @@ from sslskel.benchmark import Benchmark, ImportReport
 from sslskel.benchmarks._pku_mmd.text import read_actions, read_frames, read_list
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
 from sslskel.benchmarks.pku_mmd2 import BENCHMARK as SECOND
+from sslskel.checks import check_dataset
 from sslskel.data.archives import SourceFile
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset
 from sslskel.dataset import Clip
 from sslskel.errors import DataError, SslskelError
+from sslskel.harness import bench
 
 PHASES = {1: replace(BENCHMARK, expected={}), 2: replace(SECOND, expected={})}
 LIST = "Training videos: \n0011-L, 0012-M\nValidataion videos: \n0011-R\n"
@@ -150,6 +152,21 @@ def test_a_recording_that_lacks_a_file_is_dropped_by_name(root: Path) -> None:
         "0012-M": "it has a label file but no skeleton file",
         "0099-L": "the list of split xview names it, but the source has no file of it",
     }
+
+
+def test_a_prepared_phase_keeps_the_contract_and_is_judged(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = prepared(PHASES[1], [root], tmp_path / "data")
+    failed = [result for result in check_dataset(PHASES[1], dataset=dataset) if result.failed]
+    assert [result.name for result in failed] == ["labels_are_in_range"]  # two actions are not all of phase I
+    assert not [result for result in check_dataset(replace(PHASES[1], spare_classes=True), dataset=dataset)
+                if result.failed]  # fmt: skip
+    monkeypatch.setenv("SSLSKEL_DATA", str(tmp_path / "data"))
+    result = bench(["raw_features"], ["knn"], ["pku_mmd1"], output=tmp_path / "runs", overrides=["clip.frames=8"])
+    assert not result.failures
+    [record] = result.records
+    assert (record.counts["train"], record.counts["validation"], record.counts["test"]) == (4, 0, 2)
 
 
 def test_counts_of_the_release_are_asked_for(root: Path, tmp_path: Path) -> None:
