@@ -117,19 +117,18 @@ def cut_video(phase: Phase, video: str, lists: frozenset[str], skeleton: SourceF
 
 
 def _segment(video: str, action: Action, frames: Doubles, cut: Cut) -> Segment | None:
-    """The annotated action, with a clip unless nobody is seen; None where it has no frame at all."""
+    """The annotated action, with a clip unless nobody is seen, or None where it has no frame."""
     name, (begin, end) = f"{video}_{action.number}", (action.start, min(action.end, len(frames)))
     if begin >= end:
-        cut.dropped[name] = (
-            f"has no frame: it is said to run from {begin} to {action.end} in a recording of {len(frames)}"
-        )
+        late = begin >= len(frames)
+        cut.dropped[name] = "it begins behind the end of its recording" if late else "it ends before it begins"
         return None
     if action.end > len(frames):
         cut.overhanging.append(name)
     bare = Segment(begin, end, action.label - 1, confidence=action.confidence)
     # The release looks at the sum, in double precision and over more than the clip keeps.
     if frames[begin:end].sum() == 0:
-        cut.dropped[name] = "the numbers of its frames sum to 0: nobody is seen"
+        cut.dropped[name] = "the numbers of its frames sum to 0, so that nobody is seen"
         return bare
     if end - begin > CLIP_FRAMES:
         cut.shortened.append(name)
