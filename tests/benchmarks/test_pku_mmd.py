@@ -194,6 +194,8 @@ def line(frames: str, number: int, text: str) -> str:
         ("skeleton/0011-L.txt", lambda t: t.replace(" 0.000000", " nan", 1), "within 1000 m: 'nan'"),
         ("skeleton/0011-L.txt", lambda t: t.replace(" 0.000000", " 1e30", 1), "within 1000 m: '1e30'"),
         ("skeleton/0011-L.txt", "é", "no plain text"),
+        ("skeleton/0011-L.txt", lambda t: line(t, 3, " 0" * 9000), "line 3 has 18,000 characters"),
+        ("label/0011-L.txt", "1,1,5,2\n" * 140_000, "more than the 1,048,576"),
         ("label/0011-L.txt", "0,1,5,2\n", "line 1 has class 0"),
         ("label/0011-L.txt", "1,1,5,2\n\n52,1,5,2\n", "line 3 has class 52"),
         ("label/0011-L.txt", "1,1,5\n", "not four whole numbers"),
