@@ -169,6 +169,46 @@ def test_a_prepared_phase_keeps_the_contract_and_is_judged(
     assert (record.counts["train"], record.counts["validation"], record.counts["test"]) == (4, 0, 2)
 
 
+WHOLE = """
+from dataclasses import dataclass
+import numpy as np
+from sslskel.protocol import EvaluationProtocol, Outcome
+
+
+@dataclass
+class WholeConfig:
+    pass
+
+
+class Whole(EvaluationProtocol):
+    Config = WholeConfig
+    primary = "actions"
+    untrimmed = True
+    reads_labels = False
+
+    def evaluate(self, encoders, parts, run):
+        assert parts.test.segments is None
+        rows = np.array([parts.train.segments.end.max(), parts.train.lengths.max()])
+        keys = parts.test.keys.numpy()
+        return Outcome(keys, {"rows": np.tile(rows, (len(keys), 1))}, info={"recipe": "whole"})
+
+    def score(self, outcome, truth):
+        return {"actions": len(truth.segments.label) / 100, "end": float(outcome.values["rows"][0, 0]) / 100}
+"""
+
+
+def test_a_protocol_may_ask_for_whole_recordings(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(PHASES[1], [root], tmp_path / "data")
+    (tmp_path / "plugins/protocols").mkdir(parents=True)
+    (tmp_path / "plugins/protocols/whole.py").write_text(WHOLE)
+    monkeypatch.setenv("SSLSKEL_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SSLSKEL_PLUGINS", str(tmp_path / "plugins"))
+    result = bench(["raw_features"], ["whole"], ["pku_mmd1"], output=tmp_path / "runs")
+    assert not result.failures
+    assert result.records[0].scores == {"actions": 0.02, "end": 0.3}
+    assert result.records[0].counts["test"] == 1
+
+
 def test_counts_of_the_release_are_asked_for(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"clips: found 6 clips, expected 21545"):
         prepare(BENCHMARK, [root], tmp_path / "data")
@@ -194,7 +234,7 @@ def line(frames: str, number: int, text: str) -> str:
         ("skeleton/0011-L.txt", lambda t: t.replace(" 0.000000", " nan", 1), "within 1000 m: 'nan'"),
         ("skeleton/0011-L.txt", lambda t: t.replace(" 0.000000", " 1e30", 1), "within 1000 m: '1e30'"),
         ("skeleton/0011-L.txt", "é", "no plain text"),
-        ("skeleton/0011-L.txt", lambda t: line(t, 3, " 0" * 9000), "line 3 has 18,000 characters"),
+        ("skeleton/0011-L.txt", lambda t: line(t, 3, " 0" * 9000 + "\n"), "line 3 has 18,000 characters"),
         ("label/0011-L.txt", "1,1,5,2\n" * 140_000, "more than the 1,048,576"),
         ("label/0011-L.txt", "0,1,5,2\n", "line 1 has class 0"),
         ("label/0011-L.txt", "1,1,5,2\n\n52,1,5,2\n", "line 3 has class 52"),

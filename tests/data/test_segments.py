@@ -19,10 +19,12 @@ from sslskel.data.segments import all_in, any_in
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.data.transforms import CentreCrop
 from sslskel.dataset import Clip, DatasetInfo, Segment, Segments, Track
-from sslskel.errors import DataError
+from sslskel.errors import DataError, UsageError
 from sslskel.leakage import judged_seen, seen_part
 from sslskel.noise import Noise, stable_id
+from sslskel.protocols.knn import Knn
 from sslskel.skeleton import SkeletonLayout
+from sslskel.stages import judged_on
 from sslskel.view import ClipSpec, ViewSpec
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)
@@ -147,6 +149,16 @@ def test_the_loader_hands_out_clips_and_recordings_and_withholds_what_is_annotat
     assert isinstance(whole.segments, Segments)
     assert ClipSource(stored.untrimmed, np.arange(2), spec, labels=False).segments is None
     assert whole.subset(torch.tensor([1])).segments.label.tolist() == [1]  # type: ignore[union-attr]
+
+
+def test_a_protocol_of_recordings_is_refused_where_there_are_none(stored: StoredDataset) -> None:
+    class Whole(Knn):
+        untrimmed = True
+
+    assert judged_on(Knn(Knn.Config()), stored) is stored
+    assert judged_on(Whole(Knn.Config()), stored) is stored.untrimmed
+    with pytest.raises(UsageError, match=r"Whole judges untrimmed recordings .* 'toy' holds clips alone"):
+        judged_on(Whole(Knn.Config()), stored.untrimmed or stored)
 
 
 @pytest.mark.parametrize(
