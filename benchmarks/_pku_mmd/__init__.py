@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from sslskel.benchmark import Benchmark, Split
+from sslskel.data.pieces import PieceImporter
 from sslskel.dataset import DatasetInfo
 from sslskel.skeleton import NTU25
 
-from .importing import LISTS, Phase, read
+from .importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 
 ACTIONS = (
     "bow",
@@ -91,7 +92,7 @@ def phase_benchmark(phase: Phase, title: str, expected: Mapping[str, int]) -> Be
         version=1,
         title=title,
         info=info,
-        read=partial(read, phase),
+        read=PieceImporter((SUFFIX,), partial(plan, phase), FILE_LIMIT, partial=True, key=key),
         splits={
             name: Split(name, by="list", train=frozenset({1}), validation=phase.validation, test=frozenset({0}))
             for name in LISTS

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sslskel.benchmark import ImportReport
-from sslskel.data.archives import SourceFile, source_files
+from sslskel.data.archives import SourceFile
+from sslskel.data.pieces import Made, Piece
 from sslskel.dataset import Clip, Floats, Segment, Track
 from sslskel.errors import DataError
 
@@ -29,6 +31,8 @@ CLIP_FRAMES = 300
 """Frames of an action that its clip holds; the release cuts the rest off."""
 CAMERAS = {"L": 1, "M": 2, "R": 3}
 BODY = (25, 3)
+LONG = f"actions of more than {CLIP_FRAMES} frames, whose clips hold the first {CLIP_FRAMES}"
+OVERHANGING = "actions said to go on behind the end of their recording, whose clips end there"
 _LIST = re.compile(r"cross[-_ ]?(subject|view)(?:[-_]?v[12])?\.txt", re.IGNORECASE)
 
 
@@ -55,83 +59,69 @@ class _Parts(NamedTuple):
     """Names that mean nothing here."""
 
 
-@dataclass
-class Cut:
-    """A recording and what became of its annotated actions."""
+def plan(phase: Phase, files: Sequence[SourceFile], report: ImportReport) -> list[Piece]:
+    """One piece per recording, in the order of their names.
 
-    recording: Clip | None = None
-    dropped: dict[str, str] = field(default_factory=dict)
-    shortened: list[str] = field(default_factory=list)
-    """Clips of actions with more than 300 frames."""
-    overhanging: list[str] = field(default_factory=list)
-    """Clips of actions that are said to go on behind the end of the recording."""
-
-
-def read(phase: Phase, sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
-    """Yield the recordings in the order of their names: raw Kinect coordinates, float32.
-
-    Raises ``DataError`` naming the file, line and fault; drops, with the reason in the report,
-    recordings that lack a file and actions in which nobody is seen.
+    Recordings that lack a file are dropped, with the reason in the report. Raises ``DataError`` for
+    a source that lacks a kind of file, and for a list that is damaged.
     """
-    with source_files(sources, (SUFFIX,), report, FILE_LIMIT, key=lambda file: f"{_kind(file)}/{file.name}") as files:
-        parts = _sorted_out(phase, files)
-        halves = {split: read_list(parts.lists[split], phase.video) for split in LISTS}
-        _note_gaps(parts, halves, report)
-        shortened: list[str] = []
-        overhanging: list[str] = []
-        for video in sorted(parts.skeletons.keys() & parts.labels.keys()):
-            lists = frozenset(split for split, (training, _) in halves.items() if video in training)
-            cut = cut_video(phase, video, lists, parts.skeletons[video], parts.labels[video])
-            report.dropped.update(cut.dropped)
-            shortened += cut.shortened
-            overhanging += cut.overhanging
-            if cut.recording is not None:
-                yield cut.recording
-    _note(report, shortened, f"actions of more than {CLIP_FRAMES} frames, whose clips hold the first {CLIP_FRAMES}")
-    _note(report, overhanging, "actions said to go on behind the end of their recording, whose clips end there")
+    parts = _sorted_out(phase, files)
+    halves = {split: read_list(parts.lists[split], phase.video) for split in LISTS}
+    _note_gaps(parts, halves, report)
+    pieces = []
+    for video in sorted(parts.skeletons.keys() & parts.labels.keys()):
+        lists = frozenset(split for split, (training, _) in halves.items() if video in training)
+        # The lists are files of every piece, so that an import does not go on under another list.
+        own = (parts.skeletons[video], parts.labels[video], *(parts.lists[split] for split in LISTS))
+        pieces.append(Piece(video, own, partial(make, phase, video, lists)))
+    return pieces
 
 
-def cut_video(phase: Phase, video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile) -> Cut:
-    """One recording out of its two files; raises ``DataError`` as :func:`read` does."""
+def make(
+    phase: Phase, video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile, *_: SourceFile
+) -> Made:
+    """One recording out of its two files: raw Kinect coordinates, float32.
+
+    Raises ``DataError`` naming file, line and fault where one is damaged.
+    """
     frames, actions = read_frames(skeleton), read_actions(label)
-    cut = Cut()
-    segments = [segment for action in actions if (segment := _segment(video, action, frames, cut)) is not None]
+    dropped: dict[str, str] = {}
+    segments = [segment for action in actions if (segment := _segment(video, action, frames, dropped)) is not None]
     tracks = tuple(_tracks(frames.astype(np.float32)))
     if not tracks:
-        return Cut(dropped={video: "nobody is seen in any frame of it (zeros only)"})
+        return Made(dropped={video: "it holds zeros only, so that nobody is seen"})
     match = phase.video.fullmatch(video)
     if match is None:
         raise DataError(f"'{skeleton.where}' is not named like a recording of phase {phase.number} ({phase.example})")
-    session = 100 * int(match[1] or 0) + int(match[2])
-    cut.recording = Clip(
+    recording = Clip(
         name=video,
         label=-1,
         length=len(frames),
         tracks=tracks,
-        subject=session,
+        subject=100 * int(match[1] or 0) + int(match[2]),
         camera=CAMERAS[match[3]],
         segments=tuple(segments),
         lists=lists,
     )
-    return cut
+    tally = {
+        LONG: sum(bool(segment.clip) and segment.end - segment.begin > CLIP_FRAMES for segment in segments),
+        OVERHANGING: sum(action.start < len(frames) < action.end for action in actions),
+    }
+    return Made((recording,), dropped, {what: number for what, number in tally.items() if number})
 
 
-def _segment(video: str, action: Action, frames: Doubles, cut: Cut) -> Segment | None:
+def _segment(video: str, action: Action, frames: Doubles, dropped: dict[str, str]) -> Segment | None:
     """The annotated action, with a clip unless nobody is seen, or None where it has no frame."""
     name, (begin, end) = f"{video}_{action.number}", (action.start, min(action.end, len(frames)))
     if begin >= end:
         late = begin >= len(frames)
-        cut.dropped[name] = "it begins behind the end of its recording" if late else "it ends before it begins"
+        dropped[name] = "it begins behind the end of its recording" if late else "it ends before it begins"
         return None
-    if action.end > len(frames):
-        cut.overhanging.append(name)
     bare = Segment(begin, end, action.label - 1, confidence=action.confidence)
     # The release looks at the sum, in double precision and over more than the clip keeps.
     if frames[begin:end].sum() == 0:
-        cut.dropped[name] = "the numbers of its frames sum to 0, so that nobody is seen"
+        dropped[name] = "the numbers of its frames sum to 0, so that nobody is seen"
         return bare
-    if end - begin > CLIP_FRAMES:
-        cut.shortened.append(name)
     return bare._replace(clip=name, frames=min(end - begin, CLIP_FRAMES))
 
 
@@ -142,6 +132,11 @@ def _tracks(frames: Floats) -> Iterator[Track]:
         if len(seen):
             joints = person[seen[0] : seen[-1] + 1].reshape(-1, *BODY)
             yield Track(slot, int(seen[0]), joints, np.asarray(joints.any((1, 2))))
+
+
+def key(file: SourceFile) -> str:
+    """Tells which files of a source are the same: skeletons and labels are called alike."""
+    return f"{_kind(file)}/{file.name}"
 
 
 def _kind(file: SourceFile) -> str:

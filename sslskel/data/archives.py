@@ -70,13 +70,18 @@ class SourceFile:
         return data
 
 
+def by_name(file: SourceFile) -> str:
+    """The file's name, by which files of a source are the same unless an importer knows better."""
+    return file.name
+
+
 @contextmanager
 def source_files(
     sources: Sequence[Path],
     suffixes: tuple[str, ...],
     report: ImportReport | None = None,
     limit: int = FILE_LIMIT,
-    key: Callable[[SourceFile], str] = lambda file: file.name,
+    key: Callable[[SourceFile], str] = by_name,
 ) -> Iterator[list[SourceFile]]:
     """Find the files whose names end in one of ``suffixes``, sorted by name as a person counts.
 

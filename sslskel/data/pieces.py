@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslskel.benchmark import ImportReport
-from sslskel.data.archives import FILE_LIMIT, SourceFile, source_files
+from sslskel.data.archives import FILE_LIMIT, SourceFile, by_name, source_files
 from sslskel.dataset import Clip
 from sslskel.errors import DataError
 
@@ -70,10 +70,12 @@ class PieceImporter:
     limit: int = FILE_LIMIT
     """Most bytes of one file."""
     partial: bool = False
+    key: Callable[[SourceFile], str] = by_name
+    """Tells which files of a source are the same."""
 
     def __call__(self, sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
         """Yield the clips in the order of the pieces; raises ``DataError`` at the first damaged file."""
-        with source_files(sources, self.suffixes, report, self.limit) as files:
+        with source_files(sources, self.suffixes, report, self.limit, self.key) as files:
             for piece in self.plan(files, report):
                 made = piece.make(*piece.files)
                 count_in(report, made)
@@ -82,7 +84,7 @@ class PieceImporter:
     def digest(self, sources: Sequence[Path]) -> str:
         """Digest of all pieces of these sources, without reading their content."""
         scratch = ImportReport()
-        with source_files(sources, self.suffixes, scratch, self.limit) as files:
+        with source_files(sources, self.suffixes, scratch, self.limit, self.key) as files:
             return digest_of(self.plan(files, scratch))
 
 

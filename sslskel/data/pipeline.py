@@ -46,8 +46,9 @@ class PieceImport:
 
     def __call__(self, states: Sequence[Mapping[str, Any]]) -> Iterator[Clip | Mark | Kept]:
         """Yield how many states still hold, then clips in the order of the pieces, with marks between them."""
-        with source_files(self.sources, self.importer.suffixes, self.report, self.importer.limit) as files:
-            pieces = self.importer.plan(files, self.report)
+        wanted = self.importer
+        with source_files(self.sources, wanted.suffixes, self.report, wanted.limit, wanted.key) as files:
+            pieces = wanted.plan(files, self.report)
             self.report.plan = digest_of(pieces)
             marks, done = self._held(states, pieces)
             yield Kept(marks)

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from sslskel.benchmark import Benchmark, ImportReport
+from sslskel.benchmarks._pku_mmd import importing
 from sslskel.benchmarks._pku_mmd.text import read_actions, read_frames, read_list
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
 from sslskel.benchmarks.pku_mmd2 import BENCHMARK as SECOND
 from sslskel.checks import check_dataset
+from sslskel.data import grow, workers
 from sslskel.data.archives import SourceFile
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset
@@ -211,12 +213,44 @@ def test_a_protocol_may_ask_for_whole_recordings(root: Path, tmp_path: Path, mon
 
 def test_counts_of_the_release_are_asked_for(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"clips: found 6 clips, expected 21545"):
-        prepare(BENCHMARK, [root], tmp_path / "data")
-    (root / "label/0011-L.txt").unlink()
+        prepare(BENCHMARK, [root], tmp_path / "data", strict=True)
     dataset = prepared(BENCHMARK, [root], tmp_path / "data")
-    assert [note for note in dataset.report()["notes"] if "expected 18841" in note] == [
-        "xsub/train: found 2 clips, expected 18841; 1 dropped"
-    ]
+    assert "xsub/train: found 4 clips, expected 18841; 0 dropped" in dataset.report()["notes"]
+
+
+def test_a_damaged_recording_is_left_out_with_its_fault(root: Path, tmp_path: Path) -> None:
+    (root / "label/0012-M.txt").write_text("99,1,5,2\n")
+    with pytest.raises(DataError, match="class 99"):
+        prepare(PHASES[1], [root], tmp_path / "data", strict=True)
+    dataset = prepared(PHASES[1], [root], tmp_path / "data")
+    assert sorted(dataset.report()["faults"]) == ["0012-M"]
+    assert dataset.names.tolist() == ["0011-L_0", "0011-L_1", "0011-R_0", "0011-R_1"]
+
+
+@pytest.mark.parametrize("changed", ["", "list"])
+def test_an_interrupted_import_goes_on_with_its_annotations(
+    changed: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "TASK_PIECES", 1)
+    monkeypatch.setattr(grow, "FLUSH_SECONDS", -1.0)
+    made: list[str] = []
+    monkeypatch.setattr(importing, "read_frames", lambda file: made.append(file.name) or read_frames(file))
+
+    def interrupt(what: str, done: int, of: int, /, **detail: Any) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(PHASES[1], [root], tmp_path / "data", interrupt, workers=1)
+    if changed:
+        (root / "cross-view.txt").write_text(LIST.replace("0012-M", "0012-M, 0013-M"))
+    made.clear()
+    prepare(PHASES[1], [root], tmp_path / "data", workers=1)
+    assert made == (["0011-L.txt", "0011-R.txt", "0012-M.txt"] if changed else ["0012-M.txt"])
+    dataset, whole = (prepared(PHASES[1], [root], tmp_path / name) for name in ("data", "whole"))
+    assert dataset.fingerprint == whole.fingerprint
+    assert dataset.report() == whole.report()
+    assert dataset.untrimmed is not None
 
 
 def line(frames: str, number: int, text: str) -> str:
