@@ -140,7 +140,10 @@ class EvaluationProtocol(ABC):
     """Which encoder abilities it uses; a misfit is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
     primary: ClassVar[str] = "top1"
-    """Name of the score that ranks."""
+    """Name of the score that ranks; a share, the higher the better."""
+    from_labels: ClassVar[float | None] = 1.0
+    """The least primary score of an encoder whose features are the labels; None where features that
+    say no more than the class cannot do well."""
     reads_labels: ClassVar[bool] = True
     """Whether it learns classes from training labels; then there must be two, and none only in the test part."""
     elsewhere: ClassVar[bool] = False

@@ -1,17 +1,18 @@
 """The nearest-neighbour protocol: cosine similarity to the training clips, nothing trained.
 
-Exact at any size: similarities exist one block at a time.
+How neighbours are found is in ``_neighbours``; features are in ``_features``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sslskel.backbone import Encoder
 from sslskel.config import require
@@ -20,6 +21,25 @@ from sslskel.noise import Noise, stable_id
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import clip_features, evaluating, labelled
 from sslskel.protocols._metrics import aligned, class_scores
+from sslskel.protocols._neighbours import joined, nearest
+
+__all__ = ["Knn", "KnnConfig", "Ties", "Weights"]
+
+
+class Weights(Enum):
+    """The voice of a neighbour: one each, or exp(cosine / temperature) (Wu et al., CVPR 2018, section 3.4)."""
+
+    uniform = "uniform"
+    similarity = "similarity"
+
+
+class Ties(Enum):
+    """Which of the classes with equal votes wins."""
+
+    nearest = "nearest"
+    """The one with the nearest neighbour."""
+    smallest = "smallest"
+    """The one with the smallest number, as in scikit-learn's classifier and released code built on it."""
 
 
 @dataclass
@@ -27,7 +47,11 @@ class KnnConfig:
     """Defaults are the field's retrieval protocol: one neighbour, cosine (Su et al., CVPR 2020)."""
 
     k: int = 1
-    """Neighbours that vote, each with one voice; of classes with equal votes the one with the nearest wins."""
+    """Neighbours that vote."""
+    weights: Weights = Weights.uniform
+    temperature: float = 0.07
+    """Of ``weights=similarity``."""
+    ties: Ties = Ties.nearest
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
     block: int = 4096
@@ -36,6 +60,16 @@ class KnnConfig:
     def __post_init__(self) -> None:
         for name in ("k", "encode_batch", "block"):
             require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
+        require(0 < self.temperature < math.inf, f"protocol.temperature is {self.temperature}; it must be positive")
+
+    def label(self) -> str:
+        """What neighbours there are and how they vote, for records."""
+        words = [f"cosine, k={self.k}"]
+        if self.weights is Weights.similarity:
+            words.append(f"weights exp(cosine/{self.temperature:g})")
+        if self.ties is not Ties.nearest:
+            words.append(f"ties to the {self.ties.value} class")
+        return ", ".join(words)
 
 
 class Knn(EvaluationProtocol):
@@ -47,21 +81,25 @@ class Knn(EvaluationProtocol):
     Config = KnnConfig
     config: KnnConfig
 
+    def check(self, parts: Parts) -> None:
+        """Refuse a k beyond the gallery."""
+        require_neighbours("protocol.k", self.config.k, len(labelled(parts.train, "training")))
+
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Predicted classes (R,) of the test clips; raises ``UsageError`` where k exceeds the gallery."""
+        self.check(parts)
         config, gallery = self.config, labelled(parts.train, "training")
-        if config.k > len(gallery):
-            raise UsageError(
-                f"protocol.k is {config.k}, but the training part has {len(gallery)} labelled clips;"
-                " choose a k that is not larger"
-            )
         noise, size = Noise(stable_id("knn", str(run.seed))), config.encode_batch
         with evaluating(encoders):
             known = joined(clip_features(encoders, gallery, "test", noise, size, run, "encode training part"))
             asked = joined(clip_features(encoders, parts.test, "test", noise, size, run, "encode test"))
-        nearest = nearest_rows(asked, known, config.k, config.block)
-        predicted = vote(gallery.labels.to(run.device)[nearest], len(parts.classes))
-        info = {"recipe": f"cosine, k={config.k}", "selection": "none", "labels": len(gallery)}
+        rows, cosines = nearest(asked, known, config.k, config.block)
+        voices = None
+        if config.weights is Weights.similarity:
+            voices = torch.exp((cosines - cosines[:, :1]) / config.temperature)
+        found = gallery.labels.to(run.device)[rows]
+        predicted = vote(found, len(parts.classes), voices, config.ties)
+        info = {"recipe": config.label(), "selection": "none", "labels": len(gallery)}
         return Outcome(parts.test.keys.cpu().numpy(), {"predicted": predicted.cpu().numpy()}, info=info)
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
@@ -69,50 +107,25 @@ class Knn(EvaluationProtocol):
         return class_scores(outcome.values["predicted"].astype(np.int64), aligned(outcome, truth))
 
 
-def joined(features: Mapping[str, Tensor]) -> Tensor:
-    """Streams side by side, each of length one: (n, sum of D)."""
-    return torch.cat([functional.normalize(rows, dim=1) for rows in features.values()], 1)
+def require_neighbours(option: str, k: int, gallery: int) -> None:
+    """Raise ``UsageError`` where the option asks for more neighbours than there are."""
+    if k > gallery:
+        raise UsageError(
+            f"{option} is {k}, but the training part has {gallery} labelled clips; choose a k that is not larger"
+        )
 
 
-def nearest_rows(queries: Tensor, gallery: Tensor, k: int, block: int = 4096) -> Tensor:
-    """Rows of the k most similar of ``gallery`` (g, D), nearest first, for ``queries`` (q, D): (q, k).
+def vote(labels: Tensor, classes: int, voices: Tensor | None = None, ties: Ties = Ties.nearest) -> Tensor:
+    """The class with most votes among each row of neighbours' labels (q, k), nearest first: (q,).
 
-    Cosine in float64 where the device has it, rounded to 2^-40, so that copies of a clip
-    tie on every device and block; of ties the earlier row comes first. A zero vector is
-    equally far from all.
+    ``voices`` (q, k) weigh the votes; None gives each neighbour one.
     """
-    exact, grid = (torch.float32, 2.0**20) if queries.device.type == "mps" else (torch.float64, 2.0**40)
-    found = []
-    for part in torch.split(queries, block):
-        unit = functional.normalize(part.to(exact), dim=1)
-        best, rows = unit.new_empty(len(part), 0), torch.empty(len(part), 0, dtype=torch.int64, device=unit.device)
-        for start in range(0, len(gallery), block):
-            others = functional.normalize(gallery[start : start + block].to(exact), dim=1)
-            near, at = _largest((unit @ others.T).mul_(grid).round_(), min(k, len(others)))
-            # Earlier rows stand first and the sort is stable, so ties keep their order.
-            best, order = torch.cat([best, near], 1).sort(dim=1, descending=True, stable=True)
-            rows = torch.cat([rows, at + start], 1).gather(1, order)[:, :k]
-            best = best[:, :k]
-        found.append(rows)
-    return torch.cat(found)
-
-
-def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row and where they are; the first of equals first. Spoils ``values``."""
-    # torch.topk leaves open which of equal values it returns; max says the first.
-    top, at = [], []
-    for _ in range(k):
-        value, index = values.max(1, keepdim=True)
-        top.append(value)
-        at.append(index)
-        values.scatter_(1, index, -torch.inf)
-    return torch.cat(top, 1), torch.cat(at, 1)
-
-
-def vote(labels: Tensor, classes: int) -> Tensor:
-    """The most frequent of each row of neighbours' labels (q, k), nearest first: (q,)."""
     count, k = labels.shape
-    votes = labels.new_zeros(count, classes).scatter_add_(1, labels, torch.ones_like(labels))
+    weights = torch.ones_like(labels, dtype=torch.float64) if voices is None else voices.double()
+    votes = weights.new_zeros(count, classes).scatter_add_(1, labels, weights)
+    leading = votes == votes.amax(1, keepdim=True)
+    if ties is Ties.smallest:
+        return leading.to(torch.int8).argmax(1)
     rank = torch.arange(k, device=labels.device).expand(count, k)
     first = labels.new_full((count, classes), k).scatter_reduce_(1, labels, rank, "amin")
-    return (votes * (k + 1) - first).argmax(1)
+    return torch.where(leading, first, k + 1).argmin(1)

@@ -672,7 +672,7 @@ class OddNeeds(Knn):
 
 @dataclass
 class LooseConfig(KnnConfig):
-    temperature: float = 0.1
+    softness: float = 0.1
 
 
 class Loose(Knn):

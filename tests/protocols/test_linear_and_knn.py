@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,88 +10,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor, nn
+from torch import Tensor
+from toy_features import Pass, problem, run_of
 
-from sslskel.backbone import Encoder
 from sslskel.batch import Batch
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.noise import Noise
-from sslskel.protocol import Outcome, Parts, ProtocolRun, Truth
+from sslskel.protocol import Outcome, Truth
 from sslskel.protocols._head import mini_batches
 from sslskel.protocols._metrics import aligned, class_scores, logit_scores
-from sslskel.protocols.knn import Knn, KnnConfig, nearest_rows, vote
+from sslskel.protocols._neighbours import nearest
+from sslskel.protocols.knn import Knn, KnnConfig, Ties, Weights, vote
 from sslskel.protocols.linear import Linear, LinearConfig, Selection
-from sslskel.view import ViewSpec
-
-TRAIN, TEST = ViewSpec(sample=lambda *_: None), ViewSpec(sample=lambda *_: None)
-
-
-class Rows:
-    """A clip set whose one frame and joint hold the feature; a training view adds keyed jitter."""
-
-    def __init__(self, features: Tensor, labels: Tensor, keys: Tensor, jitter: float = 0.0) -> None:
-        self.features, self.labels, self.keys, self.jitter = features, labels, keys, jitter
-        self.lengths = torch.ones_like(keys)
-        self.passes: list[str] = []
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
-        self.passes.append("train" if view is TRAIN else "test")
-        for at in torch.arange(len(self)).split(size):
-            tracks = self.features[at][:, None, None]
-            seed = torch.arange(len(at))
-            batch = Batch(
-                tracks, tracks[..., 0, 0] == tracks[..., 0, 0], seed, seed * 0, self.keys[at], self.labels[at]
-            )
-            if view is TRAIN and self.jitter:
-                draw = noise.on(batch).normal("jitter", tuple(tracks.shape[1:]), dtype=tracks.dtype)
-                batch = batch._replace(tracks=tracks + self.jitter * draw)
-            yield batch
-
-    def subset(self, rows: Tensor) -> Rows:
-        return Rows(self.features[rows], self.labels[rows], self.keys[rows], self.jitter)
-
-
-class Pass(Encoder):
-    """Hands the feature through, after a network with weights and a BatchNorm to protect."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-        self.spec = SimpleNamespace(train_view=TRAIN, test_view=TEST)  # type: ignore[assignment]
-        self.norm = nn.BatchNorm1d(dim, affine=False, momentum=0.5)
-        self.modes: set[bool] = set()
-
-    def clip(self, batch: Batch) -> Tensor:
-        self.modes.add(self.training)
-        return batch.tracks[:, 0, 0] + 0 * self.norm(batch.tracks[:, 0, 0])
-
-
-def run_of(seed: int = 0, dtype: torch.dtype = torch.float32, **changes: Any) -> ProtocolRun:
-    fields = {"autocast": contextlib.nullcontext, "advance": lambda *_: None} | changes
-    return ProtocolRun(seed, torch.device("cpu"), dtype, **fields)
-
-
-def problem(
-    count: int = 300, classes: int = 8, dim: int = 12, spread: float = 1.0, dtype: torch.dtype = torch.float32
-) -> tuple[Parts, Truth]:
-    """Gaussian classes; the test part shows no label."""
-    generator = torch.Generator().manual_seed(5)
-    centres = torch.randn(classes, dim, generator=generator, dtype=torch.float64)
-
-    def part(size: int, first_key: int) -> Rows:
-        labels = torch.arange(size) % classes
-        noise = torch.randn(size, dim, generator=generator, dtype=torch.float64)
-        return Rows((centres[labels] + spread * noise).to(dtype), labels, torch.arange(size) * 7 + first_key)
-
-    train, test = part(count, 10**6), part(count, 10**7)
-    truth = Truth(test.keys.numpy(), test.labels.numpy(), tuple(f"class {i}" for i in range(classes)))
-    test.labels = torch.full_like(test.labels, -1)
-    held = torch.arange(count) % 5 == 0
-    fit, validation = train.subset((~held).nonzero()[:, 0]), train.subset(held.nonzero()[:, 0])
-    return Parts(train, fit, validation, test, truth.classes), truth
 
 
 def linear(**changes: Any) -> Linear:
@@ -116,20 +42,27 @@ def test_linear_comes_close_to_logistic_regression() -> None:
     assert found["top5"] > found["top1"]
 
 
-@pytest.mark.parametrize("k", [1, 5, 7])
+@pytest.mark.parametrize("k", [1, 2, 5, 8])
 @pytest.mark.parametrize("block", [17, 4096])
 def test_knn_gives_the_labels_of_scikit_learn(k: int, block: int) -> None:
     parts, _ = problem(spread=1.2)
-    found = knn(k=k, block=block).evaluate({"joint": Pass(12)}, parts, run_of()).values["predicted"]
-    features, queries = parts.train.features.double(), parts.test.features.double()
-    reference = KNeighborsClassifier(n_neighbors=k, metric="cosine", algorithm="brute").fit(
-        features, parts.train.labels
+    found = knn(k=k, block=block, ties=Ties.smallest).evaluate({"joint": Pass(12)}, parts, run_of())
+    reference = KNeighborsClassifier(n_neighbors=k, metric="cosine", algorithm="brute")
+    reference.fit(parts.train.features.double(), parts.train.labels)
+    assert np.array_equal(found.values["predicted"], reference.predict(parts.test.features.double()))
+
+
+def test_votes_may_be_weighted_by_similarity() -> None:
+    parts, _ = problem(spread=1.2)
+    weighed = knn(k=9, weights=Weights.similarity, temperature=0.2).evaluate({"joint": Pass(12)}, parts, run_of())
+    reference = KNeighborsClassifier(
+        n_neighbors=9, metric="cosine", algorithm="brute", weights=lambda distance: np.exp((1 - distance) / 0.2)
     )
-    near = parts.train.labels[torch.from_numpy(reference.kneighbors(queries, return_distance=False))]
-    votes = torch.nn.functional.one_hot(near, len(parts.classes)).sum(1)
-    clear = (votes == votes.amax(1, keepdim=True)).sum(1) == 1
-    assert clear.float().mean() > 0.5
-    assert np.array_equal(found[clear], reference.predict(queries)[clear])
+    reference.fit(parts.train.features.double(), parts.train.labels)
+    predicted = reference.predict(parts.test.features.double())
+    assert np.array_equal(weighed.values["predicted"], predicted)
+    assert not np.array_equal(knn(k=9).evaluate({"joint": Pass(12)}, parts, run_of()).values["predicted"], predicted)
+    assert weighed.info["recipe"] == "cosine, k=9, weights exp(cosine/0.2)"
 
 
 def test_neighbours_are_exact_at_any_block_and_the_earlier_of_equals_comes_first() -> None:
@@ -142,12 +75,13 @@ def test_neighbours_are_exact_at_any_block_and_the_earlier_of_equals_comes_first
     similarity = (similarity * 2.0**40).round()
     wanted = similarity.sort(dim=1, descending=True, stable=True)[1][:, :4]
     for block in (1, 7, 64, 1000):
-        assert torch.equal(nearest_rows(queries, gallery, 4, block), wanted)
+        assert torch.equal(nearest(queries, gallery, 4, block)[0], wanted)
 
 
 def test_a_tied_vote_goes_to_the_class_with_the_nearest_neighbour() -> None:
     labels = torch.tensor([[2, 1, 1, 2], [0, 1, 1, 2], [3, 2, 1, 0]])
     assert vote(labels, 4).tolist() == [2, 1, 3]
+    assert vote(labels, 4, ties=Ties.smallest).tolist() == [1, 1, 0]
 
 
 def test_more_neighbours_than_clips_is_a_usage_error() -> None:
