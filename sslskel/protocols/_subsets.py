@@ -28,7 +28,7 @@ def draw_subsets(
     Raises ``DataError`` where a class of the training part would be left without a clip,
     naming it and the smallest fraction that works for these draws.
     """
-    orders = [_order(clips.keys, seed, draw) for draw in range(draws)]
+    orders = [shuffled("semi", clips.keys, seed, draw) for draw in range(draws)]
     subsets = [_first(clips.labels[order], fraction, balanced) for order in orders]
     for order, chosen in zip(orders, subsets, strict=True):
         missing = set(clips.labels.tolist()) - set(clips.labels[order[chosen]].tolist())
@@ -50,9 +50,9 @@ def subsets_digest(keys: Tensor, subsets: Sequence[Tensor]) -> str:
     return total.hexdigest()
 
 
-def _order(keys: Tensor, seed: int, draw: int) -> Tensor:
-    """A shuffle of the clips that does not depend on the order in which they are stored."""
-    shuffle = Noise(stable_id("semi", str(seed)), draw).permutation("subset", len(keys), per="batch")
+def shuffled(site: str, keys: Tensor, seed: int, draw: int) -> Tensor:
+    """Positions of clips in a shuffle that does not depend on the order in which they are stored: (n,)."""
+    shuffle = Noise(stable_id(site, str(seed)), draw).permutation("subset", len(keys), per="batch")
     return keys.argsort()[shuffle]
 
 

@@ -44,7 +44,7 @@ def protocols() -> Iterator[Any]:
         yield pytest.param(name, marks=pytest.mark.long) if again else name
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", [*protocols()])
 def test_protocol_keeps_its_contract(name: str) -> None:
     require_no_fault(check_protocol(name))
 

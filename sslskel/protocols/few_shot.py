@@ -1,0 +1,181 @@
+"""The few-shot protocol: held-out classes are told apart by a handful of labelled clips of each.
+
+Nothing is trained: a clip belongs to the class whose mean feature is nearest by cosine
+(prototypes, Snell et al., NeurIPS 2017). Features are in ``_features``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sslskel.backbone import Encoder
+from sslskel.config import require
+from sslskel.errors import DataError, UsageError
+from sslskel.noise import Noise, stable_id
+from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.protocols._features import clip_features, evaluating, labelled
+from sslskel.protocols._metrics import aligned, class_scores
+from sslskel.protocols._neighbours import joined
+from sslskel.protocols._subsets import shuffled, subsets_digest
+from sslskel.results.statistics import summarise
+
+
+@dataclass
+class FewShotConfig:
+    """One, two and five labelled clips of each held-out class, as in STARS."""
+
+    shots: list[int] = field(default_factory=lambda: [1, 2, 5])
+    """Labelled clips per class; each count is a condition, and the first one ranks."""
+    share: float = 0.5
+    """Of the classes, how many are held out, drawn from ``subset_seed``; at least 2."""
+    classes: list[int] = field(default_factory=list)
+    """Numbers of the held-out classes where they are not to be drawn, such as those that NTU-120 adds to NTU-60."""
+    draws: int = 10
+    """Sets of labelled clips; the score is the mean over them."""
+    subset_seed: int = 0
+    """Of classes and clips, apart from the run's seed: all methods and seeds are judged on the same ones."""
+    encode_batch: int = 128
+    """Clips that an encoder sees at a time; a matter of memory and speed only."""
+
+    def __post_init__(self) -> None:
+        require(bool(self.shots), "protocol.shots is empty; give a number of clips, for instance protocol.shots=[1,5]")
+        for count in self.shots:
+            require(count >= 1, f"protocol.shots has {count}; a class needs at least 1 labelled clip")
+        require(len(set(self.shots)) == len(self.shots), f"protocol.shots names a count twice: {self.shots}")
+        require(0 < self.share <= 1, f"protocol.share is {self.share}; it must be in (0, 1]")
+        require(len(self.classes) != 1, f"protocol.classes is {self.classes}; one class leaves nothing to tell apart")
+        for name in ("draws", "encode_batch"):
+            require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
+        require(self.subset_seed >= 0, f"protocol.subset_seed is {self.subset_seed}; it must not be negative")
+
+
+class FewShot(EvaluationProtocol):
+    """Every test clip gets a held-out class for each count and draw; those of other classes are not scored.
+
+    Labels of held-out classes are used for the few clips alone, and labels of the others for
+    nothing. Pretraining on the same benchmark saw their clips without labels; pretraining on
+    another one (``--pretrain-on``) did not. Smaller counts of a draw are part of larger ones.
+    Several streams are compared by the mean of their cosines.
+    """
+
+    Config = FewShotConfig
+    short: ClassVar[Mapping[str, Any]] = {"draws": 3}
+    config: FewShotConfig
+
+    def check(self, parts: Parts) -> None:
+        """Refuse more shots than a held-out class has clips, and classes that are not there."""
+        self._supports(parts)
+
+    def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
+        """Predicted classes (R,), R being counts x draws x test clips.
+
+        Raises ``DataError`` where a held-out class has fewer clips than shots, ``UsageError``
+        for a class that the benchmark does not have.
+        """
+        config = self.config
+        gallery, held, supports = self._supports(parts)
+        noise, size = Noise(stable_id("few_shot", str(run.seed))), config.encode_batch
+        with evaluating(encoders):
+            known = joined(clip_features(encoders, gallery, "test", noise, size, run, "encode training part"))
+            asked = joined(clip_features(encoders, parts.test, "test", noise, size, run, "encode test"))
+        predicted = [
+            nearest_mean(asked, known[rows[:, :count].to(known.device)]) for count in config.shots for rows in supports
+        ]
+        rounds, clips = len(config.shots) * config.draws, len(parts.test)
+        info: dict[str, Any] = {
+            "recipe": f"nearest class mean, cosine, {'/'.join(map(str, config.shots))} shots",
+            "selection": "none",
+            "labels": max(config.shots) * len(held),
+            "classes": held.tolist(),
+            "subset_seed": config.subset_seed,
+            "subset_sha256": subsets_digest(gallery.keys, [rows.flatten() for rows in supports]),
+        }
+        return Outcome(
+            np.tile(parts.test.keys.cpu().numpy(), rounds),
+            {"predicted": held[torch.cat(predicted).cpu()].numpy()},
+            condition=np.repeat([f"{count}-shot" for count in config.shots], config.draws * clips),
+            draw=np.tile(np.repeat(np.arange(config.draws), clips), len(config.shots)),
+            info=info,
+            kept={"support_keys": gallery.keys[torch.stack(supports)].cpu().numpy()},
+        )
+
+    def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
+        """``shot_K`` for each count: the mean over draws of the accuracy on held-out classes, and its s.d.
+
+        ``top1`` and ``macro`` are those of the count that was asked for first.
+        """
+        assert outcome.condition is not None
+        assert outcome.draw is not None
+        scores: dict[str, float] = {}
+        for condition in dict.fromkeys(outcome.condition.tolist()):
+            found = [
+                self._of_draw(outcome, truth, (outcome.condition == condition) & (outcome.draw == draw))
+                for draw in np.unique(outcome.draw)
+            ]
+            name = f"shot_{condition.partition('-')[0]}"
+            summary = summarise([one["top1"] for one in found])
+            scores[name] = summary.mean
+            if summary.sd is not None:
+                scores[f"{name}_sd"] = summary.sd
+            scores.setdefault("top1", summary.mean)
+            scores.setdefault("macro", float(np.mean([one["macro"] for one in found])))
+        return scores
+
+    def _of_draw(self, outcome: Outcome, truth: Truth, rows: Any) -> dict[str, float]:
+        one = Outcome(outcome.keys[rows], {})
+        labels = aligned(one, truth)
+        asked = np.isin(labels, outcome.info["classes"])
+        if not asked.any():
+            raise DataError("the test part has no clip of a held-out class; choose others by protocol.classes")
+        return class_scores(outcome.values["predicted"][rows][asked].astype(np.int64), labels[asked])
+
+    def _supports(self, parts: Parts) -> tuple[ClipSet, Tensor, list[Tensor]]:
+        """Labelled training clips, held-out classes (k,), and per draw the positions of their clips (k, most shots)."""
+        config, gallery = self.config, labelled(parts.train, "training")
+        held = held_out(parts.classes, gallery.labels, config)
+        most = max(config.shots)
+        for label in held.tolist():
+            count = int((gallery.labels == label).sum())
+            if count < most:
+                raise DataError(
+                    f"protocol.shots asks for {most} labelled clips of each class, but class '{parts.classes[label]}'"
+                    f" has {count} in the training part; ask for at most {count}, or choose others by protocol.classes"
+                )
+        of_draw = functools.partial(shuffled, "few_shot", gallery.keys, config.subset_seed)
+        supports = []
+        for order in map(of_draw, range(config.draws)):
+            labels = gallery.labels[order]
+            supports.append(torch.stack([order[(labels == label).nonzero()[:most, 0]] for label in held.tolist()]))
+        return gallery, held, supports
+
+
+def held_out(names: Sequence[str], labels: Tensor, config: FewShotConfig) -> Tensor:
+    """Numbers of the held-out classes, ascending: those asked for, or a draw of those that have training clips."""
+    if config.classes:
+        beyond = [label for label in config.classes if not 0 <= label < len(names)]
+        if beyond:
+            raise UsageError(
+                f"protocol.classes has {beyond[0]}, but there are {len(names)} classes, 0 to {len(names) - 1}"
+            )
+        return torch.tensor(sorted(set(config.classes)))
+    known = torch.unique(labels)
+    if len(known) < 2:
+        raise DataError("the training part has clips of one class alone, so that there is nothing to tell apart")
+    count = max(2, int(config.share * len(known) + 0.5))
+    return known[shuffled("few_shot classes", known, config.subset_seed, 0)[:count]].sort().values
+
+
+def nearest_mean(queries: Tensor, supports: Tensor) -> Tensor:
+    """Place of the class whose mean of (k, shots, D) has the largest cosine with each of (q, D): (q,)."""
+    exact = torch.float32 if queries.device.type == "mps" else torch.float64
+    means = functional.normalize(supports.to(exact).mean(1), dim=1)
+    cosines = functional.normalize(queries.to(exact), dim=1) @ means.T
+    return cosines.argmax(1)

@@ -1,0 +1,98 @@
+"""Few-shot and clustering on features that a test can write down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import NearestCentroid
+from toy_features import Pass, problem, run_of
+
+from sslskel.errors import DataError, UsageError
+from sslskel.protocols.cluster import Cluster, ClusterConfig, Fit, matched_accuracy
+from sslskel.protocols.few_shot import FewShot, FewShotConfig, nearest_mean
+
+
+def few_shot(**changes: Any) -> FewShot:
+    return FewShot(FewShotConfig(**({"draws": 3} | changes)))
+
+
+def test_every_draw_uses_exactly_the_shots_and_larger_counts_hold_the_smaller_ones() -> None:
+    parts, _ = problem()
+    outcome = few_shot(shots=[1, 3]).evaluate({"joint": Pass(12)}, parts, run_of())
+    held, support = outcome.info["classes"], outcome.kept["support_keys"]
+    assert len(held) == 4
+    assert support.shape == (3, 4, 3)
+    label_of = dict(zip(parts.train.keys.tolist(), parts.train.labels.tolist(), strict=True))
+    for draw in support:
+        assert [[label_of[key] for key in row] for row in draw.tolist()] == [[label] * 3 for label in held]
+    assert outcome.info["labels"] == 12
+    assert not np.array_equal(support[0], support[1])
+    other = few_shot(shots=[1, 3]).evaluate({"bone": Pass(12)}, parts, run_of(seed=5))
+    assert np.array_equal(other.kept["support_keys"], support)
+
+
+def test_one_shot_is_the_nearest_labelled_clip_among_the_held_out_classes() -> None:
+    parts, truth = problem(spread=1.2)
+    protocol = few_shot(shots=[1, 5], classes=[6, 1, 3])
+    outcome = protocol.evaluate({"joint": Pass(12)}, parts, run_of())
+    assert outcome.info["classes"] == [1, 3, 6]
+    unit = torch.nn.functional.normalize(parts.train.features.double(), dim=1)
+    asked = torch.nn.functional.normalize(parts.test.features.double(), dim=1)
+    accuracies = []
+    for draw in range(3):
+        at = torch.searchsorted(parts.train.keys, torch.from_numpy(outcome.kept["support_keys"][draw, :, 0]))
+        model = NearestCentroid().fit(unit[at], parts.train.labels[at])
+        rows = (outcome.condition == "1-shot") & (outcome.draw == draw)
+        assert np.array_equal(outcome.values["predicted"][rows], model.predict(asked))
+        scored = np.isin(truth.labels, [1, 3, 6])
+        accuracies.append((model.predict(asked) == truth.labels)[scored].mean())
+    scores = protocol.score(outcome, truth)
+    assert scores["shot_1"] == scores["top1"] == pytest.approx(np.mean(accuracies))
+    assert scores["shot_1_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert scores["shot_5"] > scores["shot_1"]
+
+
+def test_the_mean_of_several_shots_decides() -> None:
+    supports = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, -0.2], [1.0, -0.2]]])
+    assert nearest_mean(torch.tensor([[1.0, 0.9], [1.0, 0.0]]), supports).tolist() == [0, 1]
+
+
+def test_shots_beyond_the_clips_and_classes_beyond_the_benchmark_are_refused() -> None:
+    parts, _ = problem(count=40)
+    with pytest.raises(DataError, match=r"6 labelled clips.*'class \d'.* has 5.*at most 5"):
+        few_shot(shots=[1, 6]).check(parts)
+    with pytest.raises(UsageError, match="has 8, but there are 8 classes, 0 to 7"):
+        few_shot(classes=[1, 8]).check(parts)
+    parts.train.labels[:] = 2
+    with pytest.raises(DataError, match="one class alone"):
+        few_shot().check(parts)
+    with pytest.raises(UsageError, match="one class leaves nothing"):
+        FewShotConfig(classes=[3])
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+def test_clusters_that_are_the_classes_score_full(fit: Fit) -> None:
+    parts, truth = problem(spread=0.02)
+    protocol = Cluster(ClusterConfig(fit=fit))
+    outcome = protocol.evaluate({"joint": Pass(12)}, parts, run_of())
+    assert protocol.score(outcome, truth) == pytest.approx({"accuracy": 1, "nmi": 1, "ari": 1})
+    assert outcome.info["labels"] == 0
+    assert parts.train.passes == (["test"] if fit is Fit.train else [])
+
+
+def test_matching_is_the_best_of_all_and_leaves_spare_clusters_out() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    assert matched_accuracy(labels, np.array([5, 5, 1, 1, 1, 0])) == pytest.approx(5 / 6)
+    assert matched_accuracy(labels, np.array([0, 1, 2, 3, 4, 5])) == pytest.approx(3 / 6)
+    assert matched_accuracy(labels, np.zeros(6, np.int64)) == pytest.approx(3 / 6)
+
+
+def test_clustering_needs_two_clusters_and_a_clip_for_each() -> None:
+    parts, _ = problem(count=40)
+    with pytest.raises(DataError, match=r"41 clusters.*40 clips"):
+        Cluster(ClusterConfig(clusters=41)).check(parts)
+    with pytest.raises(DataError, match="one class"):
+        Cluster(ClusterConfig()).check(parts._replace(classes=("wave",)))
