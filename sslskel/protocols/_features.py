@@ -18,9 +18,10 @@ from sslskel.backbone import Encoder
 from sslskel.errors import DataError, RunError
 from sslskel.noise import Noise
 from sslskel.protocol import ClipSet, ProtocolRun
-from sslskel.view import ViewSpec
+from sslskel.view import ClipSpec, ViewSpec
 
-View = Literal["train", "test"]
+View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
+"""One of an encoder's own views, or how another one is made for its clips."""
 
 
 @contextmanager
@@ -135,7 +136,8 @@ def labelled(clips: ClipSet, part: str) -> ClipSet:
 def _by_view(encoders: Mapping[str, Encoder], view: View) -> list[tuple[ViewSpec, list[str]]]:
     groups: list[tuple[ViewSpec, list[str]]] = []
     for stream, encoder in encoders.items():
-        wanted = encoder.spec.train_view if view == "train" else encoder.spec.test_view
+        own = {"train": encoder.spec.train_view, "test": encoder.spec.test_view}
+        wanted = own[view] if isinstance(view, str) else view(encoder.spec)
         known = next((streams for spec, streams in groups if spec == wanted), None)
         if known is None:
             groups.append((wanted, [stream]))

@@ -170,12 +170,13 @@ def held_out(names: Sequence[str], labels: Tensor, config: FewShotConfig) -> Ten
     if len(known) < 2:
         raise DataError("the training part has clips of one class alone, so that there is nothing to tell apart")
     count = max(2, int(config.share * len(known) + 0.5))
-    return known[shuffled("few_shot classes", known, config.subset_seed, 0)[:count]].sort().values
+    chosen: Tensor = known[shuffled("few_shot classes", known, config.subset_seed, 0)[:count]]
+    return chosen.sort().values
 
 
 def nearest_mean(queries: Tensor, supports: Tensor) -> Tensor:
     """Place of the class whose mean of (k, shots, D) has the largest cosine with each of (q, D): (q,)."""
     exact = torch.float32 if queries.device.type == "mps" else torch.float64
     means = functional.normalize(supports.to(exact).mean(1), dim=1)
-    cosines = functional.normalize(queries.to(exact), dim=1) @ means.T
+    cosines: Tensor = functional.normalize(queries.to(exact), dim=1) @ means.T
     return cosines.argmax(1)

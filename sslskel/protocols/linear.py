@@ -18,7 +18,7 @@ from sslskel.config import Schedule, require
 from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report, Selection, learnable, training_parts
 from sslskel.protocols._features import evaluating
-from sslskel.protocols._linear_training import LinearTraining, mean_logits
+from sslskel.protocols._linear_training import Chosen, LinearTraining, mean_logits
 from sslskel.protocols._metrics import aligned, logit_scores
 from sslskel.protocols._recipes import recipe_label
 
@@ -111,29 +111,27 @@ class Linear(EvaluationProtocol):
         Raises ``UsageError`` where a validation part is asked for and there is none,
         ``DataError`` for a training part that no head can learn from.
         """
+        with evaluating(encoders):
+            training, held, info = self.training(encoders, parts, run)
+            test = training.encode(parts.test, "test", 0, "encode test")
+            chosen = training.run(held, test if self.config.report is Report.best_test_epoch else None)
+            logits = mean_logits(chosen.heads, test)
+        values = {"logits": logits.cpu().numpy()}
+        info |= chosen_facts(self.config, chosen)
+        return Outcome(parts.test.keys.cpu().numpy(), values, info=info, by_epoch=chosen.by_epoch)
+
+    def training(
+        self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun
+    ) -> tuple[LinearTraining, ClipSet | None, dict[str, Any]]:
+        """Heads that are ready to be trained, the clips to choose by, and what the record says of both."""
         config = self.config
         clips, held = self._clips(parts)
         fit, used = None, len(clips) + (0 if held is None else len(held))
         if config.rates:
             whole = learnable(parts.train, len(parts.classes))
             clips, fit = whole, torch.isin(whole.keys, clips.keys).nonzero()[:, 0]
-        with evaluating(encoders):
-            training = LinearTraining(config, encoders, clips, len(parts.classes), run, fit)
-            test = training.encode(parts.test, "test", 0, "encode test")
-            chosen = training.run(held, test if config.report is Report.best_test_epoch else None)
-            logits = mean_logits(chosen.heads, test)
-        info: dict[str, Any] = {
-            "recipe": config.label(),
-            "selection": config.selection.value,
-            "epoch": chosen.epoch,
-            "labels": used,
-        }
-        if config.rates:
-            info["rate"] = chosen.rate
-        if chosen.accuracy is not None:
-            info["validation_top1"] = chosen.accuracy
-        values = {"logits": logits.cpu().numpy()}
-        return Outcome(parts.test.keys.cpu().numpy(), values, info=info, by_epoch=chosen.by_epoch)
+        info = {"recipe": config.label(), "selection": config.selection.value, "labels": used}
+        return LinearTraining(config, encoders, clips, len(parts.classes), run, fit), held, info
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1``, ``macro`` (mean recall of the classes) and, with more than 5 classes, ``top5``."""
@@ -144,3 +142,13 @@ class Linear(EvaluationProtocol):
         why = "protocol.rates" if self.config.rates else "protocol.selection=validation"
         held_out = bool(self.config.rates) or self.config.selection is Selection.validation
         return training_parts(parts, held_out, why)
+
+
+def chosen_facts(config: LinearConfig, chosen: Chosen) -> dict[str, Any]:
+    """What the record says of the heads that training ended with."""
+    facts: dict[str, Any] = {"epoch": chosen.epoch}
+    if config.rates:
+        facts["rate"] = chosen.rate
+    if chosen.accuracy is not None:
+        facts["validation_top1"] = chosen.accuracy
+    return facts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier
 from toy_features import Pass, problem, run_of
 
 from sslskel.errors import DataError, UsageError
@@ -43,8 +43,8 @@ def test_one_shot_is_the_nearest_labelled_clip_among_the_held_out_classes() -> N
     asked = torch.nn.functional.normalize(parts.test.features.double(), dim=1)
     accuracies = []
     for draw in range(3):
-        at = torch.searchsorted(parts.train.keys, torch.from_numpy(outcome.kept["support_keys"][draw, :, 0]))
-        model = NearestCentroid().fit(unit[at], parts.train.labels[at])
+        at = torch.searchsorted(parts.train.keys, torch.tensor(outcome.kept["support_keys"][draw, :, 0]))
+        model = KNeighborsClassifier(1).fit(unit[at], parts.train.labels[at])
         rows = (outcome.condition == "1-shot") & (outcome.draw == draw)
         assert np.array_equal(outcome.values["predicted"][rows], model.predict(asked))
         scored = np.isin(truth.labels, [1, 3, 6])
