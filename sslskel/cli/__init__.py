@@ -17,6 +17,7 @@ VERBS = {
     "embed": "write the features of a benchmark's clips to an .npz file",
     "export": "pack an encoder, its records and a card for somebody else",
     "leaderboard": "make the board of a results folder",
+    "ensemble": "fuse joint, bone and motion records of a method",
     "compare": "say whether two rows of a board differ by more than noise",
     "reproduce": "run a paper's table and print it beside the published one",
     "list": "list methods, backbones, benchmarks, protocols or presets",

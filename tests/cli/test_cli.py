@@ -12,7 +12,7 @@ import pytest
 import torch
 
 VERBS = (
-    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "compare", "reproduce",
+    "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "ensemble", "compare", "reproduce",
     "list", "show", "check", "data", "new", "runs", "doctor", "speed",
 )  # fmt: skip
 

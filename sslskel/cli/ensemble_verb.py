@@ -1,0 +1,43 @@
+"""Sum the logits of joint, bone and motion records of a method with fixed weights, and record the result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``sslskel ensemble``."""
+    parser.add_argument("records", nargs="*", help="a record's identity for each stream (default: by --method)")
+    parser.add_argument("--method", help="the method whose streams are fused, for every seed that has all of them")
+    parser.add_argument("--benchmark", default="synthetic", help="benchmark they were judged on (default: synthetic)")
+    parser.add_argument("--split", help="official split (default: whichever has records)")
+    parser.add_argument("--protocol", default="linear", help="protocol they were judged under (default: linear)")
+    parser.add_argument(
+        "--weights",
+        default="joint=0.6,bone=0.6,motion=0.4",
+        help="weight of each stream (default: joint=0.6,bone=0.6,motion=0.4, as in AimCLR)",
+    )
+    parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write one record per seed and print their scores."""
+    from sslskel.ensemble import fuse_identities, fused_by_seed, parse_weights
+    from sslskel.errors import UsageError
+
+    weights = parse_weights(options.weights)
+    if bool(options.records) == bool(options.method):
+        raise UsageError("name either a record for each stream, or a --method whose records are looked up")
+    if options.records:
+        found = [fuse_identities(options.results, options.records, weights)]
+    else:
+        found = fused_by_seed(
+            options.results, options.method, options.benchmark, options.protocol, weights, options.split
+        )
+    shown = ", ".join(f"{stream} {weight:g}" for stream, weight in weights.items())
+    for record in found:
+        where = f"{record.benchmark['name']}/{record.benchmark['split']} {record.protocol['name']}"
+        print(f"{record.method['name']} on {where}, seed {record.seed}: {100 * record.scores['top1']:.1f} % ({shown})")
+    print(f"{len(found)} records in {options.results}/records; sslskel leaderboard shows them beside the streams")
+    return 0
