@@ -25,6 +25,7 @@ from sslskel.checks._subjects import (
     check_config_values,
     dataset_info,
     make_dataset,
+    make_recordings,
     make_spec,
     small_config,
 )
@@ -71,6 +72,20 @@ class TableEncoder(Encoder):
         return self.clip(batch)[:, None, None, None].expand(shape)
 
 
+class FrameEncoder(TableEncoder):
+    """Reads what each frame of a recording of the checks shows off the first joint, and mixes it with noise."""
+
+    shares: tuple[float, float] = (1.0, 0.0)
+    """Of what is shown and of noise."""
+
+    def steps(self, batch: Batch) -> Tensor:
+        shown = batch.tracks[torch.searchsorted(batch.owner, torch.arange(batch.num_clips)), :, 0, 0]
+        known = nn.functional.one_hot(shown.round().long().clamp(0, self.dim - 1), self.dim).to(shown.dtype)
+        noise = Noise(11).on(batch).normal("frames", tuple(known.shape[1:]), "clip", shown.dtype)
+        mapped: Tensor = self.linear(self.shares[0] * known + self.shares[1] * noise)
+        return mapped
+
+
 @dataclasses.dataclass
 class ProtocolCase:
     """A protocol to check, with a short configuration, on a small dataset."""
@@ -81,19 +96,26 @@ class ProtocolCase:
     @functools.cached_property
     def spec(self) -> ClipSpec:
         """Clips of few frames: the encoders here do not look at them."""
-        return make_spec(dataset_info(classes=CLASSES), FRAMES)
+        return make_spec(dataset_info(classes=CLASSES), 64 if self.plugin.untrimmed else FRAMES)
+
+    @functools.cached_property
+    def _sizes(self) -> tuple[int, int]:
+        """Clips, or recordings, of the training and test parts."""
+        return (24, 25) if self.plugin.untrimmed else (TRAIN, TEST)
 
     @functools.cached_property
     def _data(self) -> Any:
-        return make_dataset(dataset_info(classes=CLASSES), TRAIN + TEST)
+        make = make_recordings if self.plugin.untrimmed else make_dataset
+        return make(dataset_info(classes=CLASSES), sum(self._sizes))
 
     def parts(self, *, withheld: bool = True, dtype: torch.dtype = torch.float32) -> tuple[Parts, Truth]:
         """The parts of a split with a validation part, and the truth about its test part."""
-        every = np.arange(TRAIN + TEST)
-        train, test = every[:TRAIN], every[TRAIN:]
+        every = np.arange(sum(self._sizes))
+        train, test = every[: self._sizes[0]], every[self._sizes[0] :]
         source = functools.partial(ClipSource, self._data, spec=self.spec, dtype=dtype)
         shown = source(rows=test)
-        truth = Truth(self._data.keys[test], self._data.labels[test], self._data.info.classes, shown)
+        annotated = None if self._data.segments is None else self._data.segments.of(test)
+        truth = Truth(self._data.keys[test], self._data.labels[test], self._data.info.classes, shown, annotated)
         parts = Parts(
             source(rows=train),
             source(rows=train[train % 4 != 0]),
@@ -107,8 +129,12 @@ class ProtocolCase:
         """``leaking`` knows every label, ``blind`` knows nothing, ``usual`` something."""
         keys, labels = torch.from_numpy(self._data.keys), torch.from_numpy(self._data.labels)
         noise = Noise(11).normal(kind, (len(keys), DIM), "batch")
-        known = torch.nn.functional.one_hot(labels, DIM).float()
         share = {"leaking": (1.0, 0.0), "blind": (0.0, 1.0), "usual": (1.0, 0.4)}[kind]
+        if self.plugin.untrimmed:
+            reader = FrameEncoder(self.spec, keys, noise)
+            reader.shares = share
+            return reader
+        known = torch.nn.functional.one_hot(labels, DIM).float()
         return TableEncoder(self.spec, keys, share[0] * known + share[1] * noise)
 
     def run(

@@ -23,7 +23,7 @@ from sslskel.config import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.rows import Index
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Clip, DatasetInfo, Track
+from sslskel.dataset import Clip, DatasetInfo, Segments, Track
 from sslskel.errors import SslskelError, UsageError
 from sslskel.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.view import ClipSpec
@@ -136,6 +136,27 @@ def make_clips(info: DatasetInfo, clips: int, *, seed: int = 0) -> list[Clip]:
             begin = int(rng.integers(0, length // 4))
             tracks.append(track(1, label, begin, length - begin))
         made.append(Clip(f"clip {number:03d}", label, length, tuple(tracks), subject=number % 5))
+    return made
+
+
+def make_recordings(info: DatasetInfo, count: int, *, seed: int = 0) -> MemoryDataset:
+    """Untrimmed recordings of 320 frames with four annotated actions each.
+
+    In every frame the first joint's first coordinate is 1 + the action's number, 0 between actions.
+    """
+    rng, clips, rows = np.random.default_rng(seed), [], []
+    for number in range(count):
+        joints = rng.normal(0, 1, (320, info.layout.num_joints, info.coordinates))
+        joints[:, 0, 0] = 0
+        for begin in range(20, 320, 80):
+            start, label = begin + int(rng.integers(0, 10)), int(rng.integers(0, len(info.classes)))
+            end = start + int(rng.integers(24, 41))
+            joints[start:end, 0, 0] = 1 + label
+            rows.append((number, start, end, label, -1))
+        track = Track(0, 0, joints.astype(np.float32), np.ones(320, np.bool_))
+        clips.append(Clip(f"recording {number:03d}", -1, 320, (track,), subject=number % 5))
+    made = MemoryDataset(info, clips)
+    made.segments = Segments(*np.array(rows, np.int64).T)
     return made
 
 
