@@ -274,7 +274,7 @@ def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol
 
 def _check_classes(rule: Split, dataset: Dataset) -> None:
     """Every class of the test part has a training clip, and there are two classes or more."""
-    known, asked = (np.unique(dataset.labels[rule.part(dataset, part)]) for part in ("train", "test"))
+    known, asked = (np.unique(_shown(dataset, rule.part(dataset, part))) for part in ("train", "test"))
     where = f"split '{rule.name}' of '{dataset.info.name}'"
     known = known[known >= 0]
     if len(known) == 1:
@@ -290,6 +290,11 @@ def _check_classes(rule: Split, dataset: Dataset) -> None:
             f"{where} has test clips of {names}{more} but no training clip of it, so that no head can learn it;"
             " choose another split, or leave these clips out of the test part"
         )
+
+
+def _shown(dataset: Dataset, rows: Ints) -> Ints:
+    """Labels of these clips, or of the annotated actions of these recordings."""
+    return dataset.labels[rows] if dataset.segments is None else dataset.segments.of(rows).label
 
 
 def _check_counted_once(outcome: Outcome, truth: Truth) -> None:
