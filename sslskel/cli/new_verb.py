@@ -1,4 +1,4 @@
-"""Write a working first version of a method, and its test; nothing else needs an edit."""
+"""Write a working first version of a method or a protocol, and its test; nothing else needs an edit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel new``."""
-    parser.add_argument("kind", choices=("method",))
+    parser.add_argument("kind", choices=("method", "protocol"))
     parser.add_argument("name", help="small letters, digits and _, for instance my_idea")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the files and say what to type next."""
-    from sslskel.scaffold import new_method
+    from sslskel import scaffold
 
-    for file in new_method(options.name):
+    write = {"method": scaffold.new_method, "protocol": scaffold.new_protocol}[options.kind]
+    for file in write(options.name):
         print(f"wrote {file}")
-    print(f"next: sslskel check method {options.name} && sslskel bench --method {options.name}")
+    bench = "" if options.kind == "method" else "--method random_init "
+    print(f"next: sslskel check {options.kind} {options.name} && sslskel bench {bench}--{options.kind} {options.name}")
     return 0

@@ -186,6 +186,18 @@ def test_new_method_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) ->
     assert sslskel("new", "method", "my_idea").returncode == 2
 
 
+def test_new_protocol_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = sslskel("new", "protocol", "my_way")
+    assert made.returncode == 0, made.stderr
+    checked = sslskel("check", "protocol", "my_way")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    benched = sslskel("bench", "--method", "random_init", "--protocol", "my_way", "--benchmark", "tiny")
+    assert benched.returncode == 0, benched.stderr
+    assert "my_way" in benched.stdout
+    assert sslskel("new", "protocol", "my_way").returncode == 2
+    assert sslskel("new", "protocol", "knn").returncode == 2
+
+
 def test_damaged_prepared_data_stops_before_any_work(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert sslskel("data", "verify", "tiny", SSLSKEL_DATA=str(tmp_path / "data")).returncode == 0
     file = tmp_path / "data" / "tiny" / "joints.npy"
