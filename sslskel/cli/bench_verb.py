@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 from sslskel.cli._options import add_run_flags, grid_arguments, hours, mebibytes, seconds, words
 
 if TYPE_CHECKING:
+    from sslskel.estimate import Planned
     from sslskel.results.record import Record
 
 TAKES_OVERRIDES = True
+ESTIMATED_CELLS = 24
+"""A grid of so many cells or more says first what it will cost, which takes some timed steps."""
+
+Grid = tuple[list[str], list[str], list[str], tuple[int, ...]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.engine.progress import Reporter
     from sslskel.leaderboard import print_board
 
+    if len(chosen[0]) * len(chosen[1]) * len(chosen[2]) * len(chosen[3]) >= ESTIMATED_CELLS and is_first():
+        print(f"estimated: {_due(_planned(chosen, options))}", flush=True)
     with Reporter() as reporter:
         where = grid_arguments(options) | {"pretrain_on": options.pretrain_on}
         if options.jobs is None:
@@ -84,18 +91,26 @@ def _print_costs(records: Sequence[Record]) -> None:
         Console().print(table)
 
 
-def _dry_run(chosen: tuple[list[str], list[str], list[str], tuple[int, ...]], options: argparse.Namespace) -> int:
+def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from sslskel.estimate import plan
-
-    planned = plan(*chosen, **grid_arguments(options), pretrain_on=options.pretrain_on)
+    planned = _planned(chosen, options)
     table = Table("cell", "state", "time", "disk")
     for row in planned:
         table.add_row(row.title, "done" if row.done else "due", hours(row.seconds), mebibytes(row.bytes))
     Console().print(table)
+    print(_due(planned))
+    return 0
+
+
+def _planned(chosen: Grid, options: argparse.Namespace) -> list[Planned]:
+    from sslskel.estimate import plan
+
+    return plan(*chosen, **grid_arguments(options), pretrain_on=options.pretrain_on)
+
+
+def _due(planned: Sequence[Planned]) -> str:
     due = [row for row in planned if not row.done]
     total = hours(sum(row.seconds for row in due))
-    print(f"{len(due)} of {len(planned)} cells due: about {total}, {mebibytes(sum(row.bytes for row in due))}")
-    return 0
+    return f"{len(due)} of {len(planned)} cells due: about {total}, {mebibytes(sum(row.bytes for row in due))}"
