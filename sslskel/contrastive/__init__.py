@@ -1,0 +1,1 @@
+"""What several contrastive methods share: key encoders, queues, projectors, losses, global batch statistics."""

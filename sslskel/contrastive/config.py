@@ -1,0 +1,61 @@
+"""Options that contrastive methods share, and what they ask of every batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from sslskel.config import Stream, require
+from sslskel.contrastive.tower import EmptyBodies
+
+
+class Fidelity(Enum):
+    """Where released code departs from its paper, which of the two is followed."""
+
+    released = "released"
+    paper = "paper"
+
+
+@dataclass
+class ContrastConfig:
+    """Momentum contrast as most released codes set it."""
+
+    fidelity: Fidelity = Fidelity.released
+    dim: int = 128
+    """Numbers of an embedding."""
+    queue: int = 16384
+    """Past keys that a query is compared with; at least the clips of a step."""
+    momentum: float = 0.999
+    """Share of its own weights that a key encoder keeps in a step."""
+    temperature: float = 0.07
+    empty_bodies: EmptyBodies = EmptyBodies.reference
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "queue"):
+            require(getattr(self, name) >= 1, f"method.{name} is {getattr(self, name)}; it must be at least 1")
+        require(0 <= self.momentum <= 1, f"method.momentum is {self.momentum}; it must be in [0, 1]")
+        require_temperature("temperature", self.temperature)
+
+
+def require_temperature(name: str, value: float) -> None:
+    """Raise ``UsageError`` unless the option is a temperature."""
+    require(0 < value < math.inf, f"method.{name} is {value}; it must be a positive number")
+
+
+def require_queue(queue: int, clips: int) -> None:
+    """Raise ``UsageError`` where a step brings more keys than the queue holds."""
+    require(
+        clips <= queue,
+        f"method.queue={queue} is shorter than the {clips} clips of a step; use a longer queue or a smaller"
+        " train.batch_size",
+    )
+
+
+def require_streams(streams: list[Stream], most: int) -> None:
+    """Raise ``UsageError`` unless 1 to ``most`` different streams are named."""
+    names = ", ".join(stream.value for stream in streams) or "none"
+    require(
+        1 <= len(streams) <= most and len(set(streams)) == len(streams),
+        f"method.streams names {names}; it must name 1 to {most} of joint, motion and bone, each once",
+    )

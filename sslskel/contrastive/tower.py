@@ -1,0 +1,98 @@
+"""From a batch to embeddings: backbone, mean over persons, projector, unit length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslskel.backbone import Backbone, unchanged
+from sslskel.batch import Batch
+from sslskel.config import Stream
+from sslskel.data.transforms import bone, motion
+from sslskel.errors import UsageError
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import ClipSpec
+
+Prepare = Callable[[Tensor], Tensor]
+
+
+class EmptyBodies(Enum):
+    """Whether training rows include the zeros of missing persons, as in released code, or persons present only."""
+
+    reference = "reference"
+    present = "present"
+
+
+def joined_bones(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
+    """(..., k*V, C) joints of k persons side by side -> bones, person by person."""
+    return bone(tracks.unflatten(-2, (-1, layout.num_joints)), layout).flatten(-3, -2)
+
+
+def stream_input(stream: Stream, clip: ClipSpec) -> Prepare:
+    """What turns joints into a stream, for one person's rows (..., V, C) or joined ones (..., M*V, C).
+
+    Raises ``UsageError`` where the layout has no bones.
+    """
+    if stream is Stream.bone:
+        if all(parent < 0 for parent in clip.layout.parents):
+            raise UsageError(
+                f"stream 'bone' needs bones, but no joint of layout '{clip.layout.name}' has a parent; give the layout"
+                " parents or leave the stream out"
+            )
+        return partial(joined_bones, layout=clip.layout)
+    return motion if stream is Stream.motion else unchanged
+
+
+def mean_over_persons(rows: Tensor, batch: Batch) -> Tensor:
+    """Mean of rows (P, ...) over the persons of each clip: (N, ...)."""
+    persons = batch.owner.bincount(minlength=batch.num_clips).clamp(min=1).to(rows.dtype)
+    total = rows.new_zeros(batch.num_clips, *rows.shape[1:]).index_add(0, batch.owner, rows)
+    return total / persons.reshape(-1, *[1] * (rows.ndim - 1))
+
+
+def projector(dim: int, out: int) -> nn.Sequential:
+    """The two-layer head of MoCo v2: (N, dim) -> (N, out)."""
+    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, out))
+
+
+class Tower(nn.Module):
+    """A backbone and its head, fed one stream; as query it is trained, as key it follows."""
+
+    def __init__(
+        self, backbone: Backbone, head: nn.Module, clip: ClipSpec, stream: Stream, empty_bodies: EmptyBodies
+    ) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        self.persons, self.empty_bodies = clip.persons, empty_bodies
+        self.prepare = stream_input(stream, clip)
+
+    def rows(self, batch: Batch) -> Batch:
+        """The batch whose persons are the backbone's rows."""
+        return batch.filled(self.persons) if self.empty_bodies is EmptyBodies.reference else batch
+
+    def tracks(self, batch: Batch) -> Tensor:
+        """What the backbone reads: (P, T, V, C), or (N, T, M*V, C) where it joins persons."""
+        return self.prepare(batch.joined(self.persons) if self.backbone.joins_persons else batch.tracks)
+
+    def maps(self, batch: Batch) -> Tensor:
+        """The backbone's features before any mean: (P, T', V', D), or (N, T', V', D) where it joins persons."""
+        features: Tensor = self.backbone(self.tracks(batch))
+        return features
+
+    def pooled(self, maps: Tensor, batch: Batch) -> Tensor:
+        """One feature per clip: (P, T', V', D) -> (N, D)."""
+        rows = self.backbone.pool(maps)
+        return rows if self.backbone.joins_persons else mean_over_persons(rows, batch)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N, dim) of length 1."""
+        return functional.normalize(self.head(features), dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A view of N clips -> (N, dim) of length 1."""
+        batch = self.rows(batch)
+        return self.embed(self.pooled(self.maps(batch), batch))
