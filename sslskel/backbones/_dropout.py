@@ -1,0 +1,24 @@
+"""Dropout that draws from keyed noise, for backbones whose released training uses it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sslskel.errors import UsageError
+from sslskel.noise import Noise
+
+
+def dropped(x: Tensor, rate: float, noise: Noise | None, site: str) -> Tensor:
+    """(P, ...) with a share ``rate`` of its values zeroed and the rest divided by ``1 - rate``.
+
+    Raises ``UsageError`` where no noise was bound, or noise of another number of persons.
+    """
+    if noise is None:
+        raise UsageError("backbone.dropout needs keyed noise: call backbone.bind(noise.on(batch)) before training")
+    draws = noise.uniform(site, tuple(x.shape[1:]), per="person")
+    if draws.shape[0] != x.shape[0]:
+        raise UsageError(
+            f"backbone.dropout was bound to a batch of {draws.shape[0]} persons, but {x.shape[0]} came;"
+            " with empty bodies, bind and feed batch.filled(persons)"
+        )
+    return x * ((draws >= rate) / (1 - rate)).to(x.dtype)

@@ -1,0 +1,52 @@
+"""What the two GRU backbones share: sizes, the order of a clip's numbers, and initial weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from sslskel.config import require
+from sslskel.errors import UsageError
+from sslskel.view import ClipSpec
+
+
+@dataclass
+class GruConfig:
+    """Sizes; defaults are those of the released ISC, CMD and PCM3 (whose ISC has no input norm)."""
+
+    hidden: int = 1024
+    """Units of each direction; a feature has twice as many numbers."""
+    layers: int = 3
+    input_norm: bool = True
+    """Batch norm of the input, over clips and frames."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "layers"):
+            require(getattr(self, name) >= 1, f"backbone.{name} is {getattr(self, name)}; it must be at least 1")
+
+
+def numbers_of(clip: ClipSpec) -> int:
+    """How many numbers a frame of all persons holds."""
+    return clip.persons * clip.layout.num_joints * clip.coordinates
+
+
+def sequence(tracks: Tensor, clip: ClipSpec) -> Tensor:
+    """(N, T, M*V, C) joints of all persons -> (N, T, V*C*M), the order in which released weights read a frame.
+
+    Raises ``UsageError`` where the rows are not those of M persons.
+    """
+    wanted = (clip.persons * clip.layout.num_joints, clip.coordinates)
+    if tuple(tracks.shape[2:]) != wanted:
+        raise UsageError(
+            f"this GRU reads {clip.persons} persons side by side, {wanted[0]} x {wanted[1]} numbers a frame, but was"
+            f" given {tracks.shape[2]} x {tracks.shape[3]}; feed batch.joined({clip.persons})"
+        )
+    return tracks.unflatten(2, (clip.persons, -1)).permute(0, 1, 3, 4, 2).flatten(2)
+
+
+def init_matrices(module: nn.Module) -> None:
+    """Xavier-uniform weight matrices, as released; biases keep torch's start."""
+    for parameter in module.parameters():
+        if parameter.ndim > 1:
+            nn.init.xavier_uniform_(parameter)

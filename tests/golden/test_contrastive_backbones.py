@@ -1,0 +1,245 @@
+"""Equality of GRU, ST-GCN and graphs with recorded runs of the released contrastive codes (shared/golden_contrastive)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sslskel.backbone import PooledEncoder
+from sslskel.backbones._graph import Partition, partitioned
+from sslskel.backbones._gru import GruConfig
+from sslskel.backbones.bigru import BiGru
+from sslskel.backbones.gru_stepped import GruStepped
+from sslskel.backbones.st_gcn import StGcn, StGcnConfig
+from sslskel.batch import Batch
+from sslskel.contrastive.config import Fidelity
+from sslskel.skeleton import NTU25, SkeletonLayout
+from sslskel.view import ClipSpec, ViewSpec
+
+SEEDS = (0, 1)
+GRUS = [f"encoder_bigru_{code}_seed{seed}" for code in ("isc", "cmd", "pcm3") for seed in SEEDS]
+GRAPHS = [f"encoder_stgcn_{code}_seed{seed}" for code in ("aimclr", "crossclr", "pstl") for seed in SEEDS]
+
+
+class Case:
+    """One recorded file."""
+
+    def __init__(self, path: Path) -> None:
+        self.data = dict(np.load(path, allow_pickle=False))
+        self.config: dict[str, Any] = json.loads(str(self.data["config_json"]))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.data
+
+    def tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(self.data[name])
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        return {name[len(prefix) :]: self.tensor(name) for name in self.data if name.startswith(prefix)}
+
+
+def clip_spec(frames: int) -> ClipSpec:
+    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
+    return ClipSpec(NTU25, frames, 2, 3, 30.0, "metre", view, view)
+
+
+def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:
+    """Equal within a tolerance that is scaled by the largest recorded value."""
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * max(float(theirs.abs().max()), 1e-30))
+
+
+def our_gru_name(name: str) -> str:
+    """Where a parameter of the released recurrent encoder lives in ``gru_stepped``."""
+    found = re.fullmatch(r"encoder\.gru\.(.+)_l(\d+)(_reverse)?", name)
+    return f"layers.{found[2]}.{int(found[3] is not None)}.{found[1]}_l0" if found else name
+
+
+def our_graph_name(name: str) -> str:
+    """Where a parameter of the released graph encoder lives in ``st_gcn``."""
+    for theirs, ours in (
+        ("data_bn.", "input_norm."),
+        ("edge_importance.", "importance."),
+        ("st_gcn_networks.", "blocks."),
+        (".gcn.conv.", ".spatial."),
+        (".tcn.0.", ".before."),
+        (".tcn.2.", ".temporal."),
+        (".tcn.3.", ".after."),
+        (".residual.", ".shortcut."),
+    ):
+        name = name.replace(theirs, ours)
+    return name
+
+
+def head_of(case: Case) -> nn.Linear:
+    state = case.group("state/fc.")
+    head = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
+    head.load_state_dict(state)
+    return head
+
+
+def check_gradients(case: Case, modules: list[nn.Module], rename: Any, tolerance: float) -> None:
+    """Norms of all recorded gradients, and the full ones that were kept."""
+    ours = {name: p.grad for module in modules for name, p in module.named_parameters()}
+    total = float(case.data["grad/total_norm"])
+    compared = 0
+    for name, norm in zip(case.data["grad/names"], case.data["grad/norms"], strict=True):
+        grad = ours.get(rename(str(name)), ours.get(str(name).removeprefix("fc.")))
+        assert grad is not None, name
+        if norm > 1e-5 * total:
+            assert abs(float(grad.norm()) - norm) < tolerance * total, name
+            compared += 1
+    assert compared > len(ours) / 3
+    for name, full in case.group("gradfull/").items():
+        if float(full.norm()) > 1e-5 * total:
+            difference = ours[rename(name)].reshape(full.shape) - full  # type: ignore[union-attr]
+            assert float(difference.norm()) < tolerance * total, name
+
+
+class TestGru:
+    @pytest.fixture(params=GRUS)
+    def case(self, request: pytest.FixtureRequest, shared: Path) -> Case:
+        return Case(shared / "golden_contrastive" / f"{request.param}.npz")
+
+    def backbone(self, case: Case) -> GruStepped:
+        c = case.config
+        built = GruStepped(GruConfig(c["hidden"], c["layers"], c["input_norm"]), clip_spec(c["T"]))
+        state = case.group("state/")
+        built.load_state_dict({our_gru_name(n): v for n, v in state.items() if not n.startswith("fc.")})
+        return built
+
+    def rows(self, case: Case) -> Tensor:
+        return Batch.from_dense(case.tensor("in/x5d")).joined(2)
+
+    def test_the_order_of_a_frame(self, case: Case) -> None:
+        backbone = self.backbone(case).eval()
+        assert torch.equal(backbone(self.rows(case)), backbone.encode(case.tensor("in/x_seq")))
+
+    def test_features(self, case: Case) -> None:
+        backbone = self.backbone(case).eval()
+        features = backbone(self.rows(case))
+        close(features[:, :, 0], case.tensor("eval/feature_all_steps"))
+        close(backbone.pool(features), case.tensor("eval/feature_last"))
+        close(head_of(case)(backbone.pool(features)), case.tensor("eval/fc"))
+
+    def test_an_ordinary_bidirectional_gru_is_another(self, case: Case) -> None:
+        c = case.config
+        ordinary = BiGru(GruConfig(c["hidden"], c["layers"], c["input_norm"]), clip_spec(c["T"])).eval()
+        state = case.group("state/")
+        ordinary.load_state_dict({n.removeprefix("encoder."): v for n, v in state.items() if not n.startswith("fc.")})
+        features = ordinary(self.rows(case))
+        control = case.tensor("control/ordinary_bidirectional_last")
+        close(features[:, -1, 0], control)
+        stepped = self.backbone(case).eval()
+        gap = stepped.pool(stepped(self.rows(case))) - control
+        assert float(gap.detach().abs().max()) > 0.3
+        half = c["hidden"]
+        final = ordinary.pool(features)
+        assert torch.equal(final[:, :half], features[:, -1, 0, :half])
+        assert torch.equal(final[:, half:], features[:, 0, 0, half:])
+
+    def test_training_statistics_and_gradients(self, case: Case) -> None:
+        backbone = self.backbone(case).train()
+        last = backbone.pool(backbone(self.rows(case)))
+        close(last, case.tensor("train/feature_last"))
+        last.square().sum().backward()
+        check_gradients(case, [backbone], our_gru_name, 1e-6)
+        assert ("train/running_mean_after" in case) == (backbone.input_norm is not None)
+        if backbone.input_norm is not None:
+            close(backbone.input_norm.running_mean, case.tensor("train/running_mean_after"))
+            close(backbone.input_norm.running_var, case.tensor("train/running_var_after"))
+
+
+class TestStGcn:
+    @pytest.fixture(params=GRAPHS)
+    def case(self, request: pytest.FixtureRequest, shared: Path) -> Case:
+        return Case(shared / "golden_contrastive" / f"{request.param}.npz")
+
+    def backbone(self, case: Case) -> StGcn:
+        c = case.config
+        built = StGcn(StGcnConfig(width=c["hidden_channels"], dim=c["hidden_dim"]), clip_spec(c["T"]))
+        state = case.group("state/")
+        close(built.graph, state.pop("A"))
+        built.load_state_dict({our_graph_name(n): v for n, v in state.items() if not n.startswith("fc.")})
+        return built
+
+    def pooled(self, backbone: StGcn, case: Case, *removed: Tensor) -> Tensor:
+        """Mean over two persons, the empty ones included, as released."""
+        rows = Batch.from_dense(case.tensor("in/x")).filled(2)
+        return backbone.pool(backbone(rows.tracks, *removed)).unflatten(0, (-1, 2)).mean(1)
+
+    def test_features(self, case: Case) -> None:
+        backbone = self.backbone(case).eval()
+        feature = self.pooled(backbone, case)
+        close(feature, case.tensor("eval/feature"))
+        batch = Batch.from_dense(case.tensor("in/x"))
+        assert len(batch.tracks) < 2 * batch.num_clips
+        close(PooledEncoder(backbone, clip_spec(case.config["T"])).clip(batch), feature)
+        if "eval/fc" in case:
+            close(head_of(case)(feature), case.tensor("eval/fc"))
+        if "in/removed" in case:
+            close(self.pooled(backbone, case, case.tensor("in/removed")), case.tensor("eval/feature_removed"))
+
+    @pytest.mark.parametrize("case", [name for name in GRAPHS if "pstl" not in name], indirect=True)
+    def test_inner_maps(self, case: Case) -> None:
+        backbone, seen = self.backbone(case).eval(), []
+        for at in (0, 4, 7):
+            backbone.blocks[at + 1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        last = backbone(Batch.from_dense(case.tensor("in/x")).filled(2).tracks)
+        for at, found in zip((0, 4, 7, 9), [*seen, last.permute(0, 3, 1, 2)], strict=True):
+            close(found, case.tensor(f"eval/block{at}"))
+
+    def test_training_statistics_and_gradients(self, case: Case) -> None:
+        backbone = self.backbone(case).train()
+        if "in/removed" in case:
+            out = self.pooled(backbone, case, case.tensor("in/removed"))
+            close(out, case.tensor("train/feature_removed"))
+            modules: list[nn.Module] = [backbone]
+        else:
+            head, feature = head_of(case), self.pooled(backbone, case)
+            close(feature, case.tensor("train/feature"))
+            out = head(feature)
+            close(out, case.tensor("train/fc"))
+            modules = [backbone, head]
+        out.square().sum().backward()
+        check_gradients(case, modules, our_graph_name, 2e-4)
+        ours = backbone.state_dict()
+        for name, after in case.group("train_after/").items():
+            close(ours[our_graph_name(name)], after)
+
+
+class TestGraphs:
+    @pytest.fixture
+    def case(self, shared: Path) -> Case:
+        return Case(shared / "golden_contrastive" / "graph_adjacency.npz")
+
+    def body(self, case: Case, name: str) -> SkeletonLayout:
+        """A layout with the recorded bones whose root is the recorded centre."""
+        hop, centre = case.tensor(f"{name}/hop"), int(case.data[f"{name}/center"])
+        parents, reached = [-1] * len(hop), [centre]
+        for joint in reached:
+            for other in (hop[joint] == 1).nonzero().flatten().tolist():
+                if other not in reached:
+                    parents[other] = joint
+                    reached.append(other)
+        assert len(reached) == len(hop)
+        return SkeletonLayout(name, tuple(f"j{i}" for i in range(len(hop))), tuple(parents), centre)
+
+    @pytest.mark.parametrize("name", ["ntu-rgb+d", "openpose", "nw-ucla"])
+    @pytest.mark.parametrize("partition", list(Partition))
+    def test_graphs_of_three_bodies(self, case: Case, name: str, partition: Partition) -> None:
+        body = self.body(case, name)
+        close(
+            partitioned(body, partition, Fidelity.released, "st_gcn"), case.tensor(f"{name}/{partition.value}").float()
+        )
+
+    def test_our_ntu_body_gives_the_recorded_graph(self, case: Case) -> None:
+        close(
+            partitioned(NTU25, Partition.spatial, Fidelity.released, "st_gcn"), case.tensor("ntu-rgb+d/spatial").float()
+        )
