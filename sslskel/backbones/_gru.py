@@ -42,7 +42,8 @@ def sequence(tracks: Tensor, clip: ClipSpec) -> Tensor:
             f"this GRU reads {clip.persons} persons side by side, {wanted[0]} x {wanted[1]} numbers a frame, but was"
             f" given {tracks.shape[2]} x {tracks.shape[3]}; feed batch.joined({clip.persons})"
         )
-    return tracks.unflatten(2, (clip.persons, -1)).permute(0, 1, 3, 4, 2).flatten(2)
+    split = tracks.reshape(*tracks.shape[:2], clip.persons, clip.layout.num_joints, clip.coordinates)
+    return split.permute(0, 1, 3, 4, 2).flatten(2)
 
 
 def init_matrices(module: nn.Module) -> None:

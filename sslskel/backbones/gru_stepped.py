@@ -48,7 +48,7 @@ class GruStepped(Backbone):
         """(N, T, V*C*M) numbers in the order of :meth:`sequence` -> (N, T, 1, D)."""
         x = frames if self.input_norm is None else self.input_norm(frames.transpose(1, 2)).transpose(1, 2)
         for pair in self.layers:
-            x = torch.cat([gru(x)[0] for gru in pair], -1)
+            x = torch.cat([gru(x)[0] for gru in pair.children()], -1)
         return x[:, :, None]
 
     def pool(self, features: Tensor) -> Tensor:

@@ -53,30 +53,29 @@ STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
 class Block(nn.Module):
-    """Graph convolution, batch norm, temporal convolution, batch norm, and a way around them."""
+    """Graph convolution, batch norm, temporal convolution, batch norm, dropout, and a way around them."""
 
-    def __init__(self, channels: int, out: int, stride: int, parts: int, kernel: int, around: bool) -> None:
+    def __init__(self, channels: int, out: int, stride: int, parts: int, config: StGcnConfig, at: int) -> None:
         super().__init__()
-        self.parts = parts
+        self.parts, self.rate, self.site = parts, config.dropout, f"st_gcn.dropout.{at}"
+        span = config.temporal_kernel
         self.spatial = nn.Conv2d(channels, parts * out, 1)
         self.before = GlobalBatchNorm(out)
-        self.temporal = nn.Conv2d(out, out, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.temporal = nn.Conv2d(out, out, (span, 1), (stride, 1), (span // 2, 0))
         self.after = GlobalBatchNorm(out)
-        self.around = around
-        self.shortcut: nn.Module = nn.Identity()
-        if around and (channels != out or stride != 1):
+        self.shortcut: nn.Module | None = nn.Identity() if at else None
+        if at and (channels != out or stride != 1):
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, (stride, 1)), GlobalBatchNorm(out))
 
-    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
-        """(P, C, T, V), (K, V, V) -> (P, C', T', V), before dropout, shortcut and ReLU."""
-        spread = self.spatial(x).unflatten(1, (self.parts, -1))
+    def forward(self, x: Tensor, graph: Tensor, noise: Noise | None) -> Tensor:
+        """(P, C, T, V), (K, V, V) -> (P, C', T', V)."""
+        rows, _, frames, joints = x.shape
+        spread = self.spatial(x).reshape(rows, self.parts, -1, frames, joints)
         gathered = torch.einsum("pkctv,kvw->pctw", spread, graph.to(spread.dtype))
         mixed: Tensor = self.after(self.temporal(functional.relu(self.before(gathered))))
-        return mixed
-
-    def joined(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """The block's input and what its convolutions made of it -> its output."""
-        return functional.relu(mixed + self.shortcut(x)) if self.around else functional.relu(mixed)
+        if self.training and self.rate:
+            mixed = dropped(mixed, self.rate, noise, self.site)
+        return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
 
 
 class StGcn(Backbone):
@@ -94,13 +93,13 @@ class StGcn(Backbone):
 
     def __init__(self, config: StGcnConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)
-        self.dim, self.dropout = config.dim, config.dropout
+        self.dim = config.dim
         graph = partitioned(clip.layout, config.partition, config.fidelity, "st_gcn")
         self.register_buffer("graph", graph, persistent=False)
         widths = [config.width] * 4 + [2 * config.width] * 3 + [4 * config.width] * 2 + [config.dim]
         self.input_norm = GlobalBatchNorm(clip.layout.num_joints * clip.coordinates)
         self.blocks = nn.ModuleList(
-            Block(channels, out, stride, len(graph), config.temporal_kernel, around=at > 0)
+            Block(channels, out, stride, len(graph), config, at)
             for at, (channels, out, stride) in enumerate(
                 zip([clip.coordinates, *widths[:-1]], widths, STRIDES, strict=True)
             )
@@ -119,21 +118,19 @@ class StGcn(Backbone):
         As in the released PSTL the input norm sees all joints, and the graph is cut but
         not normalised again.
         """
+        rows, frames, joints, coordinates = tracks.shape
         x: Tensor = self.input_norm(tracks.permute(0, 2, 3, 1).flatten(1, 2))
-        x = x.unflatten(1, tracks.shape[2:]).permute(0, 2, 3, 1)
+        x = x.reshape(rows, joints, coordinates, frames).permute(0, 2, 3, 1)
         kept = None
         if removed is not None:
             there = torch.ones(x.shape[3], dtype=torch.bool, device=x.device)
             kept = there.index_fill(0, removed, False).nonzero().flatten()
             x = x.index_select(3, kept)
-        for at, (block, importance) in enumerate(zip(self.blocks, self.importance, strict=True)):
+        for block, importance in zip(self.blocks, self.importance, strict=True):
             graph = self.graph * importance
             if kept is not None:
                 graph = graph.index_select(1, kept).index_select(2, kept)
-            mixed = block(x, graph)
-            if self.training and self.dropout:
-                mixed = dropped(mixed, self.dropout, self._noise, f"st_gcn.dropout.{at}")
-            x = block.joined(x, mixed)
+            x = block(x, graph, self._noise)
         return x.permute(0, 2, 3, 1)
 
 

@@ -1,4 +1,4 @@
-"""Equality of GRU, ST-GCN and graphs with recorded runs of the released contrastive codes (shared/golden_contrastive)."""
+"""Equality of GRU, ST-GCN and graphs with recorded runs of released codes (shared/golden_contrastive)."""
 
 from __future__ import annotations
 
