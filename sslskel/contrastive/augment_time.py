@@ -1,0 +1,112 @@
+"""Augmentations of contrastive methods that move or mix frames: shift with mirrored ends, reversal, blur.
+
+Those that treat every frame alike are in ``augment.py``; the crop and resize of ISC, CMD
+and PCM3 is ``sslskel.data.transforms.RandomCrop``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sslskel.batch import Batch
+from sslskel.config import require
+from sslskel.contrastive.augment import changed, chosen, drawn, require_probability
+from sslskel.contrastive.config import Fidelity
+from sslskel.data.transforms import resized
+from sslskel.noise import Noise, Per
+from sslskel.view import ClipSpec
+
+
+@dataclass(frozen=True)
+class PadCrop:
+    """Sampler: the whole clip resized to T frames, then T frames of it from a random start, its ends mirrored.
+
+    ``T // ratio`` frames are mirrored at either end, the edge frame included (SkeletonCLR,
+    CrosSCLR, AimCLR, PSTL). Ratio 0 is the resized clip without chance, their test view.
+    Noise site: ``crop.start`` (0..2 * (T // ratio)).
+    """
+
+    ratio: int = 6
+    per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        require(self.ratio >= 0, f"the padding ratio of a crop is {self.ratio}; it must not be negative")
+
+    def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
+        """(N,) -> (N, T)."""
+        whole = resized(torch.zeros_like(lengths), lengths, frames)
+        if not self.ratio:
+            return whole
+        pad = frames // self.ratio
+        start = noise.integers("crop.start", 2 * pad + 1, per=self.per).expand(len(lengths))
+        at = start[:, None] + torch.arange(-pad, frames - pad, device=lengths.device)
+        at = torch.where(at < 0, -1 - at, at)
+        return whole.gather(1, torch.where(at >= frames, 2 * frames - 1 - at, at))
+
+
+@dataclass(frozen=True)
+class TimeFlip:
+    """The last frame becomes the first (AimCLR, PSTL). Noise site: ``time_flip``."""
+
+    probability: float = 0.5
+    per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        require_probability(self.probability)
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        clips = chosen(noise, batch, "time_flip", self.per, self.probability)
+        valid = torch.where(clips[batch.owner][:, None], batch.valid.flip(1), batch.valid)
+        return changed(batch, clips, batch.tracks.flip(1))._replace(valid=valid)
+
+
+TAPS = 15
+"""Frames that a blur spans."""
+
+
+@dataclass(frozen=True)
+class GaussianBlur:
+    """Each frame becomes a weighted sum of the 15 around it, weights exp(-i^2 / 2 s^2), s ~ U(0.1, 2) frames (AimCLR, PSTL).
+
+    ``fidelity=released`` takes the weights as they are, so that values grow by up to 5, and
+    zeros beyond the ends of the clip; ``paper`` divides by the sum of the weights, which is
+    what a blur is, and repeats the first and last frame.
+    Noise sites: ``blur.chance``, ``blur.sigma`` (U[0, 1)).
+    """
+
+    fidelity: Fidelity = Fidelity.released
+    probability: float = 0.5
+    per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        require_probability(self.probability)
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        clips = chosen(noise, batch, "blur.chance", self.per, self.probability)
+        sigma = 0.1 + 1.9 * drawn(noise, batch, "blur.sigma", self.per)
+        offsets = torch.arange(TAPS, dtype=sigma.dtype, device=sigma.device) - TAPS // 2
+        weights = torch.exp(-offsets.square() / (2 * sigma[:, None].square()))
+        if self.fidelity is Fidelity.paper:
+            weights = weights / weights.sum(1, keepdim=True)
+        weights = weights.to(batch.tracks.dtype)[batch.owner]
+        return changed(batch, clips, blurred(batch.tracks, weights, repeat_ends=self.fidelity is Fidelity.paper))
+
+
+def blurred(tracks: Tensor, weights: Tensor, *, repeat_ends: bool) -> Tensor:
+    """(P, T, V, C) and (P, K) weights, K odd -> (P, T, V, C): each frame the weighted sum of the K around it.
+
+    Beyond the ends frames are zeros, or repeat the first and last one.
+    """
+    rows, frames, joints, size = tracks.shape
+    taps = weights.shape[1]
+    values = tracks.reshape(rows, frames, joints * size).transpose(1, 2)
+    padded = functional.pad(values, (taps // 2, taps // 2), mode="replicate" if repeat_ends else "constant")
+    # Summed tap by tap: the last bits of a product would depend on how many persons share a batch.
+    out = padded[..., :frames] * weights[:, :1, None]
+    for tap in range(1, taps):
+        out.addcmul_(padded[..., tap : tap + frames], weights[:, tap, None, None])
+    return out.transpose(1, 2).reshape(tracks.shape)
