@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from torch import nn
 
 from sslskel.config import Stream, require
 from sslskel.contrastive.tower import EmptyBodies
@@ -21,7 +24,6 @@ class Fidelity(Enum):
 class ContrastConfig:
     """Momentum contrast as most released codes set it."""
 
-    fidelity: Fidelity = Fidelity.released
     dim: int = 128
     """Numbers of an embedding."""
     queue: int = 16384
@@ -59,3 +61,8 @@ def require_streams(streams: list[Stream], most: int) -> None:
         1 <= len(streams) <= most and len(set(streams)) == len(streams),
         f"method.streams names {names}; it must name 1 to {most} of joint, motion and bone, each once",
     )
+
+
+def decay_all(method: nn.Module) -> list[dict[str, Any]]:
+    """One optimiser group of everything trained: released contrastive codes decay biases and gains too."""
+    return [{"params": [p for p in method.parameters() if p.requires_grad]}]

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.batch import Batch
+from sslskel.config import Stream
+from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
-
-
-def frozen_copy(module: nn.Module) -> nn.Module:
-    """The same weights again, never trained."""
-    return copy.deepcopy(module).requires_grad_(False)
+from sslskel.contrastive.tower import Tower, projector
+from sslskel.method import BuildBackbone
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec
 
 
 @torch.no_grad()
@@ -28,23 +29,24 @@ def follow(key: nn.Module, query: nn.Module, momentum: float) -> None:
     Buffers stay: a key's batch statistics are those of its own passes, as released.
     A parameter that occurs twice moves once.
     """
-    ours, theirs = list(key.parameters()), list(query.parameters())
+    ours: list[Tensor] = list(key.parameters())
+    theirs: list[Tensor] = list(query.parameters())
     torch._foreach_mul_(ours, momentum)
     torch._foreach_add_(ours, theirs, alpha=1 - momentum)
 
 
 class MomentumContrast(nn.Module):
-    """One stream's query, key and queue.
+    """One stream's query tower, key tower and queue.
 
     The order of a step is that of released MoCo code: :meth:`follow` before the keys are
     computed, the loss against the queue as it was, :meth:`push` after the optimiser.
     """
 
-    def __init__(self, query: nn.Module, key: nn.Module, dim: int, size: int, momentum: float) -> None:
+    def __init__(self, query: Tower, key: Tower, config: ContrastConfig) -> None:
         super().__init__()
         self.query, self.key = query, key.requires_grad_(False)
-        self.queue = Queue(size, dim)
-        self.momentum = momentum
+        self.queue = Queue(config.queue, config.dim)
+        self.momentum = config.momentum
         self._new: Tensor | None = None
 
     def follow(self) -> None:
@@ -52,9 +54,14 @@ class MomentumContrast(nn.Module):
         follow(self.key, self.query, self.momentum)
 
     @torch.no_grad()
-    def keys(self, batch: Batch) -> Tensor:
+    def keys(self, batch: Batch, noise: Noise) -> Tensor:
         """(N, dim) keys of a view, kept for :meth:`push`."""
-        self._new = self.key(batch)
+        keys: Tensor = self.key(batch, noise)
+        return self.keep(keys)
+
+    def keep(self, keys: Tensor) -> Tensor:
+        """Remember keys (N, dim) for :meth:`push`."""
+        self._new = keys.detach()
         return self._new
 
     def similarities(self, query: Tensor, key: Tensor) -> Tensor:
@@ -66,3 +73,16 @@ class MomentumContrast(nn.Module):
         if self._new is not None:
             self.queue.push(self._new)
             self._new = None
+
+
+def momentum_contrast(
+    config: ContrastConfig, build_backbone: BuildBackbone, clip: ClipSpec, stream: Stream, *, apart: bool = False
+) -> MomentumContrast:
+    """Towers and queue of one stream; with ``apart`` the key starts from weights of its own, not from the query's."""
+
+    def tower() -> Tower:
+        backbone = build_backbone(clip)
+        return Tower(backbone, projector(backbone.dim, config.dim), clip, stream, config.empty_bodies)
+
+    query = tower()
+    return MomentumContrast(query, tower() if apart else copy.deepcopy(query), config)

@@ -18,21 +18,21 @@ class GlobalBatchNorm(nn.BatchNorm1d):
 
     batch_statistics = True
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim < 2:
-            raise ValueError(f"batch normalisation needs a channel axis, but the input has shape {tuple(input.shape)}")
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.ndim < 2:
+            raise ValueError(f"batch normalisation needs a channel axis, but the input has shape {tuple(x.shape)}")
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(R, D, ...) -> (R, D, ...)."""
         if not self.training or world_size() == 1:
-            return super().forward(input)
-        axes = [axis for axis in range(input.ndim) if axis != 1]
-        shape = [1, -1] + [1] * (input.ndim - 2)
-        own = input.new_full((1,), input.numel() // input.shape[1])
-        sums = sum_over_processes(torch.cat([input.sum(axes), own]))
+            return super().forward(x)
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        own = x.new_full((1,), x.numel() // x.shape[1])
+        sums = sum_over_processes(torch.cat([x.sum(axes), own]))
         count = sums[-1].detach()
         mean = sums[:-1] / count
-        centred = input - mean.reshape(shape)
+        centred = x - mean.reshape(shape)
         variance = sum_over_processes(centred.square().sum(axes)) / count
         self._track(mean.detach(), variance.detach() * count / (count - 1))
         out = centred * torch.rsqrt(variance + self.eps).reshape(shape)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbone import Backbone, unchanged
+from sslskel.backbone import Backbone, PooledEncoder, unchanged
 from sslskel.batch import Batch
 from sslskel.config import Stream
 from sslskel.data.transforms import bone, motion
 from sslskel.errors import UsageError
+from sslskel.noise import Noise
 from sslskel.skeleton import SkeletonLayout
 from sslskel.view import ClipSpec
 
@@ -29,7 +31,8 @@ class EmptyBodies(Enum):
 
 def joined_bones(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
     """(..., k*V, C) joints of k persons side by side -> bones, person by person."""
-    return bone(tracks.unflatten(-2, (-1, layout.num_joints)), layout).flatten(-3, -2)
+    persons = tracks.reshape(*tracks.shape[:-2], -1, layout.num_joints, tracks.shape[-1])
+    return bone(persons, layout).flatten(-3, -2)
 
 
 def stream_input(stream: Stream, clip: ClipSpec) -> Prepare:
@@ -67,24 +70,19 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
-        self.persons, self.empty_bodies = clip.persons, empty_bodies
+        self.clip, self.empty_bodies = clip, empty_bodies
         self.prepare = stream_input(stream, clip)
 
     def rows(self, batch: Batch) -> Batch:
         """The batch whose persons are the backbone's rows."""
-        return batch.filled(self.persons) if self.empty_bodies is EmptyBodies.reference else batch
+        return batch.filled(self.clip.persons) if self.empty_bodies is EmptyBodies.reference else batch
 
     def tracks(self, batch: Batch) -> Tensor:
         """What the backbone reads: (P, T, V, C), or (N, T, M*V, C) where it joins persons."""
-        return self.prepare(batch.joined(self.persons) if self.backbone.joins_persons else batch.tracks)
-
-    def maps(self, batch: Batch) -> Tensor:
-        """The backbone's features before any mean: (P, T', V', D), or (N, T', V', D) where it joins persons."""
-        features: Tensor = self.backbone(self.tracks(batch))
-        return features
+        return self.prepare(batch.joined(self.clip.persons) if self.backbone.joins_persons else batch.tracks)
 
     def pooled(self, maps: Tensor, batch: Batch) -> Tensor:
-        """One feature per clip: (P, T', V', D) -> (N, D)."""
+        """One feature per clip from the backbone's maps (P, T', V', D), (N, T', V', D) if it joins persons: (N, D)."""
         rows = self.backbone.pool(maps)
         return rows if self.backbone.joins_persons else mean_over_persons(rows, batch)
 
@@ -92,7 +90,15 @@ class Tower(nn.Module):
         """(N, D) -> (N, dim) of length 1."""
         return functional.normalize(self.head(features), dim=1)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """A view of N clips -> (N, dim) of length 1."""
+    def forward(self, batch: Batch, noise: Noise) -> Tensor:
+        """A view of N clips -> (N, dim) of length 1; ``noise`` is for the backbone's own draws."""
         batch = self.rows(batch)
-        return self.embed(self.pooled(self.maps(batch), batch))
+        self.backbone.bind(noise.on(batch))
+        return self.embed(self.pooled(self.backbone(self.tracks(batch)), batch))
+
+    def encoder(self) -> PooledEncoder:
+        """What protocols see: the backbone on this stream, averaged over persons as in training."""
+        pooling: Literal["reference", "ignore"] = (
+            "reference" if self.empty_bodies is EmptyBodies.reference else "ignore"
+        )
+        return PooledEncoder(self.backbone, self.clip, pooling, self.prepare)

@@ -1,0 +1,116 @@
+"""CMD: cross-modal mutual distillation between joint, motion and bone streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import nn
+
+from sslskel.batch import Batch, StepOutput
+from sslskel.config import Stream, require
+from sslskel.contrastive.config import (
+    ContrastConfig,
+    decay_all,
+    require_queue,
+    require_streams,
+    require_temperature,
+)
+from sslskel.contrastive.losses import divergence, info_nce, mean_term
+from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.views import crop_view
+from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+
+@dataclass
+class CMDConfig(ContrastConfig):
+    """Defaults are those of the released NTU scripts."""
+
+    streams: list[Stream] = field(default_factory=lambda: [Stream.joint, Stream.motion, Stream.bone])
+    neighbours: int = 8192
+    """Queue entries nearest to a teacher's key that are compared; all of a shorter queue."""
+    teacher_temperature: float = 0.05
+    student_temperature: float = 0.1
+    distil_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_streams(self.streams, 3)
+        require(self.neighbours >= 1, f"method.neighbours is {self.neighbours}; it must be at least 1")
+        require_temperature("teacher_temperature", self.teacher_temperature)
+        require_temperature("student_temperature", self.student_temperature)
+        require(self.distil_weight >= 0, f"method.distil_weight is {self.distil_weight}; it must not be negative")
+
+
+class CMD(PretextMethod):
+    """Each stream contrasts its own views, and learns from the other streams who a clip's neighbours are.
+
+    Mao et al., "CMD: Self-supervised 3D Action Representation Learning with Cross-Modal
+    Mutual Distillation", ECCV 2022. A teacher's neighbours are looked up in its own queue,
+    the student is asked about the same clips in its own: queues are filled alike. What the
+    paper calls a bidirectional GRU runs both its directions forward in time in the released
+    code: ``--backbone gru_stepped`` is as released, ``--backbone bigru`` as in the paper.
+    """
+
+    Config = CMDConfig
+    cross_batch = True
+    default_backbone = "gru_stepped"
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+
+    def __init__(self, config: CMDConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.config: CMDConfig = config
+        self.streams = nn.ModuleDict(
+            {stream.value: momentum_contrast(config, build_backbone, clip, stream) for stream in config.streams}
+        )
+
+    def _contrasts(self) -> dict[str, MomentumContrast]:
+        return {name: part for name, part in self.streams.items() if isinstance(part, MomentumContrast)}
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Query and key; all streams are computed from the same two."""
+        return (crop_view(self.clip),) * 2
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """The queues must hold a batch."""
+        require_queue(self.config.queue, largest)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Move the key encoders."""
+        for contrast in self._contrasts().values():
+            contrast.follow()
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """One InfoNCE term per stream, one distillation term per ordered pair of streams."""
+        config, contrasts, terms = self.config, self._contrasts(), {}
+        found, taught = {}, {}
+        for at, (name, contrast) in enumerate(contrasts.items()):
+            query = contrast.query(views[0], noise.view(0).view(at))
+            key = contrast.keys(views[1], noise.view(1).view(at))
+            found[name] = contrast.similarities(query, key)
+            taught[name] = key @ contrast.queue.entries.to(key).T
+            terms[f"contrast_{name}"] = mean_term(info_nce(found[name] / config.temperature))
+        for teacher, wanted in taught.items():
+            nearest = wanted.topk(min(config.neighbours, wanted.shape[1]), dim=1)
+            for student in [name for name in contrasts if name != teacher]:
+                asked = found[student][:, 1:].gather(1, nearest.indices)
+                rows = divergence(asked / config.student_temperature, nearest.values / config.teacher_temperature)
+                terms[f"{teacher}_to_{student}"] = mean_term(rows, config.distil_weight)
+        return StepOutput(terms)
+
+    def on_step_end(self, progress: Progress) -> None:
+        """Put the keys into the queues."""
+        for contrast in self._contrasts().values():
+            contrast.push()
+
+    def encoders(self) -> dict[str, Encoder]:
+        """Every stream's query."""
+        return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)

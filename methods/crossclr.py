@@ -1,0 +1,142 @@
+"""CrosSCLR: momentum contrast in several streams that later share their nearest neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sslskel.batch import Batch, StepOutput
+from sslskel.config import Stream, require
+from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue, require_streams
+from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
+from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.recipes import CROSSCLR
+from sslskel.contrastive.views import require_shear, shifted_view
+from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+
+@dataclass
+class CrosSCLRConfig(ContrastConfig):
+    """Defaults are those of the released NTU-60 scripts of 3s-CrosSCLR."""
+
+    queue: int = 32768
+    streams: list[Stream] = field(default_factory=lambda: [Stream.joint, Stream.motion, Stream.bone])
+    cross_epoch: float = 150.0
+    """Epoch from which streams learn from each other's neighbours."""
+    neighbours: int = 1
+    """Nearest queue entries of one stream that count as positives in another."""
+    context: bool = True
+    """Compare the products of two streams' similarities too."""
+    shear: float = 0.5
+    """Largest shear of one axis by another."""
+    fidelity: Fidelity = Fidelity.released
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_streams(self.streams, 3)
+        require_shear(self.shear)
+        require(
+            0 <= self.cross_epoch < math.inf, f"method.cross_epoch is {self.cross_epoch}; it must be an epoch from 0"
+        )
+        require(
+            1 <= self.neighbours <= self.queue,
+            f"method.neighbours is {self.neighbours}; it must be 1 to method.queue={self.queue}",
+        )
+
+
+class CrosSCLR(PretextMethod):
+    """SkeletonCLR in each stream; from ``cross_epoch`` on, neighbours found in one stream are positives in the others.
+
+    Li et al., "3D Human Action Representation Learning via Cross-View Consistency
+    Pursuit", CVPR 2021. Released: key encoders start from weights of their own; the heads
+    of the second and third stream are two layers around the first stream's head, whose key
+    therefore moves once per stream and step; and in the second phase only the motion
+    stream's key moves (the shared head with it), the other keys stand still. Paper: keys
+    start as copies, every stream has its own head, every key moves in every step.
+    """
+
+    Config = CrosSCLRConfig
+    cross_batch = True
+    default_backbone = "st_gcn"
+    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+
+    def __init__(self, config: CrosSCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.config: CrosSCLRConfig = config
+        self.released = config.fidelity is Fidelity.released
+        self.streams = nn.ModuleDict()
+        for stream in config.streams:
+            contrast = momentum_contrast(config, build_backbone, clip, stream, apart=self.released)
+            first = next(iter(self._contrasts().values()), None)
+            if self.released and first is not None:
+                for tower, shared in ((contrast.query, first.query), (contrast.key, first.key)):
+                    dim = tower.backbone.dim
+                    tower.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), shared.head)
+                contrast.key.requires_grad_(False)
+            self.streams[stream.value] = contrast
+
+    def _contrasts(self) -> dict[str, MomentumContrast]:
+        return {name: part for name, part in self.streams.items() if isinstance(part, MomentumContrast)}
+
+    def crosses(self, progress: Progress) -> bool:
+        """Whether streams learn from each other by now."""
+        return len(self.streams) > 1 and progress.epoch >= self.config.cross_epoch
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Query and key; all streams are computed from the same two."""
+        return (shifted_view(self.clip, self.config.shear),) * 2
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """The queues must hold a batch."""
+        require_queue(self.config.queue, largest)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Move the key encoders; in the released second phase, motion's alone."""
+        for name, contrast in self._contrasts().items():
+            if not (self.released and self.crosses(progress)) or name == Stream.motion.value:
+                contrast.follow()
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """One term per stream: InfoNCE, or from ``cross_epoch`` on its mean over the other streams' neighbours."""
+        found: dict[str, Tensor] = {}
+        for at, (name, contrast) in enumerate(self._contrasts().items()):
+            query = contrast.query(views[0], noise.view(0).view(at))
+            key = contrast.keys(views[1], noise.view(1).view(at))
+            found[name] = contrast.similarities(query, key)
+        if not self.crosses(progress):
+            rows = {name: info_nce(similarity / self.config.temperature) for name, similarity in found.items()}
+        else:
+            rows = {
+                name: torch.stack([self._cross(own, other) for o, other in found.items() if o != name]).mean(0)
+                for name, own in found.items()
+            }
+        return StepOutput({name: mean_term(values) for name, values in rows.items()})
+
+    def _cross(self, own: Tensor, other: Tensor) -> Tensor:
+        """InfoNCE of one stream's similarities (N, 1+K), the other's neighbours as further positives: (N,)."""
+        marked = nearest(other[:, 1:], self.config.neighbours)
+        positive, logits = [torch.ones_like(marked[:, :1]), marked], [own]
+        if self.config.context:
+            positive.append(marked)
+            logits.append(own[:, 1:] * other[:, 1:])
+        return positives_nce(torch.cat(logits, 1) / self.config.temperature, torch.cat(positive, 1))
+
+    def on_step_end(self, progress: Progress) -> None:
+        """Put the keys into the queues."""
+        for contrast in self._contrasts().values():
+            contrast.push()
+
+    def encoders(self) -> dict[str, Encoder]:
+        """Every stream's query."""
+        return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)

@@ -1,0 +1,115 @@
+"""ISC: inter-skeleton contrast between two representations of the same clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from sslskel.backbone import Backbone
+from sslskel.backbones.st_gcn import StGcn, StGcnConfig
+from sslskel.batch import Batch, StepOutput
+from sslskel.config import Stream, require
+from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
+from sslskel.contrastive.losses import info_nce, mean_term, similarities
+from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.views import crop_view
+from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+
+class Contrast(Enum):
+    """Whether a query meets keys of the other representation, or (the paper's baseline) of its own."""
+
+    inter = "inter"
+    intra = "intra"
+
+
+@dataclass
+class ISCConfig(ContrastConfig):
+    """Defaults are those of the released NTU-60 scripts; the graph encoder is ours (see :class:`ISC`)."""
+
+    stream: Stream = Stream.joint
+    contrast: Contrast = Contrast.inter
+    graph_width: int = 64
+    """``width`` of the graph encoder, an ST-GCN."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.graph_width >= 1, f"method.graph_width is {self.graph_width}; it must be at least 1")
+
+
+class ISC(PretextMethod):
+    """A clip as a sequence of poses should agree with the same clip as a graph, seen in another view.
+
+    Thoker et al., "Skeleton-Contrastive 3D Action Representation Learning", ACM MM 2021. A
+    query of one representation meets key and queue of the other, and the other way round.
+    The run's backbone sees the sequence; the graph is seen by an ST-GCN, where the released
+    code has an adaptive graph network (A-GCN). Protocols judge the sequence encoder first,
+    as published. The released "bidirectional" GRU runs both directions forward in time:
+    ``--backbone gru_stepped`` is as released, ``--backbone bigru`` as in the paper.
+    """
+
+    Config = ISCConfig
+    cross_batch = True
+    default_backbone = "gru_stepped"
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+
+    def __init__(self, config: ISCConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.config: ISCConfig = config
+
+        def build_graph(spec: ClipSpec) -> Backbone:
+            return StGcn(StGcnConfig(width=config.graph_width), spec)
+
+        self.sequence = momentum_contrast(config, build_backbone, clip, config.stream)
+        self.graph = momentum_contrast(config, build_graph, clip, config.stream)
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Query and key; both representations are computed from the same two."""
+        return (crop_view(self.clip),) * 2
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """The queues must hold a batch."""
+        require_queue(self.config.queue, largest)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Move the key encoders."""
+        self.sequence.follow()
+        self.graph.follow()
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """One InfoNCE term per representation, named for the query."""
+        both = {"sequence": self.sequence, "graph": self.graph}
+        queries, keys = {}, {}
+        for at, (name, contrast) in enumerate(both.items()):
+            queries[name] = contrast.query(views[0], noise.view(0).view(at))
+            keys[name] = contrast.keys(views[1], noise.view(1).view(at))
+        other = {"sequence": "graph", "graph": "sequence"} if self.config.contrast is Contrast.inter else {}
+        terms = {}
+        for name, query in queries.items():
+            partner = other.get(name, name)
+            logits = self._logits(query, keys[partner], both[partner])
+            terms[name] = mean_term(info_nce(logits))
+        return StepOutput(terms)
+
+    def _logits(self, query: Tensor, key: Tensor, contrast: MomentumContrast) -> Tensor:
+        return similarities(query, key, contrast.queue.entries) / self.config.temperature
+
+    def on_step_end(self, progress: Progress) -> None:
+        """Put the keys into the queues."""
+        self.sequence.push()
+        self.graph.push()
+
+    def encoders(self) -> dict[str, Encoder]:
+        """The sequence encoder alone, as published numbers have it."""
+        return {self.config.stream.value: self.sequence.query.encoder()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)

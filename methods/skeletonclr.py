@@ -1,0 +1,85 @@
+"""SkeletonCLR: momentum contrast on skeleton clips, the baseline of the CrosSCLR family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sslskel.batch import Batch, StepOutput
+from sslskel.config import Stream
+from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue
+from sslskel.contrastive.losses import info_nce, mean_term
+from sslskel.contrastive.momentum import momentum_contrast
+from sslskel.contrastive.recipes import CROSSCLR
+from sslskel.contrastive.views import require_shear, shifted_view
+from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec, ViewSpec
+
+
+@dataclass
+class SkeletonCLRConfig(ContrastConfig):
+    """Defaults are those of the released NTU-60 scripts."""
+
+    queue: int = 32768
+    stream: Stream = Stream.joint
+    fidelity: Fidelity = Fidelity.released
+    shear: float = 0.5
+    """Largest shear of one axis by another."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_shear(self.shear)
+
+
+class SkeletonCLR(PretextMethod):
+    """Two sheared and shifted views of a clip should agree, against a queue of other clips.
+
+    Li et al., "3D Human Action Representation Learning via Cross-View Consistency
+    Pursuit", CVPR 2021, section 3.1. Released: the key encoder starts from weights of its
+    own, because all weights are drawn again after the query's were copied to it. Paper:
+    it starts as a copy of the query.
+    """
+
+    Config = SkeletonCLRConfig
+    cross_batch = True
+    default_backbone = "st_gcn"
+    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+
+    def __init__(self, config: SkeletonCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.config: SkeletonCLRConfig = config
+        apart = config.fidelity is Fidelity.released
+        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, apart=apart)
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Query and key."""
+        return (shifted_view(self.clip, self.config.shear),) * 2
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """The queue must hold a batch."""
+        require_queue(self.config.queue, largest)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Move the key encoder."""
+        self.contrast.follow()
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """One term, ``contrast``: InfoNCE over the own key and the queue."""
+        query = self.contrast.query(views[0], noise.view(0))
+        key = self.contrast.keys(views[1], noise.view(1))
+        logits = self.contrast.similarities(query, key) / self.config.temperature
+        return StepOutput({"contrast": mean_term(info_nce(logits))})
+
+    def on_step_end(self, progress: Progress) -> None:
+        """Put the keys into the queue."""
+        self.contrast.push()
+
+    def encoders(self) -> dict[str, Encoder]:
+        """The query's backbone."""
+        return {self.config.stream.value: self.contrast.query.encoder()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)

@@ -1,0 +1,170 @@
+"""What replays of recorded contrastive trainings share: our state from theirs, steps, and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from test_contrastive_backbones import Case, clip_spec, close, our_graph_name, our_gru_name
+from torch import Tensor
+
+from sslskel.backbone import Backbone
+from sslskel.backbones._gru import GruConfig
+from sslskel.backbones.gru_stepped import GruStepped
+from sslskel.backbones.st_gcn import StGcn, StGcnConfig
+from sslskel.batch import Batch, StepOutput
+from sslskel.method import BuildBackbone, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.view import ClipSpec
+
+STREAM = {"": "joint", "_motion": "motion", "_bone": "bone"}
+"""How released code ends a name -> our stream."""
+
+
+def case_of(shared: Path, name: str) -> Case:
+    """One recorded file."""
+    return Case(shared / "golden_contrastive" / f"{name}.npz")
+
+
+def gru(case: Case, norm: bool = True) -> BuildBackbone:
+    """Builds the recorded recurrent backbone."""
+
+    def build(clip: ClipSpec) -> Backbone:
+        return GruStepped(GruConfig(case.config["hidden"], case.config["layers"], norm), clip)
+
+    return build
+
+
+def graph(case: Case) -> BuildBackbone:
+    """Builds the recorded graph backbone."""
+
+    def build(clip: ClipSpec) -> Backbone:
+        return StGcn(StGcnConfig(width=case.config["hidden_channels"], dim=case.config["hidden_dim"]), clip)
+
+    return build
+
+
+def tower_name(name: str) -> str | None:
+    """A released encoder's parameter in ours; None for what we hold elsewhere."""
+    if name == "A":
+        return None
+    if name.startswith("fc."):
+        return f"head.{name[3:]}"
+    return f"backbone.{our_graph_name(our_gru_name(name))}"
+
+
+def ours(name: str, place: Callable[[str], str]) -> str | None:
+    """Our name of a released state array; ``place`` gives a stream's prefix, for instance ``contrast.``."""
+    head, _, rest = name.partition(".")
+    for released, part in (("encoder_q", "query."), ("encoder_k", "key.")):
+        if head.startswith(released):
+            inner = tower_name(rest)
+            return None if inner is None else place(STREAM[head[len(released) :]]) + part + inner
+    if head.startswith("queue_ptr"):
+        return place(STREAM[head[len("queue_ptr") :]]) + "queue.place"
+    if head.startswith("queue"):
+        return place(STREAM[head[len("queue") :]]) + "queue.entries"
+    return None
+
+
+def in_our_shape(name: str, value: Tensor) -> Tensor:
+    """Queues lie the other way round here, and their pointer is a scalar."""
+    if name.endswith("queue.entries"):
+        return value.T
+    return value.reshape(()) if name.endswith("queue.place") else value
+
+
+def renamed(case: Case, prefix: str, rename: Callable[[str], str | None]) -> dict[str, Tensor]:
+    """A recorded group under our names."""
+    pairs = ((rename(name), value) for name, value in case.group(prefix).items())
+    return {name: in_our_shape(name, value) for name, value in pairs if name is not None}
+
+
+def load(method: PretextMethod, case: Case, rename: Callable[[str], str | None], optional: str = "") -> None:
+    """Put the recorded start into a method; every weight of ours but ``optional`` must be recorded."""
+    missing, unexpected = method.load_state_dict(renamed(case, "state/", rename), strict=False)
+    assert not unexpected
+    assert not [name for name in missing if not (optional and name.startswith(optional))]
+
+
+def batch(case: Case, name: str) -> Batch:
+    """A recorded dense view."""
+    return Batch.from_dense(case.tensor(name))
+
+
+def steps(
+    method: PretextMethod,
+    views: Sequence[Batch],
+    case: Case,
+    noise: Callable[[int], Noise] = lambda step: Noise(0, step),
+    epoch: Callable[[int], int] = lambda step: 0,
+) -> Iterator[tuple[int, StepOutput]]:
+    """Training as recorded: yields after each gradient, updates weights and queues when asked for the next."""
+    optimiser = torch.optim.SGD(
+        method.parameter_groups(), lr=case.config["lr"], momentum=0.9, weight_decay=1e-4
+    )
+    method.train()
+    for step in range(case.config["steps"]):
+        progress = Progress(epoch(step), 1, 1000)
+        method.on_step_start(progress)
+        output = method(views, noise(step), progress)
+        optimiser.zero_grad()
+        output.loss().backward()
+        yield step, output
+        optimiser.step()
+        method.on_step_end(progress)
+
+
+def value(output: StepOutput, term: str) -> float:
+    """Mean of a term, without its weight."""
+    found = output.terms[term]
+    return float(found.total.detach() / found.count)
+
+
+def check_gradients(
+    method: PretextMethod, case: Case, rename: Callable[[str], str | None], tolerance: float, prefix: str = ""
+) -> None:
+    """Norms of all recorded gradients and the full ones that were kept, relative to the whole gradient."""
+    mine = {name: p.grad for name, p in method.named_parameters(remove_duplicate=False) if p.grad is not None}
+    total, compared = float(case.data[f"{prefix}grad/total_norm"]), 0
+    for name, norm in zip(case.data[f"{prefix}grad/names"], case.data[f"{prefix}grad/norms"], strict=True):
+        found = rename(str(name))
+        assert found is not None, name
+        if norm > 1e-5 * total:
+            assert abs(float(mine[found].norm()) - norm) < tolerance * total, name
+            compared += 1
+    assert compared > len(mine) / 4
+    for name, full in renamed(case, f"{prefix}gradfull/", rename).items():
+        if float(full.norm()) > 1e-5 * total:
+            assert float((mine[name].reshape(full.shape) - full).norm()) < tolerance * total, name
+
+
+def check_state(
+    method: PretextMethod, case: Case, prefix: str, rename: Callable[[str], str | None], tolerance: float
+) -> None:
+    """Every recorded weight and buffer, each against its own largest value."""
+    mine, group = method.state_dict(), renamed(case, prefix, rename)
+    assert group
+    for name, wanted in group.items():
+        try:
+            close(mine[name].to(wanted.dtype), wanted, tolerance)
+        except AssertionError as fault:
+            raise AssertionError(f"{name}: {fault}") from fault
+
+
+__all__ = [
+    "Case",
+    "batch",
+    "case_of",
+    "check_gradients",
+    "check_state",
+    "clip_spec",
+    "close",
+    "graph",
+    "gru",
+    "load",
+    "ours",
+    "steps",
+    "value",
+]
