@@ -54,7 +54,7 @@ def require_swaps(layout: SkeletonLayout, who: str) -> None:
 
 @dataclass(frozen=True)
 class Shear:
-    """Every coordinate vector is multiplied by a matrix with ones on its diagonal and U(-amplitude, amplitude) beside it.
+    """Coordinate vectors are multiplied by a matrix of ones on its diagonal and U(-amplitude, amplitude) beside it.
 
     Amplitude 1 in ISC, CMD, PCM3 and PSTL, 0.5 in SkeletonCLR, CrosSCLR and AimCLR. The
     released codes fill the matrix in another order or from its other side, which is the
@@ -78,7 +78,7 @@ class Shear:
 
 @dataclass(frozen=True)
 class JointCorruption:
-    """A share of the joints goes wrong in all frames: set to zero, or thrown about by one random matrix (ISC, CMD, PCM3).
+    """A share of the joints goes wrong in all frames: zero, or multiplied by one random matrix (ISC, CMD, PCM3).
 
     Each with probability 1/2; the matrix has entries U(-1, 1) and stands on the right of the
     coordinate vector. 0.6 are the 15 of 25 joints of the released codes.

@@ -70,7 +70,9 @@ TAPS = 15
 
 @dataclass(frozen=True)
 class GaussianBlur:
-    """Each frame becomes a weighted sum of the 15 around it, weights exp(-i^2 / 2 s^2), s ~ U(0.1, 2) frames (AimCLR, PSTL).
+    """Each frame becomes a weighted sum of the 15 around it (AimCLR, PSTL).
+
+    The weights are exp(-i^2 / 2 s^2) with s drawn from U(0.1, 2) frames.
 
     ``fidelity=released`` takes the weights as they are, so that values grow by up to 5, and
     zeros beyond the ends of the clip; ``paper`` divides by the sum of the weights, which is

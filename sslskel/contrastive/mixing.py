@@ -22,7 +22,7 @@ CHUNK = 8
 
 
 def require_parts(layout: SkeletonLayout, frames: int, who: str) -> None:
-    """Raise ``DataError`` where the layout lacks one of the five parts, ``UsageError`` where frames do not fit chunks."""
+    """Raise ``DataError`` where the layout lacks a body part, ``UsageError`` where frames do not fit chunks."""
     for part in PARTS:
         layout.part(part)
     require(

@@ -52,7 +52,7 @@ def clip_spec(frames: int) -> ClipSpec:
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:
     """Equal within a tolerance that is scaled by the largest recorded value."""
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * max(float(theirs.abs().max()), 1e-30))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * max(float(theirs.detach().abs().max()), 1e-30))
 
 
 def our_gru_name(name: str) -> str:
