@@ -15,7 +15,7 @@ from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR
+from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
 from sslskel.distributed import sum_over_processes
 from sslskel.errors import UsageError
@@ -93,6 +93,7 @@ class AimCLR(PretextMethod):
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: AimCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

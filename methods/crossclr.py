@@ -15,7 +15,7 @@ from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR
+from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.views import require_shear, shifted_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -66,6 +66,7 @@ class CrosSCLR(PretextMethod):
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: CrosSCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

@@ -11,7 +11,7 @@ from sslskel.config import Stream
 from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue
 from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR
+from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.views import require_shear, shifted_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -46,6 +46,7 @@ class SkeletonCLR(PretextMethod):
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: SkeletonCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

@@ -96,7 +96,10 @@ def _layers(
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """What is laid over the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
-    yield f"the recipe of method '{plugin}'", METHODS.get(method).recipe
+    released = dict(METHODS.get(method).recipe)
+    if backbone != METHODS.get(method).default_backbone:
+        released.pop("backbone", None)
+    yield f"the recipe of method '{plugin}'", released
     named = dict(METHODS.preset(method))
     if named:
         named["method"] = named.pop("config", {})
@@ -112,6 +115,7 @@ def _layers(
         if chosen in content.get(group, {}):
             layer[group] = content[group][chosen]
     yield f"preset '{preset}'", layer
+    yield f"preset '{preset}' for method '{plugin}'", content.get("recipe", {}).get(plugin, {})
 
 
 def compose(

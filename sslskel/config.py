@@ -45,6 +45,8 @@ class Optimiser(Enum):
     """Optimisers of the field."""
 
     adamw = "adamw"
+    adam = "adam"
+    """Weight decay is part of the gradient, not apart from it as in AdamW."""
     sgd = "sgd"
 
 

@@ -47,7 +47,8 @@ class PretextMethod(nn.Module, ABC):
     Subclasses give a plain dataclass ``Config`` (the only place its defaults live;
     it checks itself in ``__post_init__``) and :meth:`forward`. What they train with
     where the user says nothing else is in ``recipe``: values of the ``train``,
-    ``clip`` and ``backbone`` groups as released, as nested mappings.
+    ``clip`` and ``backbone`` groups as released, as nested mappings; those of ``backbone``
+    are for ``default_backbone`` alone.
     """
 
     Config: ClassVar[type]
@@ -71,6 +72,9 @@ class PretextMethod(nn.Module, ABC):
     def views(self) -> tuple[ViewSpec, ...]:
         """Views the method wants of each clip, every one cut from the raw clip."""
         return (self.clip.train_view,)
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """Raise ``UsageError`` where a step of so many clips, over all processes, cannot be trained on."""
 
     def on_step_start(self, progress: Progress) -> None:
         """Before the forward pass: momentum updates that key features need."""

@@ -41,9 +41,8 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
                     parameter, memory_format=torch.preserve_format
                 )
         return sgd
-    return torch.optim.AdamW(
-        groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused
-    )
+    adam = torch.optim.Adam if train.optimiser is Optimiser.adam else torch.optim.AdamW
+    return adam(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
 
 
 def gates_on_device(optimiser: torch.optim.Optimizer) -> bool:

@@ -28,6 +28,7 @@ class EpochSampler:
         self.steps_per_epoch = whole if drop_last or not rest else whole + 1
         self.smallest = self._size if drop_last or not rest else rest
         """Clips of the smallest batch."""
+        self.largest = self._size
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
 
     def batch(self, step: int) -> Tensor:

@@ -135,6 +135,12 @@ def _refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSam
             f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
             " other: a batch in parts is another batch; use train.accumulate=1"
         )
+    method.require_batches(sampler.smallest, sampler.largest)
+    if method.trains and sampler.smallest < 2 and any(getattr(m, "batch_statistics", False) for m in method.modules()):
+        raise UsageError(
+            f"a batch of one clip has no batch statistics, which {type(method).__name__} needs; use a train.batch_size"
+            " that leaves no single clip over, or train.drop_last=true"
+        )
     if mixing and sampler.smallest < world_size():
         raise UsageError(
             f"the smallest batch has {sampler.smallest} clips for {world_size()} processes, but clips of"

@@ -101,9 +101,7 @@ def steps(
     epoch: Callable[[int], int] = lambda step: 0,
 ) -> Iterator[tuple[int, StepOutput]]:
     """Training as recorded: yields after each gradient, updates weights and queues when asked for the next."""
-    optimiser = torch.optim.SGD(
-        method.parameter_groups(), lr=case.config["lr"], momentum=0.9, weight_decay=1e-4
-    )
+    optimiser = torch.optim.SGD(method.parameter_groups(), lr=case.config["lr"], momentum=0.9, weight_decay=1e-4)
     method.train()
     for step in range(case.config["steps"]):
         progress = Progress(epoch(step), 1, 1000)
