@@ -73,3 +73,17 @@ def depths(layout: SkeletonLayout) -> list[float]:
         return 0 if parent < 0 else 1 + depth(parent)
 
     return [float(depth(joint)) for joint in range(layout.num_joints)]
+
+
+def directed(layout: SkeletonLayout, who: str) -> Tensor:
+    """(3, V, V) graph of ``y[u] = sum over k, v of A[k, u, v] x[v]``: the joint, its children, its parent.
+
+    A parent gathers the sum of its children and hands each an equal share of itself, as in
+    CTR-GCN. Raises ``DataError`` where the layout has no bones.
+    """
+    pairs = bones(layout, who)
+    inward = torch.zeros(layout.num_joints, layout.num_joints)
+    for joint, parent in pairs:
+        inward[parent, joint] = 1
+    outward = inward.T / inward.sum(1).clamp(min=1)
+    return torch.stack([torch.eye(layout.num_joints), inward, outward])

@@ -1,0 +1,119 @@
+"""Backbones without recorded cases, against their formulas written out one number at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from sslskel.backbones._graph import Partition, directed, partitioned
+from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
+from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
+from sslskel.contrastive.config import Fidelity
+from sslskel.errors import DataError, UsageError
+from sslskel.skeleton import NTU25, SkeletonLayout
+from sslskel.view import ClipSpec, ViewSpec
+
+CHAIN = SkeletonLayout("chain", ("hip", "chest", "head", "hand"), (-1, 0, 1, 1), 1)
+BONELESS = SkeletonLayout("points", ("a", "b"), (-1, -1), 0)
+
+
+def spec(layout: SkeletonLayout = NTU25, frames: int = 8) -> ClipSpec:
+    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
+    return ClipSpec(layout, frames, 2, 3, 30.0, "metre", view, view)
+
+
+def test_a_parent_gathers_its_children_and_shares_itself_out() -> None:
+    own, inward, outward = directed(CHAIN, "ctr_gcn")
+    x = torch.tensor([1.0, 10, 100, 1000])
+    assert (own @ x).tolist() == [1, 10, 100, 1000]
+    assert (inward @ x).tolist() == [10, 1100, 0, 0]
+    assert (outward @ x).tolist() == [0, 1, 5, 5]
+
+
+@pytest.mark.parametrize("partition", list(Partition))
+@pytest.mark.parametrize("fidelity", list(Fidelity))
+def test_partitions_share_out_every_joint_once(partition: Partition, fidelity: Fidelity) -> None:
+    graph = partitioned(CHAIN, partition, fidelity, "st_gcn")
+    torch.testing.assert_close(graph.sum((0, 1)), torch.ones(4))
+
+
+def test_the_papers_partition_tells_inner_from_outer_neighbours() -> None:
+    # Joints at depths 0, 1, 2, 2: what the head hears from the chest comes from nearer the centre.
+    _, outward, inward = partitioned(CHAIN, Partition.spatial, Fidelity.paper, "st_gcn")
+    assert inward[1, 2] > 0
+    assert outward[1, 2] == 0
+    assert outward[2, 1] > 0
+    assert inward[2, 1] == 0
+
+
+@pytest.mark.parametrize("who", ["st_gcn", "ctr_gcn"])
+def test_a_layout_without_bones_is_refused_by_name(who: str) -> None:
+    with pytest.raises(DataError, match=f"'{who}' builds its graph from bones, but no joint of layout 'points'"):
+        directed(BONELESS, who)
+
+
+def refined(conv: GraphConv, x: Tensor) -> Tensor:
+    """Channel-wise refinement as the paper writes it, joint by joint and frame by frame."""
+    rows, _, frames, joints = x.shape
+    target, source = (part(x).mean(2) for part in (conv.target, conv.source))
+    value = conv.value(x)
+    channels = value.shape[1] // conv.parts
+    out = torch.zeros(rows, channels, frames, joints, dtype=x.dtype)
+    for u in range(joints):
+        for v in range(joints):
+            gap = torch.tanh(target[..., u] - source[..., v])[..., None, None]
+            edge = conv.alpha * conv.refine(gap)[..., 0, 0]
+            for k in range(conv.parts):
+                at = slice(k * channels, (k + 1) * channels)
+                weight = edge[:, at] + conv.graph[k, u, v]
+                out[..., u] += weight[..., None] * value[:, at, :, v]
+    return out
+
+
+def test_channels_refine_edges_as_the_formula_says() -> None:
+    torch.manual_seed(0)
+    conv = GraphConv(16, 12, directed(CHAIN, "ctr_gcn"), reduction=8).double()
+    with torch.no_grad():
+        conv.alpha.fill_(0.7)
+    x = torch.randn(2, 16, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close(conv(x), refined(conv, x), rtol=0, atol=1e-12)
+
+
+def test_ctr_gcn_has_the_published_size() -> None:
+    # 1.46 M in the paper's table, with a classifier of 60 x 256 and statistics for two actors' joints.
+    backbone = CtrGcn(CtrGcnConfig(), spec(frames=64))
+    weights = sum(parameter.numel() for parameter in backbone.parameters())
+    assert weights + 60 * 257 == pytest.approx(1.46e6, rel=0.01)
+    assert backbone(torch.randn(1, 64, 25, 3)).shape == (1, 16, 25, 256)
+
+
+def test_ctr_gcn_needs_four_even_branches() -> None:
+    with pytest.raises(UsageError, match=r"backbone\.width is 6; it must be a positive multiple of 4"):
+        CtrGcnConfig(width=6)
+
+
+def test_a_stage_of_dstformer_blends_both_orders() -> None:
+    torch.manual_seed(0)
+    stage = Stage(DSTformerConfig(dim=8, heads=2)).double()
+    x = torch.randn(2, 3, 4, 8, dtype=torch.float64)
+
+    def over_joints(y: Tensor, stream: int) -> Tensor:
+        return torch.stack([torch.stack([stage.over_joints[stream](row[t][None])[0] for t in range(3)]) for row in y])
+
+    def over_frames(y: Tensor, stream: int) -> Tensor:
+        return torch.stack(
+            [torch.stack([stage.over_frames[stream](row[:, v][None])[0] for v in range(4)], 1) for row in y]
+        )
+
+    first, second = over_frames(over_joints(x, 0), 0), over_joints(over_frames(x, 1), 1)
+    torch.testing.assert_close(stage(x), (first + second) / 2, rtol=0, atol=1e-12)
+    with torch.no_grad():
+        stage.blend.bias.copy_(torch.tensor([30.0, -30.0]))
+    torch.testing.assert_close(stage(x), first, rtol=0, atol=1e-12)
+
+
+def test_dstformer_refuses_other_clips() -> None:
+    backbone = DSTformer(DSTformerConfig(dim=8, depth=1, heads=2), spec())
+    with pytest.raises(UsageError, match=r"tracks of 8 x 25 x 3 .* given 9 x 25 x 3"):
+        backbone(torch.zeros(1, 9, 25, 3))
