@@ -1,0 +1,342 @@
+"""Equality of augmentations, mixes and hidden parts with recorded runs of released codes, draws replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from released_contrast import case_of
+from test_contrastive_backbones import Case, clip_spec, close
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.contrastive.augment import (
+    AxisMask,
+    Either,
+    FillPersons,
+    Flip,
+    GaussianNoise,
+    JointCorruption,
+    Shear,
+    TiltRotation,
+)
+from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
+from sslskel.contrastive.config import Fidelity
+from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
+from sslskel.data.transforms import CentreCrop, RandomCrop, bone, motion
+from sslskel.noise import Noise, ReplayNoise
+from sslskel.skeleton import NTU25, PARTS
+from sslskel.view import Augment, Sampler
+
+SEEDS = (0, 1)
+BESIDE = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])
+"""Off-diagonal places of a 3 x 3 matrix, row by row."""
+
+
+def recorded(kind: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", [f"aug_{kind}_seed{seed}" for seed in SEEDS], indirect=True)
+
+
+@pytest.fixture
+def case(shared: Path, request: pytest.FixtureRequest) -> Case:
+    return case_of(shared, request.param)
+
+
+def groups(case: Case, prefix: str) -> list[str]:
+    """Names such as ``shear0`` and ``shear1`` that a recorded file has."""
+    return sorted({name.split("/")[0] for name in case.data if name.startswith(prefix)})
+
+
+def clips(x: Tensor) -> Batch:
+    """Clips of two persons from (N, 3, T, 25, 2) or one of them, in double precision."""
+    return Batch.from_dense((x if x.ndim == 5 else x[None]).double())
+
+
+def replayed(augment: Augment, batch: Batch, draws: Mapping[str, Tensor | Sequence[Tensor]]) -> Tensor:
+    """(N, 3, T, 25, 2) of a batch that was changed with recorded draws."""
+    return augment(batch, ReplayNoise(draws), clip_spec(batch.tracks.shape[1])).dense(2)
+
+
+def one(value: Tensor) -> Tensor:
+    """A draw of a single clip."""
+    return value.double().reshape(1, -1).squeeze(-1) if value.ndim == 0 else value.double()[None]
+
+
+def off_diagonal(matrix: Tensor, amplitude: float) -> Tensor:
+    """U[0, 1) draws that give a recorded shear."""
+    return one((matrix[BESIDE] / amplitude + 1) / 2)
+
+
+def aimclr_matrix(u: Tensor) -> Tensor:
+    """The shear of six draws in the order of the released AimCLR and CrosSCLR."""
+    one_ = torch.ones((), dtype=u.dtype)
+    return torch.stack([one_, u[0], u[3], u[1], one_, u[4], u[2], u[5], one_]).reshape(3, 3)
+
+
+def corruption_draws(case: Case, name: str, p: str) -> dict[str, Tensor]:
+    """Recorded draws of a joint corruption; a zeroing one has no matrix."""
+    joints = case.tensor(f"{name}/joints")
+    rest = [joint for joint in range(25) if joint not in joints.tolist()]
+    matrix = case.tensor(f"{name}/matrix") if f"{name}/matrix" in case else torch.zeros(3, 3)
+    return {
+        "corrupt.joints": torch.cat([joints, torch.tensor(rest)])[None],
+        "corrupt.kind": one(case.tensor(f"{name}/{p}")),
+        "corrupt.matrix": one((matrix.flatten() + 1) / 2),
+    }
+
+
+def read(x: Tensor, sampler: Sampler, draws: Mapping[str, Tensor], frames: int) -> Tensor:
+    """(3, T0, 25, 2) read at a sampler's positions: (1, 3, T, 25, 2)."""
+    lengths = torch.tensor([x.shape[1]])
+    at = sampler(lengths, frames, ReplayNoise(draws))[0]
+    below = at.floor().to(torch.int64)
+    above = (below + 1).clamp(max=x.shape[1] - 1)
+    weight = (at - below)[None, :, None, None]
+    return (x[:, below].double() * (1 - weight) + x[:, above].double() * weight)[None]
+
+
+def crop_draws(case: Case, name: str) -> dict[str, Tensor]:
+    return {"crop.share": one(case.tensor(f"{name}/u")), "crop.start": case.tensor(f"{name}/start")[None]}
+
+
+@recorded("isc")
+class TestIsc:
+    def test_shear(self, case: Case) -> None:
+        for name in groups(case, "shear"):
+            draws = {"shear.off_diagonal": one((case.tensor(f"{name}/draws") + 1) / 2)}
+            close(replayed(Shear(1.0), clips(case.tensor(f"{name}/x")), draws)[0], case.tensor(f"{name}/out"), 1e-12)
+
+    @pytest.mark.parametrize("name", ["corrupt_zero", "corrupt_matrix"])
+    def test_corruption(self, case: Case, name: str) -> None:
+        found = replayed(JointCorruption(), clips(case.tensor(f"{name}/x")), corruption_draws(case, name, "p"))
+        close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+
+    def test_crops(self, case: Case) -> None:
+        for name in groups(case, "cropresize"):
+            low, high = case.tensor(f"{name}/ratio").tolist()
+            out = case.tensor(f"{name}/out").double()
+            found = read(case.tensor(f"{name}/x"), RandomCrop(low, high, 64), crop_draws(case, name), out.shape[1])
+            close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+
+    def test_crops_of_the_linear_protocol(self, case: Case) -> None:
+        for name in groups(case, "subsequence_test"):
+            share = float(case.data[f"{name}/ratio"])
+            close(
+                read(case.tensor(f"{name}/x"), CentreCrop(share), {}, 64)[0], case.tensor(f"{name}/out").double(), 1e-6
+            )
+        for name in groups(case, "subsequence_train"):
+            found = read(case.tensor(f"{name}/x"), RandomCrop(0.5, 1.0, 64), crop_draws(case, name), 64)
+            close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+
+
+@recorded("aimclr")
+class TestAimclr:
+    def test_shear(self, case: Case) -> None:
+        for name in groups(case, "shear"):
+            amplitude = float(case.data[f"{name}/amplitude"])
+            close(aimclr_matrix(case.tensor(f"{name}/draws")), case.tensor(f"{name}/matrix"), 1e-15)
+            draws = {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), amplitude)}
+            found = replayed(Shear(amplitude), clips(case.tensor(f"{name}/x")), draws)
+            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+
+    def test_shift_with_mirrored_ends(self, case: Case) -> None:
+        for name in groups(case, "padcrop"):
+            ratio, x = int(case.data[f"{name}/ratio"]), case.tensor(f"{name}/x")
+            draws = {"crop.start": case.tensor(f"{name}/start")[None]}
+            found = read(x, PadCrop(ratio), draws, x.shape[1])
+            assert torch.equal(found[0], case.tensor(f"{name}/out").double())
+
+    def test_the_range_of_shifts(self, case: Case) -> None:
+        class Spy(ReplayNoise):
+            def integers(self, site, high, shape=(), per="person"):  # type: ignore[no-untyped-def]
+                assert (site, per) == ("crop.start", "clip")
+                Spy.high = high
+                return torch.zeros(1, dtype=torch.int64)
+
+        for name in groups(case, "padcrop"):
+            PadCrop(int(case.data[f"{name}/ratio"]))(torch.tensor([99]), case.data[f"{name}/x"].shape[1], Spy({}))
+            assert int(case.data[f"{name}/start_high_exclusive"]) == Spy.high
+
+    def test_flips(self, case: Case) -> None:
+        assert list(NTU25.mirror()) == case.data["flip/order"].tolist()
+        always, never = {"flip": torch.zeros(1)}, {"flip": torch.ones(1)}
+        x = case.tensor("flip/x")
+        assert torch.equal(replayed(Flip(), clips(x), always)[0], case.tensor("flip/out").double())
+        assert torch.equal(replayed(Flip(), clips(x), never)[0], x.double())
+        x = case.tensor("timeflip/x")
+        found = replayed(TimeFlip(), clips(x), {"time_flip": torch.zeros(1)})
+        assert torch.equal(found[0], case.tensor("timeflip/out").double())
+
+    def test_tilt(self, case: Case) -> None:
+        for name in groups(case, "rotate"):
+            axis = case.tensor(f"{name}/main_axis")
+            most = torch.where(torch.arange(3) == axis, 30.0, 1.0)
+            draws = {"tilt.axis": axis[None], "tilt.angles": one(case.tensor(f"{name}/degrees_xyz") / most)}
+            found = replayed(TiltRotation(), clips(case.tensor(f"{name}/x")), draws)
+            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+
+    def test_noise(self, case: Case) -> None:
+        values = case.tensor("noise/noise").permute(3, 1, 2, 0) / 0.01
+        draws = {"noise.chance": torch.zeros(1), "noise.values": values}
+        filled = clips(case.tensor("noise/x")).filled(2)
+        close(replayed(GaussianNoise(), filled, draws)[0], case.tensor("noise/out"), 1e-12)
+
+    def test_blur(self, case: Case) -> None:
+        for name in groups(case, "blur"):
+            draws = {"blur.chance": torch.zeros(1), "blur.sigma": one((case.tensor(f"{name}/sigma") - 0.1) / 1.9)}
+            found = replayed(GaussianBlur(), clips(case.tensor(f"{name}/x")), draws)
+            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+
+    def test_axis_mask(self, case: Case) -> None:
+        for name in groups(case, "axismask"):
+            out = case.tensor(f"{name}/out")
+            [axis] = (out.flatten(1) == 0).all(1).nonzero().flatten().tolist()
+            draws = {"axis.chance": torch.zeros(1), "axis.which": torch.tensor([axis])}
+            assert torch.equal(replayed(AxisMask(), clips(case.tensor(f"{name}/x")), draws)[0], out)
+
+    def test_the_extreme_view(self, case: Case) -> None:
+        """All of them in the released order, without those that a case leaves out."""
+        for name in groups(case, "strong"):
+            x, out = case.tensor(f"{name}/x"), case.tensor(f"{name}/out")
+            methods = str(case.data[f"{name}/method"])
+            shifted = read(x, PadCrop(), {"crop.start": case.tensor(f"{name}/padcrop_start")[None]}, x.shape[1])
+            batch = FillPersons()(clips(shifted), Noise(0), clip_spec(x.shape[1]))
+            draws = self.extreme_draws(case, name)
+            steps = (Flip(), TiltRotation(), GaussianNoise(), GaussianBlur(), AxisMask(), TimeFlip())
+            chosen = [step for digit, step in enumerate(steps, start=1) if str(digit) in methods]
+            noise = ReplayNoise(draws)
+            for step in (Shear(0.5), *chosen):
+                batch = step(batch, noise, clip_spec(x.shape[1]))
+            close(batch.dense(2)[0], out.double(), 1e-12)
+
+    def extreme_draws(self, case: Case, name: str) -> dict[str, Tensor]:
+        """Under our sites, those of what was not drawn being idle."""
+
+        def draw(what: str, idle: Tensor) -> Tensor:
+            return case.tensor(f"{name}/{what}") if f"{name}/{what}" in case else idle
+
+        never, out = torch.ones(()), case.tensor(f"{name}/out")
+        axis = draw("rotate_axis", torch.tensor(0))
+        degrees = draw("rotate_degrees", torch.zeros(3)) / torch.where(torch.arange(3) == axis, 30.0, 1.0)
+        blank = (out.flatten(1) == 0).all(1)
+        return {
+            "shear.off_diagonal": off_diagonal(aimclr_matrix(case.tensor(f"{name}/shear_draws")), 0.5),
+            "flip": one(draw("flip_p", never)),
+            "tilt.axis": axis[None],
+            "tilt.angles": one(degrees),
+            "noise.chance": one(draw("noise_p", never)),
+            "noise.values": draw("noise", torch.zeros_like(out)).permute(3, 1, 2, 0) / 0.01,
+            "blur.chance": one(draw("blur_p", never)),
+            "blur.sigma": one((draw("blur_sigma", never) - 0.1) / 1.9),
+            "axis.chance": one(draw("axis_p", never)),
+            "axis.which": blank.to(torch.int64).argmax()[None],
+            "time_flip": one(draw("time_p", never)),
+        }
+
+
+@recorded("pstl")
+class TestPstl:
+    """Draws once per batch; the shear stands on the other side, which transposes its matrix."""
+
+    def test_streams(self, case: Case) -> None:
+        tracks = case.tensor("in/x").permute(0, 4, 2, 3, 1)
+        assert torch.equal(motion(tracks).permute(0, 4, 2, 3, 1), case.tensor("stream/motion"))
+        assert torch.equal(bone(tracks, NTU25).permute(0, 4, 2, 3, 1), case.tensor("stream/bone"))
+
+    def test_noise_blur_and_reversal(self, case: Case) -> None:
+        batch = clips(case.tensor("in/x")).filled(2)
+        values = case.tensor("noise/noise").permute(0, 4, 2, 3, 1).flatten(0, 1) / 0.01
+        draws = {"noise.chance": torch.zeros(()), "noise.values": values}
+        close(replayed(GaussianNoise(per="batch"), batch, draws), case.tensor("noise/out").double(), 1e-6)
+        draws = {"blur.chance": torch.zeros(()), "blur.sigma": (case.tensor("blur/sigma") - 0.1) / 1.9}
+        close(replayed(GaussianBlur(per="batch"), batch, draws), case.tensor("blur/out").double(), 1e-6)
+        found = replayed(TimeFlip(per="batch"), batch, {"time_flip": torch.zeros(())})
+        assert torch.equal(found, case.tensor("timeflip/out").double())
+
+
+@pytest.mark.parametrize("case", [f"obj_pstl_seed{seed}" for seed in SEEDS], indirect=True)
+def test_views_of_pstl(case: Case) -> None:
+    batch, (size, frames) = clips(case.tensor("in/x")), case.data["in/x"].shape[::2][:2]
+    for at in range(3):
+        view = f"step0/view{at}"
+        positions = PadCrop(per="batch")(
+            torch.full((size,), frames), frames, ReplayNoise({"crop.start": case.tensor(f"{view}/crop_start")})
+        )
+        batch_at = batch._replace(tracks=batch.tracks[:, positions[0].to(torch.int64)])
+        matrix = case.tensor(f"{view}/shear_matrix").T
+        axis = case.tensor(f"{view}/rotate_axis")
+        degrees = case.tensor(f"{view}/rotate_degrees") / torch.where(torch.arange(3) == axis, 30.0, 1.0)
+        steps: dict[str, tuple[Augment, dict[str, Tensor]]] = {
+            "after_shear": (Shear(1.0, "batch"), {"shear.off_diagonal": off_diagonal(matrix, 1.0)[0]}),
+            "after_rotate": (TiltRotation(per="batch"), {"tilt.axis": axis, "tilt.angles": degrees}),
+            "after_flip": (Flip(per="batch"), {"flip": case.tensor(f"{view}/flip_p")}),
+        }
+        for name, (step, draws) in steps.items():
+            batch_at = step(batch_at, ReplayNoise(draws), clip_spec(frames))
+            close(batch_at.dense(2), case.tensor(f"{view}/{name}").double(), 1e-6)
+
+
+OURS = torch.tensor([0, 2, 1, 4, 3])
+"""Recorded part -> ours: the released code calls the right arm and leg left."""
+
+
+@recorded("pcm3")
+class TestPcm3:
+    def test_parts(self, case: Case) -> None:
+        sizes = case.data["parts/sizes"].tolist()
+        ours = [sorted(NTU25.part(PARTS[part])) for part in OURS]
+        assert [sorted(part.tolist()) for part in case.tensor("parts/flat").split(sizes)] == ours
+
+    def plan(self, case: Case, name: str) -> MixPlan:
+        taken = case.tensor(f"{name}/parts")
+        rest = [part for part in range(5) if part not in taken.tolist()]
+        blend = case.tensor(f"{name}/mixup_lambda") if f"{name}/mixup_lambda" in case else torch.zeros(())
+        draws = {
+            "mix.shift": case.tensor(f"{name}/shift") - 1,
+            "mix.kind": case.tensor(f"{name}/p"),
+            "mix.count": torch.tensor(len(taken) - 2),
+            "mix.parts": OURS[torch.cat([taken, torch.tensor(rest)])],
+            "mix.units": case.tensor(f"{name}/units") - 7,
+            "mix.start": case.tensor(f"{name}/start_unit"),
+            "mix.blend": blend,
+        }
+        clips, _, frames = case.data[f"{name}/x"].shape[:3]
+        return mix_plan(NTU25, frames, clips, Fidelity.released, ReplayNoise(draws))
+
+    @pytest.mark.parametrize("kind", ["cutmix", "resizemix", "mixup"])
+    def test_mixes(self, case: Case, kind: str) -> None:
+        for name in groups(case, kind):
+            plan, x = self.plan(case, name), case.tensor(f"{name}/x").permute(0, 4, 2, 3, 1)
+            assert torch.equal(plan.partner, case.tensor(f"{name}/partner"))
+            close(plan.share, case.tensor(f"{name}/lambda"), 1e-6)
+            close(plan.weight[::4], case.tensor(f"{name}/mask"), 1e-6)
+            mixed = plan.apply(x, x[plan.partner]).permute(0, 4, 2, 3, 1)
+            close(mixed, case.tensor(f"{name}/out"), 1e-6)
+
+    def test_hidden_parts(self, case: Case) -> None:
+        for name in groups(case, "topology_mask"):
+            hidden = case.tensor(f"{name}/parts")
+            rest = [[part for part in range(5) if part not in row] for row in hidden.tolist()]
+            order = OURS[torch.cat([hidden, torch.tensor(rest)], 1)]
+            ratio = float(case.data[f"{name}/ratio"])
+            ours = topology_mask(NTU25, 64, ratio, ReplayNoise({"topology.parts": order}))
+            visible = case.tensor(f"{name}/mask_ntmvc").bool()
+            assert torch.equal(~ours, visible[0, :, 0, :, 0])
+            assert bool((visible == visible[:1, ..., :1]).all())
+            assert bool(visible[:, :, 1].all())
+
+    def test_whole_views(self, case: Case) -> None:
+        for name in groups(case, "view"):
+            crop = read(case.tensor(f"{name}/x"), RandomCrop(0.1, 1.0, 64), crop_draws(case, name), 64)
+            sheared = str(case.data[f"{name}/kind"]) == "shear"
+            draws = {"either": one(case.tensor(f"{name}/p_choice"))}
+            if sheared:
+                idle = {"corrupt.joints": torch.arange(25)[None], "corrupt.kind": torch.zeros(1)}
+                draws |= idle | {"corrupt.matrix": torch.zeros(1, 9)}
+                draws |= {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), 1.0)}
+            else:
+                draws |= corruption_draws(case, name, "p_corrupt") | {"shear.off_diagonal": torch.zeros(1, 6)}
+            either = Either(JointCorruption(), Shear(), max(0.0, float(case.data[f"{name}/prob"])))
+            close(replayed(either, clips(crop), draws)[0], case.tensor(f"{name}/out").double(), 1e-6)
