@@ -8,6 +8,7 @@ released PSTL does.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -159,6 +160,10 @@ class TiltRotation:
     main: float = 30.0
     other: float = 1.0
     per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        for angle in (self.main, self.other):
+            require(math.isfinite(angle), f"an angle of a tilt is {angle}; it must be a number of degrees")
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         axes = 3 if batch.tracks.shape[-1] == 3 else 1

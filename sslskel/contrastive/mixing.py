@@ -49,6 +49,7 @@ def topology_mask(layout: SkeletonLayout, frames: int, ratio: float, noise: Nois
     Raises ``DataError`` and ``UsageError`` as :func:`require_parts`.
     """
     require_parts(layout, frames, "the topology mask")
+    require(0 <= ratio <= 1, f"the share of hidden parts is {ratio}; it must be in [0, 1]")
     count = int(len(PARTS) * ratio)
     order = noise.permutation("topology.parts", len(PARTS), (frames // CHUNK,), per="batch")[..., :count]
     return part_table(layout, order.device)[order].any(1).repeat_interleave(CHUNK, 0)

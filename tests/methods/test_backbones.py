@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +14,7 @@ from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.contrastive.config import Fidelity
 from sslskel.errors import DataError, UsageError
+from sslskel.registry import BACKBONES
 from sslskel.skeleton import NTU25, SkeletonLayout
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -117,3 +121,15 @@ def test_dstformer_refuses_other_clips() -> None:
     backbone = DSTformer(DSTformerConfig(dim=8, depth=1, heads=2), spec())
     with pytest.raises(UsageError, match=r"tracks of 8 x 25 x 3 .* given 9 x 25 x 3"):
         backbone(torch.zeros(1, 9, 25, 3))
+
+
+def test_the_documents_table_has_every_backbone_and_its_size() -> None:
+    table = (Path(__file__).resolve().parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) M \|", table, flags=re.MULTILINE))
+    names = [entry.name for entry in BACKBONES.entries() if entry.source == "built-in"]
+    assert sorted(rows) == sorted(names)
+    for name in names:
+        plugin = BACKBONES.get(name)
+        built = plugin(plugin.Config(), spec(frames=120 if name == "transformer" else 64))
+        millions = sum(parameter.numel() for parameter in built.parameters()) / 1e6
+        assert f"{millions:.1f}" == rows[name]
