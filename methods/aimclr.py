@@ -16,6 +16,7 @@ from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, requ
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
 from sslskel.distributed import sum_over_processes
 from sslskel.errors import UsageError
@@ -99,7 +100,9 @@ class AimCLR(PretextMethod):
         super().__init__(config, build_backbone, clip)
         self.config: AimCLRConfig = config
         self.released = config.fidelity is Fidelity.released
-        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, apart=self.released)
+        self.contrast = momentum_contrast(
+            config, build_backbone, clip, config.stream, HeadStart.normal, apart=self.released
+        )
         if self.contrast.query.backbone.joins_persons:
             raise UsageError("aimclr drops single joints, which a backbone that joins persons has not; use st_gcn")
 

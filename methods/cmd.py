@@ -20,6 +20,7 @@ from sslskel.contrastive.config import (
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -65,7 +66,10 @@ class CMD(PretextMethod):
         super().__init__(config, build_backbone, clip)
         self.config: CMDConfig = config
         self.streams = nn.ModuleDict(
-            {stream.value: momentum_contrast(config, build_backbone, clip, stream) for stream in config.streams}
+            {
+                stream.value: momentum_contrast(config, build_backbone, clip, stream, HeadStart.xavier)
+                for stream in config.streams
+            }
         )
 
     def _contrasts(self) -> dict[str, MomentumContrast]:

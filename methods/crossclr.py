@@ -16,6 +16,7 @@ from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, requ
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.tower import HeadStart, start_normal
 from sslskel.contrastive.views import require_shear, shifted_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -74,12 +75,13 @@ class CrosSCLR(PretextMethod):
         self.released = config.fidelity is Fidelity.released
         self.streams = nn.ModuleDict()
         for stream in config.streams:
-            contrast = momentum_contrast(config, build_backbone, clip, stream, apart=self.released)
+            contrast = momentum_contrast(config, build_backbone, clip, stream, HeadStart.normal, apart=self.released)
             first = next(iter(self._contrasts().values()), None)
             if self.released and first is not None:
                 for tower, shared in ((contrast.query, first.query), (contrast.key, first.key)):
-                    dim = tower.backbone.dim
-                    tower.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), shared.head)
+                    first_layer = nn.Linear(tower.backbone.dim, tower.backbone.dim)
+                    start_normal(first_layer)
+                    tower.head = nn.Sequential(first_layer, nn.ReLU(), shared.head)
                 contrast.key.requires_grad_(False)
             self.streams[stream.value] = contrast
 

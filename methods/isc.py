@@ -17,6 +17,7 @@ from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import info_nce, mean_term, similarities
 from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -67,8 +68,8 @@ class ISC(PretextMethod):
         def build_graph(spec: ClipSpec) -> Backbone:
             return StGcn(StGcnConfig(width=config.graph_width), spec)
 
-        self.sequence = momentum_contrast(config, build_backbone, clip, config.stream)
-        self.graph = momentum_contrast(config, build_graph, clip, config.stream)
+        self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
+        self.graph = momentum_contrast(config, build_graph, clip, config.stream, HeadStart.xavier)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Query and key; both representations are computed from the same two."""

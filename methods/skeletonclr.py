@@ -12,6 +12,7 @@ from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, requ
 from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import require_shear, shifted_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.noise import Noise
@@ -52,7 +53,7 @@ class SkeletonCLR(PretextMethod):
         super().__init__(config, build_backbone, clip)
         self.config: SkeletonCLRConfig = config
         apart = config.fidelity is Fidelity.released
-        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, apart=apart)
+        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.normal, apart=apart)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Query and key."""

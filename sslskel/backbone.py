@@ -78,6 +78,21 @@ class TokenBackbone(Protocol):
         ...
 
 
+@runtime_checkable
+class SequenceBackbone(Protocol):
+    """What methods with prompts ask of a backbone that reads a clip frame by frame, all persons joined."""
+
+    dim: int
+
+    def sequence(self, tracks: Tensor) -> Tensor:
+        """(N, T, M*V, C) -> (N, T, V*C*M), the order in which a frame's numbers are read."""
+        ...
+
+    def encode(self, frames: Tensor, added: Tensor | None = None) -> Tensor:
+        """(N, T, V*C*M) [and (V*C*M,) to be added behind the input norm] -> (N, T, 1, D)."""
+        ...
+
+
 class Encoder(nn.Module):
     """What protocols see. Anything with :meth:`clip` can be on the board.
 

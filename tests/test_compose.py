@@ -40,7 +40,7 @@ def test_overrides_beat_presets_and_presets_beat_defaults() -> None:
         ("method.mask_ratoi=0.5", "did you mean 'method.mask_ratio'"),
         ("train.epochs=many", r"train\.epochs.*many"),
         ("train.epochs=0", "at least 1"),
-        ("train.optimiser=adam", "adam"),
+        ("train.optimiser=adamax", "adam"),
         ("method.mask_ratio=1.5", "mask_ratio"),
         ("epochs", "GROUP.KEY=VALUE"),
         ("+train.new=1", "no option"),

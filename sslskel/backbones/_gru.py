@@ -1,4 +1,4 @@
-"""What the two GRU backbones share: sizes, the order of a clip's numbers, and initial weights."""
+"""What the two GRU backbones share: sizes, the order of a clip's numbers, the input norm, and initial weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sslskel.backbone import Backbone
 from sslskel.config import require
+from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.errors import UsageError
 from sslskel.view import ClipSpec
 
@@ -51,3 +53,33 @@ def init_matrices(module: nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)
+
+
+class GruBackbone(Backbone):
+    """Norm of the input, then :meth:`run`; T' = T, V' = 1, D = 2 * hidden."""
+
+    Config = GruConfig
+    joins_persons = True
+    batch_statistics = True
+
+    def __init__(self, config: GruConfig, clip: ClipSpec) -> None:
+        super().__init__(config, clip)
+        self.dim, self._clip = 2 * config.hidden, clip
+        self.input_norm = GlobalBatchNorm(numbers_of(clip)) if config.input_norm else None
+
+    def run(self, frames: Tensor) -> Tensor:
+        """(N, T, V*C*M) -> (N, T, D)."""
+        raise NotImplementedError
+
+    def forward(self, tracks: Tensor) -> Tensor:
+        """(N, T, M*V, C) -> (N, T, 1, D), the state of the last layer after each frame."""
+        return self.encode(self.sequence(tracks))
+
+    def sequence(self, tracks: Tensor) -> Tensor:
+        """(N, T, M*V, C) -> (N, T, V*C*M), the order in which released weights and prompts see a frame."""
+        return sequence(tracks, self._clip)
+
+    def encode(self, frames: Tensor, added: Tensor | None = None) -> Tensor:
+        """(N, T, V*C*M) in the order of :meth:`sequence` -> (N, T, 1, D); ``added`` (V*C*M,) joins behind the norm."""
+        x = frames if self.input_norm is None else self.input_norm(frames.transpose(1, 2)).transpose(1, 2)
+        return self.run(x if added is None else x + added)[:, :, None]

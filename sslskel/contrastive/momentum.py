@@ -16,7 +16,7 @@ from sslskel.config import Stream
 from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
-from sslskel.contrastive.tower import Tower, projector
+from sslskel.contrastive.tower import HeadStart, Tower, projector
 from sslskel.method import BuildBackbone
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec
@@ -76,13 +76,19 @@ class MomentumContrast(nn.Module):
 
 
 def momentum_contrast(
-    config: ContrastConfig, build_backbone: BuildBackbone, clip: ClipSpec, stream: Stream, *, apart: bool = False
+    config: ContrastConfig,
+    build_backbone: BuildBackbone,
+    clip: ClipSpec,
+    stream: Stream,
+    start: HeadStart,
+    *,
+    apart: bool = False,
 ) -> MomentumContrast:
     """Towers and queue of one stream; with ``apart`` the key starts from weights of its own, not from the query's."""
 
     def tower() -> Tower:
         backbone = build_backbone(clip)
-        return Tower(backbone, projector(backbone.dim, config.dim), clip, stream, config.empty_bodies)
+        return Tower(backbone, projector(backbone.dim, config.dim, start), clip, stream, config.empty_bodies)
 
     query = tower()
     return MomentumContrast(query, tower() if apart else copy.deepcopy(query), config)

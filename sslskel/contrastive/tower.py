@@ -57,9 +57,31 @@ def mean_over_persons(rows: Tensor, batch: Batch) -> Tensor:
     return total / persons.reshape(-1, *[1] * (rows.ndim - 1))
 
 
-def projector(dim: int, out: int) -> nn.Sequential:
-    """The two-layer head of MoCo v2: (N, dim) -> (N, out)."""
-    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, out))
+class HeadStart(Enum):
+    """Weights a projector starts from: those of the ST-GCN methods, N(0, 0.02), or of the GRU methods, Xavier's."""
+
+    normal = "normal"
+    xavier = "xavier"
+
+
+def projector(dim: int, out: int, start: HeadStart) -> nn.Sequential:
+    """The two-layer head of MoCo v2: (N, dim) -> (N, out).
+
+    As released, ``normal`` starts both layers and zeroes biases, ``xavier`` the last layer alone.
+    """
+    first, last = nn.Linear(dim, dim), nn.Linear(dim, out)
+    if start is HeadStart.xavier:
+        nn.init.xavier_uniform_(last.weight)
+    else:
+        for layer in (first, last):
+            start_normal(layer)
+    return nn.Sequential(first, nn.ReLU(), last)
+
+
+def start_normal(layer: nn.Linear) -> None:
+    """N(0, 0.02) weights and zero biases, as the released ST-GCN methods start every layer."""
+    nn.init.normal_(layer.weight, 0, 0.02)
+    nn.init.zeros_(layer.bias)
 
 
 class Tower(nn.Module):

@@ -69,7 +69,9 @@ def ours(name: str, place: Callable[[str], str]) -> str | None:
 
 
 def in_our_shape(name: str, value: Tensor) -> Tensor:
-    """Queues lie the other way round here, and their pointer is a scalar."""
+    """Queues lie the other way round here, their pointer is a scalar, and prompts are vectors."""
+    if name.startswith(("inputs.", "tasks.")):
+        return value.flatten()
     if name.endswith("queue.entries"):
         return value.T
     return value.reshape(()) if name.endswith("queue.place") else value

@@ -1,0 +1,32 @@
+"""From features of every frame back to the numbers of a frame: the decoder of PCM3."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslskel.contrastive.norm import GlobalBatchNorm
+
+
+class FrameDecoder(nn.Module):
+    """Two linear layers with a norm over clips and frames, a recurrent net of two layers, one linear layer."""
+
+    def __init__(self, dim: int, width: int, numbers: int) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(dim, width), GlobalBatchNorm(width), nn.Linear(width, width)
+        self.recurrent = nn.GRU(width, width, 2, batch_first=True)
+        self.last = nn.Linear(width, numbers)
+
+    def forward(self, features: Tensor, prompt: Tensor | None = None, *, behind_norm: bool = False) -> Tensor:
+        """(N, T, D) [and (D,) added to them] -> (N, T, numbers).
+
+        In front of the norm the mean takes a prompt away again; ``behind_norm`` lets it pass
+        the first layer and then go around the norm.
+        """
+        late = prompt is not None and behind_norm
+        hidden = self.first(features if prompt is None or late else features + prompt)
+        hidden = self.norm(hidden.transpose(1, 2)).transpose(1, 2)
+        if prompt is not None and late:
+            hidden = hidden + functional.linear(prompt, self.first.weight)
+        frames: Tensor = self.last(self.recurrent(self.second(functional.relu(hidden)))[0])
+        return frames
