@@ -19,7 +19,7 @@ from sslskel.contrastive.config import (
 )
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
-from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.recipes import CMD as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
 from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress

@@ -32,6 +32,8 @@ class Backbone(nn.Module, ABC):
     joins_persons: ClassVar[bool] = False
     batch_statistics: ClassVar[bool] = False
     """True where training-mode outputs depend on the other rows (BatchNorm)."""
+    drops_joints: ClassVar[bool] = False
+    """True where ``forward`` takes a second argument: joints (R,) int64 that are left out, so that V' is less."""
     dim: int
     """D."""
 

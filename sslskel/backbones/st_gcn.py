@@ -89,6 +89,7 @@ class StGcn(Backbone):
 
     Config = StGcnConfig
     batch_statistics = True
+    drops_joints = True
     graph: Tensor
 
     def __init__(self, config: StGcnConfig, clip: ClipSpec) -> None:

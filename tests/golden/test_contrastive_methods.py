@@ -31,7 +31,6 @@ from sslskel.methods.crossclr import CrosSCLR, CrosSCLRConfig
 from sslskel.methods.isc import ISC, Contrast, ISCConfig
 from sslskel.methods.pcm3 import PCM3, PCM3Config
 from sslskel.methods.skeletonclr import SkeletonCLR, SkeletonCLRConfig
-
 from sslskel.noise import ReplayNoise
 
 SEEDS = (0, 1)

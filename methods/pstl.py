@@ -1,0 +1,167 @@
+"""PSTL: partial skeletons in space and time should give the features of the whole one (Barlow Twins)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sslskel.batch import Batch, StepOutput
+from sslskel.config import Stream, require
+from sslskel.contrastive.config import Fidelity, decay_all
+from sslskel.contrastive.losses import barlow_term
+from sslskel.contrastive.norm import GlobalBatchNorm
+from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
+from sslskel.contrastive.recipes import PSTL as RECIPE
+from sslskel.contrastive.tower import EmptyBodies, Tower
+from sslskel.contrastive.views import require_shear, turned_view
+from sslskel.data.transforms import motion
+from sslskel.errors import UsageError
+from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.skeleton import SkeletonLayout
+from sslskel.view import ClipSpec, ViewSpec
+
+
+@dataclass
+class PSTLConfig:
+    """Defaults are those of the released NTU-60 scripts."""
+
+    width: int = 6144
+    """Numbers of an embedding whose correlations are compared."""
+    mask_joints: int = 8
+    mask_frames: int = 10
+    """Frames with most motion that go; as many others go by chance."""
+    off_diagonal: float = 2e-4
+    """Weight of redundancy between numbers of an embedding."""
+    shear: float = 1.0
+    stream: Stream = Stream.joint
+    empty_bodies: EmptyBodies = EmptyBodies.reference
+    fidelity: Fidelity = Fidelity.released
+
+    def __post_init__(self) -> None:
+        require(self.width >= 1, f"method.width is {self.width}; it must be at least 1")
+        for name in ("mask_joints", "mask_frames"):
+            require(getattr(self, name) >= 0, f"method.{name} is {getattr(self, name)}; it must not be negative")
+        require(0 <= self.off_diagonal < math.inf, f"method.off_diagonal is {self.off_diagonal}; it must be from 0")
+        require_shear(self.shear)
+
+
+def barlow_head(dim: int, width: int) -> nn.Sequential:
+    """Three linear layers with norms between them and one behind: (N, dim) -> (N, width), normalised over the batch."""
+    return nn.Sequential(
+        nn.Linear(dim, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width, affine=False),
+    )
+
+
+def degrees(layout: SkeletonLayout) -> Tensor:
+    """(V,) int64: how many bones meet in each joint."""
+    ends = [end for joint, parent in enumerate(layout.parents) if parent >= 0 for end in (joint, parent)]
+    return torch.tensor(ends, dtype=torch.int64).bincount(minlength=layout.num_joints)
+
+
+def central_joints(layout: SkeletonLayout, count: int, fidelity: Fidelity, noise: Noise) -> Tensor:
+    """Joints to leave out (R,), the same for all clips; one where more bones meet is likelier to go.
+
+    As released ``count`` draws may hit a joint twice, so that fewer go. Noise site:
+    ``mask.joints``, an order of the ends of all bones.
+    """
+    weight = degrees(layout)
+    order = noise.permutation("mask.joints", int(weight.sum()), per="batch")
+    drawn = torch.arange(len(weight), device=order.device).repeat_interleave(weight.to(order.device))[order]
+    if fidelity is Fidelity.released:
+        return drawn[:count].unique()
+    first = torch.full_like(weight, len(drawn)).to(order.device)
+    first = first.scatter_reduce(0, drawn, torch.arange(len(drawn), device=order.device), "amin")
+    return first.argsort(stable=True)[:count].sort().values
+
+
+def calm_frames(tracks: Tensor, batch: Batch, count: int, noise: Noise) -> Tensor:
+    """Frames that stay (N, T - 2 * count), in order: without the liveliest, then without some by chance.
+
+    Motion is that of all joints and persons of a clip in ``tracks`` (P, T, V, C), and nothing in
+    the last frame. Of equally lively frames, which mirrored ends bring, later ones stay. Noise site: ``mask.frames``, an order of the T - count frames, per batch.
+    """
+    energy = motion(tracks).square().sum((2, 3))
+    clips = energy.new_zeros(batch.num_clips, energy.shape[1]).index_add(0, batch.owner, energy)
+    left = tracks.shape[1] - count
+    calm = tracks.shape[1] - 1 - clips.flip(1).argsort(dim=1, stable=True)[:, :left]
+    calm = calm.sort(1).values
+    kept = noise.permutation("mask.frames", left, per="batch")[: left - count].sort().values
+    return calm[:, kept]
+
+
+class PSTL(PretextMethod):
+    """A view without its central joints, and one without its liveliest frames, should agree with a whole view.
+
+    Zhou et al., "Self-supervised Action Representation Learning from Partial Spatio-Temporal
+    Skeleton Sequences", AAAI 2023. Released: augmentations are drawn once for all clips of
+    a step, and a joint can be drawn twice, so that fewer than ``mask_joints`` go. Paper: each
+    clip has its own augmentations, and exactly ``mask_joints`` joints go. In both the same
+    joints are left out of all clips; the graph is cut and not normalised again.
+    """
+
+    Config = PSTLConfig
+    cross_batch = True
+    default_backbone = "st_gcn"
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+    expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
+
+    def __init__(self, config: PSTLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.config: PSTLConfig = config
+        for name, found, most in (
+            ("mask_joints", config.mask_joints, clip.layout.num_joints - 1),
+            ("mask_frames", config.mask_frames, (clip.frames - 1) // 2),
+        ):
+            require(found <= most, f"method.{name} is {found}, but clips like these can lose {most} at most")
+        backbone = build_backbone(clip)
+        if not backbone.drops_joints:
+            raise UsageError("pstl leaves joints out of the body, which this backbone cannot; use st_gcn")
+        head = barlow_head(backbone.dim, config.width)
+        self.tower = Tower(backbone, head, clip, config.stream, config.empty_bodies)
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """The whole one, the one that loses frames, the one that loses joints."""
+        per = "batch" if self.config.fidelity is Fidelity.released else "clip"
+        return (turned_view(self.clip, self.config.shear, per),) * 3
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """Two Barlow Twins terms: ``temporal`` and ``spatial``."""
+        config, tower = self.config, self.tower
+        whole, calm, partial = (tower.rows(view) for view in views)
+        removed = central_joints(self.clip.layout, config.mask_joints, config.fidelity, noise)
+        tracks = tower.tracks(calm)
+        kept = calm_frames(tracks, calm, config.mask_frames, noise)[calm.owner]
+        tracks = tracks.take_along_dim(kept[:, :, None, None], 1)
+        seen = [(whole, tower.tracks(whole), None), (calm, tracks, None), (partial, tower.tracks(partial), removed)]
+        features = []
+        for at, (batch, rows, gone) in enumerate(seen):
+            tower.backbone.bind(noise.view(at).on(batch))
+            maps = tower.backbone(rows) if gone is None else tower.backbone(rows, gone)
+            features.append(tower.pooled(maps, batch))
+        return StepOutput(
+            {
+                name: barlow_term(tower.head(features[0]), tower.head(feature), config.off_diagonal)
+                for name, feature in zip(("temporal", "spatial"), features[1:], strict=True)
+            }
+        )
+
+    def encoders(self) -> dict[str, Encoder]:
+        """The backbone."""
+        return {self.config.stream.value: self.tower.encoder()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)
