@@ -91,7 +91,8 @@ def calm_frames(tracks: Tensor, batch: Batch, count: int, noise: Noise) -> Tenso
     """Frames that stay (N, T - 2 * count), in order: without the liveliest, then without some by chance.
 
     Motion is that of all joints and persons of a clip in ``tracks`` (P, T, V, C), and nothing in
-    the last frame. Of equally lively frames, which mirrored ends bring, later ones stay. Noise site: ``mask.frames``, an order of the T - count frames, per batch.
+    the last frame. Of equally lively frames, which mirrored ends bring, later ones stay. Noise
+    site: ``mask.frames``, an order of the T - count frames, per batch.
     """
     energy = motion(tracks).square().sum((2, 3))
     clips = energy.new_zeros(batch.num_clips, energy.shape[1]).index_add(0, batch.owner, energy)
