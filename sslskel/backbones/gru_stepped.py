@@ -23,15 +23,15 @@ class GruStepped(GruBackbone):
     def __init__(self, config: GruConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)
         sizes = [numbers_of(clip), *[self.dim] * (config.layers - 1)]
-        self.layers = nn.ModuleList(
+        self.pairs = nn.ModuleList(
             nn.ModuleList(nn.GRU(size, config.hidden, batch_first=True) for _ in range(2)) for size in sizes
         )
-        init_matrices(self.layers)
+        init_matrices(self.pairs)
 
     def run(self, frames: Tensor) -> Tensor:
         """(N, T, V*C*M) -> (N, T, D)."""
         x = frames
-        for pair in self.layers:
+        for pair in self.pairs:
             x = torch.cat([gru(x)[0] for gru in pair.children()], -1)
         return x
 

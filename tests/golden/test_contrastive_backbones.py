@@ -58,7 +58,7 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:
 def our_gru_name(name: str) -> str:
     """Where a parameter of the released recurrent encoder lives in ``gru_stepped``."""
     found = re.fullmatch(r"encoder\.gru\.(.+)_l(\d+)(_reverse)?", name)
-    return f"layers.{found[2]}.{int(found[3] is not None)}.{found[1]}_l0" if found else name
+    return f"pairs.{found[2]}.{int(found[3] is not None)}.{found[1]}_l0" if found else name
 
 
 def our_graph_name(name: str) -> str:
