@@ -20,7 +20,7 @@ from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
 from sslskel.distributed import sum_over_processes
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -91,6 +91,16 @@ class AimCLR(PretextMethod):
     """
 
     Config = AimCLRConfig
+    card = MethodCard(
+        paper=(
+            "Guo et al., Contrastive Learning from Extremely Augmented Skeleton Sequences for Self-supervised "
+            "Action Recognition, AAAI 2022"
+        ),
+        year=2022,
+        family="momentum contrast",
+        checked="released code: losses, gradients, keys, weights of 4 steps, mining included",
+        departures="key starts apart; drop in time per value; blur not normalised",
+    )
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR

@@ -22,7 +22,7 @@ from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import CMD as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -58,6 +58,16 @@ class CMD(PretextMethod):
     """
 
     Config = CMDConfig
+    card = MethodCard(
+        paper=(
+            "Mao et al., CMD: Self-supervised 3D Action Representation Learning with Cross-Modal Mutual "
+            "Distillation, ECCV 2022"
+        ),
+        year=2022,
+        family="momentum contrast",
+        checked="released code: losses, gradients, keys, weights of 3 steps",
+        departures="both directions of the GRU run forward (backbone gru_stepped; bigru as in the paper)",
+    )
     cross_batch = True
     default_backbone = "gru_stepped"
     recipe: ClassVar[Mapping[str, Any]] = RECIPE

@@ -18,7 +18,7 @@ from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart, start_normal
 from sslskel.contrastive.views import require_shear, shifted_view
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -64,6 +64,13 @@ class CrosSCLR(PretextMethod):
     """
 
     Config = CrosSCLRConfig
+    card = MethodCard(
+        paper=("Li et al., 3D Human Action Representation Learning via Cross-View Consistency Pursuit, CVPR 2021"),
+        year=2021,
+        family="momentum contrast",
+        checked="released code: losses, gradients, keys, weights of 3 steps in both phases",
+        departures=("keys start apart; one head shared by all streams; only the motion key moves in the second phase"),
+    )
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR

@@ -19,7 +19,7 @@ from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
 from sslskel.contrastive.recipes import ISC as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -57,6 +57,16 @@ class ISC(PretextMethod):
     """
 
     Config = ISCConfig
+    card = MethodCard(
+        paper="Thoker et al., Skeleton-Contrastive 3D Action Representation Learning, ACM MM 2021",
+        year=2021,
+        family="momentum contrast",
+        checked="released code: intra and cross terms, keys, weights of 3 steps",
+        departures=(
+            "both directions of the GRU run forward (backbone gru_stepped; bigru as in the paper); the graph "
+            "encoder here is an ST-GCN in place of A-GCN"
+        ),
+    )
     cross_batch = True
     default_backbone = "gru_stepped"
     recipe: ClassVar[Mapping[str, Any]] = RECIPE

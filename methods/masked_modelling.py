@@ -21,7 +21,7 @@ from sslskel.batch import Batch, StepOutput, Term
 from sslskel.config import require
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, PretextMethod, Progress
+from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec
 
@@ -175,6 +175,12 @@ class MaskedModelling(PretextMethod):
     """
 
     Config = MaskedModellingConfig
+    card = MethodCard(
+        paper="Mao et al., Masked Motion Predictors are Strong 3D Action Representation Learners, ICCV 2023",
+        year=2023,
+        family="masked prediction",
+        checked="released MAMP code: losses, gradients, features, released weights",
+    )
 
     def __init__(self, config: MaskedModellingConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

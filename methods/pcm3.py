@@ -23,7 +23,7 @@ from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
 from sslskel.distributed import gather_rows, own_rows
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -75,6 +75,22 @@ class PCM3(PretextMethod):
     """
 
     Config = PCM3Config
+    card = MethodCard(
+        paper=(
+            "Zhang et al., Prompted Contrast with Masked Motion Modeling: Towards Versatile 3D Action "
+            "Representation Learning, ACM MM 2023"
+        ),
+        year=2023,
+        family="momentum contrast and masked prediction",
+        checked=(
+            "released code: every term, gradients, keys, weights of 3 steps with and without prompts, and one "
+            "step at full size"
+        ),
+        departures=(
+            "five of six prompts cannot act; resized mixes read the first frames; no distillation without "
+            "prompts; both directions of the GRU run forward"
+        ),
+    )
     cross_batch = True
     default_backbone = "gru_stepped"
     recipe: ClassVar[Mapping[str, Any]] = RECIPE

@@ -21,7 +21,7 @@ from sslskel.contrastive.tower import EmptyBodies, Tower
 from sslskel.contrastive.views import require_shear, turned_view
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.skeleton import SkeletonLayout
 from sslskel.view import ClipSpec, ViewSpec
@@ -114,6 +114,16 @@ class PSTL(PretextMethod):
     """
 
     Config = PSTLConfig
+    card = MethodCard(
+        paper=(
+            "Zhou et al., Self-supervised Action Representation Learning from Partial Spatio-Temporal Skeleton "
+            "Sequences, AAAI 2023"
+        ),
+        year=2023,
+        family="redundancy reduction",
+        checked="released code: views, losses of 2 steps, gradients of the first",
+        departures="augmentations drawn once per batch; a joint can be drawn twice",
+    )
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = RECIPE

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sslskel.backbone import Encoder, PooledEncoder
 from sslskel.batch import Batch
-from sslskel.method import BuildBackbone, PretextMethod, Progress
+from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec
 
@@ -25,6 +25,7 @@ class RandomInit(PretextMethod):
     """
 
     Config = RandomInitConfig
+    card = MethodCard(family="floor")
     trains = False
 
     def __init__(self, config: RandomInitConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sslskel.backbone import Encoder
 from sslskel.batch import Batch
-from sslskel.method import BuildBackbone, PretextMethod, Progress
+from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec
 
@@ -48,6 +48,7 @@ class RawFeatures(PretextMethod):
     """No network and nothing to learn: what a classifier gets from the coordinates alone."""
 
     Config = RawFeaturesConfig
+    card = MethodCard(family="floor")
     trains = False
     uses_backbone = False
 

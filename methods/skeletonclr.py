@@ -14,7 +14,7 @@ from sslskel.contrastive.momentum import momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import require_shear, shifted_view
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -44,6 +44,13 @@ class SkeletonCLR(PretextMethod):
     """
 
     Config = SkeletonCLRConfig
+    card = MethodCard(
+        paper=("Li et al., 3D Human Action Representation Learning via Cross-View Consistency Pursuit, CVPR 2021"),
+        year=2021,
+        family="momentum contrast",
+        checked="SkeletonCLR in the released AimCLR code: losses, gradients, keys, weights of 3 steps",
+        departures="key encoder starts from weights of its own",
+    )
     cross_batch = True
     default_backbone = "st_gcn"
     recipe: ClassVar[Mapping[str, Any]] = CROSSCLR

@@ -41,6 +41,20 @@ class BuildBackbone(Protocol):
     def __call__(self, clip: ClipSpec) -> Backbone: ...
 
 
+class MethodCard(NamedTuple):
+    """What a table of methods says about one; empty where there is nothing to say."""
+
+    paper: str = ""
+    """Authors, title and venue."""
+    year: int = 0
+    family: str = ""
+    """For instance ``momentum contrast`` or ``masked prediction``."""
+    checked: str = ""
+    """Which recorded runs of whose code the method is held to; empty for one written from the paper alone."""
+    departures: str = ""
+    """Where the released code departs from the paper, in a phrase, if ``fidelity`` or a backbone chooses."""
+
+
 class PretextMethod(nn.Module, ABC):
     """A self-supervised objective on skeleton clips.
 
@@ -62,6 +76,7 @@ class PretextMethod(nn.Module, ABC):
     """False where the method builds none, so that a record does not name one."""
     default_backbone: ClassVar[str] = "transformer"
     recipe: ClassVar[Mapping[str, Any]] = {}
+    card: ClassVar[MethodCard] = MethodCard()
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     """Name of a contract check -> reason why it does not apply."""
 
@@ -102,4 +117,4 @@ class PretextMethod(nn.Module, ABC):
         ]
 
 
-__all__ = ["BuildBackbone", "Encoder", "PooledEncoder", "PretextMethod", "Progress"]
+__all__ = ["BuildBackbone", "Encoder", "MethodCard", "PooledEncoder", "PretextMethod", "Progress"]

@@ -13,6 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel list``."""
     parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list (default: everything)")
     parser.add_argument("--check", action="store_true", help="import each one and show what is wrong with it")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="methods alone: a Markdown table with paper, family, backbone, lines of code",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,6 +25,13 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.compose import presets
     from sslskel.registry import REGISTRIES
 
+    if options.table:
+        if options.kind != "methods":
+            raise UsageError("--table is made of methods; write `sslskel list methods --table`")
+        from sslskel.method_table import method_table
+
+        print(method_table(), end="")
+        return 0
     broken = 0
     for kind in [options.kind] if options.kind else KINDS:
         if not options.kind:

@@ -1,0 +1,82 @@
+"""The table of methods in ``docs/methods.md``, made from what is registered.
+
+Each fact comes from the plugin itself: its card, its options, its file. Nothing is
+measured here.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from typing import get_type_hints
+
+from sslskel.config import Stream
+from sslskel.method import PretextMethod
+from sslskel.registry import METHODS, Entry
+
+HEADER = (
+    "method",
+    "paper",
+    "year",
+    "family",
+    "backbone",
+    "streams",
+    "lines",
+    "held to recorded runs of",
+    "released code departs from the paper",
+)
+
+
+def lines_of_code(file: Path) -> int:
+    """Lines of a Python file that are neither blank, comment nor docstring."""
+    text = file.read_text(encoding="utf-8")
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    # A string that stands alone documents what is before it.
+    strings = [
+        node
+        for outer in ast.walk(ast.parse(text))
+        if isinstance(outer, documented)
+        for node in outer.body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
+    prose = {line for node in strings for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    lines = enumerate(text.splitlines(), start=1)
+    return sum(bool(line.strip()) and not line.strip().startswith("#") and at not in prose for at, line in lines)
+
+
+def _streams(plugin: type[PretextMethod]) -> str:
+    hints = get_type_hints(plugin.Config)
+    fields = {field.name for field in dataclasses.fields(plugin.Config)}
+    if "streams" in fields and hints["streams"] == list[Stream]:
+        return "1 to 3 at once"
+    return "one of 3"
+
+
+def _cells(entry: Entry) -> list[str]:
+    plugin = METHODS.get(entry.name)
+    card, preset = plugin.card, METHODS.preset(entry.name)
+    source = Path(inspect.getsourcefile(plugin) or "")
+    shared = entry.source == "preset"
+    paper = str(preset.get("paper", card.paper))
+    years = re.findall(r"\b(?:19|20)\d\d\b", paper) if shared else [str(card.year or "-")]
+    return [
+        f"`{entry.name}`",
+        paper or "-",
+        years[0] if years else "-",
+        card.family,
+        f"`{plugin.default_backbone}`" if plugin.uses_backbone else "-",
+        _streams(plugin),
+        f"as `{METHODS.plugin_of(entry.name)}`" if shared else str(lines_of_code(source)),
+        card.checked or ("paper only" if plugin.trains else "-"),
+        card.departures or "-",
+    ]
+
+
+def method_table() -> str:
+    """Every built-in method and preset as a Markdown table, by name."""
+    entries = [entry for entry in METHODS.entries() if entry.source in ("built-in", "preset")]
+    rows = [list(HEADER), ["---"] * len(HEADER), *map(_cells, entries)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows) + "\n"

@@ -1,0 +1,23 @@
+"""The page about methods says what the registry says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sslskel.method_table import lines_of_code, method_table
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+
+
+def test_the_table_of_methods_is_up_to_date() -> None:
+    [written] = re.findall(r"<!-- table -->\n(.*)<!-- end of table -->", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert written == method_table(), "run `sslskel list methods --table` and put its output into docs/methods.md"
+
+
+def test_code_is_counted_without_prose(tmp_path: Path) -> None:
+    file = tmp_path / "plugin.py"
+    file.write_text(
+        '"""What it is.\n\nMore.\n"""\n\n# why\nX = 1\n"""What X is."""\n\n\ndef f():\n    """Does."""\n    return "a"\n'
+    )
+    assert lines_of_code(file) == 3
