@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone, Encoder, PooledEncoder, TokenBackbone, unchanged
+from sslskel.backbone import Backbone, Encoder, PooledEncoder, SparseTokenBackbone, TokenBackbone, unchanged
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
 from sslskel.batch import Batch, StepOutput, Term
 from sslskel.config import require
@@ -158,9 +158,10 @@ class Decoder(nn.Module):
         positions = table.index_select(0, order.flatten()).reshape(*order.shape, table.shape[1])
         content = torch.cat([embedded, self.mask_token.to(embedded.dtype).expand(order.shape[0], hidden, -1)], 1)
         x = content + positions
-        for block in self.blocks:
-            x = block(x)
-        values: Tensor = self.pred(self.norm(x[:, kept:]))
+        for at, block in enumerate(self.blocks, start=1):
+            # Nothing is predicted for the seen tokens, so that the last block need not finish them.
+            x = block(x, first=kept if at == len(self.blocks) else 0)
+        values: Tensor = self.pred(self.norm(x))
         return values
 
 
@@ -224,7 +225,10 @@ class MaskedModelling(PretextMethod):
     def latent(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """Encoder output for the tokens with these ids alone: (P, T, V, C), (P, K) -> (P, K, D)."""
         assert isinstance(self.backbone, TokenBackbone)
-        return self.backbone.encode(self.backbone.tokens(self._signal(tracks, self.config.input)), keep)
+        signal = self._signal(tracks, self.config.input)
+        if isinstance(self.backbone, SparseTokenBackbone):
+            return self.backbone.encode(self.backbone.kept_tokens(signal, keep))
+        return self.backbone.encode(self.backbone.tokens(signal), keep)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One term, ``masked``: squared error over hidden tokens, summed, and how many there are."""

@@ -95,6 +95,15 @@ class SequenceBackbone(Protocol):
         ...
 
 
+@runtime_checkable
+class SparseTokenBackbone(TokenBackbone, Protocol):
+    """A token backbone that can embed some tokens alone; masked methods then embed no hidden one."""
+
+    def kept_tokens(self, tracks: Tensor, keep: Tensor) -> Tensor:
+        """(P, T, V, C), (P, K) ids -> (P, K, D), positions added: the rows of :meth:`tokens` with these ids."""
+        ...
+
+
 class Encoder(nn.Module):
     """What protocols see. Anything with :meth:`clip` can be on the board.
 

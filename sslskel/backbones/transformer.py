@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
 from sslskel.backbone import Backbone
+from sslskel.backbones._attention import attention
 from sslskel.config import require
 from sslskel.errors import UsageError
 from sslskel.noise import Noise
@@ -82,11 +83,22 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(P, L, D) -> (P, L, D)."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        """(P, L, D) -> (P, L - first, D): what the tokens from ``first`` on gather from all."""
+        if first == 0:
+            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        else:
+            q, k, v = self._for_some(x, first)
+        mixed: Tensor = self.proj(attention(q, k, v).transpose(1, 2).flatten(2))
         return mixed
+
+    def _for_some(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (P, H, L - first, D/H) of some tokens, keys and values (P, H, L, D/H) of all."""
+        dim, bias = x.shape[-1], self.qkv.bias
+        asking = F.linear(x[:, first:], self.qkv.weight[:dim], None if bias is None else bias[:dim])
+        asked = F.linear(x, self.qkv.weight[dim:], None if bias is None else bias[dim:])
+        k, v = asked.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return asking.unflatten(-1, (self.heads, -1)).transpose(1, 2), k, v
 
 
 class MLP(nn.Module):
@@ -113,10 +125,14 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MLP(dim, round(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, branches: Tensor | None = None) -> Tensor:
-        """(P, L, D) -> (P, L, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row."""
-        attended: Tensor = self.attn(self.norm1(x))
-        x = x + (attended if branches is None else branches[0] * attended)
+    def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0) -> Tensor:
+        """(P, L, D) -> (P, L - first, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row.
+
+        ``first`` is for a last block whose first outputs nobody reads: those tokens are attended
+        to, but nothing else is computed for them.
+        """
+        attended: Tensor = self.attn(self.norm1(x), first)
+        x = x[:, first:] + (attended if branches is None else branches[0] * attended)
         changed: Tensor = self.mlp(self.norm2(x))
         return x + (changed if branches is None else branches[1] * changed)
 
@@ -169,14 +185,27 @@ class Transformer(Backbone):
 
     def tokens(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, L, D), positions added, time-major."""
+        self._check(tracks)
+        embedded: Tensor = self.embed(patchify(tracks, self.segment)) + self._positions()
+        return embedded
+
+    def kept_tokens(self, tracks: Tensor, keep: Tensor) -> Tensor:
+        """What :meth:`tokens` gives for these ids (P, K) alone, the others never embedded: (P, K, D)."""
+        self._check(tracks)
+        positions = self._positions().index_select(0, keep.flatten()).unflatten(0, keep.shape)
+        embedded: Tensor = self.embed(take_tokens(patchify(tracks, self.segment), keep)) + positions
+        return embedded
+
+    def _positions(self) -> Tensor:
+        """(L, D), time-major."""
+        return (self.time_table[:, None] + self.joint_table).flatten(0, 1)
+
+    def _check(self, tracks: Tensor) -> None:
         if tuple(tracks.shape[1:]) != self.track_shape:
             wanted, found = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
             raise UsageError(
                 f"this transformer reads tracks of {wanted} (frames x joints x coordinates), but was given {found}"
             )
-        positions = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
-        embedded: Tensor = self.embed(patchify(tracks, self.segment)) + positions
-        return embedded
 
     def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
         """(P, L, D) [and (P, K) ids of the tokens to keep, in order] -> (P, L or K, D)."""

@@ -1,0 +1,45 @@
+"""Which attention kernel runs where; what attends to what is said by the blocks that call it.
+
+The choice is a fixed table of measurements and no race at start-up: a race's winner would
+depend on the machine's load, and the last bits of a run on the winner.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+from torch import Tensor
+
+
+def explicit_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax of all products, written out: (P, H, K, D), (P, H, L, D) twice -> (P, H, K, D)."""
+    products = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    mixed: Tensor = products.softmax(-1) @ v
+    return mixed
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The same by the kernel that was faster on such a device in such a type."""
+    if kernel_name(q.device, q.dtype) == "explicit":
+        return explicit_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def kernel_name(device: torch.device, dtype: torch.dtype) -> str:
+    """``fused`` or ``explicit``.
+
+    Explicit products won in bfloat16 on a CPU that multiplies it in hardware; everywhere
+    else the fused kernel did, in memory always.
+    """
+    if device.type == "cpu" and dtype == torch.bfloat16 and multiplies_bfloat16():
+        return "explicit"
+    return "fused"
+
+
+@functools.cache
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for it; without them each product goes by way of float32."""
+    found = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(bool(ask()) for ask in found)
