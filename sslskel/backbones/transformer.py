@@ -97,8 +97,9 @@ class Attention(nn.Module):
         dim, bias = x.shape[-1], self.qkv.bias
         asking = F.linear(x[:, first:], self.qkv.weight[:dim], None if bias is None else bias[:dim])
         asked = F.linear(x, self.qkv.weight[dim:], None if bias is None else bias[dim:])
-        k, v = asked.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return asking.unflatten(-1, (self.heads, -1)).transpose(1, 2), k, v
+        rows, tokens, _ = asked.shape
+        k, v = asked.reshape(rows, tokens, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return asking.reshape(rows, tokens - first, self.heads, -1).transpose(1, 2), k, v
 
 
 class MLP(nn.Module):
@@ -192,7 +193,7 @@ class Transformer(Backbone):
     def kept_tokens(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """What :meth:`tokens` gives for these ids (P, K) alone, the others never embedded: (P, K, D)."""
         self._check(tracks)
-        positions = self._positions().index_select(0, keep.flatten()).unflatten(0, keep.shape)
+        positions = self._positions().index_select(0, keep.flatten()).reshape(*keep.shape, self.dim)
         embedded: Tensor = self.embed(take_tokens(patchify(tracks, self.segment), keep)) + positions
         return embedded
 
