@@ -144,7 +144,7 @@ class EngineConfig:
     """auto, cpu, cuda, cuda:0, mps ..."""
     precision: Precision = Precision.fp32
     threads: int = 0
-    """CPU threads; 0 leaves torch's choice."""
+    """CPU threads; 0 takes OMP_NUM_THREADS, else torch's choice, within what a container allows."""
     compile: bool = False
     deterministic: bool = False
     """Deterministic kernels on GPU too (slower)."""

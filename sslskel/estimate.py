@@ -17,6 +17,7 @@ from sslskel.results.store import ResultStore
 from sslskel.speed import speed
 
 STEPS = 2
+TIMED = ("pretraining", "encoding")
 BYTES_PER_WEIGHT = {"sgd": 8, "adamw": 12}
 """Weight and optimiser state in float32."""
 
@@ -105,7 +106,13 @@ def _measure(
     own = [word for word in overrides if not word.startswith("protocol.")]
     with torch.random.fork_rng(devices=[]):
         found = speed(
-            cell.method, benchmark=cell.benchmark, backbone=backbone, preset=preset, steps=STEPS, overrides=own
+            cell.method,
+            benchmark=cell.benchmark,
+            backbone=backbone,
+            preset=preset,
+            steps=STEPS,
+            works=("pretraining", "encoding"),
+            overrides=own,
         )
     seconds = 0.0
     if METHODS.get(cell.method).trains:

@@ -101,6 +101,14 @@ class PretextMethod(nn.Module, ABC):
         ``noise`` is unbound: use ``noise.view(i).on(views[i])`` for per-item draws.
         """
 
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """:meth:`forward` in the plainest way, as the released code computes it, over the same weights.
+
+        ``sslskel speed --against as_released`` checks it against :meth:`forward` and measures both.
+        A method without such a form leaves this alone.
+        """
+        raise NotImplementedError
+
     def on_step_end(self, progress: Progress) -> None:
         """After the optimiser step: queues and schedules."""
 

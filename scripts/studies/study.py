@@ -90,7 +90,9 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
 
     title, question = QUESTIONS[options.study]
     lines = [f"# {title}", "", question, ""]
-    lines += [f"| benchmark | {options.study} | seeds | top-1, % | difference, points | evaluation, s | pretraining, s |"]
+    lines += [
+        f"| benchmark | {options.study} | seeds | top-1, % | difference, points | evaluation, s | pretraining, s |"
+    ]
     lines += ["|---|---|---|---|---|---|---|"]
     for benchmark in options.benchmarks:
         base = found.get((benchmark, names[0]), [])
@@ -117,7 +119,7 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
     options.page.write_text("\n".join(lines), encoding="utf-8")
 
 
-def worded(summary, sign: str = "") -> str:  # noqa: ANN001 - of sslskel, imported late
+def worded(summary, sign: str = "") -> str:
     """``71.2 [68.0, 74.4]``; the mean alone for one seed."""
     mean = f"{summary.mean:{sign}.1f}"
     return mean if summary.interval is None else f"{mean} [{summary.interval[0]:.1f}, {summary.interval[1]:.1f}]"

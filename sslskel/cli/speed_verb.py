@@ -1,11 +1,11 @@
-"""Measure pretraining and encoding of one method: samples/s, step time, peak memory."""
+"""Measure the parts of a run: samples/s, stages of a step, memory, share of the device's peak; or ratios."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import add_engine_flags, engine_overrides, mebibytes
+from sslskel.cli._options import add_engine_flags, engine_overrides
 
 TAKES_OVERRIDES = True
 
@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone")
     parser.add_argument("--preset")
     parser.add_argument("--steps", default=10, type=int, help="timed steps after two warm-up steps (default: 10)")
+    parser.add_argument(
+        "--against",
+        help="as_released: ratios to our plainest configuration, equality checked first",
+    )
+    parser.add_argument("--pairs", default=5, type=int, help="bracketed pairs (A B B A) per ratio (default: 5)")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     add_engine_flags(parser)
 
@@ -25,25 +30,22 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print a table, and write JSON where asked."""
     import json
 
-    from sslskel.speed import speed
+    from sslskel.errors import UsageError
+    from sslskel.speed import speed, speed_against, text
 
-    report = speed(
-        options.method,
-        benchmark=options.benchmark,
-        backbone=options.backbone,
-        preset=options.preset,
-        steps=options.steps,
-        overrides=engine_overrides(options),
-    )
-    print(f"{report['method']} on {report['benchmark']}, preset {report['preset']}, {report['device']}")
-    for name in ("pretraining", "encoding"):
-        part = report[name]
-        if part is None:
-            print(f"  {name}: this method does not train")
-            continue
-        split = ", ".join(f"{stage} {share * 1e3:.1f} ms" for stage, share in part["seconds"].items())
-        print(f"  {name}: {part['samples_per_second']:.1f} samples/s; median step: {split}")
-    print(f"  peak memory {mebibytes(report['peak_memory_bytes'])}")
+    if options.steps < 1:
+        raise UsageError(f"--steps is {options.steps}; it must be at least 1")
+    shared = {
+        "benchmark": options.benchmark,
+        "backbone": options.backbone,
+        "preset": options.preset,
+        "overrides": engine_overrides(options),
+    }
+    if options.against:
+        report = speed_against(options.method, options.against, pairs=options.pairs, **shared)
+    else:
+        report = speed(options.method, steps=options.steps, **shared)
+    print(text(report))
     if options.output:
         options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         print(options.output)

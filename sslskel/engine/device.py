@@ -56,13 +56,27 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype=AUTOCAST[precision])
 
 
+def set_threads(engine: EngineConfig) -> None:
+    """As many CPU threads as the configuration says; where it says 0, as ``OMP_NUM_THREADS`` says.
+
+    Without either, torch's own choice, but no more than the CPUs that this process may use:
+    torch does not see the limit of a container. It depends on the machine and never on its
+    load, since the number of threads decides the last bits of a sum.
+    """
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    elif not os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        from joblib import cpu_count
+
+        torch.set_num_threads(min(torch.get_num_threads(), cpu_count()))
+
+
 @contextmanager
 def arithmetic(engine: EngineConfig) -> Iterator[None]:
     """Threads, determinism and full float32 as the configuration says; as it was before on leaving."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     short = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    if engine.threads:
-        torch.set_num_threads(engine.threads)
+    set_threads(engine)
     if engine.deterministic:
         # cuBLAS reads it when it starts; without it deterministic matrix products raise.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -214,18 +214,19 @@ class MaskedModelling(PretextMethod):
             f"method.motion_stride={self.config.motion_stride} is not shorter than clip.frames={self.clip.frames}",
         )
 
-    def _signal(self, tracks: Tensor, signal: Signal) -> Tensor:
+    def signal(self, tracks: Tensor, signal: Signal) -> Tensor:
+        """The tracks themselves, or their motion: (P, T, V, C) -> (P, T, V, C)."""
         return tracks if signal is Signal.joint else motion(tracks, self.config.motion_stride)
 
     def targets(self, tracks: Tensor, ids: Tensor) -> Tensor:
         """What the tokens with these ids (P, K) hold: (P, T, V, C) -> (P, K, segment*C)."""
-        tokens = take_tokens(patchify(self._signal(tracks, self.config.target), self.segment), ids)
+        tokens = take_tokens(patchify(self.signal(tracks, self.config.target), self.segment), ids)
         return normalise_tokens(tokens) if self.config.normalise_target else tokens
 
     def latent(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """Encoder output for the tokens with these ids alone: (P, T, V, C), (P, K) -> (P, K, D)."""
         assert isinstance(self.backbone, TokenBackbone)
-        signal = self._signal(tracks, self.config.input)
+        signal = self.signal(tracks, self.config.input)
         if isinstance(self.backbone, SparseTokenBackbone):
             return self.backbone.encode(self.backbone.kept_tokens(signal, keep))
         return self.backbone.encode(self.backbone.tokens(signal), keep)
@@ -244,6 +245,12 @@ class MaskedModelling(PretextMethod):
         target = self.targets(tracks, hidden)
         total = (predicted.to(target.dtype) - target).square().mean(-1).sum()
         return StepOutput({"masked": Term(total, total.new_full((), hidden.numel()))})
+
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """The step as the released code takes it, which ``sslskel speed --against as_released`` measures."""
+        from sslskel.methods.masked_modelling.as_released import released_step
+
+        return released_step(self, views, noise, progress)
 
     def encoders(self) -> dict[str, Encoder]:
         """One encoder, named for what it is fed: ``joint`` or ``motion``."""

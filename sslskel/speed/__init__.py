@@ -1,0 +1,10 @@
+"""How fast and how large the parts of a run are on this machine, alone or against our plainest configuration.
+
+Measured times are for people and for ``docs/speed.md``; nothing here decides how a run is made.
+"""
+
+from sslskel.speed._against import AGAINST, speed_against
+from sslskel.speed._report import markdown, text
+from sslskel.speed._works import WORKS, speed
+
+__all__ = ["AGAINST", "WORKS", "markdown", "speed", "speed_against", "text"]

@@ -1,0 +1,215 @@
+"""Ours against our plainest configuration, in bracketed pairs: step, memory, linear protocol, loader, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from sslskel.engine.optim import build_optimiser
+from sslskel.errors import UsageError
+from sslskel.method import PretextMethod
+from sslskel.noise import Noise
+from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
+from sslskel.speed._clock import Clock, paired
+from sslskel.speed._equal import Equality, same_features, same_step, same_views, trains_on_all
+from sslskel.speed._machine import extra_memory, keep_freed_memory, surroundings
+from sslskel.speed._released import PaddedFeeder, released_features, released_optimiser, released_step
+from sslskel.speed._subject import Subject, subject
+from sslskel.view import ViewSpec
+
+AGAINST = ("as_released",)
+PAIRS = 5
+HEAD_BATCH = 256
+LOADER_CLIPS = 256
+RELEASED_FRAMES = 300
+"""Frames to which released NTU arrays are padded."""
+
+
+def speed_against(
+    method: str,
+    against: str = "as_released",
+    *,
+    benchmark: str = "synthetic",
+    backbone: str | None = None,
+    preset: str | None = None,
+    pairs: int = PAIRS,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Ratios of ``pairs`` bracketed pairs per work, with the equality that was checked before; writes nothing.
+
+    Raises ``UsageError`` for a method that has no released twin, fewer than 5 pairs, and
+    everything that :func:`speed` refuses.
+    """
+    if against not in AGAINST:
+        raise UsageError(f"--against {against} is not known (there is: {', '.join(AGAINST)})")
+    if pairs < PAIRS:
+        raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
+    allocator = keep_freed_memory()
+    found = subject(method, benchmark, backbone, preset, overrides)
+    if type(found.method).as_released is PretextMethod.as_released:
+        raise UsageError(f"method '{method}' has no released twin to be measured against; `sslskel speed` works alone")
+    count = min(max(found.size, LOADER_CLIPS), len(found.source))
+    feeder = PaddedFeeder(found.source, torch.arange(count))
+    works: dict[str, Any] = {
+        "step": _step(found, feeder, pairs),
+        "linear": _linear(found, feeder, pairs),
+        "loader": _loader(found, feeder, pairs, count),
+    }
+    spec = found.source.spec
+    bodies = len(found.source.batch(found.rows(0), spec.test_view, found.noise(0)).owner)
+    return {
+        "method": method,
+        "benchmark": benchmark,
+        "against": against,
+        "preset": found.cell.preset,
+        "mode": _mode(found),
+        "precision": found.cell.resolved.engine.precision.value,
+        "device": str(found.device),
+        "threads": torch.get_num_threads(),
+        "allocator": allocator,
+        "batch_size": found.size,
+        "empty_bodies": 1 - bodies / (found.size * spec.persons),
+        "works": works,
+        "store": store_sizes(found),
+        **surroundings(),
+    }
+
+
+def _mode(found: Subject) -> str:
+    precision = found.cell.resolved.engine.precision.value
+    if precision == "bf16":
+        return "fast"
+    return f"{'exact' if trains_on_all(found) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
+
+
+def _checked(equality: Equality, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The measurement where both sides agree, else only by how much they do not."""
+    told = {"difference": equality.difference, "allowed": equality.allowed, "equal": equality.holds}
+    return {**told, **measure()} if equality.holds else told
+
+
+def _timed(device: torch.device, work: Callable[[], object]) -> Callable[[], float]:
+    def run() -> float:
+        clock = Clock(device)
+        work()
+        clock.lap()
+        return clock.laps[0]
+
+    return run
+
+
+def _step(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+    """A whole training step on the same clips, and the memory it takes beyond what was held before."""
+
+    def measure() -> dict[str, Any]:
+        theirs = released_step(found, feeder, released_optimiser(found))
+        optimiser = build_optimiser(found.method, found.cell.resolved.train)
+
+        def ours(number: int) -> None:
+            found.learn(number)
+            optimiser.step()
+
+        found.method.train()
+        memory = {}
+        for name, side in (("ours", ours), ("theirs", theirs)):
+            found.method.zero_grad(set_to_none=True)
+            side(0)
+            found.method.zero_grad(set_to_none=True)
+            memory[name] = extra_memory(found.device, lambda side=side: side(0))  # type: ignore[misc]
+        report = paired(_timed(found.device, lambda: theirs(0)), _timed(found.device, lambda: ours(0)), pairs)
+        if memory["ours"] and memory["theirs"]:
+            report["memory"] = {**memory, "ratio": memory["theirs"] / memory["ours"]}
+        return report
+
+    return _checked(same_step(found), measure)
+
+
+def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+    """Epochs of the linear protocol on a batch of clips, and as many test clips.
+
+    Theirs sees the test part after every epoch, ours once at the end, which counts here with
+    its share of one epoch. With one cached view the whole protocol encodes every clip once.
+    """
+    device, dtype, spec = found.device, found.source.dtype, found.source.spec
+    found.method.eval()
+    [encoder, *_] = found.method.encoders().values()
+    epochs = 100
+    classes = max(2, len(found.dataset.info.classes))
+    head = LinearHead(encoder.dim, classes, Noise(0, 0, device), dtype).to(device)
+    optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
+    rows = found.rows(0)
+    labels = torch.arange(len(rows), device=device) % classes
+    batches = mini_batches(torch.arange(len(rows), device=device), HEAD_BATCH)
+
+    def features(view: ViewSpec) -> torch.Tensor:
+        with torch.no_grad(), found.autocast():
+            return encoder.clip(found.source.batch(rows, view, found.noise(0))).to(dtype)
+
+    def fit(seen: torch.Tensor) -> None:
+        fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
+
+    def theirs() -> None:
+        fit(released_features(encoder, feeder.batch(rows, spec.train_view, found.noise(0)), spec.persons).to(dtype))
+        head.eval()(
+            released_features(encoder, feeder.batch(rows, spec.test_view, found.noise(0)), spec.persons).to(dtype)
+        )
+
+    def measure() -> dict[str, Any]:
+        report = paired(_timed(device, theirs), _timed(device, lambda: fit(features(spec.train_view))), pairs)
+        clock = Clock(device)
+        kept = features(spec.test_view)
+        clock.lap()
+        fit(kept)
+        clock.lap()
+        for _ in range(10):
+            fit(kept)
+        clock.lap()
+        once, head_only = clock.laps[0], clock.laps[2] / 10
+        # Both are seconds of the same clips on the same machine a moment later, and small beside the pairs.
+        factor = report["ours_seconds"] / (report["ours_seconds"] + once / epochs)
+        report["ratio"] = {name: value * factor for name, value in report["ratio"].items()}
+        cached = (report["ours_seconds"] + once) / epochs + head_only
+        scale = report["ours_seconds"] / cached
+        report["one_view"] = {name: value * scale for name, value in report["ratio"].items()}
+        return {**report, "epochs": epochs}
+
+    return _checked(same_features(found), measure)
+
+
+def _loader(found: Subject, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
+    """Dense training views of many clips, one thread of work on either side."""
+    spec, rows = found.source.spec, torch.arange(count)
+
+    def ours() -> torch.Tensor:
+        return found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+
+    def theirs() -> torch.Tensor:
+        return feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+
+    def measure() -> dict[str, Any]:
+        return {**paired(_timed(found.device, theirs), _timed(found.device, ours), pairs), "clips": count}
+
+    return _checked(same_views(found, feeder), measure)
+
+
+def store_sizes(found: Subject) -> dict[str, Any]:
+    """Bytes of the stored frames against padded arrays of all person slots, and what float16 would lose."""
+    dataset = found.dataset
+    each = found.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
+    stored = int(dataset.joints.nbytes + dataset.valid.nbytes)
+    half = int(dataset.joints.size * 2 + dataset.valid.nbytes)
+    values = np.asarray(dataset.joints, dtype=np.float32)
+    return {
+        "clips": len(dataset),
+        "stored_bytes": stored,
+        "float16_bytes": half,
+        "float16_error": float(np.abs(values - values.astype(np.float16).astype(np.float32)).max()),
+        "unit": dataset.info.unit,
+        "padded_bytes": {
+            "longest clip": len(dataset) * int(dataset.lengths.max()) * each,
+            f"{RELEASED_FRAMES} frames": len(dataset) * RELEASED_FRAMES * each,
+        },
+    }

@@ -1,0 +1,96 @@
+"""Whether two ways of one computation agree, so that comparing their speed means anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sslskel.backbones._attention import explicit
+from sslskel.batch import Batch
+from sslskel.config import Precision
+from sslskel.noise import Noise
+from sslskel.speed._released import PaddedFeeder, released_features
+from sslskel.speed._subject import PROGRESS, Subject
+
+CLIPS = 4
+"""Of the batch on which both are compared; everything is per clip."""
+TOLERANCE = {Precision.fp32: 1e-5, Precision.fp64: 1e-10}
+MIXED = 5e-2
+"""Of losses and gradients in half precision against single precision."""
+VIEW = 1e-6
+"""Of the views of clips, in the dataset's unit over its largest coordinate."""
+
+
+class Equality(NamedTuple):
+    """The largest difference found, over the largest value, and how much is allowed."""
+
+    difference: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """False for a difference that is not a number, too."""
+        return self.difference <= self.allowed
+
+
+def same_views(found: Subject, feeder: PaddedFeeder) -> Equality:
+    """Dense training views of a batch of clips."""
+    spec, rows = found.source.spec, found.rows(0)
+    ours = found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+    return Equality(_distance(ours, theirs), VIEW)
+
+
+def same_step(found: Subject) -> Equality:
+    """Loss and all gradients of a step on shared draws, over the bodies that our configuration trains on."""
+    rows, noise = found.rows(0, CLIPS), found.noise(0)
+    views = [found.source.batch(rows, view, noise.view(i)) for i, view in enumerate(found.method.views())]
+    found.method.train()
+    found.method.zero_grad(set_to_none=True)
+    with found.autocast():
+        ours = found.method(views, noise, PROGRESS).loss()
+    ours.backward()
+    mine = _gradients(found)
+    found.method.zero_grad(set_to_none=True)
+    with explicit():
+        theirs = found.method.as_released([_as_trained(found, view) for view in views], noise, PROGRESS).loss()
+        theirs.backward()  # type: ignore[no-untyped-call]
+    difference = max(_distance(ours.detach()[None], theirs.detach()[None]), _distance(mine, _gradients(found)))
+    found.method.zero_grad(set_to_none=True)
+    return Equality(difference, TOLERANCE.get(found.cell.resolved.engine.precision, MIXED))
+
+
+def same_features(found: Subject) -> Equality:
+    """Pooled features of clips, empty bodies averaged in."""
+    spec, noise = found.source.spec, Noise(0, 0, found.device)
+    batch = found.source.batch(found.rows(0, CLIPS), spec.test_view, noise)
+    found.method.eval()
+    [encoder, *_] = found.method.encoders().values()
+    with torch.no_grad(), found.autocast():
+        ours = encoder.clip(batch)
+    theirs = released_features(encoder, batch.filled(spec.persons), spec.persons)
+    return Equality(
+        _distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(found.cell.resolved.engine.precision, MIXED)
+    )
+
+
+def trains_on_all(found: Subject) -> bool:
+    """Whether the method's configuration asks for empty bodies in training."""
+    chosen = getattr(found.cell.resolved.method, "empty_bodies", None)
+    return getattr(chosen, "value", None) == "reference"
+
+
+def _as_trained(found: Subject, view: Batch) -> Batch:
+    return view.filled(found.source.spec.persons) if trains_on_all(found) else view
+
+
+def _gradients(found: Subject) -> Tensor:
+    return torch.cat([p.grad.flatten() for p in found.method.parameters() if p.grad is not None]).float().clone()
+
+
+def _distance(ours: Tensor, theirs: Tensor) -> float:
+    if ours.shape != theirs.shape:
+        return float("inf")
+    return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))

@@ -1,0 +1,125 @@
+"""What a measurement must know of the machine: peak arithmetic, memory, allocator, versions and load."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sslskel import __version__
+from sslskel.config import Precision
+from sslskel.engine.device import AUTOCAST, hardware, peak_memory
+
+PRODUCT = 1024
+"""Rows and columns of the matrices whose product is the peak."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT = 1 << 30
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
+    """Most FLOP/s that repeated square matrix products reached in some ``seconds``."""
+    size = PRODUCT * (8 if device.type == "cuda" else 1)
+    a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
+    _product(a, b, device)
+    best, until = 0.0, time.perf_counter() + seconds
+    while best == 0.0 or time.perf_counter() < until:
+        best = max(best, 2 * size**3 / _product(a, b, device))
+    return best
+
+
+def _product(a: torch.Tensor, b: torch.Tensor, device: torch.device) -> float:
+    start = _now(device)
+    a @ b
+    return _now(device) - start
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def arithmetic_type(precision: Precision) -> torch.dtype:
+    """The type in which a run of this precision multiplies."""
+    return AUTOCAST.get(precision, torch.float64 if precision is Precision.fp64 else torch.float32)
+
+
+def keep_freed_memory() -> str:
+    """Let glibc keep freed blocks instead of returning them to the system, for the whole process; says what was done.
+
+    By default each large block is mapped and cleared anew, which costs code that allocates
+    large attention matrices about as much as computing them; a comparison in which only one
+    side is spared that would be of allocators.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return "the system's default"
+    library = ctypes.CDLL(None)
+    done = library.mallopt(_MMAP_THRESHOLD, _KEPT) and library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    return "freed blocks kept up to 1 GiB (glibc mmap and trim threshold)" if done else "the system's default"
+
+
+def extra_memory(device: torch.device, work: Callable[[], object]) -> int | None:
+    """Bytes that ``work`` held at most beyond what was held before; None where the system cannot tell."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        return peak_memory(device) - before
+    if not _forget_peak():
+        return None
+    before = _status("VmRSS")
+    work()
+    return max(0, _status("VmHWM") - before)
+
+
+def _forget_peak() -> bool:
+    """Give freed pages back and start the peak anew; Linux alone can do that."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return True
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if line.startswith(f"{name}:")]
+    return int(line.split()[1]) * 1024
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a process may still take on a device, the limit of its container counted."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        most, now = (
+            Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii").strip() for name in ("max", "current")
+        )
+        return min(free, int(most) - int(now)) if most != "max" else free
+    except (OSError, ValueError):
+        return free
+
+
+def surroundings() -> dict[str, Any]:
+    """Versions, hardware and how busy the machine is."""
+    load = [round(value, 1) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
+    return {
+        "versions": {"sslskel": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "system": platform.platform(),
+        "hardware": hardware(),
+        "load": load,
+    }

@@ -1,0 +1,150 @@
+"""Our own plainest configuration: the choices of released code, as the papers' repositories make them.
+
+All bodies, attention written out, single precision, clips cropped, resized and turned one by one on
+the host from padded arrays, an optimiser that loops over parameters, a test pass after every epoch.
+It shares weights and random draws with what it is compared with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+from torch import Tensor
+
+from sslskel.backbone import Encoder, PooledEncoder
+from sslskel.backbones._attention import explicit
+from sslskel.batch import Batch
+from sslskel.config import Optimiser
+from sslskel.data.loader import ClipSource
+from sslskel.data.transforms import CentreCrop, RandomCrop, RandomRotation
+from sslskel.errors import UsageError
+from sslskel.noise import Noise
+from sslskel.speed._subject import PROGRESS, Subject
+from sslskel.view import ViewSpec
+
+
+class PaddedFeeder:
+    """Clips of some rows as one padded array (n, T, M, V, C) in memory, and single clips cut from it."""
+
+    def __init__(self, source: ClipSource, positions: Tensor) -> None:
+        dataset, self.spec = source.dataset, source.spec
+        self.source, self.positions = source, torch.unique(positions)
+        rows = source.rows[self.positions].numpy()
+        shape = (len(rows), int(dataset.lengths[rows].max()), self.spec.persons, *dataset.joints.shape[1:])
+        self.padded = np.zeros(shape, dtype=np.float32)
+        at = {int(row): place for place, row in enumerate(rows)}
+        for track, clip in enumerate(dataset.track_clip):
+            if int(clip) in at:
+                begin, offset, length = (
+                    int(column[track]) for column in (dataset.track_begin, dataset.track_offset, dataset.track_length)
+                )
+                frames = dataset.joints[offset : offset + length]
+                self.padded[at[int(clip)], begin : begin + length, int(dataset.track_slot[track])] = frames
+
+    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise) -> Batch:
+        """The view of :meth:`ClipSource.batch`, clip by clip, with a row for every person slot."""
+        places = torch.searchsorted(self.positions, positions).tolist()
+        keys = self.source.keys[positions]
+        draws = _draws(view, keys, self.source.lengths[positions], noise, self.spec.coordinates)
+        dense = torch.stack([self._clip(place, view, draw) for place, draw in zip(places, draws, strict=True)])
+        return every_slot(dense.to(self.source.device, self.source.dtype), keys.to(self.source.device))
+
+    def _clip(self, place: int, view: ViewSpec, draw: tuple[int, int, list[float]]) -> Tensor:
+        """(M, T, V, C) of one clip."""
+        start, length, angles = draw
+        cut = torch.from_numpy(self.padded[place][start : start + length])
+        persons, joints, coordinates = cut.shape[1:]
+        flat = cut.permute(3, 1, 2, 0).reshape(1, 1, -1, length).transpose(2, 3)
+        wide = F.interpolate(flat, size=(self.spec.frames, flat.shape[3]), mode="bilinear", align_corners=False)
+        clip = wide[0, 0].reshape(self.spec.frames, coordinates, persons, joints)
+        if angles:
+            turned = _turn(angles) @ clip.permute(0, 2, 1, 3).reshape(-1, coordinates, joints)
+            return turned.reshape(self.spec.frames, persons, coordinates, joints).permute(1, 0, 3, 2)
+        return clip.permute(2, 0, 3, 1)
+
+
+def _turn(angles: Sequence[float]) -> Tensor:
+    (cx, cy, cz), (sx, sy, sz) = map(math.cos, angles), map(math.sin, angles)
+    about_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    about_z = np.array([[cz, sz, 0], [-sz, cz, 0], [0, 0, 1]])
+    return torch.from_numpy((about_z @ about_y @ about_x).astype(np.float32))
+
+
+def _draws(
+    view: ViewSpec, keys: Tensor, lengths: Tensor, noise: Noise, coordinates: int
+) -> list[tuple[int, int, list[float]]]:
+    """Per clip the first frame, the number of frames and the angles that our transforms draw from this noise."""
+    nobody = torch.zeros(0, dtype=torch.int64)
+    batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), nobody, nobody, keys, keys)
+    drawn = noise.on(batch)
+    crop = view.sample
+    if isinstance(crop, RandomCrop):
+        share = drawn.uniform("crop.share", per="clip", dtype=torch.float64)
+        wanted = torch.floor(lengths * (share * (crop.share_max - crop.share_min) + crop.share_min)).to(torch.int64)
+        size = torch.minimum(wanted.clamp(min=crop.min_frames), lengths)
+        start = drawn.integers("crop.start", lengths - size + 1, per="clip")
+    elif isinstance(crop, CentreCrop):
+        start = torch.floor((1 - crop.share) * lengths.to(torch.float64) / 2).to(torch.int64)
+        size = lengths - 2 * start
+    else:
+        raise UsageError(f"--against as_released knows the released crops, not {type(crop).__name__}")
+    angles: list[list[float]] = [[] for _ in keys]
+    for augment in view.augment:
+        if not isinstance(augment, RandomRotation) or coordinates != 3:
+            raise UsageError(
+                f"--against as_released feeds 3D joints as stored, turned at most, not {type(augment).__name__}"
+                f" in {coordinates}D;"
+                " use clip.stream=joint clip.centre=stored"
+            )
+        turns = (2 * drawn.uniform("rotation.angles", (3,), per="clip", dtype=torch.float64) - 1) * augment.angle
+        angles = turns.tolist()
+    return list(zip(start.tolist(), size.tolist(), angles, strict=True))
+
+
+def every_slot(rows: Tensor, keys: Tensor) -> Batch:
+    """(N, M, T, V, C) as a batch in which every person slot is a row, empty ones too."""
+    count, persons, frames = rows.shape[:3]
+    owner = torch.arange(count, device=rows.device).repeat_interleave(persons)
+    slot = torch.arange(persons, device=rows.device).repeat(count)
+    tracks = rows.flatten(0, 1)
+    return Batch(
+        tracks, tracks.new_ones(len(owner), frames, dtype=torch.bool), owner, slot, keys, keys.new_full((count,), -1)
+    )
+
+
+def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:
+    """(N, D) of a batch with every slot: each body is encoded, empty or not, and the mean is taken."""
+    if not isinstance(encoder, PooledEncoder):
+        raise UsageError(f"--against as_released knows no plain form of encoder {type(encoder).__name__}")
+    with torch.no_grad(), explicit():
+        pooled = encoder.backbone.pool(encoder.backbone(encoder.prepare(batch.tracks)))
+    return pooled.reshape(-1, persons, pooled.shape[-1]).mean(1)
+
+
+def released_optimiser(found: Subject) -> torch.optim.Optimizer:
+    """AdamW or SGD as a script constructs it: no fused kernel."""
+    train, groups = found.cell.resolved.train, found.method.parameter_groups()
+    if train.optimiser is Optimiser.sgd:
+        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, weight_decay=train.weight_decay)
+    return torch.optim.AdamW(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay)
+
+
+def released_step(found: Subject, feeder: PaddedFeeder, optimiser: torch.optim.Optimizer) -> Callable[[int], float]:
+    """A training step of the plain configuration; returns the loss, for which the host waits."""
+
+    def step(number: int) -> float:
+        noise = found.noise(number)
+        views = [feeder.batch(found.rows(number), view, noise.view(i)) for i, view in enumerate(found.method.views())]
+        with explicit():
+            loss = found.method.as_released(views, noise, PROGRESS).loss()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return float(loss.detach())
+
+    return step

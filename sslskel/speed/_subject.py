@@ -1,0 +1,113 @@
+"""What is measured: a method on its data, built as a run would build it, at a batch that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sslskel.batch import Batch
+from sslskel.cell import Cell, grid
+from sslskel.data.loader import ClipSource
+from sslskel.data.prepare import open_benchmark
+from sslskel.data.transforms import clip_spec
+from sslskel.dataset import Dataset
+from sslskel.encoder import build_method
+from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
+from sslskel.errors import UsageError
+from sslskel.method import PretextMethod, Progress
+from sslskel.noise import Noise
+from sslskel.registry import BENCHMARKS
+from sslskel.speed._machine import extra_memory, free_memory
+from sslskel.stages import dtype_of
+
+PROBE = 2, 4
+"""Clips of the two small steps from whose memory that of a larger one is foretold."""
+PROGRESS = Progress(0, 1, 1)
+
+
+@dataclass
+class Subject:
+    """One cell, ready to take steps. Nothing of it is written anywhere."""
+
+    cell: Cell
+    dataset: Dataset
+    device: torch.device
+    method: PretextMethod
+    source: ClipSource
+    size: int
+    """Clips of a step."""
+
+    def rows(self, step: int, size: int | None = None) -> Tensor:
+        """Positions of a step's clips, going round the training part."""
+        count = self.size if size is None else size
+        return (torch.arange(count) + step * count) % len(self.source)
+
+    def noise(self, step: int) -> Noise:
+        """All draws of a step."""
+        return Noise(self.cell.seed, step, self.device)
+
+    def views(self, step: int, size: int | None = None) -> list[Batch]:
+        """What the method asks for of a step's clips."""
+        rows, noise = self.rows(step, size), self.noise(step)
+        return [self.source.batch(rows, view, noise.view(i)) for i, view in enumerate(self.method.views())]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Mixed precision where the run asks for it."""
+        return autocast(self.device, self.cell.resolved.engine.precision)
+
+    def learn(self, step: int, size: int | None = None) -> Tensor:
+        """Loss and gradients of a step; the gradients stay in the parameters."""
+        self.method.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss: Tensor = self.method(self.views(step, size), self.noise(step), PROGRESS).loss()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+
+def subject(method: str, benchmark: str, backbone: str | None, preset: str | None, overrides: Sequence[str]) -> Subject:
+    """Build it. Raises ``UsageError`` for names, a device or a precision that are not there."""
+    [cell] = grid([method], [None], [benchmark], [0], backbone=backbone, preset=preset, overrides=overrides)
+    resolved, engine = cell.resolved, cell.resolved.engine
+    device = resolve_device(engine.device)
+    check_precision(device, engine.precision)
+    set_threads(engine)
+    dataset = open_benchmark(BENCHMARKS.get(benchmark))
+    spec = clip_spec(dataset.info, resolved.clip)
+    built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
+    built.to(device=device, dtype=dtype_of(engine))
+    rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
+    source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
+    found = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
+    if built.trains:
+        _require_room(found)
+    return found
+
+
+def _require_room(found: Subject) -> None:
+    """Raise ``UsageError`` with the largest batch that fits, foretold from two small steps, where this one does not."""
+    small, large = PROBE
+    if found.size <= 2 * large:
+        return
+    found.method.train()
+    try:
+        needs = [extra_memory(found.device, lambda size=size: found.learn(0, size)) for size in PROBE]  # type: ignore[misc]
+    except torch.OutOfMemoryError as fault:
+        raise UsageError(f"not even {large} clips fit the memory of {found.device}; take a smaller preset") from fault
+    found.method.zero_grad(set_to_none=True)
+    if needs[0] is None or needs[1] is None:
+        return
+    each = max((needs[1] - needs[0]) / (large - small), needs[1] / large / 2)
+    free = free_memory(found.device)
+    fixed = max(0.0, needs[1] - large * each)
+    fits = int((free - fixed) // each)
+    if fits < found.size:
+        needed = (fixed + found.size * each) / 2**30
+        raise UsageError(
+            f"a batch of {found.size} clips needs about {needed:.1f} GiB on {found.device},"
+            f" where {free / 2**30:.1f} GiB are free; the largest that fits is about train.batch_size={max(fits, 1)}"
+        )
