@@ -27,7 +27,7 @@ from sslskel.dataset import Dataset, Ints
 from sslskel.diagnostics import diagnose
 from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
-from sslskel.engine.device import autocast, check_precision, peak_memory, resolve_device, set_threads
+from sslskel.engine.device import autocast, check_precision, keep_freed_memory, peak_memory, resolve_device, set_threads
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.leakage import seen_part
@@ -130,6 +130,7 @@ def pretrain_stage(
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
+    keep_freed_memory()
     spec = clip_spec(dataset.info, resolved.clip)
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     rows = benchmark.split(cell.split).part(dataset, "train")
@@ -166,6 +167,7 @@ def evaluate_stage(
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
+    keep_freed_memory()
     for stream, encoder in encoders.items():
         _check_abilities(stream, encoder, protocol)
 

@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--output", type=Path, default=Path("runs-study"), help="results folder")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("overrides", nargs="*", help="GROUP.KEY=VALUE for every run")
     options = parser.parse_args()
     import sslskel
     from sslskel.results.record import Record
@@ -74,7 +75,7 @@ def main() -> int:
                     [seed],
                     output=options.output,
                     preset=options.preset,
-                    overrides=overrides,
+                    overrides=[*options.overrides, *overrides],
                 )
                 if result.failures:
                     print(*result.failures, sep="\n", file=sys.stderr)

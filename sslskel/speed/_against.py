@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sslskel.engine.device import keep_freed_memory
 from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
 from sslskel.method import PretextMethod
@@ -15,8 +16,8 @@ from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Clock, paired
 from sslskel.speed._equal import Equality, same_features, same_step, same_views, trains_on_all
-from sslskel.speed._machine import extra_memory, keep_freed_memory, surroundings
-from sslskel.speed._released import PaddedFeeder, released_features, released_optimiser, released_step
+from sslskel.speed._machine import extra_memory, surroundings
+from sslskel.speed._released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
 from sslskel.speed._subject import Subject, subject
 from sslskel.view import ViewSpec
 
@@ -24,8 +25,6 @@ AGAINST = ("as_released",)
 PAIRS = 5
 HEAD_BATCH = 256
 LOADER_CLIPS = 256
-RELEASED_FRAMES = 300
-"""Frames to which released NTU arrays are padded."""
 
 
 def speed_against(
@@ -210,6 +209,6 @@ def store_sizes(found: Subject) -> dict[str, Any]:
         "unit": dataset.info.unit,
         "padded_bytes": {
             "longest clip": len(dataset) * int(dataset.lengths.max()) * each,
-            f"{RELEASED_FRAMES} frames": len(dataset) * RELEASED_FRAMES * each,
+            f"{PADDED_FRAMES} frames": len(dataset) * PADDED_FRAMES * each,
         },
     }

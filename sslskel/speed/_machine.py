@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +18,6 @@ from sslskel.engine.device import AUTOCAST, hardware, peak_memory
 
 PRODUCT = 1024
 """Rows and columns of the matrices whose product is the peak."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT = 1 << 30
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
@@ -49,20 +46,6 @@ def _now(device: torch.device) -> float:
 def arithmetic_type(precision: Precision) -> torch.dtype:
     """The type in which a run of this precision multiplies."""
     return AUTOCAST.get(precision, torch.float64 if precision is Precision.fp64 else torch.float32)
-
-
-def keep_freed_memory() -> str:
-    """Let glibc keep freed blocks instead of returning them to the system, for the whole process; says what was done.
-
-    By default each large block is mapped and cleared anew, which costs code that allocates
-    large attention matrices about as much as computing them; a comparison in which only one
-    side is spared that would be of allocators.
-    """
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return "the system's default"
-    library = ctypes.CDLL(None)
-    done = library.mallopt(_MMAP_THRESHOLD, _KEPT) and library.mallopt(_TRIM_THRESHOLD, _KEPT)
-    return "freed blocks kept up to 1 GiB (glibc mmap and trim threshold)" if done else "the system's default"
 
 
 def extra_memory(device: torch.device, work: Callable[[], object]) -> int | None:

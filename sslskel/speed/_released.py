@@ -26,6 +26,8 @@ from sslskel.noise import Noise
 from sslskel.speed._subject import PROGRESS, Subject
 from sslskel.view import ViewSpec
 
+PADDED_FRAMES = 300
+
 
 class PaddedFeeder:
     """Clips of some rows as one padded array (n, T, M, V, C) in memory, and single clips cut from it."""
@@ -34,7 +36,13 @@ class PaddedFeeder:
         dataset, self.spec = source.dataset, source.spec
         self.source, self.positions = source, torch.unique(positions)
         rows = source.rows[self.positions].numpy()
-        shape = (len(rows), int(dataset.lengths[rows].max()), self.spec.persons, *dataset.joints.shape[1:])
+        # Released arrays are padded to what the longest clip of NTU RGB+D has, and so are those made from them.
+        shape = (
+            len(rows),
+            max(PADDED_FRAMES, int(dataset.lengths[rows].max())),
+            self.spec.persons,
+            *dataset.joints.shape[1:],
+        )
         self.padded = np.zeros(shape, dtype=np.float32)
         at = {int(row): place for place, row in enumerate(rows)}
         for track, clip in enumerate(dataset.track_clip):
@@ -56,6 +64,9 @@ class PaddedFeeder:
     def _clip(self, place: int, view: ViewSpec, draw: tuple[int, int, list[float]]) -> Tensor:
         """(M, T, V, C) of one clip."""
         start, length, angles = draw
+        # Released feeders find out how long a clip is each time they give it out.
+        if not self.padded[place].sum((1, 2, 3)).any():
+            raise UsageError("a clip without a frame cannot be fed")
         cut = torch.from_numpy(self.padded[place][start : start + length])
         persons, joints, coordinates = cut.shape[1:]
         flat = cut.permute(3, 1, 2, 0).reshape(1, 1, -1, length).transpose(2, 3)
