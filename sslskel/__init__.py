@@ -1,9 +1,9 @@
 """sslskel: a benchmark framework for self-supervised learning on 3D human skeletons.
 
 Everything the command does is one call here: ``bench``, ``pretrain``, ``evaluate``,
-``embed``, ``load_encoder``, ``speed``, ``plan``, ``board_of``, ``list_runs``, ``prune``,
-``prepare``, ``open_benchmark``, ``import_dataset``, ``draw_clip``, ``new_method``. They are
-imported when first used.
+``embed``, ``load_encoder``, ``speed``, ``speed_against``, ``mode_overrides``, ``plan``,
+``board_of``, ``list_runs``, ``prune``, ``prepare``, ``open_benchmark``, ``import_dataset``,
+``draw_clip``, ``new_method``. They are imported when first used.
 """
 
 import importlib
@@ -26,6 +26,8 @@ _CALLS = {
     "load_encoder": "encoder",
     "open_encoders": "encoder",
     "speed": "speed",
+    "speed_against": "speed",
+    "mode_overrides": "modes",
     "plan": "estimate",
     "board_of": "leaderboard.folder",
     "list_runs": "runs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,6 +42,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 failed, 2 wrong use, 75 or 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _let_threads_sleep()
     try:
         return _dispatch(words)
     except SslskelError as fault:
@@ -52,6 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def _let_threads_sleep() -> None:
+    """Threads that wait for each other sleep instead of spinning, unless the user said how they wait.
+
+    On a machine whose cores are taken, one spinning thread holds up all that wait for a
+    sleeping one. It must be said before torch is loaded.
+    """
+    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def _dispatch(words: list[str]) -> int:

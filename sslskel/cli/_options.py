@@ -24,6 +24,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--init", type=Path, help="checkpoint whose weights pretraining starts from")
+    add_mode_flag(parser)
     add_engine_flags(parser)
 
 
@@ -33,10 +34,27 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", help="fp32, bf16, fp16 or fp64 (default: fp32)")
 
 
+def add_mode_flag(parser: argparse.ArgumentParser) -> None:
+    """What a pretraining computes, by name; short for two options."""
+    parser.add_argument(
+        "--mode",
+        help="exact (all bodies, fp32), present (persons that are there, fp32; the default) or fast (present, bf16)",
+    )
+
+
 def engine_overrides(options: argparse.Namespace) -> list[str]:
     """The overrides of a command, its engine flags first."""
+    named = _mode(options) if getattr(options, "mode", None) else []
     flags = [f"engine.{name}={getattr(options, name)}" for name in ("device", "precision") if getattr(options, name)]
-    return [*flags, *options.overrides]
+    return [*named, *flags, *options.overrides]
+
+
+def _mode(options: argparse.Namespace) -> list[str]:
+    from sslskel.modes import mode_overrides
+
+    if options.precision:
+        raise UsageError(f"--mode {options.mode} says the precision already; leave out --precision {options.precision}")
+    return mode_overrides(options.mode, words(options.method))
 
 
 def grid_arguments(options: argparse.Namespace) -> dict[str, Any]:

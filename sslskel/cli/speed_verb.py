@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import add_engine_flags, engine_overrides
+from sslskel.cli._options import add_engine_flags, add_mode_flag, engine_overrides
 
 TAKES_OVERRIDES = True
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pairs", default=5, type=int, help="bracketed pairs (A B B A) per ratio (default: 5)")
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    add_mode_flag(parser)
     add_engine_flags(parser)
 
 
