@@ -18,6 +18,7 @@ def test_the_table_of_methods_is_up_to_date() -> None:
 def test_code_is_counted_without_prose(tmp_path: Path) -> None:
     file = tmp_path / "plugin.py"
     file.write_text(
-        '"""What it is.\n\nMore.\n"""\n\n# why\nX = 1\n"""What X is."""\n\n\ndef f():\n    """Does."""\n    return "a"\n'
+        '"""What it is.\n\nMore.\n"""\n\n# why\nX = 1\n"""What X is."""\n\n\n'
+        'def f():\n    """Does."""\n    return "a"\n'
     )
     assert lines_of_code(file) == 3
