@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         words(options.benchmark) if options.benchmark else None,
         say=lambda text: print(f"sslskel: {text}", file=sys.stderr),
         protocols=words(options.protocol) if options.protocol else None,
-        curves=options.format == "html",
+        details=options.format == "html",
         published=not options.no_published,
     )
     if options.output:

@@ -99,6 +99,18 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """Test clips of one number by true and predicted class, summed over its seeds."""
+
+    row: int
+    column: int
+    """Positions on the board."""
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """By true class, then by predicted class."""
+
+
+@dataclass(frozen=True)
 class Board:
     """Columns, rows best first, and what must be said below them."""
 
@@ -113,3 +125,4 @@ class Board:
     """What the numbers came from, for formats with room for it."""
     curves: tuple[Curve, ...] = ()
     published: tuple[Published, ...] = ()
+    confusions: tuple[Confusion, ...] = ()

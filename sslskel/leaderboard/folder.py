@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sslskel.errors import UsageError
 from sslskel.leaderboard.board import Curve
+from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.table import Board, build
 from sslskel.results.record import Record
@@ -24,14 +25,14 @@ def board_of(
     say: Callable[[str], None] = print,
     *,
     protocols: Sequence[str] | None = None,
-    curves: bool = False,
+    details: bool = False,
     published: bool = True,
 ) -> Board:
     """Build the board of a folder; broken record files are named through ``say`` and left out.
 
-    Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``curves`` adds
-    the losses of the pretraining runs that are still there, ``published`` what others printed
-    for the same columns. Raises ``UsageError`` where the folder holds no results and
+    Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
+    the losses of the pretraining runs that are still there and the confusions of classes,
+    ``published`` what others printed for the same columns. Raises ``UsageError`` where the folder holds no results and
     ``DataError`` where a file of published numbers is broken.
     """
     output = Path(output)
@@ -44,7 +45,9 @@ def board_of(
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))
-    return replace(board, curves=_curves(output, board.records)) if curves else board
+    if not details:
+        return board
+    return replace(board, curves=_curves(output, board.records), confusions=confusions_of(board, ResultStore(output)))
 
 
 def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:

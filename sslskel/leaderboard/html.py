@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from sslskel.leaderboard.board import Board, Column, Row
+from sslskel.leaderboard.board import Board, Column, Confusion, Row
 from sslskel.leaderboard.words import (
     EMPTY,
     PUBLISHED,
@@ -53,6 +53,7 @@ def html_text(board: Board) -> str:
         filters=[(name, _choices(results, at)) for at, name in enumerate(FILTERS)],
         results=results,
         curves=bool(board.curves),
+        confusions=[{"at": at, "name": _confusion_name(board, one)} for at, one in enumerate(board.confusions)],
         runs=[{"identity": record.identity, "name": _run_name(record)} for record in board.records],
         findings=[plain(text) for text in board.findings],
         warnings=[plain(text) for text in board.warnings],
@@ -173,7 +174,23 @@ def _data(board: Board) -> dict[str, Any]:
         for row in board.rows
     ]
     curves = [{"label": plain(curve.label), "points": curve.points} for curve in board.curves]
-    return {"rows": rows, "curves": curves, "runs": {record.identity: _run(record) for record in board.records}}
+    confusions = [{"classes": [*map(plain, one.classes)], "counts": list(_sparse(one))} for one in board.confusions]
+    return {
+        "rows": rows,
+        "curves": curves,
+        "confusions": confusions,
+        "runs": {record.identity: _run(record) for record in board.records},
+    }
+
+
+def _confusion_name(board: Board, one: Confusion) -> str:
+    return plain(f"{board.rows[one.row].label} [{board.rows[one.row].key.preset}], {board.columns[one.column].title}")
+
+
+def _sparse(one: Confusion) -> Iterator[tuple[int, int, int]]:
+    """(true class, predicted class, clips) where there are any."""
+    for true, row in enumerate(one.counts):
+        yield from ((true, predicted, number) for predicted, number in enumerate(row) if number)
 
 
 def _run_name(record: Record) -> str:

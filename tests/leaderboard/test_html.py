@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sslskel.leaderboard import build, render
-from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.board import Board, Confusion
+from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
 from sslskel.leaderboard.words import percent, plain
 from sslskel.results.store import ResultStore
@@ -62,11 +64,45 @@ def test_losses_of_the_runs_of_a_folder_become_curves(tmp_path: Path) -> None:
         folder = tmp_path / "pretrain" / f"mamp-synthetic-xsub-s0-{name[:10]}"
         folder.mkdir(parents=True)
         (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 301, "lo']), encoding="utf-8")
-    [curve] = board_of_folder(tmp_path, curves=True).curves
+    [curve] = board_of_folder(tmp_path, details=True).curves
     assert len(curve.points) == 100
     assert curve.points[0] == (0.3, pytest.approx(3.98))
     assert curve.points[-1] == (30.0, pytest.approx(1.01))
     assert board_of_folder(tmp_path).curves == ()
+
+
+def board_with_confusions(folder: Path, classes: int) -> Board:
+    """Two seeds whose matrices are known; the class names are the fallback of a benchmark that is not installed."""
+    store = ResultStore(folder)
+    for seed, record in enumerate(three("mamp", 0.5, 0.6, benchmark__name="elsewhere")):
+        counts = np.diag(np.full(classes, 3)) + np.eye(classes, k=1, dtype=np.int64) * seed
+        store.write(replace(record, predictions=None), {"keys": np.arange(3), "confusion_all": counts})
+    return board_of_folder(folder, details=True)
+
+
+def test_confusions_of_a_folder_are_summed_over_seeds(tmp_path: Path) -> None:
+    [found] = board_with_confusions(tmp_path, 3).confusions
+    assert found.counts == ((6, 1, 0), (0, 6, 1), (0, 0, 6))
+    assert found.classes == ("class 0", "class 1", "class 2")
+    assert board_of_folder(tmp_path).confusions == ()
+
+
+def test_a_number_whose_seeds_did_not_all_keep_a_matrix_has_none(tmp_path: Path) -> None:
+    board = board_with_confusions(tmp_path, 3)
+    predictions = board.records[0].predictions
+    assert predictions is not None
+    (tmp_path / predictions["file"]).unlink()
+    assert board_of_folder(tmp_path, details=True).confusions == ()
+
+
+def test_two_hundred_rows_of_sixty_classes_stay_under_five_megabytes() -> None:
+    board, full = board_of(200), ((7,) * 60,) * 60
+    room = MOST_COUNTS // 3600
+    page = render(
+        replace(board, confusions=tuple(Confusion(n, 0, ("a class of some length",) * 60, full) for n in range(room))),
+        "html",
+    )
+    assert len(page.encode()) < 5_000_000
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +205,16 @@ def test_a_link_leads_to_the_run_and_its_command(browser: Any, tmp_path: Path) -
     assert page.switch_to.active_element == article
     page.find_element("css selector", "#run details summary").click()
     assert json.loads(page.find_element("css selector", "#run details pre").text) == record.config
+
+
+def test_classes_and_confusions_show_the_counts(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_with_confusions(tmp_path, 4), tmp_path)
+    assert column(page, "class-table", 0) == [f"class {label}" for label in range(4)]
+    assert column(page, "class-table", 1) == ["7", "7", "7", "6"]
+    assert column(page, "class-table", 2) == ["85.7", "85.7", "85.7", "100.0"]
+    assert column(page, "class-table", 3) == ["class 1", "class 2", "class 3", "-"]
+    cells = [cell.text for cell in page.find_elements("css selector", "#confusion tbody tr:first-child td")]
+    assert cells == ["86", "14", "", ""]
 
 
 def test_light_and_dark(browser: Any, tmp_path: Path) -> None:

@@ -78,9 +78,54 @@
     }));
   }
 
+  const add = (parent, tag, text) => { const node = parent.appendChild(document.createElement(tag)); if (text !== undefined) { node.textContent = text; } return node; };
+  const head = (parent, text, scope) => { const node = add(parent, "th", text); node.scope = scope; return node; };
+  const classChoice = document.getElementById("class-choice");
+  if (classChoice) {
+    let classTable = null;
+    const drawClasses = () => {
+      const { classes, counts } = data.confusions[Number(classChoice.value)];
+      const matrix = classes.map(() => classes.map(() => 0));
+      for (const [true_, predicted, number] of counts) { matrix[true_][predicted] = number; }
+      const totals = matrix.map((row) => row.reduce((sum, number) => sum + number, 0));
+      const share = (number, total) => (total ? (100 * number / total).toFixed(1) : "-");
+      if (classTable) { classTable.destroy(); }
+      const body = document.querySelector("#class-table tbody");
+      body.replaceChildren();
+      classes.forEach((name, at) => {
+        const wrong = matrix[at].map((number, other) => (other === at ? -1 : number));
+        const worst = wrong.indexOf(Math.max(...wrong));
+        const line = add(body, "tr");
+        add(line, "td", name);
+        add(line, "td", String(totals[at])).className = "number";
+        add(line, "td", share(matrix[at][at], totals[at])).className = "number";
+        add(line, "td", wrong[worst] > 0 ? classes[worst] : "-");
+        add(line, "td", wrong[worst] > 0 ? share(wrong[worst], totals[at]) : "-").className = "number";
+      });
+      classTable = new DataTable("#class-table", options);
+      const table = document.getElementById("confusion");
+      table.replaceChildren();
+      const top = add(add(table, "thead"), "tr");
+      head(top, "true class", "col");
+      classes.forEach((name, at) => { head(top, String(at), "col").title = name; });
+      const rows = add(table, "tbody");
+      classes.forEach((name, at) => {
+        const line = add(rows, "tr");
+        head(line, `${at} ${name}`, "row");
+        matrix[at].forEach((number, other) => {
+          const cell = add(line, "td", number ? String(Math.round(100 * number / totals[at])) : "");
+          cell.title = `${name}, taken for ${classes[other]}: ${number} of ${totals[at]}`;
+          cell.style.setProperty("--share", totals[at] ? String(Math.round(100 * number / totals[at])) : "0");
+          if (at === other) { cell.className = "right"; }
+        });
+      });
+    };
+    classChoice.addEventListener("change", drawClasses);
+    drawClasses();
+  }
+
   const article = document.getElementById("run");
   const choice = document.getElementById("run-choice");
-  const add = (parent, tag, text) => { const node = parent.appendChild(document.createElement(tag)); if (text !== undefined) { node.textContent = text; } return node; };
   const show = (identity) => {
     article.replaceChildren();
     const run = data.runs[identity];
