@@ -163,6 +163,9 @@ def parts_are_disjoint(case: DatasetCase) -> None:
 
 def validation_lies_in_train(case: DatasetCase) -> None:
     """Validation and fit are disjoint, together the training part, and share no subject."""
+    for name, split in case.splits():
+        outside = sorted(split.validation - split.train) if split.by == "subject" else []
+        expect(not outside, f"split '{name}': validation subject {outside[:3]} is not in its training part")
     held = [(name, split) for name, split in case.splits() if split.holds_out(case.dataset)]
     if not held:
         raise Skip("no split has a validation part")
