@@ -43,43 +43,46 @@ class Lines:
         self._opens = np.flatnonzero(np.concatenate(([True], blank[:-1])) & ~blank)
         self._closes = np.flatnonzero(blank[1:] & ~blank[:-1]) + 1
         self._first = np.searchsorted(self._opens, self._begin)
-        self._short = np.concatenate(([0], np.cumsum(np.diff(self._first) < fields)))
+        short = np.concatenate(([0], np.cumsum(np.diff(self._first) < fields)))
+        # Single numbers come out of these three times as fast as out of arrays.
+        self._starts, self._short = self._begin.data, short.data
 
     def fault(self, what: str, line: int = 0) -> DataError:
         """An error about a line, by default the one that was read last."""
         return DataError(f"'{self.where}', line {line or self.at} {what}; fetch the file again")
 
-    def count(self, what: str, least: int = 0) -> int:
-        """The whole number that the next line holds."""
-        text = self._next(what)
+    def count(self, what: str, *of: int, least: int = 0) -> int:
+        """The whole number that the next line holds; ``what`` with ``of`` in its ``%d`` says in an error which."""
+        text = self._next(what, of)
         try:
             number = int(text[:40])
         except ValueError:
             number = None
         if number is None or b"_" in text or len(text) > 40:
-            raise self.fault(f"should hold {what} and is '{shown(text.strip())}'")
+            raise self.fault(f"should hold {what % of} and is '{shown(text.strip())}'")
         if number < least:
-            raise self.fault(f"gives {what} as {number}; it must be at least {least}")
+            raise self.fault(f"gives {what % of} as {number}; it must be at least {least}")
         return number
 
-    def first(self, what: str) -> bytes:
+    def first(self, what: str, *of: int) -> bytes:
         """The first field of the next line."""
-        fields = self._next(what).split(None, 1)
+        fields = self._next(what, of).split(None, 1)
         if not fields:
-            raise self.fault(f"should hold {what} and is blank")
+            raise self.fault(f"should hold {what % of} and is blank")
         return fields[0]
 
-    def skip(self, number: int, what: str) -> None:
+    def skip(self, number: int, what: str, *of: int) -> None:
         """Pass over lines that must be there and have fields enough."""
         behind = self.at + number
-        if behind < len(self._begin) and self._short[behind] == self._short[self.at]:
+        if behind < len(self._starts) and self._short[behind] == self._short[self.at]:
             self.at = behind
             return
         for held in np.diff(self._first[self.at : behind + 1]).tolist():
             self.at += 1
             if held < self._least:
-                raise self.fault(f"({what}) has {held} fields; it needs {self._least}, so a line is damaged or missing")
-        raise self._end(what)
+                why = f"has {held} fields; it needs {self._least}, so a line is damaged or missing"
+                raise self.fault(f"({what % of}) {why}")
+        raise self._end(what % of)
 
     def numbers(self, lines: Ints, fields: int) -> npt.NDArray[np.float64]:
         """(len(lines), fields) the first fields of some lines, counted from 1, that have as many."""
@@ -101,14 +104,11 @@ class Lines:
         except ValueError:
             raise self.fault(f"holds '{shown(text)}' where a number should be", line) from None
 
-    def _text(self, line: int) -> bytes:
-        return self._data[self._begin[line] : self._begin[line + 1]]
-
-    def _next(self, what: str) -> bytes:
-        if self.at + 1 >= len(self._begin):
-            raise self._end(what)
+    def _next(self, what: str, of: tuple[int, ...]) -> bytes:
+        if self.at + 1 >= len(self._starts):
+            raise self._end(what % of)
         self.at += 1
-        return self._text(self.at - 1)
+        return self._data[self._starts[self.at - 1] : self._starts[self.at]]
 
     def _end(self, what: str) -> DataError:
         return DataError(

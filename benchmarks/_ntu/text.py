@@ -64,19 +64,19 @@ def read_skeleton(data: bytes, where: str) -> Recording:
         raise lines.fault(f"declares {frames} frames; no recording of this dataset has more than {LONGEST}")
     bodies: dict[bytes, Body] = {}
     for frame in range(frames):
-        listed = lines.count(f"the number of bodies in frame {frame}")
+        listed = lines.count("the number of bodies in frame %d", frame)
         for place in range(listed):
-            identity = lines.first(f"the identity of body {place} in frame {frame}")
+            identity = lines.first("the identity of body %d in frame %d", place, frame)
             body = bodies.setdefault(identity, Body(identity))
             if body.frames and body.frames[-1] == frame:
                 raise lines.fault(f"lists body '{shown(identity)}' for the second time in frame {frame}")
-            joints = lines.count(f"the number of joints, {JOINTS},")
+            joints = lines.count("the number of joints, %d,", JOINTS)
             if joints != JOINTS:
                 raise lines.fault(f"declares {joints} joints; a body of this dataset has {JOINTS}")
             body.frames.append(frame)
             body.places.append(place)
             body.lines.append(lines.at + 1)
-            lines.skip(JOINTS, f"a joint of a body in frame {frame}")
+            lines.skip(JOINTS, "a joint of a body in frame %d", frame)
     for body in bodies.values():
         body.joints = _positions(body, lines, where)
     return Recording(frames, tuple(bodies.values()))
