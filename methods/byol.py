@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -19,17 +18,17 @@ from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.contrastive.recipes import CROSSCLR
 from sslskel.contrastive.tower import EmptyBodies, Tower
 from sslskel.contrastive.views import require_shear, shifted_view
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass
 class BYOLConfig:
-    """The head of the paper, 16 times smaller as its encoder is."""
+    """Sizes for the small encoders of skeletons; the paper's heads have 4,096 hidden units and 256 outputs."""
 
-    hidden: int = 512
     dim: int = 128
+    """Numbers of an embedding; hidden layers of the heads are four times as wide."""
     momentum: float = 0.996
     """Share of its own weights that the target keeps in the first step; rises to 1 along a cosine."""
     shear: float = 1.0
@@ -37,17 +36,14 @@ class BYOLConfig:
     empty_bodies: EmptyBodies = EmptyBodies.present
 
     def __post_init__(self) -> None:
-        require(
-            min(self.hidden, self.dim) >= 1, f"method.hidden={self.hidden}, method.dim={self.dim}: both must be from 1"
-        )
+        require(self.dim >= 1, f"method.dim is {self.dim}; it must be at least 1")
         require(0 <= self.momentum <= 1, f"method.momentum is {self.momentum}; it must be in [0, 1]")
         require_shear(self.shear)
 
 
-def mlp(dim: int, config: BYOLConfig) -> nn.Sequential:
-    """(N, dim) -> (N, config.dim)."""
-    wide = config.hidden
-    return nn.Sequential(nn.Linear(dim, wide), GlobalBatchNorm(wide), nn.ReLU(), nn.Linear(wide, config.dim))
+def mlp(dim: int, out: int) -> nn.Sequential:
+    """(N, dim) -> (N, out)."""
+    return nn.Sequential(nn.Linear(dim, 4 * out), GlobalBatchNorm(4 * out), nn.ReLU(), nn.Linear(4 * out, out))
 
 
 class BYOL(PretextMethod):
@@ -58,17 +54,18 @@ class BYOL(PretextMethod):
     """
 
     Config = BYOLConfig
+    card = MethodCard("Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, here on skeletons", 2020, "bootstrap")
     cross_batch = True
     default_backbone = "st_gcn"
-    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    recipe = CROSSCLR
 
     def __init__(self, config: BYOLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         self.config: BYOLConfig = config
         backbone = build_backbone(clip)
-        self.online = Tower(backbone, mlp(backbone.dim, config), clip, config.stream, config.empty_bodies)
+        self.online = Tower(backbone, mlp(backbone.dim, config.dim), clip, config.stream, config.empty_bodies)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.predictor = mlp(config.dim, config)
+        self.predictor = mlp(config.dim, config.dim)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Two of one kind."""
