@@ -7,7 +7,10 @@ are in global order. Starting and ending processes is the engine's business, not
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +18,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sslskel.batch import Batch
+from sslskel.errors import RunError
+
+_questions = itertools.count()
+POLL_SECONDS = 0.05
 
 
 def world_size() -> int:
@@ -30,6 +37,39 @@ def rank() -> int:
 def is_first() -> bool:
     """True for the one process that writes records and prints; known before processes have joined."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def shared_store(name: str) -> Any:
+    """A key-value store that all processes of the run see, with keys of its own under ``name``."""
+    torch_names: Any = dist
+    # Private, but the only handle on the store that the launcher made; there since torch 1.
+    return torch_names.PrefixStore(f"sslskel/{name}", torch_names.distributed_c10d._get_default_store())
+
+
+def of_first(work: Callable[[], str]) -> str:
+    """What ``work`` gives on the first process, told to all; the others wait for it as long as it takes.
+
+    Every process must call it, in the same order. Collectives have time limits, and the first
+    process may be evaluating for hours. Raises what ``work`` raises, and ``RunError`` on the others.
+    """
+    if world_size() == 1:
+        return work()
+    store = shared_store("first")
+    key = str(next(_questions))
+    if rank() == 0:
+        try:
+            answer = work()
+        except BaseException:
+            store.set(key, "!")
+            raise
+        store.set(key, f"={answer}")
+        return answer
+    while not store.check([key]):
+        time.sleep(POLL_SECONDS)
+    told: str = store.get(key).decode()
+    if told == "!":
+        raise RunError("the first process of the run failed; it says why")
+    return told[1:]
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from sslskel.compose import from_plain
 from sslskel.config import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
+from sslskel.distributed import is_first
 from sslskel.encoder import open_encoders
 from sslskel.engine.device import autocast, check_precision, resolve_device
 from sslskel.errors import UsageError
@@ -36,7 +37,7 @@ def embed(
 
     Each clip is seen once in the test view; streams are concatenated in order. Clips that
     the split leaves out have the part ``none``. ``overrides`` are of the ``engine`` group.
-    The file appears whole or not at all. Returns n and D.
+    The file appears whole or not at all; of several processes the first writes it. Returns n and D.
     """
     opened = open_encoders(checkpoint, num_heads=num_heads)
     name = benchmark or opened.meta.get("benchmark", {}).get("name")
@@ -59,6 +60,8 @@ def embed(
             batches = source.batches(encoder.spec.test_view, Noise(0, device=device), BATCH)
             features.append(torch.cat([encoder.clip(batch).float().cpu() for batch in batches]))
     table = torch.cat(features, 1).numpy()
+    if not is_first():
+        return table.shape[0], table.shape[1]
     target = Path(output)
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}.npz")
     try:

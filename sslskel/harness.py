@@ -6,9 +6,10 @@ serves every protocol that asks for it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ import torch
 from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.compose import Resolved
 from sslskel.data.prepare import open_benchmark
+from sslskel.data.store import StoredDataset
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
-from sslskel.distributed import is_first
+from sslskel.distributed import is_first, of_first, rank
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
+from sslskel.engine.launch import join
 from sslskel.engine.train import TrainResult
-from sslskel.errors import Interrupted, SslskelError, UsageError
+from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.given import features_of, released_meta, resolved_for
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
@@ -97,12 +100,13 @@ def bench(
         init=init_digest(start),
         pretrain_on=pretrain_on,
     )
+    join(resolve_device(cells[0].resolved.engine.device))
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
-    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
+    datasets = {name: _opened(name) for name in used}
     for cell in {(c.method, c.benchmark, c.protocol, c.target): c for c in cells}.values():
         check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
     for dataset in datasets.values():
-        dataset.verify()
+        _verify(dataset)
     store = ResultStore(output)
     result = BenchResult(build([]))
     for number, cell in enumerate(cells, 1):
@@ -181,9 +185,10 @@ def pretrain(
         overrides=overrides,
         init=init_digest(start),
     )
-    dataset = open_benchmark(BENCHMARKS.get(benchmark))
+    join(resolve_device(cell.resolved.engine.device))
+    dataset = _opened(benchmark)
     check_buildable(cell, dataset)
-    dataset.verify()
+    _verify(dataset)
     say(cell.title)
     return pretrain_cell(cell, dataset, Path(output), start, say, advance)
 
@@ -200,6 +205,8 @@ def pretrain_cell(
     identity = cell.pretrain_identity(dataset)
     folder = pretrain_folder(output, cell, identity)
     with claimed(ResultStore(output), f"pretrain-{identity}", say):
+        # The claim may take as long as another run does; the others must not wait for it in a collective.
+        of_first(lambda: "claimed")
         trained = pretrain_stage(cell, dataset, BENCHMARKS.get(cell.benchmark), folder, init=init, advance=advance)
     return folder, trained
 
@@ -220,10 +227,9 @@ def evaluate(
     """Judge a checkpoint directory, or a released ``.pth`` file, under one protocol and record it.
 
     Benchmark, split and seed default to those the encoder was pretrained with. Raises
-    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged.
+    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged. Of
+    several processes the first one works, and the others wait for its record.
     """
-    if not is_first():
-        raise UsageError("evaluation runs on one process; start it without torchrun or accelerate launch")
     opened = open_encoders(checkpoint, num_heads=num_heads)
     meta = dict(opened.meta) or released_meta(opened, num_heads)
     name = benchmark or meta["benchmark"]["name"]
@@ -240,6 +246,8 @@ def evaluate(
         str(meta["identity"]), protocol, resolved, bench_mark, chosen, dataset, number, joints
     )
     store = ResultStore(Path(output))
+    while not is_first() and not store.has(identity):
+        time.sleep(POLL_SECONDS)
     if not store.has(identity):
         with claimed(store, identity, say):
             _judge_and_record(
@@ -260,17 +268,26 @@ def _run_cell(
 ) -> bool:
     """Run one cell unless its record exists; True where it ran.
 
-    Of several processes all pretrain, and the first alone evaluates and writes.
+    Of several processes all pretrain, and the first alone decides, evaluates and writes.
     """
-    if store.has(identity):
-        return False
-    if not is_first():
-        pretrain_cell(cell, dataset, store.folder, init, say, advance)
-        return True
-    with claimed(store, identity, say):
-        if store.has(identity):
+    with ExitStack() as held:
+
+        def decide() -> str:
+            if not store.has(identity):
+                held.enter_context(claimed(store, identity, say))
+            return "" if store.has(identity) else identity
+
+        due = of_first(decide)
+        if due not in ("", identity):
+            raise RunError(
+                f"process {rank()} made another configuration of '{cell.title}' than the first process did: the same"
+                " versions, plugins, data and command must be on every machine"
+            )
+        if not due:
             return False
         folder, trained = pretrain_cell(cell, dataset, store.folder, init, say, advance)
+        if not is_first():
+            return True
         opened = open_encoders(folder)
         cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
         assert cell.protocol is not None
@@ -345,23 +362,32 @@ def _judge_and_record(
 def claimed(store: ResultStore, identity: str, say: Say) -> Iterator[None]:
     """Hold a piece of work for this run; waits while another run on the same folder does it.
 
-    Of several processes of one run the first holds it for all: the others would wait for it,
-    and it for them.
+    Of several processes of one run the first holds it for all.
     """
     if not is_first():
         yield
         return
     told = False
-    while True:
-        claim = store.claim(identity)
-        if claim is not None:
-            with claim:
-                yield
-            return
+    while (claim := store.claim(identity)) is None:
         if not told:
             say("  another process is working on this; waiting for it")
             told = True
         time.sleep(POLL_SECONDS)
+    with claim:
+        yield
+
+
+def _opened(name: str) -> StoredDataset:
+    """A benchmark's dataset; of several processes the first one prepares it where it may be."""
+    benchmark = BENCHMARKS.get(name)
+    of_first(lambda: open_benchmark(benchmark).fingerprint)
+    return open_benchmark(benchmark)
+
+
+def _verify(dataset: StoredDataset) -> None:
+    """Read all of it once per machine."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        dataset.verify()
 
 
 def init_digest(init: Path | None) -> str:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from sslskel import __version__
+from sslskel.engine.ranks import tell_launcher
+from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError
 
 VERBS = {
@@ -44,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _let_threads_sleep()
     try:
-        return _dispatch(words)
+        with stop_at_once():
+            return _dispatch(words)
     except SslskelError as fault:
-        print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
+        if not tell_launcher(fault):
+            print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt:
         print("sslskel: interrupted; the same command continues", file=sys.stderr)
@@ -82,6 +86,7 @@ def _dispatch(words: list[str]) -> int:
     parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
     options, leftover = parser.parse_known_args(rest)
+    options.words = words
     options.overrides = _overrides(parser, leftover, getattr(module, "TAKES_OVERRIDES", False))
     code: int = module.run(options)
     return code

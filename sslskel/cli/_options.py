@@ -28,6 +28,23 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     add_engine_flags(parser)
 
 
+def add_process_flags(parser: argparse.ArgumentParser) -> None:
+    """How many processes train together; the batch size stays that of all of them."""
+    parser.add_argument("--processes", type=int, default=1, help="ranks that train one model together (default: 1)")
+    parser.add_argument("--max-restarts", type=int, default=0, help="how often a run that lost a rank starts again")
+
+
+def started_ranks(options: argparse.Namespace) -> bool:
+    """Start the ranks that ``--processes`` asks for and wait for them; False in a rank, or where one is enough."""
+    from sslskel.engine.ranks import check_processes, is_rank, run_ranks
+
+    check_processes(options.processes, options.max_restarts)
+    if is_rank() or (options.processes == 1 and not options.max_restarts):
+        return False
+    run_ranks(options.words, options.processes, options.max_restarts)
+    return True
+
+
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     """Device and precision; short for ``engine.device`` and ``engine.precision``."""
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1 ... (default: auto)")

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli._options import add_run_flags, grid_arguments, hours, mebibytes, seconds, words
+from sslskel.cli._options import (
+    add_process_flags,
+    add_run_flags,
+    grid_arguments,
+    hours,
+    mebibytes,
+    seconds,
+    started_ranks,
+    words,
+)
+from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
     from sslskel.estimate import Planned
@@ -36,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
     )
     add_run_flags(parser)
+    add_process_flags(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,6 +61,10 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.dry_run:
         return _dry_run(chosen, options)
+    if options.jobs is not None and options.processes > 1:
+        raise UsageError("--jobs and --processes share out the same cores; give one of them")
+    if started_ranks(options):
+        return 0
     from sslskel.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.leaderboard import print_board

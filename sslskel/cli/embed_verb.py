@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file and say what is in it."""
+    from sslskel.distributed import is_first
     from sslskel.embed import embed
 
     clips, dim = embed(
@@ -32,5 +33,6 @@ def run(options: argparse.Namespace) -> int:
         num_heads=options.heads,
         overrides=engine_overrides(options),
     )
-    print(f"{options.output}: {clips} clips, {dim} features each")
+    if is_first():
+        print(f"{options.output}: {clips} clips, {dim} features each")
     return 0

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
+    from sslskel.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.harness import evaluate
     from sslskel.leaderboard import print_board
@@ -45,5 +46,6 @@ def run(options: argparse.Namespace) -> int:
             )
             for protocol in words(options.protocol)
         ]
-    print_board(build(records))
+    if is_first():
+        print_board(build(records))
     return 0

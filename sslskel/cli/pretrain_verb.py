@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli._options import add_run_flags, engine_overrides, hours
+from sslskel.cli._options import add_process_flags, add_run_flags, engine_overrides, hours, started_ranks
 
 TAKES_OVERRIDES = True
 
@@ -16,10 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", default="synthetic")
     parser.add_argument("--seed", default=0, type=int)
     add_run_flags(parser)
+    add_process_flags(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Pretrain, then print the folder of checkpoints."""
+    if started_ranks(options):
+        return 0
+    from sslskel.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.harness import pretrain
 
@@ -37,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
             say=reporter.say,
             advance=reporter.advance,
         )
+    if not is_first():
+        return 0
     print(folder)
     print(f"{trained.steps} steps in {hours(trained.seconds)}", file=sys.stderr)
     return 0

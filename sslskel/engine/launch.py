@@ -5,6 +5,8 @@ Data order, gradients, checkpoints and faults are the loop's; nothing else of it
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import torch.distributed as dist
 
 from sslskel.config import EngineConfig
 from sslskel.engine.device import AUTOCAST
+from sslskel.engine.watch import watch
 from sslskel.errors import UsageError
 from sslskel.method import PretextMethod
 
@@ -22,6 +25,17 @@ if TYPE_CHECKING:
 
 TRACKER = "tensorboard"
 Track = Callable[[dict[str, float], int], None]
+
+
+def join(device: torch.device) -> None:
+    """Meet the other processes that a launcher started; nothing where there are none."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        from accelerate import PartialState
+
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
+        PartialState(cpu=device.type == "cpu")
+    watch()
 
 
 def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:
@@ -43,6 +57,7 @@ def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelera
         raise UsageError("engine.compile=true is for GPUs only: compiled for a CPU, training can crash; leave it out")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
+    join(device)
     # It keeps device and precision for the whole process, but one process may train many runs.
     AcceleratorState._reset_state(reset_partial_state=not dist.is_initialized())
     accelerator = Accelerator(
@@ -67,7 +82,10 @@ def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
 
 def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> Any:
     """The method as the loop calls it: in mixed precision, gradients averaged over processes, compiled if asked."""
-    model = accelerator.prepare_model(method)
+    with warnings.catch_warnings():
+        # The option that Accelerate warns of is the one that leaves buffers to the methods.
+        warnings.simplefilter("ignore", FutureWarning)
+        model = accelerator.prepare_model(method)
     # The number of persons differs from batch to batch; static shapes would compile each anew.
     return torch.compile(model, dynamic=True) if engine.compile else model
 

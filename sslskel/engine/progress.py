@@ -5,6 +5,7 @@ What is reported, and how often, is the caller's business; how much of it is sho
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -46,7 +47,9 @@ class Reporter:
             self._bars.stop()
 
     def say(self, text: str) -> None:
-        """One line."""
+        """One line; of several processes of one run only the first says it."""
+        if os.environ.get("RANK", "0") != "0":
+            return
         if self._live:
             self._bars.console.print(text, markup=False)
         else:

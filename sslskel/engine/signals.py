@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -47,6 +49,26 @@ class StopWish:
     def flags(self) -> tuple[float, float]:
         """(Ctrl-C, scheduler) as numbers that processes can add up."""
         return float(self.code == INTERRUPTED), float(self.code == PREEMPTED)
+
+
+@contextlib.contextmanager
+def stop_at_once() -> Iterator[None]:
+    """Outside the training loop a scheduler's signal ends the command with its exit code, and nothing is half-done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        fault = Interrupted(f"stopped by {signal.Signals(number).name}; the same command continues")
+        fault.exit_code = PREEMPTED
+        raise fault
+
+    before = {number: signal.signal(number, stop) for number, code in CODES.items() if code == PREEMPTED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def interrupted(code: int, where: str) -> Interrupted:

@@ -31,6 +31,7 @@ from sslskel.engine.report import Report, RunLog
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopWish, interrupted
+from sslskel.engine.watch import contact
 from sslskel.errors import CheckpointError, RunError, UsageError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
@@ -109,7 +110,7 @@ def pretrain(
     check_precision(device, engine.precision)
     sampler = EpochSampler(len(source), train.batch_size, seed, train.drop_last)
     total = train.epochs * sampler.steps_per_epoch if method.trains else 0
-    with arithmetic(engine):
+    with arithmetic(engine), contact():
         accelerator = launch(engine, device, folder)
         _refuse_misfits(method, train, sampler)
         method.to(device=device, dtype=torch.float64 if engine.precision is Precision.fp64 else None)

@@ -1,0 +1,91 @@
+"""Notices that another process of the run has stopped living, and ends this one so that the launcher ends all.
+
+A process that dies is noticed by the connection it leaves; one that is frozen (stopped, swapped
+out, on a machine that went away) keeps its connections open and would hold up all others
+until the back end's own timeout, half an hour later.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch.distributed as dist
+
+from sslskel.distributed import rank, shared_store, world_size
+from sslskel.engine.ranks import CONTACT, tell_launcher
+from sslskel.errors import RunError
+
+BEAT_SECONDS = 2.0
+SILENT_SECONDS = float(os.environ.get("SSLSKEL_SILENT_SECONDS", "25"))
+"""A process without a beat for this long counts as lost; ending the others takes up to half a minute more."""
+LEFT = 1 << 40
+"""Added to the beats of a process that has ended as it should."""
+
+_watching = False
+
+
+@contextlib.contextmanager
+def contact() -> Iterator[None]:
+    """Turn what a back end says when another process is gone into one sentence."""
+    try:
+        yield
+    except RuntimeError as fault:
+        words = str(fault)
+        if world_size() == 1 or not (isinstance(fault, dist.DistError) or "gloo" in words or "NCCL" in words):
+            raise
+        raise RunError(
+            f"{CONTACT} by process {rank()} ({' '.join(words.split())[:200]}); the same command continues from the"
+            " newest checkpoint"
+        ) from fault
+
+
+def watch() -> None:
+    """Watch the next process of the ring from now on, once per process; nothing on one process."""
+    global _watching
+    if _watching or world_size() == 1:
+        return
+    _watching = True
+    store = shared_store("beats")
+    threading.Thread(target=_beat, args=(store, rank(), world_size()), name="watch", daemon=True).start()
+    atexit.register(_leave, store, rank())
+
+
+def _beat(store: Any, own: int, world: int) -> None:
+    other, last, since = (own + 1) % world, -1, time.monotonic()
+    while True:
+        try:
+            store.add(str(own), 1)
+            beats = store.add(str(other), 0)
+        except RuntimeError:
+            # The store went with the process or machine that held it; the connections tell the rest.
+            return
+        now = time.monotonic()
+        if beats >= LEFT:
+            return
+        if beats != last:
+            last, since = beats, now
+        elif now - since > SILENT_SECONDS:
+            _end(f"process {other} of the run has shown no sign of life for {now - since:.0f} s")
+        time.sleep(BEAT_SECONDS)
+
+
+def _leave(store: Any, own: int) -> None:
+    try:
+        store.add(str(own), LEFT)
+    except RuntimeError:
+        return
+
+
+def _end(reason: str) -> None:
+    fault = RunError(f"{reason}; all others were stopped, and the same command continues from the newest checkpoint")
+    if not tell_launcher(fault):
+        print(f"sslskel: {fault}", file=sys.stderr, flush=True)
+    # The main thread waits inside a collective that nobody will end.
+    os._exit(1)
