@@ -73,42 +73,77 @@ def bench_in_jobs(
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    output = Path(output)
-    start = None if init is None else Path(init)
+    given = Given(
+        methods, protocols, benchmarks, seeds, Path(output), split, backbone, preset, overrides, init, pretrain_on
+    )
+    work = find_jobs(given)
+    result = BenchResult(build([]), ran=len(work.due), reused=len(work.cells) - len(work.due))
+    if work.jobs:
+        result.failures = _Floor(work.jobs, jobs, given.output, given.flags, say).run()
+    store = work.store
+    result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
+    result.ran -= len(work.cells) - len(result.records)
+    if (given.output / "records").is_dir():
+        result.board = board_of(given.output, benchmarks, say)
+    return result
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person asked for; as the arguments of :func:`bench_in_jobs`."""
+
+    methods: Sequence[str]
+    protocols: Sequence[str]
+    benchmarks: Sequence[str]
+    seeds: Sequence[int]
+    output: Path
+    split: str | None = None
+    backbone: str | None = None
+    preset: str | None = None
+    overrides: Sequence[str] = ()
+    init: Path | str | None = None
+    pretrain_on: str | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags and overrides that every job's command repeats."""
+        named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))
+        return [*(flag for name, value in named if value for flag in (name, str(value))), *self.overrides]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A grid, looked at: which of its cells are due, and the jobs that they make."""
+
+    cells: list[Cell]
+    identities: list[str]
+    due: list[Cell]
+    jobs: list[Job]
+    store: ResultStore
+
+
+def find_jobs(given: Given) -> Work:
+    """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     cells = grid(
-        methods,
-        protocols,
-        benchmarks,
-        seeds,
-        split=split,
-        backbone=backbone,
-        preset=preset,
-        overrides=overrides,
-        init=init_digest(start),
-        pretrain_on=pretrain_on,
+        given.methods,
+        given.protocols,
+        given.benchmarks,
+        given.seeds,
+        split=given.split,
+        backbone=given.backbone,
+        preset=given.preset,
+        overrides=given.overrides,
+        init=init_digest(None if given.init is None else Path(given.init)),
+        pretrain_on=given.pretrain_on,
     )
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
     for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
         check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
-    store = ResultStore(output)
+    store = ResultStore(given.output)
     identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
     due = [cell for cell, identity in zip(cells, identities, strict=True) if not store.has(identity)]
-    result = BenchResult(build([]), ran=len(due), reused=len(cells) - len(due))
-    queue = _jobs(due, output)
-    if queue:
-        flags = [
-            flag
-            for name, value in (("--split", split), ("--init", start), ("--pretrain-on", pretrain_on))
-            if value
-            for flag in (name, str(value))
-        ]
-        result.failures = _Floor(queue, jobs, output, [*flags, *overrides], say).run()
-    result.records = [store.read(identity) for identity in identities if store.has(identity)]
-    result.ran -= len(cells) - len(result.records)
-    if (output / "records").is_dir():
-        result.board = board_of(output, benchmarks, say)
-    return result
+    return Work(cells, identities, due, _jobs(due, given.output), store)
 
 
 def _jobs(cells: Sequence[Cell], output: Path) -> list[Job]:
@@ -121,6 +156,20 @@ def _jobs(cells: Sequence[Cell], output: Path) -> list[Job]:
         name = f"{method}-{benchmark}-{split}-s{seed}"
         jobs.append(Job(group, f"{method} on {benchmark}/{split}, seed {seed}", output / "logs" / f"{name}.log"))
     return jobs
+
+
+def job_command(job: Job, output: Path, flags: Sequence[str]) -> list[str]:
+    """The ``sslskel bench`` command that does a job."""
+    cell = job.cells[0]
+    protocols = list(dict.fromkeys(one.protocol for one in job.cells if one.protocol is not None))
+    known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
+    return [
+        *(sys.executable, "-m", "sslskel", "bench", "--method", cell.method, "--protocol", ",".join(protocols)),
+        *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(output)),
+        *("--backbone", cell.backbone, "--preset", cell.preset),
+        # An option that other methods of the grid have means nothing to this one.
+        *(flag for flag in flags if "=" not in flag or flag.partition("=")[0] in known),
+    ]
 
 
 class _Floor:
@@ -160,7 +209,7 @@ class _Floor:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             job.output = job.log.open("wb")
             job.process = subprocess.Popen(
-                self._command(job),
+                job_command(job, self.output, self.flags),
                 stdin=subprocess.DEVNULL,
                 stdout=job.output,
                 stderr=subprocess.STDOUT,
@@ -172,18 +221,6 @@ class _Floor:
             raise RunError(f"{job.title} could not be started: {fault}") from fault
         self.running.append(job)
         self.say(f"[{self.ended + len(self.running)}/{self.total}] {job.title}: started, see {job.log}")
-
-    def _command(self, job: Job) -> list[str]:
-        cell = job.cells[0]
-        protocols = list(dict.fromkeys(one.protocol for one in job.cells if one.protocol is not None))
-        known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
-        return [
-            *(sys.executable, "-m", "sslskel", "bench", "--method", cell.method, "--protocol", ",".join(protocols)),
-            *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(self.output)),
-            *("--backbone", cell.backbone, "--preset", cell.preset),
-            # An option that other methods of the grid have means nothing to this one.
-            *(flag for flag in self.flags if "=" not in flag or flag.partition("=")[0] in known),
-        ]
 
     def _environment(self, slot: int) -> Mapping[str, str]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
     )
+    parser.add_argument(
+        "--launcher",
+        choices=("local", "slurm"),
+        default="local",
+        help="where jobs run (slurm: queued, launcher.* says how)",
+    )
     add_run_flags(parser)
     add_process_flags(parser)
 
@@ -63,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
         return _dry_run(chosen, options)
     if options.jobs is not None and options.processes > 1:
         raise UsageError("--jobs and --processes share out the same cores; give one of them")
+    if options.launcher == "slurm":
+        return _submit(chosen, options)
     if started_ranks(options):
         return 0
     from sslskel.distributed import is_first
@@ -89,6 +97,24 @@ def run(options: argparse.Namespace) -> int:
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
+
+
+def _submit(chosen: Grid, options: argparse.Namespace) -> int:
+    from sslskel.engine.progress import Reporter
+    from sslskel.jobs import Given
+    from sslskel.slurm import split_overrides, submit
+
+    arguments = grid_arguments(options) | {"pretrain_on": options.pretrain_on}
+    arguments["overrides"], config = split_overrides(arguments["overrides"], options.preset or "")
+    if options.jobs is not None:
+        config.tasks_at_once = options.jobs
+    with Reporter() as reporter:
+        handed = submit(Given(*chosen, **arguments), config, say=reporter.say)
+    print(
+        f"{len(handed.jobs)} tasks handed to SLURM, {handed.waiting} already there, {handed.reused} cells have a"
+        f" record; `sslskel leaderboard --results {options.output}` shows what has ended"
+    )
+    return 0
 
 
 def _print_costs(records: Sequence[Record]) -> None:

@@ -1,0 +1,124 @@
+"""Grids through SLURM: an array of tasks, preempted, queued again and finished; options and errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cluster
+import pytest
+from safetensors.torch import load_file
+
+from sslskel.errors import RunError, UsageError
+from sslskel.slurm import LauncherConfig, Task, split_overrides
+
+BENCH = ["bench", "--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
+SMALL = ["launcher.cpus=1", "launcher.memory_gb=0.5", "launcher.hours=0.5"]
+
+
+def test_options_of_the_launcher_are_no_options_of_the_run() -> None:
+    rest, config = split_overrides(["train.epochs=3", "launcher.hours=1.5", "launcher.partition=gpu"], "")
+    assert rest == ["train.epochs=3"]
+    assert (config.hours, config.partition, config.cpus) == (1.5, "gpu", LauncherConfig().cpus)
+    with pytest.raises(UsageError, match=r"no option 'launcher.hour'; did you mean 'hours'"):
+        split_overrides(["launcher.hour=1"], "")
+    with pytest.raises(UsageError, match="launcher.hours is -1"):
+        split_overrides(["launcher.hours=-1"], "")
+    with pytest.raises(UsageError, match="launcher"):
+        split_overrides(["launcher.cpus=many"], "")
+
+
+def test_a_task_runs_its_command_and_fails_with_it() -> None:
+    assert Task([sys.executable, "-c", "import os; assert os.environ['SEEN'] == 'yes'"], {"SEEN": "yes"})() == 0
+    with pytest.raises(RunError, match="exit code 3"):
+        Task([sys.executable, "-c", "raise SystemExit(3)"], {})()
+
+
+def test_without_submitit_or_slurm_it_is_one_sentence(sslskel) -> None:  # type: ignore[no-untyped-def]
+    found = sslskel(*BENCH, "--method", "random_init", "--launcher", "slurm", PATH="/nowhere")
+    assert found.returncode == 2
+    assert "--launcher slurm" in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_submitit_s_local_executor_runs_a_task(tmp_path: Path) -> None:
+    """What a machine without SLURM can try of the way to it."""
+    submitit = pytest.importorskip("submitit", reason="submitit is not installed (the extra 'slurm')")
+    executor = submitit.LocalExecutor(folder=tmp_path)
+    executor.update_parameters(timeout_min=2)
+    assert executor.submit(Task([sys.executable, "-c", ""], {})).result() == 0
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[cluster.Cluster]:
+    """A cluster of this machine's own; skips where it cannot be had."""
+    pytest.importorskip("submitit", reason="submitit is not installed (the extra 'slurm')")
+    if reason := cluster.missing():
+        pytest.skip(reason)
+    # munge refuses a socket below a folder that others may not enter, as those of pytest are.
+    with tempfile.TemporaryDirectory(prefix="sslskel-slurm-") as folder:
+        Path(folder).chmod(0o755)
+        one = cluster.Cluster(Path(folder))
+        try:
+            one.start()
+            yield one
+        finally:
+            one.stop()
+
+
+def bench(slurm: cluster.Cluster, env: dict[str, str], output: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "sslskel", *BENCH, "--output", str(output), *words]
+    found = subprocess.run(
+        command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def env_of(env: dict[str, str]) -> dict[str, str]:
+    """The settings of the tests; the cluster's environment is that of this process otherwise."""
+    return {name: env[name] for name in ("SSLSKEL_PLUGINS", "SSLSKEL_DATA", "OMP_NUM_THREADS")}
+
+
+def wait(condition, slurm: cluster.Cluster, seconds: float = 300) -> None:  # type: ignore[no-untyped-def]
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, slurm.run("squeue") + (slurm.folder / "slurmctld.log").read_text()[-3000:]
+        time.sleep(0.5)
+
+
+@pytest.mark.long
+def test_an_array_does_a_grid_once(slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
+    grid = ["--method", "mamp,random_init", "--seeds", "2", "--launcher", "slurm", *SMALL]
+    assert "4 tasks handed to SLURM" in bench(slurm, command_env, tmp_path, *grid)
+    again = bench(slurm, command_env, tmp_path, *grid)
+    assert "0 tasks handed to SLURM" in again, "what waits, runs or has ended is not handed over twice"
+    wait(lambda: len(list(tmp_path.glob("records/*.json"))) == 4, slurm)
+    assert "0 tasks handed to SLURM, 0 already there, 4 cells" in bench(slurm, command_env, tmp_path, *grid)
+
+
+@pytest.mark.long
+def test_a_preempted_task_is_queued_again_and_ends_with_the_same_bytes(
+    slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]
+) -> None:
+    run = ["--method", "mamp", "train.epochs=600", "train.checkpoint_epochs=600", "engine.threads=1"]
+    handed = bench(slurm, command_env, tmp_path / "cut", *run, "--launcher", "slurm", *SMALL, "launcher.partition=low")
+    assert "1 tasks handed" in handed
+    metrics = tmp_path / "cut" / "pretrain"
+    wait(lambda: any(metrics.glob("*/metrics.jsonl")), slurm)
+    time.sleep(2)
+    assert not any(metrics.glob("*/step-*")), "a checkpoint is there that no signal asked for"
+    other = ["sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 5"]
+    slurm.run(*other)
+    wait(lambda: any(metrics.glob("*/step-*")), slurm)
+    wait(lambda: any((tmp_path / "cut").glob("records/*.json")), slurm)
+    assert "Requeue" in (slurm.folder / "slurmctld.log").read_text()
+    bench(slurm, command_env, tmp_path / "whole", *run)
+    one, two = (
+        load_file(max((tmp_path / name).glob("pretrain/*/step-*")) / "model.safetensors") for name in ("cut", "whole")
+    )
+    assert all((one[name] == value).all() for name, value in two.items())
