@@ -196,7 +196,7 @@ def wait_for(run: Run) -> None:
     "launcher",
     [
         ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
-        ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"],
+        ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"],
     ],
     ids=["torchrun", "accelerate"],
 )

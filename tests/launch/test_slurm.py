@@ -24,9 +24,9 @@ def test_options_of_the_launcher_are_no_options_of_the_run() -> None:
     rest, config = split_overrides(["train.epochs=3", "launcher.hours=1.5", "launcher.partition=gpu"], "")
     assert rest == ["train.epochs=3"]
     assert (config.hours, config.partition, config.cpus) == (1.5, "gpu", LauncherConfig().cpus)
-    with pytest.raises(UsageError, match=r"no option 'launcher.hour'; did you mean 'hours'"):
+    with pytest.raises(UsageError, match=r"no option 'launcher\.hour'; did you mean 'hours'"):
         split_overrides(["launcher.hour=1"], "")
-    with pytest.raises(UsageError, match="launcher.hours is -1"):
+    with pytest.raises(UsageError, match=r"launcher\.hours is -1"):
         split_overrides(["launcher.hours=-1"], "")
     with pytest.raises(UsageError, match="launcher"):
         split_overrides(["launcher.cpus=many"], "")
@@ -84,7 +84,7 @@ def env_of(env: dict[str, str]) -> dict[str, str]:
     return {name: env[name] for name in ("SSLSKEL_PLUGINS", "SSLSKEL_DATA", "OMP_NUM_THREADS")}
 
 
-def wait(condition, slurm: cluster.Cluster, seconds: float = 300) -> None:  # type: ignore[no-untyped-def]
+def wait(condition, slurm: cluster.Cluster, seconds: float = 600) -> None:  # type: ignore[no-untyped-def]
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, slurm.run("squeue") + (slurm.folder / "slurmctld.log").read_text()[-3000:]
