@@ -26,6 +26,8 @@ LAUNCHED = "SSLSKEL_LAUNCHED"
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 CONTACT = "contact with another process was lost"
 """Begins the error of a process that is a victim; the cause is another's."""
+SILENT = "has shown no sign of life"
+"""Part of the error of a process that noticed another one hanging; elastic launch kills that one in the end."""
 FINAL = frozenset({2, PREEMPTED, INTERRUPTED})
 """Exit codes after which starting again would end in the same way."""
 
@@ -145,8 +147,10 @@ def _explained(failures: Mapping[int, Any]) -> SslskelError:
 
 
 def _victim(failure: Any) -> int:
-    """0 for a process that something from outside ended, 1 for one with a fault of its own, 2 for their victims."""
+    """0 for what something from outside ended, 1 for a process with a fault of its own, 2 for their victims."""
     code = int(failure.exitcode)
+    if SILENT in str(failure.message):
+        return -1
     if code < 0:
         return 2 if -code in (signal.SIGTERM, signal.SIGABRT) else 0
     return 2 if CONTACT in str(failure.message) or code == PREEMPTED else 1

@@ -19,7 +19,7 @@ from typing import Any
 import torch.distributed as dist
 
 from sslskel.distributed import rank, shared_store, world_size
-from sslskel.engine.ranks import CONTACT, tell_launcher
+from sslskel.engine.ranks import CONTACT, SILENT, tell_launcher
 from sslskel.errors import RunError
 
 BEAT_SECONDS = 2.0
@@ -72,7 +72,7 @@ def _beat(store: Any, own: int, world: int) -> None:
         if beats != last:
             last, since = beats, now
         elif now - since > SILENT_SECONDS:
-            _end(f"process {other} of the run has shown no sign of life for {now - since:.0f} s")
+            _end(f"process {other} of the run {SILENT} for {now - since:.0f} s")
         time.sleep(BEAT_SECONDS)
 
 

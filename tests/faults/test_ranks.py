@@ -34,6 +34,8 @@ def test_the_cause_is_named_and_not_its_victims() -> None:
     assert "process 2 of the run was killed by SIGKILL" in str(fault)
     fault = ranks._explained({0: victim, 1: failure(2, "there is no device", 8)})
     assert (str(fault), fault.exit_code) == ("there is no device", 2)
+    silent = failure(1, f"process 1 of the run {ranks.SILENT} for 25 s", 3)
+    assert ranks.SILENT in str(ranks._explained({0: silent, 1: killed})), "elastic launch kills the one that hangs"
     assert "exit code 3" in str(ranks._explained({1: failure(3)}))
 
 

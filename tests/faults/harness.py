@@ -1,0 +1,428 @@
+"""The fault harness: hurts runs in every way that clusters do, counts what survived, and writes the tally down.
+
+``python harness.py [--quick] [--output FILE]``; its counts are those of docs/reliability.md.
+Children are forked from this process, which has torch already, so that a kill costs no start-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
+
+import toy_engine
+
+from sslskel.engine import watch
+from sslskel.engine.checkpoint import fault_of, latest, load_weights, save_checkpoint
+from sslskel.errors import RunError, SslskelError
+
+OPTIONS: dict[str, Any] = {"slow": 0.005, "precision": "fp64", "method": {"terms": 2}, "train": {"epochs": 8}}
+TENSORS = {"w": torch.arange(300.0), "b": torch.ones(7)}
+
+
+@dataclass
+class Tally:
+    """What one kind of fault did."""
+
+    fault: str
+    tried: int
+    survived: int
+    lost: str
+    """Work lost, in words."""
+    held: str
+    """What 'survived' means here."""
+
+
+def killed_ranks(folder: Path, kills: int) -> Tally:
+    """Kill -9 of a random rank of two at random moments; then the run ends, with the weights of an unhurt one."""
+    chance, lost, alone = random.Random(3), [], 0
+    options = {**OPTIONS, "train": {"epochs": 20 * kills}}
+    whole = toy_engine.run(folder / "whole", **{**options, "slow": 0.0})
+    for _ in range(kills):
+        ranks = _ranks(folder / "cut", options, 2)
+        before = reached = _steps_written(folder / "cut")
+        # Most kills hit a run at work, some hit one that is being set up.
+        until = time.monotonic() + (0.3 if chance.random() < 0.2 else 20.0)
+        while reached == before and time.monotonic() < until:
+            time.sleep(0.01)
+            reached = _steps_written(folder / "cut")
+        time.sleep(chance.uniform(0.0, 0.4))
+        reached = _steps_written(folder / "cut")
+        victim = chance.randrange(2)
+        os.kill(ranks[victim], signal.SIGKILL)
+        codes = _ended(ranks, 60)
+        # The other one must notice by itself; under a launcher it would be stopped as well.
+        alone += codes[1 - victim] is not None
+        newest = latest(folder / "cut")
+        lost.append(reached - (int(newest.name[5:]) if newest else 0))
+    _ended(_ranks(folder / "cut", options, 2), 600)
+    last = folder / "cut" / whole.checkpoint.name
+    same = last.exists() and _apart(whole.checkpoint, last) <= 1e-9
+    epoch = whole.steps // (20 * kills)
+    return Tally(
+        "kill -9 of a random rank of two, at a random moment",
+        kills,
+        alone if same else 0,
+        f"at most {max(lost)} steps of {whole.steps} (a checkpoint every {epoch})",
+        "the other rank ended by itself within a minute; the final weights are those of an unhurt run (float64, 1e-9)",
+    )
+
+
+def killed_runs(folder: Path, kills: int) -> Tally:
+    """Kill -9 of a run in one process."""
+    options = {**OPTIONS, "precision": "fp32"}
+    whole = toy_engine.run(folder / "whole", **options)
+    reached = toy_engine.kill_and_resume(folder / "cut", options, kills, 11)
+    last = folder / "cut" / whole.checkpoint.name
+    same = (last / "model.safetensors").read_bytes() == (whole.checkpoint / "model.safetensors").read_bytes()
+    kept = sum(after >= before for before, after in zip([-1, *reached], reached, strict=False))
+    return Tally(
+        "kill -9 of a run, at a random moment",
+        kills,
+        kept if same else 0,
+        "steps since the last checkpoint",
+        "no checkpoint was lost; the final weights are those of an unhurt run, byte for byte",
+    )
+
+
+def killed_checkpoints(folder: Path, kills: int) -> Tally:
+    """Kill -9 while checkpoints are written, one after the other."""
+    tensors, chance, sound = {"w": torch.zeros(500_000)}, random.Random(1), 0
+
+    def write() -> None:
+        for step in range(10**6):
+            save_checkpoint(folder, step, tensors, {}, {"meta": {}}, keep=2)
+
+    for _ in range(kills):
+        _killed_after(write, chance.uniform(0.01, 0.15))
+        names = sorted(path.name for path in folder.glob("step-*") if path.name[5:].isdigit())
+        found = latest(folder)
+        sound += (found.name if found else None) == (names[-1] if names else None)
+    return Tally(
+        "kill -9 while a checkpoint is written", kills, sound, "none", "whatever bears a checkpoint's name is whole"
+    )
+
+
+def killed_records(folder: Path, kills: int) -> Tally:
+    """Kill -9 while records and their predictions are written."""
+    import numpy as np
+
+    from sslskel.results.record import parse_record
+    from sslskel.results.store import ResultStore
+
+    text = (Path(__file__).resolve().parents[1] / "results" / "record_v1.json").read_text(encoding="utf-8")
+    store, chance, sound, begun = ResultStore(folder), random.Random(2), 0, 0
+
+    def write() -> None:
+        from dataclasses import replace
+
+        for number in range(begun, 10**6):
+            record = replace(parse_record(text), identity=f"{number:032x}", predictions=None)
+            store.write(record, {"keys": np.arange(2000), "scores": np.random.default_rng(number).random(2000)})
+
+    for number in range(kills):
+        begun = number * 10**4
+        _killed_after(write, chance.uniform(0.01, 0.15))
+        records, problems = store.read_all()
+        try:
+            sound += not problems and all(len(store.predictions(record)["keys"]) == 2000 for record in records[-50:])
+        except SslskelError:
+            continue
+    return Tally(
+        "kill -9 while a record is written",
+        kills,
+        sound,
+        "the record that was being written",
+        "every record reads and names predictions that are the ones it was written with",
+    )
+
+
+def flipped_bits(folder: Path, flips: int) -> Tally:
+    """One flipped bit at a random place of a checkpoint's files."""
+    older = save_checkpoint(folder, 1, TENSORS, TENSORS, {"meta": {}}, keep=5)
+    newer = save_checkpoint(folder, 2, TENSORS, TENSORS, {"meta": {}}, keep=5)
+    chance, noticed, files = random.Random(2), 0, sorted(newer.iterdir())
+    for _ in range(flips):
+        file = chance.choice(files)
+        content = file.read_bytes()
+        changed = bytearray(content)
+        changed[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(changed)
+        noticed += latest(folder) == older
+        file.write_bytes(content)
+    return Tally(
+        "one flipped bit in a checkpoint", flips, noticed, "one checkpoint", "noticed, and the one before it is used"
+    )
+
+
+def full_disks(folder: Path, times: int) -> Tally:
+    """A disk of its own that fills up while a run writes checkpoints; once some is freed, the run goes on."""
+    options = {**OPTIONS, "slow": 0.0, "method": {"terms": 2, "width": 256}}
+    whole = toy_engine.run(folder / "whole", **options)
+    survived = 0
+    for number in range(times):
+        with _small_disk(folder / f"disk{number}", 1280 + 64 * number) as disk:
+            filler = disk / "filler"
+            filler.write_bytes(bytes((700 + 50 * number) * 1024))
+            try:
+                toy_engine.run(disk / "run", **options)
+            except RunError as fault:
+                told = "no space left" in str(fault) and "free some" in str(fault)
+                newest = latest(disk / "run")
+                sound = newest is None or fault_of(newest) is None
+                filler.unlink()
+                (disk / "run").mkdir(exist_ok=True)
+                result = toy_engine.run(disk / "run", **{**options, "train": {"epochs": 8, "keep_checkpoints": 1}})
+                survived += told and sound and _apart(whole.checkpoint, result.checkpoint) == 0
+    return Tally(
+        "disk full while a run writes (a tmpfs of 1.3 MiB)",
+        times,
+        survived,
+        "steps since the last checkpoint",
+        "one sentence says what to free, the last checkpoint is sound, and the run goes on to the same weights",
+    )
+
+
+def terminated(folder: Path, times: int) -> Tally:
+    """SIGTERM or SIGUSR1 at random moments: the step is saved and the exit code asks to be queued again."""
+    options = {**OPTIONS, "train": {"epochs": 4000, "checkpoint_epochs": 4000}}
+    chance, survived, slowest = random.Random(7), 0, 0.0
+    for number in range(times):
+        place = folder / str(number)
+        [child] = _ranks(place, options, 1)
+        while not (place / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 0.4))
+        start = time.monotonic()
+        os.kill(child, chance.choice([signal.SIGTERM, signal.SIGUSR1]))
+        [code] = _ended([child], 30)
+        slowest = max(slowest, time.monotonic() - start)
+        steps = [line["step"] for line in toy_engine.lines(place)]
+        survived += code == 75 and latest(place) == place / f"step-{steps[-1]:08d}"
+    return Tally(
+        "SIGTERM or SIGUSR1 at a random moment",
+        times,
+        survived,
+        "none",
+        f"exit code 75 with the last step saved, within {slowest:.1f} s",
+    )
+
+
+def frozen_ranks(folder: Path, times: int) -> Tally:
+    """SIGSTOP of one rank of two: the other ends by itself and names it."""
+    options = {**OPTIONS, "train": {"epochs": 4000}}
+    survived = 0
+    for number in range(times):
+        ranks = _ranks(folder / str(number), options, 2, silent=4.0)
+        while not (folder / str(number) / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.kill(ranks[1], signal.SIGSTOP)
+        [code] = _ended(ranks[:1], 60)
+        survived += code == 1 and latest(folder / str(number)) is not None
+        os.kill(ranks[1], signal.SIGKILL)
+        os.waitpid(ranks[1], 0)
+    return Tally(
+        "a rank that hangs (SIGSTOP)",
+        times,
+        survived,
+        "steps since the last checkpoint",
+        "the other rank ended by itself and said which one showed no sign of life (set to 4 s here, 25 s by default)",
+    )
+
+
+def two_grids(folder: Path, times: int) -> Tally:
+    """Two commands with the same grid in the same folder at the same time."""
+    env = {**os.environ, "SSLSKEL_PLUGINS": str(Path(__file__).resolve().parents[1] / "plugins")}
+    words = "-m sslskel bench --method mamp,random_init --benchmark tiny --protocol knn --seeds 2 --output".split()  # noqa: SIM905
+    survived = 0
+    for number in range(times):
+        command = [sys.executable, *words, str(folder / str(number))]
+        both = [
+            subprocess.Popen(
+                command,
+                env={**env, "SSLSKEL_DATA": str(folder / "data")},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        said = [process.communicate(timeout=600)[0].splitlines()[-1] for process in both]
+        ran = sum(int(line.split()[0]) for line in said)
+        records = len(list((folder / str(number)).glob("records/*.json")))
+        survived += ran == records == 4 and not any(process.returncode for process in both)
+    return Tally(
+        "two grids of four cells in one folder at once", times, survived, "none", "every cell was run once, by either"
+    )
+
+
+FAULTS: dict[str, tuple[Callable[[Path, int], Tally], int, int]] = {
+    "killed_ranks": (killed_ranks, 50, 5),
+    "killed_runs": (killed_runs, 50, 5),
+    "killed_checkpoints": (killed_checkpoints, 200, 5),
+    "killed_records": (killed_records, 200, 5),
+    "flipped_bits": (flipped_bits, 300, 20),
+    "full_disks": (full_disks, 5, 1),
+    "terminated": (terminated, 20, 1),
+    "frozen_ranks": (frozen_ranks, 5, 1),
+    "two_grids": (two_grids, 3, 1),
+}
+"""Name -> fault, how often in full, how often to try it quickly."""
+
+
+def attempt(name: str, quick: bool) -> Tally | str:
+    """Try one kind of fault; a reason where this machine does not let us."""
+    fault, full, few = FAULTS[name]
+    with tempfile.TemporaryDirectory(prefix="sslskel-faults-") as folder:
+        try:
+            return fault(Path(folder), few if quick else full)
+        except PermissionError as refused:
+            return str(refused)
+
+
+def _ranks(folder: Path, options: dict[str, Any], world: int, silent: float = 25.0) -> list[int]:
+    """Process ids of a run's ranks, forked from here."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ids = []
+    for rank in range(world):
+        child = os.fork()
+        if child == 0:
+            watch.SILENT_SECONDS = silent
+            if world > 1:
+                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
+                os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")
+            _become(folder, options)
+        ids.append(child)
+    return ids
+
+
+def _become(folder: Path, options: dict[str, Any]) -> None:
+    """End this process as a run of its own would."""
+    status = 9
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        toy_engine.run(folder, **options)
+        status = 0
+    except SslskelError as fault:
+        status = fault.exit_code
+    finally:
+        os._exit(status)
+
+
+def _ended(ids: list[int], seconds: float) -> list[int | None]:
+    """Exit code of each; None where one had to be killed."""
+    codes: list[int | None] = []
+    until = time.monotonic() + seconds
+    for child in ids:
+        while True:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                codes.append(os.waitstatus_to_exitcode(status))
+                break
+            if time.monotonic() > until:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                codes.append(None)
+                break
+            time.sleep(0.01)
+    return codes
+
+
+def _killed_after(work: Callable[[], None], seconds: float) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _steps_written(folder: Path) -> int:
+    """Last step that a run has told of; 0 where none."""
+    try:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return int(json.loads(lines[-1])["step"])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _apart(one: Path, other: Path) -> float:
+    a, b = (load_file(path / "model.safetensors") for path in (one, other))
+    assert load_weights(other).keys() == a.keys()
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+@contextmanager
+def _small_disk(place: Path, kibibytes: int) -> Iterator[Path]:
+    """A tmpfs of that size; ``PermissionError`` where mounting is not allowed."""
+    place.mkdir(parents=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode:
+        raise PermissionError("mounting a tmpfs is not permitted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def table(found: dict[str, Tally | str]) -> list[str]:
+    """The tally as Markdown."""
+    rows = ["| fault | survived / tried | work lost | what survived means |", "|---|---|---|---|"]
+    for name, tally in found.items():
+        if isinstance(tally, str):
+            rows.append(f"| {name} | not tried: {tally} | | |")
+        else:
+            rows.append(f"| {tally.fault} | {tally.survived} / {tally.tried} | {tally.lost} | {tally.held} |")
+    return rows
+
+
+def main() -> int:
+    """Try every fault, print the tally, write it to a file where one is named; 1 where something did not survive."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few of each instead of all")
+    parser.add_argument("--output", type=Path, help="Markdown file in which to replace the tally")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found = {}
+    for name in FAULTS:
+        start = time.monotonic()
+        found[name] = attempt(name, options.quick)
+        print(f"{found[name]} ({time.monotonic() - start:.0f} s)", flush=True)
+    rows = table(found)
+    print("\n".join(rows))
+    if options.output is not None:
+        text = options.output.read_text(encoding="utf-8")
+        before, _, rest = text.partition("<!-- tally -->\n")
+        _, _, after = rest.partition("<!-- end of tally -->")
+        made = f"Made by `scripts/faults --output {options.output}`, torch {torch.__version__}, Linux, CPU.\n"
+        body = "\n".join([made, *rows])
+        options.output.write_text(f"{before}<!-- tally -->\n{body}\n<!-- end of tally -->{after}", encoding="utf-8")
+    return int(any(isinstance(tally, Tally) and tally.survived < tally.tried for tally in found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

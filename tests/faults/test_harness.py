@@ -1,0 +1,39 @@
+"""The fault harness: a few killed ranks always, every kind of fault as often as the tally says in the long tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import harness
+import pytest
+
+
+def tried(name: str, *more: str) -> None:
+    """In a process of its own: forks of one that runs tests would be forks of the tests."""
+    code = f"import sys; sys.path.insert(0, {str(Path(harness.__file__).parent)!r}); import torch, harness\n"
+    code += f"torch.set_num_threads(1); found = harness.attempt({name!r}, {bool(more)})\n"
+    code += "print(found if isinstance(found, str) else f'{found.survived}/{found.tried}')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=3000)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.strip().splitlines()[-1]
+    if "/" not in said:
+        pytest.skip(said)
+    survived, _, number = said.partition("/")
+    assert survived == number, said
+
+
+def test_five_killed_ranks_lose_nothing() -> None:
+    tried("killed_ranks", "quick")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(harness.FAULTS))
+def test_every_fault_as_often_as_the_tally_says(name: str) -> None:
+    tried(name)
+
+
+def test_the_tally_is_a_table() -> None:
+    rows = harness.table({"a": harness.Tally("kill", 5, 4, "none", "it ran on"), "b": "no disk"})
+    assert rows[2:] == ["| kill | 4 / 5 | none | it ran on |", "| b | not tried: no disk | | |"]
