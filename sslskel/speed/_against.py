@@ -17,6 +17,7 @@ from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Clock, paired
 from sslskel.speed._equal import Equality, same_features, same_step, same_views, trains_on_all
 from sslskel.speed._machine import extra_memory, surroundings
+from sslskel.speed._overhead import engine_overhead
 from sslskel.speed._released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
 from sslskel.speed._subject import Subject, subject
 from sslskel.view import ViewSpec
@@ -72,6 +73,7 @@ def speed_against(
         "batch_size": found.size,
         "empty_bodies": 1 - bodies / (found.size * spec.persons),
         "works": works,
+        "engine": engine_overhead(found, pairs),
         "store": store_sizes(found),
         **surroundings(),
     }

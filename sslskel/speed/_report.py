@@ -66,6 +66,15 @@ def ratio_rows(report: Report) -> list[tuple[str, str, str]]:
             )
         if "one_view" in part:
             rows.append(("linear protocol, 1 cached view", _span(part["one_view"], 0), f"{part['epochs']} epochs"))
+    engine = report["engine"]
+    over = {name: f"{value:+.1%}" for name, value in engine["overhead"].items()}
+    rows.append(
+        (
+            "engine over a bare loop",
+            f"{over['median']} ({over['min']} to {over['max']})",
+            f"steps of {engine['bare_step_seconds'] * 1e3:.0f} ms",
+        )
+    )
     store = report["store"]
     for name, padded in store["padded_bytes"].items():
         rows.append(

@@ -1,0 +1,150 @@
+"""What `sslskel speed` measures: both sides compute the same, brackets are brackets, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sslskel.batch import StepOutput
+from sslskel.cli import main
+from sslskel.errors import UsageError
+from sslskel.modes import mode_overrides
+from sslskel.speed import _against, _subject, markdown, speed, speed_against, text
+from sslskel.speed._clock import paired
+from sslskel.speed._equal import Equality, same_features, same_step, same_views
+from sslskel.speed._machine import extra_memory, matmul_peak
+from sslskel.speed._released import PaddedFeeder
+from sslskel.speed._subject import Subject, subject
+
+CPU = torch.device("cpu")
+
+
+def tiny_subject(*overrides: str) -> Subject:
+    return subject("mamp", "tiny", None, None, ["engine.device=cpu", *overrides])
+
+
+@pytest.mark.parametrize("mode", ["exact", "present"])
+def test_a_step_and_its_plain_form_agree(tiny: str, mode: str) -> None:
+    found = tiny_subject(*mode_overrides(mode, ["mamp"]))
+    assert same_step(found).difference < 1e-5
+    assert same_features(found).holds
+
+
+def test_exact_trains_on_empty_bodies_and_present_does_not(tiny: str) -> None:
+    losses = [float(tiny_subject(*mode_overrides(mode, ["mamp"])).learn(0)) for mode in ("exact", "present")]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_the_plain_feeder_gives_the_loaders_clips(tiny: str) -> None:
+    found = tiny_subject()
+    feeder = PaddedFeeder(found.source, torch.arange(len(found.source)))
+    assert same_views(found, feeder).holds
+    spec, rows = found.source.spec, torch.tensor([5, 0, 2, 5])
+    ours = found.source.batch(rows, spec.test_view, found.noise(1)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.test_view, found.noise(1)).dense(spec.persons)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert float(ours[:, ..., 1].abs().max()) > 0, "a second person is among them"
+
+
+def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sslskel.methods.masked_modelling import MaskedModelling
+
+    plain = MaskedModelling.as_released
+
+    def wrong(self: MaskedModelling, *arguments: Any) -> StepOutput:
+        [(name, term)] = plain(self, *arguments).terms.items()
+        return StepOutput({name: term._replace(total=term.total * 1.001)})
+
+    monkeypatch.setattr(MaskedModelling, "as_released", wrong)
+    found = tiny_subject()
+    assert "ratio" not in _against._checked(same_step(found), lambda: {"ratio": 1})
+    assert "ratio" in _against._checked(same_features(found), lambda: {"ratio": 1})
+    assert not Equality(float("nan"), 1.0).holds
+
+
+@pytest.mark.long
+def test_everything_against_our_plainest_configuration(tiny: str) -> None:
+    report = speed_against("mamp", benchmark="tiny", overrides=["engine.device=cpu"])
+    assert all(part["equal"] for part in report["works"].values())
+    for row in ("step, present", "memory of a step", "linear protocol", "loader", "engine over a bare loop", "store"):
+        assert f"  {row}" in text(report)
+    report["works"]["step"] = {"difference": 1.0, "allowed": 1e-5, "equal": False}
+    assert "step, present: no ratio" in text(report)
+    assert "no ratio" in markdown([report])
+
+
+def test_brackets_pair_both_sides() -> None:
+    order: list[str] = []
+    seconds = {"a": iter([9.0, *[4.0] * 10]), "b": iter([9.0, *[2.0] * 9, 1.0])}
+
+    def side(name: str) -> float:
+        order.append(name)
+        return next(seconds[name])
+
+    found = paired(lambda: side("a"), lambda: side("b"), 5)
+    assert "".join(order) == "ab" + "abba" * 5
+    assert found["ratio"] == {"median": 2.0, "min": 2.0, "max": pytest.approx(8 / 3)}
+
+
+def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "speed.json"
+    assert main(["speed", "--method", "mamp", "--benchmark", "tiny", "--steps", "1", "--output", str(target)]) == 0
+    report = json.loads(target.read_text())
+    for work in ("pretraining", "encoding", "linear", "loader"):
+        assert report[work]["samples_per_second"] > 0
+        assert f"{work}: " in capsys.readouterr().out or work != "pretraining"
+    assert 0 < report["pretraining"]["mfu"] < 2
+    assert report["pretraining"]["flops_per_second"] > report["pretraining"]["step_seconds"]["median"]
+    assert {"versions", "load", "hardware", "allocator", "matmul_peak"} <= set(report)
+    assert "| pretraining |" in markdown([report])
+    assert speed("raw_features", benchmark="tiny", steps=1, works=("loader",))["pretraining"] is None
+
+
+def test_memory_of_work_is_beyond_what_was_held() -> None:
+    if extra_memory(CPU, lambda: None) is None:
+        pytest.skip("this system does not tell the peak of a process")
+    kept = torch.ones(1 << 22)
+    found = extra_memory(CPU, lambda: torch.ones(1 << 24).sum())
+    assert found is not None
+    assert 0.8 * (4 << 24) < found < 2 * (4 << 24)
+    assert kept.sum() > 0
+    assert matmul_peak(CPU, torch.float32, 0.01) > 1e6
+
+
+def test_a_batch_that_does_not_fit_names_the_largest_that_does(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_subject, "extra_memory", lambda device, work: 100 + 1000 * {2: 2, 4: 4}[_size(work)])
+    monkeypatch.setattr(_subject, "free_memory", lambda device: 10_500)
+    with pytest.raises(UsageError, match=r"the largest that fits is about train.batch_size=10$"):
+        tiny_subject("train.batch_size=12")
+    monkeypatch.setattr(_subject, "free_memory", lambda device: 12_500)
+    assert tiny_subject("train.batch_size=12").size == 12
+
+
+def _size(work: Any) -> int:
+    return int(work.__defaults__[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method", "random_init", "--against", "as_released"], "no released twin"),
+        (["--method", "mamp", "--against", "nobody"], "there is: as_released"),
+        (["--method", "mamp", "--against", "as_released", "--pairs", "2"], "use 5 or more"),
+        (["--method", "mamp", "--device", "cuda:77"], "there is no device 'cuda:77'"),
+        (["--method", "mamp", "--device", "cpu", "--precision", "fp16"], "cannot train in fp16"),
+        (["--method", "mamp", "--mode", "quick"], "there is no mode 'quick'"),
+        (["--method", "random_init", "--mode", "exact"], "trains on present persons alone"),
+        (["--method", "mamp", "--mode", "fast", "--precision", "fp32"], "says the precision already"),
+        (["--method", "mamp", "--steps", "0"], "at least 1"),
+        (["--method", "mamp", "--against", "as_released", "clip.stream=bone"], "clip.stream=joint"),
+    ],
+)
+def test_refusals(tiny: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["speed", "--benchmark", "tiny", *words]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
