@@ -1,0 +1,173 @@
+"""Writes ``docs/speed.md``: runs the measurements that are missing in a folder, and sets them beside their targets.
+
+Each measurement is one ``sslskel speed`` whose JSON stays in the folder, so that an interrupted page goes on
+where it was, and measurements of another machine can be put there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sslskel.backbones._attention import multiplies_bfloat16
+from sslskel.speed import markdown
+from sslskel.speed._machine import matmul_peak
+
+PLUGINS = Path(__file__).resolve().parent / "studies" / "plugins"
+BENCHMARK = "synthetic_pairs"
+INTRODUCTION = """# Speed
+
+`sslskel speed --method NAME` measures pretraining, encoding, the linear protocol and the loader on your machine:
+samples per second, the stages of a step, memory, and FLOP per second with their share of what matrix products
+reach on the same device (MFU). `--against as_released` measures the same work in our own plainest configuration
+too, with the choices of released code: all bodies, attention written out, fp32, clips prepared one by one from
+padded arrays, a test pass in every epoch. Both sides share weights, random draws, allocator and threads. Before
+anything is timed they must agree (loss and gradients, features, clips); where they do not, no ratio is printed.
+Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little.
+
+## Three ways to train
+
+| `--mode` | trains on | arithmetic | options |
+|---|---|---|---|
+| `exact` | every person slot, zeros of missing persons too, as released | fp32 | `method.empty_bodies=reference` |
+| `present` (default) | persons that are there | fp32 | `method.empty_bodies=present` |
+| `fast` | persons that are there | bf16 | the same, `engine.precision=bf16` |
+
+`exact` computes the released loss; recorded steps of the released code are reproduced by it. `present` computes
+another loss, the mean over tokens of persons that exist, and so has another name. All of it is part of a run's
+identity: what differs in these options never shares a row of a board. `fast` needs a device that multiplies
+bfloat16; a CPU without such instructions takes many times longer than in fp32.
+
+## Threads
+
+`engine.threads=0`, the default, takes `OMP_NUM_THREADS`, else as many threads as torch does, within what a
+container allows. It does not look at the load, because the number of threads decides the last bits of a result.
+The command lets waiting threads sleep instead of spin (`OMP_WAIT_POLICY=PASSIVE`, unless you set it): on a machine
+whose cores are taken, spinning threads wait for sleeping ones. With four busy cores, training with three or four
+spinning threads did not get through 17 small steps in two minutes, with sleeping ones it ran as fast as with one
+thread or faster. From Python, set it in the environment before torch is imported. On a machine that you share,
+`OMP_NUM_THREADS=1` is never far from the best.
+"""
+
+
+def main() -> int:
+    """Measure what is missing, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="JSON files of measurements")
+    parser.add_argument("--presets", nargs="+", default=["quick", "released"])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--page", type=Path, default=Path("docs/speed.md"))
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    modes = ["exact", "present", *(["fast"] if device == "cuda" or multiplies_bfloat16() else [])]
+    for preset in options.presets:
+        shared = ["--method", "mamp", "--benchmark", BENCHMARK, "--preset", preset, "--device", device]
+        size = f"train.batch_size={options.batch}"
+        for mode in modes:
+            measure(options, f"{preset}-{mode}", [*shared, "--mode", mode, "--against", "as_released", size])
+        measure(options, f"{preset}-times", [*shared, size])
+    files = sorted(options.folder.glob("*.json"))
+    reports = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    options.page.write_text(page(reports, options.presets), encoding="utf-8")
+    return 0
+
+
+def measure(options: argparse.Namespace, name: str, words: list[str]) -> None:
+    """One command, unless its result is there."""
+    target = options.folder / f"{name}.json"
+    if target.exists():
+        return
+    print(name, file=sys.stderr, flush=True)
+    env = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    env["SSLSKEL_PLUGINS"] = os.pathsep.join(filter(None, [str(PLUGINS), env.get("SSLSKEL_PLUGINS", "")]))
+    subprocess.run([sys.executable, "-m", "sslskel", "speed", *words, "--output", str(target)], env=env, check=True)
+
+
+def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:
+    """The whole page; every number comes from a report."""
+    lines = [INTRODUCTION]
+    for preset in presets:
+        found = {mode: reports.get(f"{preset}-{mode}") for mode in ("exact", "present", "fast")}
+        if any(found.values()):
+            lines += [f"## Targets, {preset} sizes", "", *targets(found), ""]
+    lines += bfloat16()
+    lines += ["## Measurements", "", markdown(list(reports.values()))]
+    lines += [
+        "## How this page is made",
+        "",
+        "```sh",
+        " ".join(["python", "scripts/speed_page.py", *sys.argv[1:]]),
+        "```",
+        "",
+        f"`{BENCHMARK}` is the embedded benchmark `synthetic` with as many second persons as NTU RGB+D 60 has"
+        " (40.9 % of all bodies are empty); it lies beside the studies. On a machine with a GPU the same command"
+        " measures there.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def targets(found: dict[str, dict[str, Any] | None]) -> list[str]:
+    """Least, aim and what was found."""
+    exact, present, fast = (found[mode] for mode in ("exact", "present", "fast"))
+    rows = [
+        ("step, exact", 1.05, 1.2, _ratio(exact, "step")),
+        ("step, present persons, fp32", 1.6, 1.9, _ratio(present, "step")),
+        ("step, fast (bf16)", 3.0, 3.8, _ratio(fast, "step")),
+        ("memory of a step, present, fp32", 2.5, 4.0, _memory(present)),
+        ("linear protocol, fp32", 2.7, 4.0, _ratio(present, "linear")),
+        ("linear protocol, 1 cached view", 150.0, 250.0, _ratio(present, "linear", "one_view")),
+        ("loader, dense", 6.0, 8.0, _ratio(present, "loader")),
+        ("store, padded to 300 frames", 5.5, 12.0, _store(present, "stored_bytes")),
+        ("store in float16, padded to 300 frames", 5.5, 12.0, _store(present, "float16_bytes")),
+    ]
+    lines = ["| work | at least | aim | measured | |", "|---|---|---|---|---|"]
+    for name, least, aim, value in rows:
+        verdict = (
+            "not measured" if value is None else "aim" if value >= aim else "met" if value >= least else "**missed**"
+        )
+        lines.append(f"| {name} | {least:g} | {aim:g} | {'' if value is None else f'{value:.2f}'} | {verdict} |")
+    over = None if present is None else present["engine"]["overhead"]["median"]
+    verdict = "not measured" if over is None else "aim" if over < 0.01 else "met" if over < 0.03 else "**missed**"
+    lines.append(f"| engine over a bare loop | < 3 % | < 1 % | {'' if over is None else f'{over:+.1%}'} | {verdict} |")
+    lines.append("| everything on a GPU | 6 times, MFU 25 % | | | not measured |")
+    return lines
+
+
+def _ratio(report: dict[str, Any] | None, work: str, name: str = "ratio") -> float | None:
+    return None if report is None else report["works"][work].get(name, {}).get("median")
+
+
+def _memory(report: dict[str, Any] | None) -> float | None:
+    return None if report is None else report["works"]["step"].get("memory", {}).get("ratio")
+
+
+def _store(report: dict[str, Any] | None, name: str) -> float | None:
+    if report is None:
+        return None
+    return float(report["store"]["padded_bytes"]["300 frames"] / report["store"][name])
+
+
+def bfloat16() -> list[str]:
+    """Why ``fast`` was or was not measured on this CPU."""
+    if torch.cuda.is_available() or multiplies_bfloat16():
+        return []
+    single, half = (matmul_peak(torch.device("cpu"), dtype) / 1e9 for dtype in (torch.float32, torch.bfloat16))
+    return [
+        "`fast` is not measured: this CPU has no bfloat16 instructions. Matrix products reach"
+        f" {half:.1f} GFLOP/s in bf16 and {single:.1f} in fp32.",
+        "",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
