@@ -167,6 +167,17 @@ def test_loss_and_gradients(case: Case) -> None:
         close(gradient, theirs, 1e-4)
 
 
+def test_the_plain_form_agrees_too(case: Case) -> None:
+    """What speed is measured against computes the recorded loss and gradients, over all bodies as released."""
+    method = case.method()
+    batch = Batch.from_dense(case.dense).filled(method.clip.persons)
+    loss = method.as_released([batch], ReplayNoise({"mask": case.tensor("in/noise_uniform")}), PROGRESS).loss()
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), case.tensor("out/loss"), rtol=1e-5, atol=0)
+    total = torch.stack([p.grad.norm() for p in method.parameters() if p.grad is not None]).norm()
+    assert float(total) == pytest.approx(float(case.data["grad/total_norm"]), rel=1e-4)
+
+
 def test_float64_agrees_with_the_record(case: Case) -> None:
     """Our double-precision loss lies within the record's own rounding: the match is no accident of float32."""
     method = case.method().double()
