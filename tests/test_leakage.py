@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sslskel.benchmark import Benchmark, Split
+from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.engine.checkpoint import read_meta, resolve
@@ -19,6 +20,7 @@ from sslskel.harness import evaluate, pretrain
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.render import render
 from sslskel.leakage import judged_seen, seen_part
+from sslskel.registry import BENCHMARKS
 from sslskel.results.record import parse_record
 from sslskel.skeleton import SkeletonLayout
 
@@ -101,6 +103,32 @@ def test_what_is_not_known_is_left_open_and_what_is_damaged_refused(tmp_path: Pa
     for damaged in ("!", "AAAA", 7, None):
         with pytest.raises(CheckpointError, match="list of clips of 'one' is damaged"):
             judged_seen([new | {"frames": damaged}], *one, "xsub")
+
+
+def test_ntu_120_is_known_to_contain_ntu_60(shared: Path, tmp_path: Path) -> None:
+    """On recorded files in the true format: each edition's split divides the same recordings otherwise."""
+    raw = sorted((shared / "ntu_golden/raw/ntu/nturgb+d_skeletons").iterdir())[:24]
+    (tmp_path / "raw").mkdir()
+    for file in raw:
+        (tmp_path / "raw" / file.name).symlink_to(file)
+    sixty, more, clean = (
+        (benchmark, open_benchmark(benchmark, prepare(benchmark, [tmp_path / "raw"], tmp_path, workers=1).parent))
+        for benchmark in map(BENCHMARKS.get, ("ntu60", "ntu120", "ntu60_clean"))
+    )
+
+    def names(made: tuple[Any, StoredDataset], split: str, part: str) -> set[str]:
+        return set(made[1].names[made[0].split(split).part(made[1], part)])
+
+    for trained, split, judged, test in (
+        (more, "xset", sixty, "xsub"),
+        (more, "xset", sixty, "xview"),
+        (sixty, "xview", more, "xset"),
+        (clean, "xview", more, "xset"),
+        (clean, "xsub", sixty, "xsub"),
+    ):
+        shares = names(trained, split, "train") & names(judged, test, "test")
+        assert overlap(trained, split, judged, test) == len(shares)
+        assert bool(shares) == (split != "xsub")
 
 
 def test_a_board_marks_what_an_encoder_of_a_contained_benchmark_saw(tiny: str, tmp_path: Path) -> None:
