@@ -9,7 +9,7 @@ from sslskel.benchmarks._pku_mmd.importing import Phase
 
 PHASE = Phase(
     number=1,
-    video=re.compile(r"()([0-9]{4})-([LMR])"),
+    video=re.compile(r"[0-9]{4}-[LMR]"),
     example="0011-L",
     validation=frozenset(range(0, 10_000, 10)),
 )

@@ -9,7 +9,7 @@ from sslskel.benchmarks._pku_mmd.importing import Phase
 
 PHASE = Phase(
     number=2,
-    video=re.compile(r"A([0-9]{2})N([0-9]{2})-([LMR])"),
+    video=re.compile(r"A[0-9]{2}N[0-9]{2}-[LMR]"),
     example="A03N05-L",
     validation=frozenset(100 * a + n for a in range(100) for n in range(100) if (a + n) % 10 == 0),
 )

@@ -42,6 +42,8 @@ def info_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
     for what, found, expected in _counts(benchmark, dataset):
         yield f"expected {what}: {expected}, found {found}"
     yield from (f"note: {shorten(note, NOTE)}" for note in report["notes"])
+    yield from (f"done: {what}: {number:,}" for what, number in report.get("tally", {}).items())
+    yield from (f"damaged: {fault}" for fault in report.get("faults", {}).values())
     for reason, names in _reasons(report["dropped"]).items():
         yield f"dropped {len(names)}: {reason} ({_some(names, 3)})"
     clips = Counter(dataset.labels.tolist())
@@ -184,8 +186,13 @@ def _import(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
     yield fenced([command(benchmark)])
     if report["source"]:
         yield _table(("source", "sha256"), sorted(report["source"].items()))
-    if report["notes"]:
-        yield "\n".join(f"- {escape(note)}" for note in report["notes"])
+    said = [
+        *(f"{what}: {number:,}" for what, number in report.get("tally", {}).items()),
+        *report["notes"],
+        *(f"left out as damaged: {fault}" for fault in report.get("faults", {}).values()),
+    ]
+    if said:
+        yield "\n".join(f"- {escape(line)}" for line in said)
     dropped = _reasons(report["dropped"])
     if not dropped:
         yield "Nothing was dropped."

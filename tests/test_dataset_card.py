@@ -45,7 +45,13 @@ def stored(tmp_path: Path) -> StoredDataset:
         Clip("c", 1, 9, (track(0, 9),), subject=2, camera=4),
     ]
     dropped = {f"lost{n:02}": f"too short: {n} frames" for n in range(30)} | {"odd": "no person | at all"}
-    report = ImportReport(dropped=dropped, notes=["one note"], source={"z.zip": "ff" * 32})
+    report = ImportReport(
+        dropped=dropped,
+        notes=["one note"],
+        tally={"gaps": 1234},
+        faults={"f": "'f' is cut"},
+        source={"z.zip": "ff" * 32},
+    )
     write_dataset(tmp_path / "toy", INFO, clips, report=report)
     return open_dataset(tmp_path / "toy")
 
@@ -71,7 +77,9 @@ def test_a_card_says_what_is_stored(stored: StoredDataset) -> None:
         "| 1 | left_hand | base | right_hand | hands |",
         "Centre: base.",
         f"| z.zip | {'ff' * 32} |",
+        "- gaps: 1,234",
         "- one note",
+        "- left out as damaged: 'f' is cut",
         r"| 1 | no person \| at all | odd |",
     ):
         assert line in text.splitlines(), line
@@ -105,6 +113,8 @@ def test_info_says_the_same_in_lines(stored: StoredDataset) -> None:
         "  warning: too easy",
         "expected clips: 5, found 3",
         "note: one note",
+        "done: gaps: 1,234",
+        "damaged: 'f' is cut",
         "dropped 30: too short (lost00, lost01, lost02 and 27 more)",
         f"    1  {HOSTILE}: 2",
     ):

@@ -20,7 +20,7 @@ from sslskel.data.pieces import Made, Piece
 from sslskel.dataset import Clip, Floats, Segment, Track
 from sslskel.errors import DataError
 
-from .text import Action, Doubles, read_actions, read_frames, read_list
+from .text import Action, Doubles, Halves, read_actions, read_frames, read_list
 
 SUFFIX = ".txt"
 FILE_LIMIT = 32 << 20
@@ -38,7 +38,7 @@ _LIST = re.compile(r"cross[-_ ]?(subject|view)(?:[-_]?v[12])?\.txt", re.IGNORECA
 
 @dataclass(frozen=True)
 class Phase:
-    """What tells the phases apart. Groups of ``video`` are two numbers of the session, and the camera."""
+    """What tells the phases apart. Names of videos hold the session's number or two, and end in the camera."""
 
     number: int
     video: re.Pattern[str]
@@ -73,13 +73,11 @@ def plan(phase: Phase, files: Sequence[SourceFile], report: ImportReport) -> lis
         lists = frozenset(split for split, (training, _) in halves.items() if video in training)
         # The lists are files of every piece, so that an import does not go on under another list.
         own = (parts.skeletons[video], parts.labels[video], *(parts.lists[split] for split in LISTS))
-        pieces.append(Piece(video, own, partial(make, phase, video, lists)))
+        pieces.append(Piece(video, own, partial(make, video, lists)))
     return pieces
 
 
-def make(
-    phase: Phase, video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile, *_: SourceFile
-) -> Made:
+def make(video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceFile, *_: SourceFile) -> Made:
     """One recording out of its two files: raw Kinect coordinates, float32.
 
     Raises ``DataError`` naming file, line and fault where one is damaged.
@@ -90,16 +88,14 @@ def make(
     tracks = tuple(_tracks(frames.astype(np.float32)))
     if not tracks:
         return Made(dropped={video: "it holds zeros only, so that nobody is seen"})
-    match = phase.video.fullmatch(video)
-    if match is None:
-        raise DataError(f"'{skeleton.where}' is not named like a recording of phase {phase.number} ({phase.example})")
+    *group, session = map(int, re.findall("[0-9]+", video))
     recording = Clip(
         name=video,
         label=-1,
         length=len(frames),
         tracks=tracks,
-        subject=100 * int(match[1] or 0) + int(match[2]),
-        camera=CAMERAS[match[3]],
+        subject=100 * sum(group) + session,
+        camera=CAMERAS[video[-1]],
         segments=tuple(segments),
         lists=lists,
     )
@@ -191,9 +187,7 @@ def _add_list(parts: _Parts, file: SourceFile) -> None:
     parts.lists[split] = file
 
 
-def _note_gaps(
-    parts: _Parts, halves: Mapping[str, tuple[frozenset[str], frozenset[str]]], report: ImportReport
-) -> None:
+def _note_gaps(parts: _Parts, halves: Mapping[str, Halves], report: ImportReport) -> None:
     """Drop recordings that lack a file, and say what was passed over or is in no list."""
     for video in sorted(parts.skeletons.keys() - parts.labels.keys()):
         report.dropped[video] = "it has a skeleton file but no label file"
