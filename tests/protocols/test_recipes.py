@@ -1,0 +1,92 @@
+"""Linear recipes as data, the grid of rates, the best test epoch, and fine-tuning's starting points."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_features import Pass, problem, run_of
+
+from sslskel.checks._protocol import ProtocolCase
+from sslskel.comparison import MARK, best_test_epoch
+from sslskel.compose import from_plain
+from sslskel.errors import UsageError
+from sslskel.protocol import Outcome, Truth
+from sslskel.protocols._choice import Report
+from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start
+from sslskel.protocols.linear import Linear, LinearConfig
+from sslskel.registry import PROTOCOLS
+
+
+def recipe(name: str, **changes: Any) -> LinearConfig:
+    config = from_plain(LinearConfig, PROTOCOLS.preset(name)["config"], name)
+    return dataclasses.replace(config, **changes)
+
+
+def test_recipes_are_those_of_the_released_code() -> None:
+    crossclr, cmd = recipe("linear_crossclr"), recipe("linear_cmd")
+    assert (crossclr.lr, crossclr.augment, crossclr.norm, crossclr.recipe) == (3.0, False, False, "crossclr")
+    assert (cmd.lr, cmd.augment, cmd.norm, cmd.batch_size) == (0.1, True, False, 64)
+    assert crossclr.label() == "crossclr"
+    assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
+
+
+def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all() -> None:
+    parts, truth = problem(spread=1.5)
+    config = LinearConfig(epochs=10, rates=[1e-6, 0.1])
+    outcome = Linear(config).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert outcome.info["rate"] == 0.1
+    assert outcome.info["labels"] == 300
+    alone = Linear(LinearConfig(epochs=10)).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert np.allclose(outcome.values["logits"], alone.values["logits"], atol=1e-5)
+    assert len(recipe("linear_grid").rates) > 3
+    with pytest.raises(UsageError, match="validation part"):
+        Linear(config).evaluate({"joint": Pass(12)}, parts._replace(fit=None, validation=None), run_of())
+    assert truth.classes == parts.classes
+
+
+def test_the_best_test_epoch_is_the_harness_s_and_changes_nothing_reported() -> None:
+    parts, truth = problem(spread=1.5)
+    plain = Linear(LinearConfig(epochs=6)).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert plain.by_epoch is None
+    shown = Linear(LinearConfig(epochs=6, report=Report.best_test_epoch)).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert shown.by_epoch is not None
+    assert shown.by_epoch.shape == (6, 300)
+    assert np.array_equal(shown.values["logits"], plain.values["logits"])
+    assert shown.info["recipe"] == plain.info["recipe"]
+    found = best_test_epoch(shown, truth)
+    accuracies = (shown.by_epoch == truth.labels).mean(1)
+    assert found == {"top1": accuracies.max(), "epochs": [int(accuracies.argmax()) + 1], "marked": MARK}
+
+
+def test_the_best_epoch_of_each_draw_is_averaged() -> None:
+    keys, truth = np.array([1, 2, 1, 2]), Truth(np.array([1, 2]), np.array([0, 1]), ("a", "b"))
+    by_epoch = np.array([[0, 0, 0, 1], [0, 1, 1, 1]])
+    outcome = Outcome(keys, {}, draw=np.array([0, 0, 1, 1]), by_epoch=by_epoch)
+    assert best_test_epoch(outcome, truth) == {"top1": 1.0, "epochs": [2, 1], "marked": MARK}
+
+
+SHORT = {"epochs": 2, "hidden": 8, "warmup_epochs": 0.0, "batch_size": 16}
+
+
+def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
+    from sslskel.checks._protocol import run_of as run_on
+
+    case = ProtocolCase(FineTune, FineTuneConfig(**SHORT))
+    parts, _ = case.parts()
+    encoder = case.encoder("leaking")
+    with torch.no_grad():
+        encoder.linear.weight.mul_(0)
+    run = dataclasses.replace(run_on({"joint": encoder}), fresh=lambda: {"joint": case.encoder("leaking")})
+    tuned = FineTune(FineTuneConfig(**SHORT)).evaluate({"joint": encoder}, parts, run)
+    scratch = FineTune(FineTuneConfig(**SHORT, start=Start.scratch)).evaluate({"joint": encoder}, parts, run)
+    usual = FineTune(FineTuneConfig(**SHORT)).evaluate({"joint": case.encoder("leaking")}, parts, run)
+    assert np.array_equal(scratch.values["logits"], usual.values["logits"])
+    assert not np.array_equal(scratch.values["logits"], tuned.values["logits"])
+    with pytest.raises(UsageError, match="build the network anew"):
+        FineTune(FineTuneConfig(**SHORT, start=Start.scratch)).evaluate(
+            {"joint": encoder}, parts, dataclasses.replace(run, fresh=None)
+        )
