@@ -17,7 +17,7 @@ import sslskel
 from sslskel.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/your-own-data.md", "examples/plugin/README.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/your-own-data.md", "examples/plugin/README.md")
 
 
 def blocks(document: str, language: str) -> list[str]:
