@@ -17,8 +17,7 @@ def test_the_table_of_methods_is_up_to_date() -> None:
 
 def test_code_is_counted_without_prose(tmp_path: Path) -> None:
     file = tmp_path / "plugin.py"
-    file.write_text(
-        '"""What it is.\n\nMore.\n"""\n\n# why\nX = 1\n"""What X is."""\n\n\n'
-        'def f():\n    """Does."""\n    return "a"\n'
-    )
+    prose = '"""What it is.\n\nMore.\n"""\n\n# why\n'
+    code = 'X = 1\n"""What X is."""\n\n\ndef f():\n    """Does."""\n    return "a"\n'
+    file.write_text(prose + code)
     assert lines_of_code(file) == 3
