@@ -1,0 +1,80 @@
+"""Evaluation of contrastive encoders against the released scripts: features, linear heads, neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from released_contrast import Case, batch, case_of, close, graph, gru
+from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
+from torch.nn import functional
+
+from sslskel.backbone import PooledEncoder
+from sslskel.config import Stream
+from sslskel.contrastive.tower import stream_input
+from sslskel.noise import Noise
+from sslskel.protocols._head import LinearHead, fit_epoch
+from sslskel.protocols.knn import nearest_rows, vote
+
+SEEDS = (0, 1)
+ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}
+
+
+def judged(case: Case, recurrent: bool, norm: bool) -> dict[str, tuple[PooledEncoder, LinearHead]]:
+    """The recorded encoder and classifier of every stream."""
+    spec, found = clip_spec(case.config["T"]), {}
+    for ending, stream in ENDINGS.items():
+        state = case.group(f"state/encoder_q{ending}.") or (case.group("state/") if stream is Stream.joint else {})
+        if "fc.weight" not in state:
+            continue
+        backbone = (gru(case, norm) if recurrent else graph(case))(spec)
+        names = {name: our_graph_name(our_gru_name(name)) for name in state if name != "A" and name[:3] != "fc."}
+        backbone.load_state_dict({mine: state[name] for name, mine in names.items()})
+        head = LinearHead(backbone.dim, case.config["num_classes"], Noise(0), norm=False)
+        head.fc.load_state_dict({name[3:]: state[name] for name in state if name[:3] == "fc."})
+        found[ending] = (PooledEncoder(backbone, spec, prepare=stream_input(stream, spec)).eval(), head)
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["aimclr", "crossclr3v", "cmd", "isc", "pcm3"])
+def test_features_and_linear_heads(shared: Path, kind: str, seed: int) -> None:
+    case = case_of(shared, f"down_linear_{kind}_seed{seed}")
+    recurrent = kind in ("cmd", "isc", "pcm3")
+    streams = judged(case, recurrent, norm=kind != "isc")
+    assert len(streams) == (3 if kind in ("crossclr3v", "cmd") else 1)
+    x, labels = batch(case, "in/x5d" if recurrent else "in/x"), case.tensor("in/labels")
+    with torch.no_grad():
+        features = {ending: encoder.clip(x) for ending, (encoder, _) in streams.items()}
+        logits = {ending: head(features[ending]) for ending, (_, head) in streams.items()}
+    for ending, stream in ENDINGS.items():
+        for what, found in (("out/feature" + ending, features), ("out/logits_" + stream.value, logits)):
+            if what in case:
+                close(found[ending], case.tensor(what), 1e-5)
+    mean = torch.stack(list(logits.values())).mean(0)
+    close(mean, case.tensor("out/logits_all" if kind == "cmd" else "out/logits"), 1e-5)
+    if kind == "crossclr3v":
+        return  # the released script trains three classifiers through their mean, ours one by one
+    head, rate = streams[""][1], case.config["lr"]
+    optimiser = torch.optim.SGD(head.parameters(), lr=rate, momentum=0.9)
+    for wanted in case.data["train/losses"]:
+        whole = [torch.arange(len(labels))]
+        found = fit_epoch(head, optimiser, features[""], labels, whole, [rate])
+        assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+    after = "_encoder_q" if kind == "aimclr" else ""
+    close(head.fc.weight.detach(), case.tensor(f"train/weight_after{after}"), 1e-5)
+    close(head.fc.bias.detach(), case.tensor(f"train/bias_after{after}"), 1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_neighbours(shared: Path, seed: int) -> None:
+    case = case_of(shared, f"down_knn_seed{seed}")
+    train, test, labels = (case.tensor(f"in/{name}") for name in ("train", "test", "train_labels"))
+    for k in (1, 5, 9):
+        rows = nearest_rows(test, train, k)
+        assert torch.equal(rows, case.tensor(f"out/k{k}_neighbours").to(rows.dtype))
+        voted, counts = vote(labels[rows], 5), functional.one_hot(labels[rows], 5).sum(1)
+        # Ties go to the nearest here and to the smallest label there.
+        clear = (counts == counts.max(1, keepdim=True).values).sum(1) == 1
+        assert torch.equal(voted[clear], case.tensor(f"out/k{k}_prediction")[clear].to(voted.dtype))
