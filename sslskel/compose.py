@@ -96,10 +96,10 @@ def _layers(
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """What is laid over the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
-    released = dict(METHODS.get(method).recipe)
-    if backbone != METHODS.get(method).default_backbone:
-        released.pop("backbone", None)
-    yield f"the recipe of method '{plugin}'", released
+    # Options of a method's own backbone mean nothing to another one.
+    foreign = {"backbone"} if backbone != METHODS.get(method).default_backbone else set()
+    released = METHODS.get(method).recipe
+    yield f"the recipe of method '{plugin}'", {key: released[key] for key in released if key not in foreign}
     named = dict(METHODS.preset(method))
     if named:
         named["method"] = named.pop("config", {})
@@ -115,7 +115,8 @@ def _layers(
         if chosen in content.get(group, {}):
             layer[group] = content[group][chosen]
     yield f"preset '{preset}'", layer
-    yield f"preset '{preset}' for method '{plugin}'", content.get("recipe", {}).get(plugin, {})
+    own = content.get("recipe", {}).get(plugin, {})
+    yield f"preset '{preset}' for method '{plugin}'", {key: own[key] for key in own if key not in foreign}
 
 
 def compose(

@@ -117,7 +117,7 @@ def test_presets_fit_every_method(name: str, preset: str) -> None:
         # A queue longer than an epoch of a small set would hold the clip itself as its own negative.
         assert getattr(found.method, "queue", 0) <= 256
     # Options of its own backbone are none of another one's business.
-    compose(name, backbone="transformer", preset="released")
+    compose(name, backbone="transformer", preset=preset)
 
 
 def test_released_queues_wrap_wherever_they_are() -> None:
