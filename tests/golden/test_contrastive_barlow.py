@@ -15,7 +15,7 @@ from sslskel.method import Progress
 from sslskel.methods.pstl import PSTL, PSTLConfig, barlow_head, degrees
 from sslskel.noise import ReplayNoise
 
-SEEDS = (0, 1)
+SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 DRAWN = ("crop_start", "shear_matrix", "rotate_axis", "rotate_degrees", "flip_p")
 
 

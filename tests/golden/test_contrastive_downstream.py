@@ -17,7 +17,7 @@ from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch
 from sslskel.protocols.knn import nearest_rows, vote
 
-SEEDS = (0, 1)
+SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}
 
 

@@ -33,7 +33,7 @@ from sslskel.methods.pcm3 import PCM3, PCM3Config
 from sslskel.methods.skeletonclr import SkeletonCLR, SkeletonCLRConfig
 from sslskel.noise import ReplayNoise
 
-SEEDS = (0, 1)
+SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 STREAMS = {2: [Stream.joint, Stream.motion], 3: [Stream.joint, Stream.motion, Stream.bone]}
 
 

@@ -18,7 +18,7 @@ from sslskel.methods.aimclr import attention, attention_drop
 from sslskel.methods.isc import ISC, ISCConfig
 from sslskel.noise import Noise
 
-SEEDS = (0, 1)
+SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
