@@ -772,7 +772,12 @@ DATASET_FAULTS: list[tuple[str, MemoryDataset, dict[str, Any], str]] = [
     ("describes_the_benchmark", data(), {"default_split": "views"}, "no split 'views'"),
     ("parts_are_disjoint", data(), split(by="camera", train=frozenset({-1}), test=frozenset({-1})), "no clip"),
     ("parts_are_disjoint", data(), split(train=frozenset(range(5))), "no clip in its part 'test'"),
-    ("validation_lies_in_train", data(), split(validation=frozenset({4})), "validation subject [4] is not in its training part"),
+    (
+        "validation_lies_in_train",
+        data(),
+        split(validation=frozenset({4})),
+        "validation subject [4] is not in its training part",
+    ),
 ]
 
 
