@@ -1,4 +1,4 @@
-"""Evaluation of contrastive encoders against the released scripts: features, linear heads, neighbours."""
+"""Evaluation of contrastive encoders against the released scripts: features and linear heads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import pytest
 import torch
 from released_contrast import Case, batch, case_of, close, graph, gru
 from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
-from torch.nn import functional
 
 from sslskel.backbone import PooledEncoder
 from sslskel.config import Stream
 from sslskel.contrastive.tower import stream_input
 from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch
-from sslskel.protocols.knn import nearest_rows, vote
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}
@@ -65,16 +63,3 @@ def test_features_and_linear_heads(shared: Path, kind: str, seed: int) -> None:
     after = "_encoder_q" if kind == "aimclr" else ""
     close(head.fc.weight.detach(), case.tensor(f"train/weight_after{after}"), 1e-5)
     close(head.fc.bias.detach(), case.tensor(f"train/bias_after{after}"), 1e-5)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_neighbours(shared: Path, seed: int) -> None:
-    case = case_of(shared, f"down_knn_seed{seed}")
-    train, test, labels = (case.tensor(f"in/{name}") for name in ("train", "test", "train_labels"))
-    for k in (1, 5, 9):
-        rows = nearest_rows(test, train, k)
-        assert torch.equal(rows, case.tensor(f"out/k{k}_neighbours").to(rows.dtype))
-        voted, counts = vote(labels[rows], 5), functional.one_hot(labels[rows], 5).sum(1)
-        # Ties go to the nearest here and to the smallest label there.
-        clear = (counts == counts.max(1, keepdim=True).values).sum(1) == 1
-        assert torch.equal(voted[clear], case.tensor(f"out/k{k}_prediction")[clear].to(voted.dtype))
