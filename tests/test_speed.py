@@ -14,7 +14,7 @@ from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.modes import mode_overrides
 from sslskel.speed import _against, _subject, markdown, speed, speed_against, text
-from sslskel.speed._clock import paired
+from sslskel.speed._clock import Taken, paired
 from sslskel.speed._equal import Equality, same_features, same_step, same_views
 from sslskel.speed._machine import extra_memory, matmul_peak
 from sslskel.speed._released import PaddedFeeder
@@ -81,13 +81,15 @@ def test_brackets_pair_both_sides() -> None:
     order: list[str] = []
     seconds = {"a": iter([9.0, *[4.0] * 10]), "b": iter([9.0, *[2.0] * 9, 1.0])}
 
-    def side(name: str) -> float:
+    def side(name: str) -> Taken:
         order.append(name)
-        return next(seconds[name])
+        wall = next(seconds[name])
+        return Taken(wall, 3.0 if name == "a" else 2.0)
 
     found = paired(lambda: side("a"), lambda: side("b"), 5)
     assert "".join(order) == "ab" + "abba" * 5
     assert found["ratio"] == {"median": 2.0, "min": 2.0, "max": pytest.approx(8 / 3)}
+    assert found["cpu_ratio"] == {"median": 1.5, "min": 1.5, "max": 1.5}
 
 
 def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

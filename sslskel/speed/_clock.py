@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -41,21 +41,46 @@ def summary(taken: Sequence[Sequence[float]], stages: Sequence[str], clips: int)
     }
 
 
-def paired(theirs: Callable[[], float], ours: Callable[[], float], pairs: int) -> dict[str, Any]:
-    """Seconds of both, bracketed: theirs, ours, ours, theirs; the ratio is how many times faster ours is.
+class Taken(NamedTuple):
+    """Seconds by the clock on the wall, and of this process's threads on all cores together."""
+
+    wall: float
+    cpu: float
+
+
+def timed(device: torch.device, work: Callable[[], object]) -> Callable[[], Taken]:
+    """A function that does the work and says how long it took."""
+
+    def run() -> Taken:
+        clock, cpu = Clock(device), time.process_time()
+        work()
+        clock.lap()
+        return Taken(clock.laps[0], time.process_time() - cpu)
+
+    return run
+
+
+def paired(theirs: Callable[[], Taken], ours: Callable[[], Taken], pairs: int) -> dict[str, Any]:
+    """Seconds of both, bracketed: theirs, ours, ours, theirs; a ratio is how many times faster ours is.
 
     One untimed run of each comes first. What slows the machine down in the middle of a
     bracket slows both, so that ratios mean more than seconds on a machine that is shared.
+    The ratio of processor times means most there, as long as the work is on a CPU.
     """
     theirs(), ours()
     brackets = []
     for _ in range(pairs):
         a, b, c, d = theirs(), ours(), ours(), theirs()
-        brackets.append(((a + d) / 2, (b + c) / 2))
-    ratios = [a / b for a, b in brackets]
+        brackets.append((Taken(a.wall + d.wall, a.cpu + d.cpu), Taken(b.wall + c.wall, b.cpu + c.cpu)))
     return {
         "pairs": pairs,
-        "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
-        "theirs_seconds": statistics.median(a for a, _ in brackets),
-        "ours_seconds": statistics.median(b for _, b in brackets),
+        "ratio": _range([a.wall / b.wall for a, b in brackets]),
+        "cpu_ratio": _range([a.cpu / max(b.cpu, 1e-9) for a, b in brackets]),
+        "theirs_seconds": statistics.median(a.wall / 2 for a, _ in brackets),
+        "ours_seconds": statistics.median(b.wall / 2 for _, b in brackets),
+        "ours_cpu_seconds": statistics.median(b.cpu / 2 for _, b in brackets),
     }
+
+
+def _range(ratios: Sequence[float]) -> dict[str, float]:
+    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}

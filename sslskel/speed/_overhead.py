@@ -13,10 +13,10 @@ import torch
 
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.train import pretrain
-from sslskel.speed._clock import paired
+from sslskel.speed._clock import Taken, paired
 from sslskel.speed._subject import Subject
 
-STEPS = 8
+STEPS = 5
 
 
 def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
@@ -24,33 +24,54 @@ def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
 
     A checkpoint is written every few epochs, and its cost is a matter of disks.
     """
-    count = min(STEPS, len(found.source) // found.size)
+    count = max(2, min(STEPS, len(found.source) // found.size))
     source = found.source.subset(torch.arange(count * found.size))
     train = replace(found.cell.resolved.train, epochs=1, warmup_epochs=0, batch_size=found.size)
     start = copy.deepcopy(found.method.state_dict())
 
-    def engine() -> float:
+    def engine() -> Taken:
         found.method.load_state_dict(start)
+        laps = _Laps(found.device)
         with tempfile.TemporaryDirectory() as folder:
-            return pretrain(
-                found.method, source, train, found.cell.resolved.engine, 0, Path(folder), {"identity": "speed"}
-            ).seconds
+            meta = {"identity": "speed"}
+            engine = found.cell.resolved.engine
+            pretrain(found.method, source, train, engine, 0, Path(folder), meta, advance=laps.note)
+        return laps.taken()
 
-    def bare() -> float:
+    def bare() -> Taken:
         found.method.load_state_dict(start)
         optimiser = build_optimiser(found.method, train)
         found.method.train()
-        began = time.perf_counter()
+        laps = _Laps(found.device)
         for step in range(count):
             found.learn(step)
             optimiser.step()
-        if found.device.type == "cuda":
-            torch.cuda.synchronize(found.device)
-        return time.perf_counter() - began
+            laps.note()
+        return laps.taken()
 
     report = paired(engine, bare, pairs)
     return {
         "steps": count,
-        "bare_step_seconds": report["ours_seconds"] / count,
+        "bare_step_seconds": report["ours_seconds"] / (count - 1),
         "overhead": {name: value - 1 for name, value in report["ratio"].items()},
+        "cpu_overhead": {name: value - 1 for name, value in report["cpu_ratio"].items()},
     }
+
+
+class _Laps:
+    """Time from the end of the first step to the end of the last: what starting up costs is another matter."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._notes: list[Taken] = []
+
+    def note(self, *_: object, **__: object) -> None:
+        """A step is done."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self._notes.append(Taken(time.perf_counter(), time.process_time()))
+
+    def taken(self) -> Taken:
+        """Between the first and the last note."""
+        first, last = self._notes[0], self._notes[-1]
+        return Taken(last.wall - first.wall, last.cpu - first.cpu)

@@ -54,7 +54,8 @@ def ratio_rows(report: Report) -> list[tuple[str, str, str]]:
         if not part["equal"]:
             rows.append((name, "no ratio: the two sides are not equal", apart))
             continue
-        rows.append((name, _span(part["ratio"]), f"{_seconds(part)}; {apart}"))
+        cpu = f"by processor time {_span(part['cpu_ratio'])}"
+        rows.append((name, _span(part["ratio"]), f"{cpu}; {_seconds(part)}; {apart}"))
         if work == "step" and "memory" in part:
             memory = part["memory"]
             rows.append(
@@ -65,14 +66,19 @@ def ratio_rows(report: Report) -> list[tuple[str, str, str]]:
                 )
             )
         if "one_view" in part:
-            rows.append(("linear protocol, 1 cached view", _span(part["one_view"], 0), f"{part['epochs']} epochs"))
+            cpu = f"by processor time {_span(part['cpu_one_view'], 0)}"
+            note = f"{cpu}; {part['epochs']} epochs"
+            rows.append(("linear protocol, 1 cached view", _span(part["one_view"], 0), note))
     engine = report["engine"]
-    over = {name: f"{value:+.1%}" for name, value in engine["overhead"].items()}
+    over, cpu_over = (
+        {name: f"{value:+.1%}" for name, value in engine[kind].items()} for kind in ("overhead", "cpu_overhead")
+    )
     rows.append(
         (
             "engine over a bare loop",
             f"{over['median']} ({over['min']} to {over['max']})",
-            f"steps of {engine['bare_step_seconds'] * 1e3:.0f} ms",
+            f"by processor time {cpu_over['median']} ({cpu_over['min']} to {cpu_over['max']});"
+            f" steps of {engine['bare_step_seconds'] * 1e3:.0f} ms",
         )
     )
     store = report["store"]
