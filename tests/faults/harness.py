@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import accelerate  # noqa: F401  imported once here, and not by every fork
 import torch
 from safetensors.torch import load_file
 
