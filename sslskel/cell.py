@@ -15,6 +15,7 @@ from sslskel.benchmark import Benchmark
 from sslskel.compose import Resolved, compose, option_names, shaping
 from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
+from sslskel.mixing import additions
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.transfer import reading
 
@@ -66,6 +67,8 @@ class Cell:
             words["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
         if method.trains:
             words["train"] = shaping("train", plain["train"])
+            if self.resolved.train.also:
+                words["also"] = [[a.dataset.fingerprint, a.split] for a in additions(self.resolved.train.also)]
         return digest(words)
 
     def identity(self, dataset: Dataset, target: Dataset | None = None) -> str:

@@ -30,9 +30,14 @@ encoded or compared at a time.
 """
 
 
+LATER = {"train": frozenset({"also"})}
+"""Options that came after records had been made: left out where they are empty, so that identities stay."""
+
+
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a group that shape numbers."""
-    return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ())}
+    silent = {name for name in LATER.get(group, ()) if not values.get(name)}
+    return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ()) and name not in silent}
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ class TrainConfig:
     checkpoint_epochs: int = 20
     """Epochs between checkpoints; the last epoch always writes one."""
     keep_checkpoints: int = 2
+    also: list[str] = field(default_factory=list)
+    """More to pretrain on: training parts of benchmarks (NAME or NAME/SPLIT), or folders of prepared datasets."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):

@@ -30,7 +30,11 @@ def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> 
     ``clips`` counts them; ``recordings`` and ``frames`` are their 64-bit ids, packed as text
     (about 11 characters each), by which :func:`judged_seen` finds them again.
     """
-    rows = benchmark.split(split).part(dataset, part)
+    return seen_rows(benchmark, dataset, benchmark.split(split).part(dataset, part), split, part)
+
+
+def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: str, part: str) -> dict[str, Any]:
+    """As :func:`seen_part`, of any clips; where no benchmark tells recordings apart, a clip's name does."""
     recordings, frames = _recordings(benchmark, dataset, rows), _frames(dataset, rows)
     return {
         "dataset": dataset.info.name,
@@ -69,9 +73,9 @@ def _judged(entry: dict[str, Any], ours: Mapping[str, Ints]) -> dict[str, Any]:
     return {**entry, "overlap": int(known.sum()), "sha256": digest}
 
 
-def _recordings(benchmark: Benchmark, dataset: Dataset, rows: Ints) -> Ints:
+def _recordings(benchmark: Benchmark | None, dataset: Dataset, rows: Ints) -> Ints:
     """One id per clip, the same for all clips of one recording in all benchmarks that share it."""
-    pool, names = benchmark.recordings or dataset.info.name, dataset.names
+    pool, names = (benchmark and benchmark.recordings) or dataset.info.name, dataset.names
     if dataset.untrimmed is not None and dataset.recording is not None:
         names, rows = dataset.untrimmed.names, dataset.recording[rows]
     return np.array([stable_id(pool, str(names[row])) for row in rows], np.int64)

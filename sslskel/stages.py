@@ -22,6 +22,7 @@ from sslskel.cell import Cell
 from sslskel.comparison import best_test_epoch
 from sslskel.config import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
+from sslskel.data.mixture import Mixture
 from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset, Ints
 from sslskel.diagnostics import diagnose
@@ -30,7 +31,8 @@ from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, keep_freed_memory, peak_memory, resolve_device, set_threads
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.leakage import seen_part
+from sslskel.leakage import seen_part, seen_rows
+from sslskel.mixing import additions, read_by
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
 from sslskel.results.features import FeatureCache
@@ -73,7 +75,11 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[
     """Which data a pretraining reads, for records and the leakage guard."""
     if not METHODS.get(cell.method).trains:
         return []
-    return [seen_part(benchmark, dataset, cell.split, "train")]
+    more = [
+        seen_rows(addition.benchmark, addition.dataset, addition.rows, addition.split, "train")
+        for addition in additions(cell.resolved.train.also)
+    ]
+    return [seen_part(benchmark, dataset, cell.split, "train"), *more]
 
 
 def checkpoint_meta(
@@ -134,7 +140,10 @@ def pretrain_stage(
     spec = clip_spec(dataset.info, resolved.clip)
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     rows = benchmark.split(cell.split).part(dataset, "train")
-    source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
+    draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
+    own, more = draw(dataset, rows), additions(resolved.train.also)
+    also = [draw(one.dataset, one.rows, joints=read_by(one, dataset.info, resolved.clip).joints) for one in more]
+    source = Mixture([own, *also]) if also else own
     inherited = () if init is None else read_meta(latest(init) or init)["seen"]
     meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(

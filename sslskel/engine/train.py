@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sslskel.config import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
+from sslskel.data.mixture import Mixture
 from sslskel.distributed import rank, sum_over_processes, world_size
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
@@ -58,7 +59,7 @@ class _Run:
     """One pretraining: what stays the same over its steps, and where it stands."""
 
     method: PretextMethod
-    source: ClipSource
+    source: ClipSource | Mixture
     train: TrainConfig
     engine: EngineConfig
     seed: int
@@ -86,7 +87,7 @@ class _Run:
 
 def pretrain(
     method: PretextMethod,
-    source: ClipSource,
+    source: ClipSource | Mixture,
     train: TrainConfig,
     engine: EngineConfig,
     seed: int,
