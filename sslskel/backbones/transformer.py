@@ -97,9 +97,10 @@ class Attention(nn.Module):
         dim, bias = x.shape[-1], self.qkv.bias
         asking = F.linear(x[:, first:], self.qkv.weight[:dim], None if bias is None else bias[:dim])
         asked = F.linear(x, self.qkv.weight[dim:], None if bias is None else bias[dim:])
-        rows, tokens, _ = asked.shape
-        k, v = asked.reshape(rows, tokens, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return asking.reshape(rows, tokens - first, self.heads, -1).transpose(1, 2), k, v
+        # Said in full: a rank may have no person at all, whose zero rows leave -1 open.
+        each = dim // self.heads
+        k, v = asked.unflatten(-1, (2, self.heads, each)).permute(2, 0, 3, 1, 4)
+        return asking.unflatten(-1, (self.heads, each)).transpose(1, 2), k, v
 
 
 class MLP(nn.Module):

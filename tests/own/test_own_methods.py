@@ -42,7 +42,11 @@ def build(name: str, spec: ClipSpec) -> PretextMethod:
         kind = BACKBONES.get(plugin.default_backbone)
         return kind(small_config(kind.Config), clip)
 
-    return plugin(small_config(plugin.Config), backbone, spec).train()
+    config = small_config(plugin.Config)
+    if hasattr(config, "mask_frames"):
+        # As many as clips of so few frames can lose.
+        config.mask_frames = 2
+    return plugin(config, backbone, spec).train()
 
 
 def trained(name: str, dataset: StoredDataset) -> None:
@@ -72,7 +76,7 @@ def trained(name: str, dataset: StoredDataset) -> None:
         assert torch.isfinite(features).all(), name
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shape=shapes())
 def test_every_method_takes_every_set(shape: Shape) -> None:
     shape = replace(shape, lengths=shape.lengths[:4])
