@@ -1,6 +1,6 @@
 """Compares ratios of a small configuration with those that were committed; for information, never a gate.
 
-Ratios of bracketed pairs move less than times, but a busy machine moves them too. Run without arguments
+Ratios of processor times in bracketed pairs move little on a busy machine, but they do move. Run without arguments
 it prints and ends with 0; ``--write`` measures and commits new figures to ``speed.json`` beside it.
 """
 
@@ -17,12 +17,12 @@ SMALL = ["train.batch_size=4", "clip.frames=32", "clip.min_frames=32", "engine.d
 
 
 def measured() -> dict[str, float]:
-    """Median ratios by name."""
+    """Median ratios of processor time by name."""
     from sslskel.speed import speed_against
 
     report = speed_against("mamp", benchmark="synthetic", preset="quick", overrides=SMALL)
     works = report["works"]
-    found = {f"{work} ({report['mode']})": part["ratio"]["median"] for work, part in works.items() if part["equal"]}
+    found = {f"{work} ({report['mode']})": part["cpu_ratio"]["median"] for work, part in works.items() if part["equal"]}
     memory = works["step"].get("memory")
     return {**found, **({"memory of a step": memory["ratio"]} if memory else {})}
 

@@ -30,7 +30,8 @@ reach on the same device (MFU). `--against as_released` measures the same work i
 too, with the choices of released code: all bodies, attention written out, fp32, clips prepared one by one from
 padded arrays, a test pass in every epoch. Both sides share weights, random draws, allocator and threads. Before
 anything is timed they must agree (loss and gradients, features, clips); where they do not, no ratio is printed.
-Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; those of processor time mean most where cores are taken.
+Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; where
+cores are taken, ratios of processor time mean most.
 
 ## Three ways to train
 

@@ -139,8 +139,9 @@ def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
         with torch.no_grad(), found.autocast():
             return encoder.clip(found.source.batch(rows, view, found.noise(0))).to(dtype)
 
-    def fit(seen: torch.Tensor) -> None:
-        fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
+    def fit(seen: torch.Tensor, times: int = 1) -> None:
+        for _ in range(times):
+            fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
 
     def theirs() -> None:
         fit(released_features(encoder, feeder.batch(rows, spec.train_view, found.noise(0)), spec.persons).to(dtype))
@@ -152,7 +153,7 @@ def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
         report = paired(timed(device, theirs), timed(device, lambda: fit(features(spec.train_view))), pairs)
         once = timed(device, lambda: features(spec.test_view))()
         kept = features(spec.test_view)
-        heads = timed(device, lambda: [fit(kept) for _ in range(10)])()
+        heads = timed(device, lambda: fit(kept, 10))()
         _count_test_pass(report, once, heads, epochs)
         return {**report, "epochs": epochs}
 
