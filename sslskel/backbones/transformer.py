@@ -98,9 +98,9 @@ class Attention(nn.Module):
         asking = F.linear(x[:, first:], self.qkv.weight[:dim], None if bias is None else bias[:dim])
         asked = F.linear(x, self.qkv.weight[dim:], None if bias is None else bias[dim:])
         # Said in full: a rank may have no person at all, whose zero rows leave -1 open.
-        each = dim // self.heads
-        k, v = asked.unflatten(-1, (2, self.heads, each)).permute(2, 0, 3, 1, 4)
-        return asking.unflatten(-1, (self.heads, each)).transpose(1, 2), k, v
+        rows, tokens, each = len(asked), asked.shape[1], dim // self.heads
+        k, v = asked.reshape(rows, tokens, 2, self.heads, each).permute(2, 0, 3, 1, 4)
+        return asking.reshape(rows, tokens - first, self.heads, each).transpose(1, 2), k, v
 
 
 class MLP(nn.Module):
