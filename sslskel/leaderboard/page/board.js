@@ -55,7 +55,8 @@
     backgroundColor: palette[index % palette.length],
     pointStyle: marks[index % marks.length],
   });
-  const legend = { labels: { usePointStyle: true } };
+  // A legend of more entries would take the chart's place; pointing at a mark names it either way.
+  const legendFor = (entries) => ({ display: entries.length <= 20, labels: { usePointStyle: true } });
   const costChoice = document.getElementById("cost-column");
   const costSets = () => data.rows.flatMap((row, index) => {
     const cell = row.cells[Number(costChoice.value)];
@@ -65,7 +66,7 @@
     const chart = new Chart(document.getElementById("cost-chart"), {
       type: "scatter",
       data: { datasets: costSets() },
-      options: { animation: false, maintainAspectRatio: false, plugins: { legend }, scales: { x: axis("pretraining, seconds (median over seeds)", { beginAtZero: true }), y: axis("score, %") } },
+      options: { animation: false, maintainAspectRatio: false, plugins: { legend: legendFor(data.rows) }, scales: { x: axis("pretraining, seconds (median over seeds)", { beginAtZero: true }), y: axis("score, %") } },
     });
     charts.push(chart);
     costChoice.addEventListener("change", () => { chart.data.datasets = costSets(); chart.update("none"); });
@@ -74,7 +75,7 @@
     charts.push(new Chart(document.getElementById("curve-chart"), {
       type: "line",
       data: { datasets: data.curves.map((curve, index) => ({ label: curve.label, data: curve.points.map(([x, y]) => ({ x, y })), pointRadius: 0, borderWidth: 1.5, ...look(index) })) },
-      options: { animation: false, maintainAspectRatio: false, parsing: false, plugins: { legend }, scales: { x: axis("epoch", { type: "linear" }), y: axis("loss") } },
+      options: { animation: false, maintainAspectRatio: false, parsing: false, plugins: { legend: legendFor(data.curves) }, scales: { x: axis("epoch", { type: "linear" }), y: axis("loss") } },
     }));
   }
 
