@@ -72,7 +72,7 @@ ACTIONS = (
 )
 """The release's classes 1 to 51 in order. Phase II has the same numbers and uses 41 of them."""
 
-LICENCE = "free for research with citation; the release may not be passed on"
+LICENCE = "for research with citation, on the authors' terms; no right to pass the data on is known"
 
 
 def phase_benchmark(phase: Phase, title: str, expected: Mapping[str, int]) -> Benchmark:
