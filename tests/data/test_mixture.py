@@ -91,7 +91,7 @@ def test_another_body_is_read_in_the_first_one_s(tmp_path: Path) -> None:
 
 def test_what_cannot_be_mixed_is_one_sentence(tmp_path: Path, shards: tuple[ClipSource, Mixture]) -> None:
     whole, mixture = shards
-    with pytest.raises(UsageError, match="'clip00[0-9]' is in two"):
+    with pytest.raises(UsageError, match=r"'clip00[0-9]' is in two"):
         Mixture([whole, mixture.parts[0]])
     with pytest.raises(UsageError, match="positions are 0 to 19"):
         mixture.batch(torch.tensor([20]), whole.spec.test_view, Noise(0))
