@@ -75,8 +75,8 @@ class ISC(PretextMethod):
         super().__init__(config, build_backbone, clip)
         self.config: ISCConfig = config
 
-        def build_graph(spec: ClipSpec) -> Backbone:
-            return StGcn(StGcnConfig(width=config.graph_width), spec)
+        def build_graph(clip: ClipSpec) -> Backbone:
+            return StGcn(StGcnConfig(width=config.graph_width), clip)
 
         self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
         self.graph = momentum_contrast(config, build_graph, clip, config.stream, HeadStart.xavier)

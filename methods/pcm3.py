@@ -205,7 +205,8 @@ class PCM3(PretextMethod):
 
     def _mixed(self, clips: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """Clips (n, T, M*V, C) mixed with partners of the global batch, whose rows (n,), and their share ()."""
-        persons = clips.unflatten(2, (self.clip.persons, -1)).transpose(1, 2)
+        rows, frames, slots, channels = clips.shape
+        persons = clips.reshape(rows, frames, self.clip.persons, slots // self.clip.persons, channels).transpose(1, 2)
         everyone = gather_rows(persons)
         plan = mix_plan(self.clip.layout, self.clip.frames, len(everyone), self.config.fidelity, noise)
         partner = own_rows(plan.partner, len(clips))

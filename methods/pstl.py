@@ -22,7 +22,7 @@ from sslskel.contrastive.views import require_shear, turned_view
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
 from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
+from sslskel.noise import Noise, Per
 from sslskel.skeleton import SkeletonLayout
 from sslskel.view import ClipSpec, ViewSpec
 
@@ -81,7 +81,8 @@ def central_joints(layout: SkeletonLayout, count: int, fidelity: Fidelity, noise
     order = noise.permutation("mask.joints", int(weight.sum()), per="batch")
     drawn = torch.arange(len(weight), device=order.device).repeat_interleave(weight.to(order.device))[order]
     if fidelity is Fidelity.released:
-        return drawn[:count].unique()
+        gone = torch.zeros(len(weight), dtype=torch.bool, device=order.device).index_fill(0, drawn[:count], True)
+        return gone.nonzero().flatten()
     first = torch.full_like(weight, len(drawn)).to(order.device)
     first = first.scatter_reduce(0, drawn, torch.arange(len(drawn), device=order.device), "amin")
     return first.argsort(stable=True)[:count].sort().values
@@ -145,7 +146,7 @@ class PSTL(PretextMethod):
 
     def views(self) -> tuple[ViewSpec, ...]:
         """The whole one, the one that loses frames, the one that loses joints."""
-        per = "batch" if self.config.fidelity is Fidelity.released else "clip"
+        per: Per = "batch" if self.config.fidelity is Fidelity.released else "clip"
         return (turned_view(self.clip, self.config.shear, per),) * 3
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:

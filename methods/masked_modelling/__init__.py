@@ -225,10 +225,10 @@ class MaskedModelling(PretextMethod):
 
     def latent(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """Encoder output for the tokens with these ids alone: (P, T, V, C), (P, K) -> (P, K, D)."""
-        assert isinstance(self.backbone, TokenBackbone)
         signal = self.signal(tracks, self.config.input)
         if isinstance(self.backbone, SparseTokenBackbone):
             return self.backbone.encode(self.backbone.kept_tokens(signal, keep))
+        assert isinstance(self.backbone, TokenBackbone)
         return self.backbone.encode(self.backbone.tokens(signal), keep)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
