@@ -18,7 +18,7 @@ from sslskel.speed import speed
 
 STEPS = 2
 TIMED = ("pretraining", "encoding")
-BYTES_PER_WEIGHT = {"sgd": 8, "adamw": 12}
+BYTES_PER_WEIGHT = {"sgd": 8, "adam": 12, "adamw": 12}
 """Weight and optimiser state in float32."""
 
 

@@ -132,7 +132,7 @@ def check_gradients(
         found = rename(str(name))
         assert found is not None, name
         if norm > 1e-5 * total:
-            assert abs(float(mine[found].norm()) - norm) < tolerance * total, name
+            assert abs(float(mine[found].double().norm()) - norm) < tolerance * total, name
             compared += 1
     assert compared > len(mine) / 4
     for name, full in renamed(case, f"{prefix}gradfull/", rename).items():
