@@ -23,7 +23,13 @@ def require_no_fault(results: list[CheckResult]) -> None:
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.parametrize("name", built_in(METHODS))
+SLOW = ("aimclr", "byol", "crossclr", "isc")
+"""Several graph networks a step; the other contrastive methods stand for them where time is short."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in built_in(METHODS)]
+)
 def test_method_keeps_its_contract(name: str) -> None:
     results = check_method(name)
     require_no_fault(results)
