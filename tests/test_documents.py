@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import dataclasses
 import importlib
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 
 import sslskel
 from sslskel.cli import VERBS
+from sslskel.registry import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/your-own-data.md", "examples/plugin/README.md")
@@ -81,3 +83,17 @@ def test_scripts_of_the_documents_can_be_run() -> None:
     assert {"./scripts/bench", "./scripts/test", ".ci/run", ".ci/full"} <= scripts
     for script in scripts:
         assert os.access(ROOT / script, os.X_OK), script
+
+
+def test_every_protocol_has_a_section_that_names_its_options() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    said = {section.partition("\n")[0]: section for section in sections}
+    for name in (entry.name for entry in PROTOCOLS.entries() if entry.source == "built-in"):
+        options = {field.name for field in dataclasses.fields(PROTOCOLS.get(name).Config)}
+        inherited = {"transfer": "finetune", "semi": "finetune", "occlusion": "linear"}.get(name, name)
+        words = set(re.findall(r"\w+", said[name] + said[inherited]))
+        assert options <= words, f"docs/protocols.md does not say {sorted(options - words)} of {name}"
+        assert "**Measures**" in said[name]
+        assert "**Selection**" in said[name] + said[inherited]
+    for name in (entry.name for entry in PROTOCOLS.entries() if entry.source == "preset"):
+        assert f"`{name}`" in "".join(sections)

@@ -44,9 +44,9 @@ def test_backbone_keeps_its_contract(name: str) -> None:
 
 
 def protocols() -> Iterator[Any]:
-    """All of them; what configures or repeats another one's code is for the full run."""
+    """All of them; what configures, repeats or wraps another one's training is for the full run."""
     for name in built_in(PROTOCOLS):
-        again = name == "transfer" or PROTOCOLS.entry(name).source == "preset"
+        again = name in ("transfer", "semi", "occlusion") or PROTOCOLS.entry(name).source == "preset"
         yield pytest.param(name, marks=pytest.mark.long) if again else name
 
 
@@ -67,4 +67,7 @@ def test_embedded_benchmark_keeps_its_contract(name: str, data_folder: Path) -> 
 def test_something_of_each_kind_is_registered() -> None:
     assert {"mamp", "skeletonmae", "random_init", "raw_features"} <= set(built_in(METHODS))
     assert "transformer" in built_in(BACKBONES)
-    assert {"linear", "knn"} <= set(built_in(PROTOCOLS))
+    assert {"linear", "knn", "finetune", "semi", "transfer", "retrieval", "few_shot", "cluster"} <= set(
+        built_in(PROTOCOLS)
+    )
+    assert {"occlusion", "motion_prediction", "detection"} <= set(built_in(PROTOCOLS))
