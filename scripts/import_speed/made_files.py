@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
@@ -25,6 +26,15 @@ def make_files(folder: Path, number: int, seed: int = 0) -> int:
         (folder / f"{name}.skeleton").write_bytes(text)
         written += len(text)
     return written
+
+
+def make_zip(path: Path, number: int) -> None:
+    """Write a zip of ``number`` files of one body in one frame: as many clips as anybody asks for, and small."""
+    numbers = " ".join(["0.1 0.2 3.1", *["0"] * 8, "2"])
+    text = "\r\n".join(["1", "1", f"{72057594038600000} {ZEROS}", str(JOINTS), *[numbers] * JOINTS, ""])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in islice(names(), number):
+            archive.writestr(f"{name}.skeleton", text)
 
 
 def names() -> Iterator[str]:

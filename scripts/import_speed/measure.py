@@ -16,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from made_files import make_files
+from made_files import make_files, make_zip
 from plain import read_plainly
 
 from sslskel.benchmarks._ntu.text import read_skeleton
@@ -32,10 +34,18 @@ CLIPS = 56_578
 SAMPLE_SECONDS = 0.02
 
 
-def run_measured(command: Sequence[str], data: Path) -> tuple[float, float]:
-    """Wall seconds of a command and the most MB that it and its children held (proportional set size)."""
+class Run(NamedTuple):
+    """What a command cost: wall seconds, CPU seconds of all its processes, and their largest memory in MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def run_measured(command: Sequence[str], data: Path) -> Run:
+    """Run a command. Memory is the proportional set size, sampled."""
     environment = {**os.environ, "SSLSKEL_DATA": str(data), "OMP_NUM_THREADS": "1"}
-    began, peak = time.perf_counter(), 0
+    began, before, peak = time.perf_counter(), os.times(), 0
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -47,7 +57,9 @@ def run_measured(command: Sequence[str], data: Path) -> tuple[float, float]:
         said = process.stderr.read()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{said}")
-    return seconds, peak / 1024
+    after = os.times()
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Run(seconds, cpu, peak / 1024)
 
 
 def _tree(pid: int) -> list[int]:
@@ -67,14 +79,14 @@ def _held(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def ours(source: Path, root: Path, workers: int) -> tuple[float, float]:
-    """Prepare ``ntu60`` with the command that people use."""
+def ours(source: Path, root: Path, workers: int, name: str = "ntu60") -> Run:
+    """Prepare a benchmark with the command that people use."""
     shutil.rmtree(root, ignore_errors=True)
-    command = [sys.executable, "-m", "sslskel", "data", "prepare", "ntu60", "--source", str(source)]
+    command = [sys.executable, "-m", "sslskel", "data", "prepare", name, "--source", str(source)]
     return run_measured([*command, "--workers", str(workers)], root)
 
 
-def baseline(source: Path, target: Path) -> tuple[float, float]:
+def baseline(source: Path, target: Path) -> Run:
     """Import with ``plain.py``."""
     shutil.rmtree(target, ignore_errors=True)
     return run_measured([sys.executable, str(HERE / "plain.py"), str(source), str(target)], target)
@@ -106,8 +118,11 @@ def require_equal(source: Path, work: Path) -> None:
             raise SystemExit(f"clip {name} differs between the two sides; no ratio is worth printing")
 
 
-def pairs(one: Callable[[], float], other: Callable[[], float], number: int) -> list[tuple[float, float]]:
-    """(one, other) seconds of ``number`` pairs, in the order A B B A."""
+Cost = TypeVar("Cost")
+
+
+def pairs(one: Callable[[], Cost], other: Callable[[], Cost], number: int) -> list[tuple[Cost, Cost]]:
+    """(one, other) of ``number`` pairs, in the order A B B A."""
     found = []
     for i in range(number):
         if i % 2:
@@ -119,7 +134,7 @@ def pairs(one: Callable[[], float], other: Callable[[], float], number: int) -> 
     return found
 
 
-def of_ratios(found: Sequence[tuple[float, float]]) -> str:
+def of_ratios(found: Iterable[tuple[float, float]]) -> str:
     """Median, least and largest of second / first."""
     ratios = [other / one for one, other in found]
     return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
@@ -150,68 +165,52 @@ def parse_pairs(source: Path, files: int, number: int) -> tuple[list[tuple[float
     return found, sum(path.stat().st_size for path in paths) / 1e6
 
 
-def slope(small: float, large: float, files: int) -> float:
-    """MB of the whole dataset, from the peaks at ``files`` and twice as many files."""
-    return large + max(0.0, large - small) / files * (CLIPS - 2 * files)
-
-
 def measure(options: argparse.Namespace, work: Path) -> str:
     """The page."""
-    few, many = work / "few", work / "many"
+    few, many, whole_set = work / "few", work / "many", work / "all.zip"
     make_files(few, options.files)
     size = make_files(many, 2 * options.files) / 1e6
+    make_zip(whole_set, CLIPS)
     require_equal(few, work)
     parsing, megabytes = parse_pairs(few, 40, max(options.pairs, 5))
     cores = len(os.sched_getaffinity(0))
-    peaks: dict[str, list[float]] = {"ours": [], "plain": []}
-
-    def side(name: str, source: Path) -> float:
-        run = ours(source, work / "a", cores) if name == "ours" else baseline(source, work / "b")
-        peaks[name].append(run[1])
-        return run[0]
-
-    small = {"ours": ours(few, work / "a", cores)[1], "plain": baseline(few, work / "b")[1]}
-    whole = pairs(lambda: side("ours", many), lambda: side("plain", many), options.pairs)
+    small = baseline(few, work / "b").memory
+    whole = pairs(lambda: ours(many, work / "a", cores), lambda: baseline(many, work / "b"), options.pairs)
     steps = [n for n in (2, 4, 8, 16, 32) if n <= cores]
     scaling = {
-        n: pairs(lambda n=n: ours(many, work / "a", n)[0], lambda: ours(many, work / "a", 1)[0], options.pairs)
-        for n in steps
+        n: pairs(partial(ours, many, work / "a", n), partial(ours, many, work / "a", 1), options.pairs) for n in steps
     }
-    opening = []
-    for _ in range(20):
-        began = time.perf_counter()
-        open_dataset(work / "a" / "ntu60-ctrgcn")
-        opening.append(1000 * (time.perf_counter() - began))
-    large = {name: statistics.median(found) for name, found in peaks.items()}
+    everything = ours(whole_set, work / "a", cores, "ntu120")
+    opening = [timed(lambda: open_dataset(work / "a" / "ntu120-ctrgcn")) * 1000 for _ in range(20)]
+    large = statistics.median(other.memory for _, other in whole)
+    grown = large + max(0.0, large - small) / options.files * (CLIPS - 2 * options.files)
     rows = [
-        f"| reading one file, CPU time of one core | {of_ratios(parsing)} |",
-        f"| whole import, {cores} processes against the baseline's one | {of_ratios(whole)} |",
-        *(f"| whole import, {n} processes against 1 of ours | {of_ratios(scaling[n])} |" for n in steps),
-    ]
-    rate = megabytes / statistics.median(one for one, _ in parsing)
-    speed = 2 * options.files / statistics.median(one for one, _ in whole)
-    memory = [
-        f"| {label} | {small[name]:.0f} MB | {large[name]:.0f} MB"
-        f" | {slope(small[name], large[name], options.files):,.0f} MB |"
-        for name, label in (("ours", f"ours, {cores} processes in all"), ("plain", "baseline"))
+        f"| reading files, CPU | {of_ratios(parsing)} |",
+        f"| whole import, CPU of all processes | {of_ratios((a.cpu, b.cpu) for a, b in whole)} |",
+        f"| whole import, wall, {cores} processes against the baseline's one"
+        f" | {of_ratios((a.wall, b.wall) for a, b in whole)} |",
+        *(
+            f"| wall, {n} processes of ours against 1 | {of_ratios((a.wall, b.wall) for a, b in scaling[n])} |"
+            for n in steps
+        ),
     ]
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    command = f"python scripts/import_speed/measure.py --files {options.files} --pairs {options.pairs}"
     return (
         (HERE / "page.md")
         .read_text(encoding="utf-8")
         .format(
-            command=command,
+            command=f"python scripts/import_speed/measure.py --files {options.files} --pairs {options.pairs}",
             files=2 * options.files,
             size=size,
             pairs=options.pairs,
             rows="\n".join(rows),
-            rate=rate,
-            speed=speed,
-            memory="\n".join(memory),
-            few=options.files,
+            rate=megabytes / statistics.median(one for one, _ in parsing),
+            ours=max(one.memory for one, _ in whole),
+            plain=large,
             many=2 * options.files,
             clips=CLIPS,
+            everything=everything.memory,
+            grown=grown,
             opening=statistics.median(opening),
             python=platform.python_version(),
             numpy=np.__version__,
