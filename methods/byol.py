@@ -54,7 +54,7 @@ class BYOL(PretextMethod):
     """
 
     Config = BYOLConfig
-    card = MethodCard("Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, here on skeletons", 2020, "bootstrap")
+    card = MethodCard("Grill et al., Bootstrap Your Own Latent, NeurIPS 2020", 2020, "self-distillation")
     cross_batch = True
     default_backbone = "st_gcn"
     recipe = CROSSCLR

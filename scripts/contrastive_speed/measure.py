@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.backbone import Backbone
-from sslskel.backbones._gru import GruConfig
+from sslskel.backbones._gru import GruBackbone, GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.cell import grid
 from sslskel.data.loader import ClipSource
@@ -144,21 +144,32 @@ def build(method: str, overrides: tuple[str, ...], device: torch.device) -> tupl
     return built.to(device).train(), ClipSource(dataset, rows, spec, device=device, labels=False)
 
 
+Pass = tuple[Callable[..., Tensor], tuple[Any, ...], bool]
+
+
 @contextmanager
-def passes_of(method: PretextMethod) -> Iterator[list[tuple[Backbone, tuple[Any, ...], bool]]]:
-    """Every call of a backbone inside: which, with what, and whether its weights get gradients."""
-    seen: list[tuple[Backbone, tuple[Any, ...], bool]] = []
+def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
+    """Every pass of a backbone inside: the call, what with, and whether its weights get gradients."""
+    seen: list[Pass] = []
+    backbones = [module for module in method.modules() if isinstance(module, Backbone)]
 
-    def note(module: nn.Module, given: tuple[Any, ...], _: object) -> None:
-        trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
-        seen.append((module, given, trained))  # type: ignore[arg-type]
+    def noted(module: Backbone, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def run(*given: Any) -> Tensor:
+            trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
+            seen.append((call, given, trained))
+            return call(*given)
 
-    hooks = [m.register_forward_hook(note) for m in method.modules() if isinstance(m, Backbone)]
+        return run
+
+    # Methods with prompts enter a recurrent backbone behind its input, where its forward() passes too.
+    entries = [(module, "encode" if isinstance(module, GruBackbone) else "forward") for module in backbones]
+    for module, name in entries:
+        setattr(module, name, noted(module, getattr(module, name)))
     try:
         yield seen
     finally:
-        for hook in hooks:
-            hook.remove()
+        for module, name in entries:
+            delattr(module, name)
 
 
 def step_row(name: str, clips: int, rounds: int, device: torch.device) -> str:
@@ -174,14 +185,14 @@ def step_row(name: str, clips: int, rounds: int, device: torch.device) -> str:
 
     with passes_of(method) as seen:
         step()
-    given = [(m, tuple(x.detach() if isinstance(x, Tensor) else x for x in args), on) for m, args, on in seen]
+    given = [(call, tuple(x.detach() if isinstance(x, Tensor) else x for x in args), on) for call, args, on in seen]
     with torch.no_grad():
-        weights = [torch.randn_like(m(*args)) for m, args, _ in given]
+        weights = [torch.randn_like(call(*args)) for call, args, _ in given]
 
     def encoders() -> None:
-        for (module, args, trained), weight in zip(given, weights, strict=True):
+        for (call, args, trained), weight in zip(given, weights, strict=True):
             with torch.set_grad_enabled(trained):
-                out = module(*args)
+                out = call(*args)
             if trained:
                 out.backward(weight)
 
