@@ -6,6 +6,8 @@ check themselves. Nothing here knows a method, a dataset or a device.
 
 from __future__ import annotations
 
+import copy
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -40,6 +42,10 @@ def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ()) and name not in silent}
 
 
+_PLAIN: dict[int, tuple[Any, dict[str, dict[str, Any]]]] = {}
+"""Plain data of each configuration alive, by its id; all seeds of a grid share one."""
+
+
 @dataclass(frozen=True)
 class Resolved:
     """The checked configuration objects of one run."""
@@ -53,7 +59,12 @@ class Resolved:
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """Every group as plain data, enums by name; what a record and a checkpoint keep."""
-        return {name: to_plain(value) for name, value in vars(self).items() if value is not None}
+        key = id(self)
+        kept = _PLAIN.get(key)
+        if kept is None or kept[0]() is not self:
+            made = {name: to_plain(value) for name, value in vars(self).items() if value is not None}
+            kept = _PLAIN[key] = (weakref.ref(self, lambda _: _PLAIN.pop(key, None)), made)
+        return copy.deepcopy(kept[1])
 
 
 def to_plain(config: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_what_cannot_be_mixed_is_one_sentence(tmp_path: Path, shards: tuple[Clip
     whole, mixture = shards
     with pytest.raises(UsageError, match=r"'clip00[0-9]' is in two"):
         Mixture([whole, mixture.parts[0]])
-    with pytest.raises(UsageError, match="positions are 0 to 19"):
+    with pytest.raises(UsageError, match=r"positions are 0 to 19"):
         mixture.batch(torch.tensor([20]), whole.spec.test_view, Noise(0))
     feet = stored(tmp_path / "feet", "feet", NTU25, clips(2, 25, 70), unit="foot")
     addition = Addition("feet", feet, np.arange(2), "", None)
