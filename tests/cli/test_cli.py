@@ -13,7 +13,7 @@ import torch
 
 VERBS = (
     "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "ensemble", "compare", "reproduce",
-    "list", "show", "check", "data", "new", "runs", "doctor", "speed",
+    "list", "show", "check", "data", "new", "runs", "doctor", "speed", "sweep",
 )  # fmt: skip
 
 
