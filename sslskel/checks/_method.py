@@ -293,6 +293,11 @@ def close_enough(found: float, wanted: float, message: str, tolerance: float = 1
     expect(abs(found - wanted) <= tolerance * max(1.0, abs(wanted)), f"{message}: {found:.9g} against {wanted:.9g}")
 
 
+_newest_parallel: list[DistributedDataParallel] = []
+"""Keeps the newest process group until the next one. A group that is freed waits for its threads while it
+holds the interpreter's lock; threads that are still letting go of their work may want that lock, and neither ends."""
+
+
 def runs_under_ddp(case: MethodCase) -> None:
     """Three steps under DistributedDataParallel with find_unused_parameters=False."""
     case.require_training()
@@ -302,6 +307,7 @@ def runs_under_ddp(case: MethodCase) -> None:
         # Newer torch renames the option; the old name works from 2.4 on.
         warnings.simplefilter("ignore", FutureWarning)
         parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
+        _newest_parallel[:] = [parallel]
         for step in range(3):
             method.on_step_start(step_at(step))
             output: StepOutput = parallel(views, noise, step_at(step))
