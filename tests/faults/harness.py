@@ -234,9 +234,8 @@ def frozen_ranks(folder: Path, times: int) -> Tally:
     survived = 0
     for number in range(times):
         ranks = _ranks(folder / str(number), options, 2, silent=4.0)
-        while not (folder / str(number) / "metrics.jsonl").exists():
-            time.sleep(0.01)
-        time.sleep(0.5)
+        while latest(folder / str(number)) is None:
+            time.sleep(0.05)
         os.kill(ranks[1], signal.SIGSTOP)
         [code] = _ended(ranks[:1], 60)
         survived += code == 1 and latest(folder / str(number)) is not None
