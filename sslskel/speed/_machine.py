@@ -16,13 +16,13 @@ from sslskel import __version__
 from sslskel.config import Precision
 from sslskel.engine.device import AUTOCAST, hardware, peak_memory
 
-PRODUCT = 1024
+PRODUCT = {"cpu": 1024, "cuda": 8192}
 """Rows and columns of the matrices whose product is the peak."""
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
+def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5, size: int = 0) -> float:
     """Most FLOP/s that repeated square matrix products reached in some ``seconds``."""
-    size = PRODUCT * (8 if device.type == "cuda" else 1)
+    size = size or PRODUCT.get(device.type, 1024)
     a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
     _product(a, b, device)
     best, until = 0.0, time.perf_counter() + seconds
