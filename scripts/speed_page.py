@@ -53,13 +53,13 @@ container allows. It does not look at the load, because the number of threads de
 The command lets waiting threads sleep instead of spin (`OMP_WAIT_POLICY=PASSIVE`, unless you set it): on a machine
 whose cores are taken, spinning threads wait for sleeping ones. With four busy cores, training with three or four
 spinning threads did not get through 17 small steps in two minutes, with sleeping ones it ran as fast as with one
-thread or faster. From Python, set it in the environment before torch is imported. On a machine that you share,
-`OMP_NUM_THREADS=1` is never far from the best.
+thread or faster. From Python, set it in the environment before torch is imported. What sleeping costs on a free
+machine was not measured.
 """
 
-JUDGED = """Ratios are medians of bracketed pairs. On a CPU they are judged by processor time where it was taken: the load on
-record says how busy the machine was, and clocks on the wall measure that too. Targets were set for released
-sizes; the linear protocol with one cached view grows with the encoder, since what is left is the head."""
+JUDGED = """Ratios are medians of bracketed pairs. On a CPU they are judged by processor time where it was taken: the
+load on record says how busy the machine was, and clocks on the wall measure that too. Targets were set for
+released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder."""
 
 
 def main() -> int:
