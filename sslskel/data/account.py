@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 SHOWN = 10
 """Most damaged files that are named one by one."""
+LONGEST = 400
+"""Characters of a note; a longer one ends in [...], and is whole in report.json."""
 
 
 def account(report: Mapping[str, Any]) -> list[str]:
@@ -25,4 +28,4 @@ def account(report: Mapping[str, Any]) -> list[str]:
     agreed = [f"{what} {expected:,}" for what, (found, expected) in report["expected"].items() if found == expected]
     if agreed:
         lines.append(f"as expected: {', '.join(agreed)}")
-    return lines + [f"note: {note}" for note in report["notes"]]
+    return lines + [f"note: {shorten(note, LONGEST)}" for note in report["notes"]]
