@@ -47,6 +47,8 @@ class Job:
     process: subprocess.Popen[bytes] | None = None
     output: IO[bytes] | None = None
     device: int = 0
+    told: str = ""
+    """Its last word that was passed on."""
 
 
 def bench_in_jobs(
@@ -249,7 +251,10 @@ class _Floor:
         if time.monotonic() - self.told >= TELL_SECONDS:
             self.told = time.monotonic()
             for job in self.running:
-                self.say(f"  {job.title}: {_last_line(job.log).strip()}")
+                word = _last_line(job.log).strip()
+                if word != job.told:
+                    job.told = word
+                    self.say(f"  {job.title}: {word}")
 
     def _stop(self, code: int) -> None:
         """Let every job write its checkpoint, then end as the signal asks."""
