@@ -24,7 +24,7 @@ WORKER = """
 import sys, torch, sslskel
 torch.set_num_threads(1)
 for method in sys.argv[3:]:
-    sslskel.pretrain(method, benchmark="tiny", output=sys.argv[1], overrides=[
+    sslskel.pretrain(method, benchmark="tiny", output=sys.argv[1], preset="quick", overrides=[
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
         "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4"])
 """
