@@ -33,6 +33,9 @@ anything is timed they must agree (loss and gradients, features, clips); where t
 Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; where
 cores are taken, ratios of processor time mean most.
 
+The import of datasets and the parts of contrastive methods have pages of their own: [speed-import.md](speed-import.md),
+[speed-contrastive.md](speed-contrastive.md).
+
 ## Three ways to train
 
 | `--mode` | trains on | arithmetic | options |
