@@ -22,12 +22,14 @@ from sslskel.batch import Batch
 from sslskel.dataset import Segments
 from sslskel.noise import Noise
 from sslskel.results.features import FeatureCache
-from sslskel.view import ViewSpec
+from sslskel.view import ClipSpec, ViewSpec
 
 
 class ClipSet(Protocol):
     """Some clips of a prepared dataset, ready to be drawn in whole batches."""
 
+    spec: ClipSpec
+    """Body, coordinates and unit in which they are read."""
     keys: Tensor
     """(n,) int64 stable ids."""
     labels: Tensor

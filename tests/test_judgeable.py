@@ -19,6 +19,7 @@ from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.protocols.few_shot import FewShot, FewShotConfig
 from sslskel.protocols.knn import Knn, KnnConfig
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig
+from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
 from sslskel.protocols.semi import Semi, SemiConfig
 from sslskel.registry import BENCHMARKS, METHODS
 from sslskel.stages import check_judgeable
@@ -62,6 +63,21 @@ def test_options_that_the_clips_cannot_meet_are_refused_in_one_sentence(
     with pytest.raises((DataError, UsageError), match=words) as fault:
         judged(protocol, make_dataset(INFO, 60))
     assert "\n" not in str(fault.value)
+
+
+def test_a_body_whose_parts_are_not_named_is_refused_by_occlusion() -> None:
+    judged(Occlusion(OcclusionConfig()), make_dataset(INFO, 60))
+    arms = {name: joints for name, joints in INFO.layout.parts.items() if name != "left_arm"}
+    info = replace(INFO, layout=replace(INFO.layout, name="armless", parts=arms))
+    with pytest.raises(DataError, match=r"layout 'armless' does not say which joints are the left_arm;"):
+        check_judgeable(Occlusion(OcclusionConfig()), BENCHMARK, make_dataset(info, 60), "xsub", make_spec(info, 8))
+
+
+def test_motion_prediction_in_pixels_is_refused() -> None:
+    info = replace(INFO, unit="pixel")
+    protocol = MotionPrediction(MotionPredictionConfig())
+    with pytest.raises(DataError, match="motion_prediction needs coordinates in metres"):
+        check_judgeable(protocol, BENCHMARK, make_dataset(info, 60), "xsub", make_spec(info, 8))
 
 
 def test_an_action_that_only_the_test_recordings_show_is_named() -> None:

@@ -63,7 +63,8 @@ class MotionPrediction(EvaluationProtocol):
     config: MotionPredictionConfig
 
     def check(self, parts: Parts) -> None:
-        """Refuse clips that are too short to have a past and a future."""
+        """Refuse what is not in metres and 3D, and clips that are too short to have a past and a future."""
+        _require_millimetres(parts.test.spec)
         least = self.config.future + 1
         for part, clips in (("training", parts.train), ("test", parts.test)):
             short = int((clips.lengths < least).sum())
@@ -81,8 +82,6 @@ class MotionPrediction(EvaluationProtocol):
         """
         self.check(parts)
         config = self.config
-        spec = next(iter(encoders.values())).spec
-        _require_millimetres(spec)
         window = Window(config.observed, config.future)
         moves, known = futures(parts.train, window, config.encode_batch)
         whole = known.all(1).nonzero()[:, 0]

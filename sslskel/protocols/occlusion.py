@@ -12,6 +12,7 @@ import numpy as np
 
 from sslskel.backbone import Encoder
 from sslskel.config import require
+from sslskel.errors import DataError
 from sslskel.noise import Noise, stable_id
 from sslskel.protocol import Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report
@@ -59,6 +60,17 @@ class Occlusion(Linear):
     def passes(self, train: int, test: int) -> float:
         """As ``linear``, with the test part three times."""
         return super().passes(train, test) + 2 * test
+
+    def check(self, parts: Parts) -> None:
+        """Refuse a body whose layout does not name all five parts, and what ``linear`` refuses."""
+        super().check(parts)
+        layout = parts.test.spec.layout
+        missing = [part for part in PARTS if part not in layout.parts]
+        if missing:
+            raise DataError(
+                f"occlusion hides body parts, but layout '{layout.name}' does not say which joints are the"
+                f" {', '.join(missing)}; name them under 'parts' in the layout, or choose another protocol"
+            )
 
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (R, num_classes), R being three times the test clips; raises what ``linear`` raises."""

@@ -39,7 +39,7 @@ class Speed(Encoder):
         return batch.tracks[first][:, -1, 0] - batch.tracks[first][:, 0, 0]
 
 
-def walkers(count: int, length: int = 30, gone: int = 0) -> ClipSource:
+def walkers(count: int, length: int = 30, gone: int = 0, spec: ClipSpec = SPEC) -> ClipSource:
     """Clips whose persons move steadily, each in a direction of its own; the last ``gone`` frames lack them."""
     rng = np.random.default_rng(count)
     clips = []
@@ -51,7 +51,7 @@ def walkers(count: int, length: int = 30, gone: int = 0) -> ClipSource:
             valid[-gone:] = False
             joints[-gone:] = 0
         clips.append(Clip(f"walk {number}", number % 2, length, (Track(0, 0, joints.astype(np.float32), valid),)))
-    return ClipSource(MemoryDataset(INFO, clips), np.arange(count), SPEC)
+    return ClipSource(MemoryDataset(INFO, clips), np.arange(count), spec)
 
 
 def judged(encoder: Encoder, test: ClipSource, **changes: Any) -> dict[str, float]:
@@ -111,9 +111,7 @@ def test_the_penalty_is_chosen_on_training_clips_alone() -> None:
 def test_clips_without_a_future_and_other_units_are_refused() -> None:
     with pytest.raises(DataError, match=r"20 of 20 clips of the test part have fewer than 7 frames.*at most 4"):
         judged(Speed(), walkers(20, length=5))
-    encoder = Speed()
-    encoder.spec = dataclasses.replace(SPEC, unit="pixel")
     with pytest.raises(DataError, match="metres"):
-        judged(encoder, walkers(20))
+        judged(Speed(), walkers(20, spec=dataclasses.replace(SPEC, unit="pixel")))
     with pytest.raises(UsageError, match="positive"):
         MotionPredictionConfig(ridge=[0.0])
