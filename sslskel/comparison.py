@@ -11,8 +11,7 @@ import numpy as np
 
 from sslskel.errors import RunError
 from sslskel.protocol import Outcome, Truth
-
-MARK = "chosen on test, as published code does"
+from sslskel.results.record import CHOSEN_ON_TEST
 
 
 def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, Any] | None:
@@ -32,5 +31,5 @@ def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, Any] | None:
     return {
         "top1": float(np.mean([accuracy.max() for accuracy in accuracies])),
         "epochs": [int(accuracy.argmax()) + 1 for accuracy in accuracies],
-        "marked": MARK,
+        "marked": CHOSEN_ON_TEST,
     }

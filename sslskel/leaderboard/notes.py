@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sslskel.leaderboard.board import Cell, Column, Row, RowKey
-from sslskel.results.record import Record
-from sslskel.results.statistics import disjoint, welch_better
+from sslskel.leaderboard.words import percent
+from sslskel.results.record import CHOSEN_ON_TEST, Record
+from sslskel.results.statistics import disjoint, summarise, welch_better
 
 LEVEL = 0.05
 """Of the one-sided Welch test behind "better than without pretraining"."""
@@ -87,6 +88,7 @@ def notes_of(
     if not records:
         return (), ()
     notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
+    notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
     return (*notes, _code_note(records), _cost_note(records)), tuple(_warnings(columns, rows, members))
@@ -138,6 +140,30 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
         f" {max(record.labels for record in records)} labelled and {counts['test']} test clips; protocol version"
         f" {column.protocol_version}, benchmark version {column.benchmark_version}, data {column.fingerprint[:12]}"
     )
+
+
+def _test_epoch_note(position: int, column: Column, records: Sequence[Record], rows: Sequence[Row]) -> str:
+    """What records say of their best test epoch; it is no cell, so that it can neither rank nor be bold."""
+    best = {record.identity: share for record in records if (share := _best_on_test(record)) is not None}
+    said, names = [], names_of(rows)
+    for row in rows:
+        cell = row.cells[position]
+        found = [best[identity] for identity in cell.records if identity in best] if cell else []
+        if found:
+            summary = summarise(found)
+            spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
+            said.append(f"{names[row.key]} {percent(summary.mean)}{spread} ({summary.n})")
+    return (
+        f"{column.title}: for comparison only, the best test epoch, {CHOSEN_ON_TEST}: {', '.join(said)}" if said else ""
+    )
+
+
+def _best_on_test(record: Record) -> float | None:
+    """Accuracy of the best test epoch, 0 to 1; None where the record holds none that can be read."""
+    details = record.extra.get("details")
+    best = details.get("best_test_epoch") if isinstance(details, dict) else None
+    share = best.get("top1") if isinstance(best, dict) else None
+    return float(share) if isinstance(share, (int, float)) and 0 <= share <= 1 else None
 
 
 def _preset_note(preset: str, records: Sequence[Record]) -> str:

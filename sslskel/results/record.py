@@ -12,7 +12,10 @@ from typing import Any
 
 from sslskel.results.schema import SCHEMA, NewerSchema, RecordError, check_content
 
-__all__ = ["SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
+__all__ = ["CHOSEN_ON_TEST", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
+
+CHOSEN_ON_TEST = "chosen on test, as published code does"
+"""Marks a number that is recorded for comparison and ranks nothing."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import itertools
 import json
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,20 @@ def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) ->
     assert len(board.columns) == 2
     assert len({column.title for column in board.columns}) == 2
     assert sum(cell is not None for row in board.rows for cell in row.cells) == 2
+
+
+def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
+    def told(best: Any) -> dict[str, Any]:
+        return {"details": {"best_test_epoch": best}}
+
+    plain = [*three("mamp", 0.5, 0.52, 0.51), *three("skeletonmae", 0.6, 0.62, 0.61)]
+    records = [replace(r, extra=told({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
+    before, after = build(plain), build(records)
+    assert after.rows == before.rows
+    [note] = set(after.notes) - set(before.notes)
+    assert "best test epoch, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
+    for broken in (None, 7, {"top1": "<b>"}, {"top1": 3}):
+        assert build([replace(plain[0], extra=told(broken))]).notes == build(plain[:1]).notes
 
 
 def test_a_missing_cell_means_no_mean() -> None:

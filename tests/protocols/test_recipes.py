@@ -11,7 +11,7 @@ import torch
 from toy_features import Pass, problem, run_of
 
 from sslskel.checks._protocol import ProtocolCase
-from sslskel.comparison import MARK, best_test_epoch
+from sslskel.comparison import best_test_epoch
 from sslskel.compose import from_plain
 from sslskel.errors import UsageError
 from sslskel.protocol import Outcome, Truth
@@ -19,6 +19,7 @@ from sslskel.protocols._choice import Report
 from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start
 from sslskel.protocols.linear import Linear, LinearConfig
 from sslskel.registry import PROTOCOLS
+from sslskel.results.record import CHOSEN_ON_TEST
 
 
 def recipe(name: str, **changes: Any) -> LinearConfig:
@@ -59,14 +60,14 @@ def test_the_best_test_epoch_is_the_harness_s_and_changes_nothing_reported() -> 
     assert shown.info["recipe"] == plain.info["recipe"]
     found = best_test_epoch(shown, truth)
     accuracies = (shown.by_epoch == truth.labels).mean(1)
-    assert found == {"top1": accuracies.max(), "epochs": [int(accuracies.argmax()) + 1], "marked": MARK}
+    assert found == {"top1": accuracies.max(), "epochs": [int(accuracies.argmax()) + 1], "marked": CHOSEN_ON_TEST}
 
 
 def test_the_best_epoch_of_each_draw_is_averaged() -> None:
     keys, truth = np.array([1, 2, 1, 2]), Truth(np.array([1, 2]), np.array([0, 1]), ("a", "b"))
     by_epoch = np.array([[0, 0, 0, 1], [0, 1, 1, 1]])
     outcome = Outcome(keys, {}, draw=np.array([0, 0, 1, 1]), by_epoch=by_epoch)
-    assert best_test_epoch(outcome, truth) == {"top1": 1.0, "epochs": [2, 1], "marked": MARK}
+    assert best_test_epoch(outcome, truth) == {"top1": 1.0, "epochs": [2, 1], "marked": CHOSEN_ON_TEST}
 
 
 SHORT = {"epochs": 2, "hidden": 8, "warmup_epochs": 0.0, "batch_size": 16}
