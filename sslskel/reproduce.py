@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -18,9 +18,9 @@ from sslskel.cell import grid
 from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.harness import bench
 from sslskel.leaderboard import build
-from sslskel.leaderboard.compare import Comparison, paired
+from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.printed import printed_table
-from sslskel.registry import folder_files
+from sslskel.registry import PROTOCOLS, folder_files
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent
@@ -32,6 +32,8 @@ class TableRow:
 
     name: str
     method: str
+    backbone: str | None = None
+    """None for the method's own."""
     overrides: tuple[str, ...] = ()
     scaled: Mapping[str, float] = field(default_factory=dict)
     """Option -> factor on the value that the preset gives it."""
@@ -51,6 +53,12 @@ class Table:
     published: tuple[str, ...]
     """Columns as BENCHMARK/SPLIT."""
     rows: tuple[TableRow, ...]
+    score: str | None = None
+    """Which score of the protocol is compared; None for the one that ranks."""
+    condition: str | None = None
+    """Which condition's predictions are paired, where the protocol has several."""
+    pairs: Literal["clips", "seeds"] = "clips"
+    """Over what rows are paired: the test clips and seeds, or seeds alone where nothing is predicted of a clip."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Reproduced:
     table: Table
     benchmark: str
     records: tuple[tuple[Record, ...], ...]
-    pairs: tuple[tuple[int, int, Comparison], ...]
+    pairs: tuple[tuple[int, int, Difference], ...]
     """(row, row, comparison) of every two rows."""
 
     def markdown(self) -> str:
@@ -68,7 +76,8 @@ class Reproduced:
         rows = [(row.name, row.published, found) for row, found in zip(self.table.rows, self.records, strict=True)]
         board = build([record for found in self.records for record in found])
         table = self.table
-        return printed_table(table.title, table.paper, table.note, table.published, rows, self.pairs, board)
+        score = table.score or PROTOCOLS.get(table.protocol).primary
+        return printed_table(table.title, table.paper, table.note, table.published, score, rows, self.pairs, board)
 
 
 def tables() -> dict[str, Path]:
@@ -85,8 +94,18 @@ def read_table(name: str) -> Table:
         content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
         columns = tuple(content.get("published", ()))
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
+        if content.get("pairs", "clips") not in ("clips", "seeds"):
+            raise ValueError(f"pairs is '{content['pairs']}'; it must be clips or seeds")
+        options = {name: content[name] for name in ("score", "condition", "pairs") if name in content}
         return Table(
-            name, content["title"], content["paper"], content.get("note", ""), content["protocol"], columns, rows
+            name,
+            content["title"],
+            content["paper"],
+            content.get("note", ""),
+            content["protocol"],
+            columns,
+            rows,
+            **options,
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as fault:
         raise UsageError(f"table {known[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
@@ -99,6 +118,7 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
     return TableRow(
         content["name"],
         content["method"],
+        content.get("backbone"),
         tuple(content.get("overrides", ())),
         dict(content.get("scaled", {})),
         published,
@@ -125,7 +145,16 @@ def reproduce(
     table = read_table(name)
     options = [(*row.overrides, *_scaled(row, table, benchmark, split, preset), *overrides) for row in table.rows]
     for row, chosen in zip(table.rows, options, strict=True):
-        grid([row.method], [table.protocol], [benchmark], seeds, split=split, preset=preset, overrides=chosen)
+        grid(
+            [row.method],
+            [table.protocol],
+            [benchmark],
+            seeds,
+            split=split,
+            backbone=row.backbone,
+            preset=preset,
+            overrides=chosen,
+        )
     rows = []
     for row, chosen in zip(table.rows, options, strict=True):
         say(f"{table.name}: {row.name}")
@@ -136,6 +165,7 @@ def reproduce(
             seeds,
             output=output,
             split=split,
+            backbone=row.backbone,
             preset=preset,
             overrides=chosen,
             say=say,
@@ -151,7 +181,7 @@ def _scaled(row: TableRow, table: Table, benchmark: str, split: str | None, pres
     """Overrides that multiply what the preset says; ``UsageError`` where that is no whole number."""
     if not row.scaled:
         return []
-    [cell] = grid([row.method], [table.protocol], [benchmark], [0], split=split, preset=preset)
+    [cell] = grid([row.method], [table.protocol], [benchmark], [0], split=split, backbone=row.backbone, preset=preset)
     plain, overrides = cell.resolved.plain(), []
     for option, factor in row.scaled.items():
         group, key = option.split(".")
@@ -167,9 +197,19 @@ def _scaled(row: TableRow, table: Table, benchmark: str, split: str | None, pres
 
 def _pairs(
     table: Table, rows: Sequence[Sequence[Record]], store: ResultStore
-) -> tuple[tuple[int, int, Comparison], ...]:
+) -> tuple[tuple[int, int, Difference], ...]:
     found = []
     for one, other in combinations(range(len(rows)), 2):
         names = table.rows[one].name, table.rows[other].name
-        found.append((one, other, paired(store, table.title, *names, list(zip(rows[one], rows[other], strict=True)))))
+        pairs = list(zip(rows[one], rows[other], strict=True))
+        found.append((one, other, _difference(table, names, pairs, store)))
     return tuple(found)
+
+
+def _difference(
+    table: Table, names: tuple[str, str], pairs: Sequence[tuple[Record, Record]], store: ResultStore
+) -> Difference:
+    if table.pairs == "clips":
+        return paired(store, table.title, *names, pairs, table.condition)
+    score = table.score or PROTOCOLS.get(table.protocol).primary
+    return over_seeds(*names, [(one.scores[score], other.scores[score]) for one, other in pairs])

@@ -16,7 +16,7 @@ from sslskel.errors import UsageError, did_you_mean
 from sslskel.leaderboard.board import Board, Row
 from sslskel.leaderboard.words import percent
 from sslskel.results.record import Record
-from sslskel.results.statistics import paired_interval
+from sslskel.results.statistics import paired_interval, summarise
 from sslskel.results.store import ResultStore
 
 
@@ -63,6 +63,45 @@ class Comparison:
             said = f"{self.first} minus {self.second} may be noise: {percent(self.difference)} points, 95 %"
         said += f" interval {percent(low)} to {percent(high)}, over {over}"
         return said if count > 1 else f"{said}; how much another seed would change is not known"
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """Two rows whose scores are no mean over clips, paired by seed; the difference is first minus second."""
+
+    first: str
+    second: str
+    difference: float
+    interval: tuple[float, float] | None
+    """95 % t interval of the mean difference; None for a single seed."""
+    seeds: int
+
+    @property
+    def sure(self) -> bool:
+        """True where the interval leaves out zero."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+    def words(self) -> str:
+        """What it means, in a sentence."""
+        if self.interval is None:
+            return (
+                f"{self.first} minus {self.second} is {percent(self.difference)} points in one seed, which may be noise"
+            )
+        low, high = self.interval
+        said = "is more than noise" if self.sure else "may be noise"
+        return (
+            f"{self.first} minus {self.second} {said}: {percent(self.difference)} points, 95 % interval"
+            f" {percent(low)} to {percent(high)}, over {self.seeds} seeds"
+        )
+
+
+Difference = Comparison | OverSeeds
+
+
+def over_seeds(first: str, second: str, scores: Sequence[tuple[float, float]]) -> OverSeeds:
+    """Compare two rows by their scores alone, a pair of shares per seed; raises ``ValueError`` for none."""
+    found = summarise([one - other for one, other in scores])
+    return OverSeeds(first, second, found.mean, found.interval, found.n)
 
 
 def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[Comparison, ...]:
@@ -118,9 +157,14 @@ def _described(row: Row) -> str:
     return f"'{row.label}' [{row.key.preset}, {row.key.backbone}, {row.key.precision}]"
 
 
-def _correct(store: ResultStore, record: Record) -> dict[int, bool]:
-    """Clip id -> whether the reported prediction is right."""
+def _correct(store: ResultStore, record: Record, condition: str | None) -> dict[int, bool]:
+    """Clip id -> whether the reported prediction is right, in one condition where there are several."""
     arrays = store.predictions(record)
+    if condition is not None and "condition" in arrays:
+        rows = arrays["condition"] == condition
+        arrays = {
+            name: arrays[name][rows] for name in ("keys", "label", "value_predicted", "value_logits") if name in arrays
+        }
     if "label" not in arrays or not ("value_predicted" in arrays or "value_logits" in arrays):
         raise UsageError(
             f"record {record.identity} ({record.protocol['name']}) keeps no predicted classes beside the true ones"
@@ -136,10 +180,15 @@ def _correct(store: ResultStore, record: Record) -> dict[int, bool]:
 
 
 def paired(
-    store: ResultStore, title: str, first: str, second: str, pairs: Sequence[tuple[Record, Record]]
+    store: ResultStore,
+    title: str,
+    first: str,
+    second: str,
+    pairs: Sequence[tuple[Record, Record]],
+    condition: str | None = None,
 ) -> Comparison:
     """Compare records of the same seeds, one pair per seed; errors as of :func:`compare`."""
-    sides = [(_correct(store, one), _correct(store, other)) for one, other in pairs]
+    sides = [(_correct(store, one, condition), _correct(store, other, condition)) for one, other in pairs]
     clips = sorted(sides[0][0])
     if any(sorted(side) != clips for pair in sides for side in pair):
         raise UsageError(f"{title}: the records were judged on different test clips and cannot be paired")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sslskel.leaderboard.board import Board
-from sslskel.leaderboard.compare import Comparison
+from sslskel.leaderboard.compare import Difference
 from sslskel.leaderboard.markdown import escape, fenced
 from sslskel.leaderboard.words import EMPTY, percent
 from sslskel.results.record import Record
@@ -20,7 +20,7 @@ AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
 )
 
 
-def verdict(printed: float, comparison: Comparison) -> str:
+def verdict(printed: float, comparison: Difference) -> str:
     """How a measured difference stands to a printed one, which is not zero."""
     if comparison.difference == 0:
         return EQUAL
@@ -35,21 +35,23 @@ def printed_table(
     paper: str,
     note: str,
     columns: Sequence[str],
+    score: str,
     rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
-    pairs: Sequence[tuple[int, int, Comparison]],
+    pairs: Sequence[tuple[int, int, Difference]],
     board: Board,
 ) -> str:
     """The table (rows are name, printed numbers in %, records), its order in words, and how it was made.
 
+    ``score`` is the one that is shown, a share from 0 to 1 in every record.
     ``board`` is that of the records; it lends its notes, warnings and commands.
     """
     first = rows[0][2][0]
-    measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {first.primary}"
+    measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
     head = ["row", f"measured: {measured}", *(f"printed: {column}" for column in columns)]
     lines = [_line(map(escape, head)), _line(["---", *["---:"] * (1 + len(columns))])]
     for name, printed, records in rows:
         shown = [EMPTY if value is None else f"{value:.1f}" for value in printed]
-        lines.append(_line([escape(name), escape(_measured(first.primary, records)), *map(escape, shown)]))
+        lines.append(_line([escape(name), escape(_measured(score, records)), *map(escape, shown)]))
     blocks = [
         f"# {escape(title[:1].upper() + title[1:])}",
         f"After {escape(paper)}. Measured numbers: mean ± standard deviation (seeds) \\[95 % t interval\\], in %."
@@ -80,7 +82,7 @@ def _measured(score: str, records: Sequence[Record]) -> str:
 def _findings(
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
-    pairs: Sequence[tuple[int, int, Comparison]],
+    pairs: Sequence[tuple[int, int, Difference]],
 ) -> list[str]:
     said = []
     for at, column in enumerate(columns):
