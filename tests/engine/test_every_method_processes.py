@@ -25,11 +25,18 @@ pytestmark = pytest.mark.xdist_group("every method on several processes")
 METHOD_NAMES = sorted(name for name in METHODS.names() if METHODS.get(name).trains)
 WORKER = """
 import sys, torch, sslskel
+from sslskel.registry import METHODS
 torch.set_num_threads(1)
+small = {
+    "st_gcn": ["backbone.width=2", "backbone.dim=16"],
+    "gru_stepped": ["backbone.hidden=16"],
+    "transformer": ["backbone.dim=16", "backbone.heads=2"],
+}
 for method in sys.argv[3:]:
     sslskel.pretrain(method, benchmark="tiny", output=sys.argv[1], preset="quick", overrides=[
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
-        "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4"])
+        "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4",
+        "clip.frames=16", "clip.min_frames=8", *small.get(METHODS.get(method).default_backbone, [])])
 """
 """18 clips in batches of 7, 7 and 4; over four processes 2, 2, 2, 1 and 1, 1, 1, 1."""
 
