@@ -6,7 +6,7 @@ Importers live in ``benchmarks/``; this file knows none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import numpy as np
 
 from sslskel.dataset import Clip, Dataset, DatasetInfo, Ints
 from sslskel.errors import DataError, UsageError, did_you_mean
+
+HELD_OUT = "-validation"
+"""Ending of the name of a split for choosing; see :meth:`Split.for_choosing`."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,29 @@ class Split:
     without: frozenset[str] = frozenset()
     warning: str = ""
     """Shown on every board that uses this split."""
+    official: str = ""
+    """Of a split for choosing, the name of the official split whose training part it cuts."""
+
+    def for_choosing(self) -> Split:
+        """This split's training part alone: its validation subjects are the test part, the others are trained on.
+
+        Scores on it may choose options, since no clip of the official test part is looked at.
+        """
+        told = f"for choosing options: the test part is held-out training subjects of {self.name}"
+        warning = f"{told}; {self.warning}" if self.warning else told
+        return replace(self, name=self.name + HELD_OUT, official=self.name, warning=warning)
 
     def values(self, dataset: Dataset) -> Ints:
         """(n,) what the split goes by, of every clip."""
         if self.by == "list":
-            return (dataset.lists >> dataset.info.lists.index(self.name)) & 1
+            return (dataset.lists >> dataset.info.lists.index(self.official or self.name)) & 1
         fields = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}
         return dataset.keys if self.by == "clip" else fields[self.by]
 
     def holds_out(self, dataset: Dataset) -> bool:
         """Whether the training part has clips for model selection: a part of a dataset may have none of them."""
+        if self.official:
+            return False
         in_train = np.isin(self.values(dataset), sorted(self.train))
         return bool((in_train & np.isin(dataset.subjects, sorted(self.validation))).any())
 
@@ -56,7 +72,10 @@ class Split:
         field_values = self.values(dataset)
         train = np.isin(field_values, sorted(self.train))
         held = train & np.isin(dataset.subjects, sorted(self.validation))
-        if part == "train":
+        if self.official:
+            parts = {"train": train & ~held, "test": held}
+            chosen = parts.get(part, np.zeros_like(held))
+        elif part == "train":
             chosen = train
         elif part == "validation":
             chosen = held
@@ -129,8 +148,14 @@ class Benchmark:
     """The command line that makes it, where that is not ``sslskel data prepare``."""
 
     def split(self, name: str | None = None) -> Split:
-        """A split by name, or the default one; raises ``UsageError`` for an unknown name."""
+        """A split by name, or the default one; ``NAME-validation`` is the one for choosing of split ``NAME``.
+
+        Raises ``UsageError`` for an unknown name.
+        """
         name = name or self.default_split
+        official = name.removesuffix(HELD_OUT)
+        if name not in self.splits and official in self.splits:
+            return self.splits[official].for_choosing()
         if name not in self.splits:
             raise UsageError(
                 f"benchmark '{self.name}' has no split '{name}'{did_you_mean(name, self.splits)}"

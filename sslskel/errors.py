@@ -34,6 +34,10 @@ class RunError(SslskelError):
     """A run that started and failed: non-finite loss, full disk, lost rank."""
 
 
+class Diverged(RunError):
+    """A loss, gradient or feature that is not finite: the same options would end the same way again."""
+
+
 class Interrupted(SslskelError):
     """Ctrl-C (130) or a scheduler's signal (75); the same command continues."""
 

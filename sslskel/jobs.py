@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sslskel.cell import Cell, grid
+from sslskel.cell import Cell, digest, grid
 from sslskel.compose import option_names
 from sslskel.data.prepare import open_benchmark
+from sslskel.dataset import Dataset
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError
 from sslskel.harness import BenchResult, check_buildable, init_digest
@@ -44,6 +45,8 @@ class Job:
     cells: list[Cell]
     title: str
     log: Path
+    options: Sequence[str] = ()
+    """What tells its variant of the grid from the others."""
     process: subprocess.Popen[bytes] | None = None
     output: IO[bytes] | None = None
     device: int = 0
@@ -65,9 +68,10 @@ def bench_in_jobs(
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
     pretrain_on: str | None = None,
+    variants: Sequence[Sequence[str]] = ((),),
     say: Callable[[str], None] = silent,
 ) -> BenchResult:
-    """As :func:`sslskel.bench`, with up to ``jobs`` pretrainings at a time.
+    """As :func:`sslskel.bench`, with up to ``jobs`` pretrainings at a time, for every variant of the grid.
 
     The cores are shared out among the jobs, and each gets one of several GPUs in turn. What a
     job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
@@ -76,7 +80,8 @@ def bench_in_jobs(
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
     given = Given(
-        methods, protocols, benchmarks, seeds, Path(output), split, backbone, preset, overrides, init, pretrain_on
+        *(methods, protocols, benchmarks, seeds, Path(output)),
+        *(split, backbone, preset, overrides, init, pretrain_on, variants),
     )
     work = find_jobs(given)
     result = BenchResult(build([]), ran=len(work.due), reused=len(work.cells) - len(work.due))
@@ -105,6 +110,8 @@ class Given:
     overrides: Sequence[str] = ()
     init: Path | str | None = None
     pretrain_on: str | None = None
+    variants: Sequence[Sequence[str]] = ((),)
+    """More overrides: the grid is run once for each of these lists."""
 
     @property
     def flags(self) -> list[str]:
@@ -126,37 +133,46 @@ class Work:
 
 def find_jobs(given: Given) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
-    cells = grid(
-        given.methods,
-        given.protocols,
-        given.benchmarks,
-        given.seeds,
-        split=given.split,
-        backbone=given.backbone,
-        preset=given.preset,
-        overrides=given.overrides,
-        init=init_digest(None if given.init is None else Path(given.init)),
-        pretrain_on=given.pretrain_on,
-    )
-    used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
-    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
-    for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
-        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
-    store = ResultStore(given.output)
-    identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
-    due = [cell for cell, identity in zip(cells, identities, strict=True) if not store.has(identity)]
-    return Work(cells, identities, due, _jobs(due, given.output), store)
+    store, datasets = ResultStore(given.output), dict[str, Dataset]()
+    work = Work([], [], [], [], store)
+    init = init_digest(None if given.init is None else Path(given.init))
+    for options in given.variants:
+        cells = grid(
+            given.methods,
+            given.protocols,
+            given.benchmarks,
+            given.seeds,
+            split=given.split,
+            backbone=given.backbone,
+            preset=given.preset,
+            overrides=[*given.overrides, *options],
+            init=init,
+            pretrain_on=given.pretrain_on,
+        )
+        for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
+            datasets[name] = open_benchmark(BENCHMARKS.get(name))
+        for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
+            check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
+        identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
+        due = [cell for cell, identity in zip(cells, identities, strict=True) if not store.has(identity)]
+        work.cells.extend(cells)
+        work.identities.extend(identities)
+        work.due.extend(due)
+        work.jobs.extend(_jobs(due, given.output, options))
+    return work
 
 
-def _jobs(cells: Sequence[Cell], output: Path) -> list[Job]:
+def _jobs(cells: Sequence[Cell], output: Path, options: Sequence[str]) -> list[Job]:
     grouped: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in cells:
         grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(cell)
+    more = f", {' '.join(options)}" if options else ""
+    tail = f"-{digest({'options': list(options)})[:8]}" if options else ""
     jobs = []
     for (method, benchmark, seed), group in grouped.items():
         split = group[0].judged_on[1]
-        name = f"{method}-{benchmark}-{split}-s{seed}"
-        jobs.append(Job(group, f"{method} on {benchmark}/{split}, seed {seed}", output / "logs" / f"{name}.log"))
+        title = f"{method} on {benchmark}/{split}, seed {seed}{more}"
+        jobs.append(Job(group, title, output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log", options))
     return jobs
 
 
@@ -170,7 +186,7 @@ def job_command(job: Job, output: Path, flags: Sequence[str]) -> list[str]:
         *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(output)),
         *("--backbone", cell.backbone, "--preset", cell.preset),
         # An option that other methods of the grid have means nothing to this one.
-        *(flag for flag in flags if "=" not in flag or flag.partition("=")[0] in known),
+        *(flag for flag in (*flags, *job.options) if "=" not in flag or flag.partition("=")[0] in known),
     ]
 
 

@@ -1,12 +1,16 @@
-"""Every combination of option values, in Hydra's grammar: ``train.lr=1e-3,5e-4``, ``choice(...)``, ``range(...)``.
+"""Option values in Hydra's grammar: all combinations of ``train.lr=1e-3,5e-4``, ``choice(...)``, ``range(...)``.
 
-What is done with a combination is the harness's business; nothing here chooses among results.
+And the same, with ``interval(...)``, as the dimensions of a space to search. What is done
+with a combination is the harness's business; nothing here chooses among results.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sslskel.errors import UsageError
 
@@ -20,25 +24,97 @@ def combinations(overrides: Sequence[str]) -> list[list[str]]:
     Raises ``UsageError`` for a word that Hydra cannot read, an interval, which has no list of
     values, and for more than ``MOST`` combinations.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     choices = []
     for word in overrides:
-        try:
-            parsed = OverridesParser.create().parse_override(word)
-            if parsed.is_sweep_override():
-                choices.append([f"{parsed.key_or_group}={value}" for value in parsed.sweep_string_iterator()])
-            else:
-                choices.append([word])
-        except (HydraException, ValueError) as fault:
-            reason = " ".join(str(fault).split())
-            raise UsageError(
-                f"'{word}' gives no list of values ({reason}); write GROUP.KEY=A,B or GROUP.KEY=range(1,4)"
-            ) from fault
+        parsed = _parsed(word)
+        if not parsed.is_sweep_override():
+            choices.append([word])
+            continue
+        with _explained(word):
+            choices.append([f"{parsed.key_or_group}={value}" for value in parsed.sweep_string_iterator()])
     total = 1
     for values in choices:
         total *= len(values)
     if total > MOST:
         raise UsageError(f"{total:,} combinations are asked for; a sweep takes at most {MOST:,}")
     return [list(chosen) for chosen in itertools.product(*choices)]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One option of a search: some values, or everything from ``low`` to ``high``."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    """As they are written in an override; empty for an interval."""
+    ordered: bool = False
+    low: float = 0
+    """Both ends belong to the interval; two whole numbers are an interval of whole numbers."""
+    high: float = 0
+    log: bool = False
+
+    def option(self, drawn: Any) -> str:
+        """The override of a drawn value: a place among ordered values, one of the others, or a number."""
+        return f"{self.key}={self.values[drawn] if self.ordered else drawn}"
+
+    def rounded(self, drawn: Any) -> Any:
+        """A number of the interval with four significant digits, which people can read; whole ones as they are."""
+        return min(max(float(f"{drawn:.4g}"), self.low), self.high) if isinstance(drawn, float) else drawn
+
+    def ends(self) -> tuple[Any, ...]:
+        """What may be drawn and is worth trying out: every value, or both ends of the interval."""
+        if self.values:
+            return tuple(range(len(self.values))) if self.ordered else self.values
+        return self.low, self.high
+
+
+def dimensions(overrides: Sequence[str]) -> tuple[list[str], list[Dimension]]:
+    """The overrides that are fixed, and the space that the others span.
+
+    ``interval(1e-4,1e-2)`` are numbers in between, ``int(interval(1,8))`` whole ones,
+    ``tag(log,interval(1e-4,1e-2))`` numbers that are drawn by their logarithm; ``range`` is
+    ordered, lists and ``choice`` are not. Raises ``UsageError`` as :func:`combinations` does.
+    """
+    fixed, space = [], []
+    for word in overrides:
+        parsed = _parsed(word)
+        if not parsed.is_sweep_override():
+            fixed.append(word)
+            continue
+        value, key = parsed.value(), parsed.key_or_group
+        tags = set(value.tags)
+        if tags - {"log"} or (tags and not parsed.is_interval_sweep()):
+            raise UsageError(f"'{word}': the one tag is 'log', and it belongs to an interval: tag(log,interval(1,9))")
+        if parsed.is_interval_sweep():
+            if not value.start < value.end or ("log" in tags and value.start <= 0):
+                raise UsageError(f"'{word}' is no interval: the first number must be smaller, and positive with log")
+            space.append(Dimension(key, low=value.start, high=value.end, log="log" in tags))
+            continue
+        with _explained(word):
+            values = tuple(str(one) for one in parsed.sweep_string_iterator())
+        if not values:
+            raise UsageError(f"'{word}' holds no value; write GROUP.KEY=A,B or GROUP.KEY=range(1,4)")
+        space.append(Dimension(key, tuple(dict.fromkeys(values)), ordered=parsed.is_range_sweep()))
+    return fixed, space
+
+
+def _parsed(word: str) -> Any:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    with _explained(word):
+        return OverridesParser.create().parse_override(word)
+
+
+@contextlib.contextmanager
+def _explained(word: str) -> Iterator[None]:
+    """Turn what Hydra says of a word into one sentence."""
+    from hydra.errors import HydraException
+
+    try:
+        yield
+    except (HydraException, ValueError) as fault:
+        reason = " ".join(str(fault).split())
+        raise UsageError(
+            f"'{word}' gives no list of values ({reason}); write GROUP.KEY=A,B or GROUP.KEY=range(1,4), or"
+            " interval(0,1) with --trials"
+        ) from fault

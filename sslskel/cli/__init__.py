@@ -15,7 +15,7 @@ from sslskel.errors import SslskelError, UsageError
 
 VERBS = {
     "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
-    "sweep": "run a grid for every combination of option values",
+    "sweep": "run a grid for every combination of option values, or search among them",
     "pretrain": "pretrain one method and keep its checkpoint",
     "evaluate": "judge a checkpoint, or a released .pth file, under a protocol",
     "embed": "write the features of a benchmark's clips to an .npz file",

@@ -7,17 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli._options import (
-    add_process_flags,
-    add_run_flags,
-    grid_arguments,
-    hours,
-    mebibytes,
-    seconds,
-    started_ranks,
-    words,
-)
-from sslskel.errors import UsageError
+from sslskel.cli._grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
+from sslskel.cli._options import hours, mebibytes, seconds, started_ranks
 
 if TYPE_CHECKING:
     from sslskel.estimate import Planned
@@ -27,50 +18,19 @@ TAKES_OVERRIDES = True
 ESTIMATED_CELLS = 24
 """A grid of so many cells or more says first what it will cost, which takes some timed steps."""
 
-Grid = tuple[list[str], list[str], list[str], tuple[int, ...]]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel bench``."""
-    parser.add_argument("--method", required=True, help="method or comma list, for instance mamp,random_init")
-    parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
-    parser.add_argument("--benchmark", default="synthetic", help="benchmark or comma list (default: synthetic)")
-    parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
-    parser.add_argument(
-        "--pretrain-on",
-        metavar="NAME[/SPLIT]",
-        help="pretrain on this benchmark and judge on --benchmark (default: the same)",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the cells with estimated hours and disk")
-    parser.add_argument(
-        "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
-    )
-    parser.add_argument(
-        "--launcher",
-        choices=("local", "slurm"),
-        default="local",
-        help="where jobs run (slurm: queued, launcher.* says how)",
-    )
-    add_run_flags(parser)
-    add_process_flags(parser)
+    add_grid_flags(parser, "list the cells with estimated hours and disk")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the grid, print its board and what each protocol cost; 1 where a cell failed."""
-    from sslskel.cell import parse_seeds
-
-    chosen = (
-        words(options.method),
-        words(options.protocol),
-        words(options.benchmark),
-        parse_seeds(options.seeds),
-    )
+    chosen = grid_of(options)
     if options.dry_run:
         return _dry_run(chosen, options)
-    if options.jobs is not None and options.processes > 1:
-        raise UsageError("--jobs and --processes share out the same cores; give one of them")
     if options.launcher == "slurm":
-        return _submit(chosen, options)
+        return submit_grid(chosen, options)
     if started_ranks(options):
         return 0
     from sslskel.distributed import is_first
@@ -80,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if len(chosen[0]) * len(chosen[1]) * len(chosen[2]) * len(chosen[3]) >= ESTIMATED_CELLS and is_first():
         print(f"estimated: {_due(_planned(chosen, options))}", flush=True)
     with Reporter() as reporter:
-        where = grid_arguments(options) | {"pretrain_on": options.pretrain_on}
+        where = where_of(options)
         if options.jobs is None:
             from sslskel.harness import bench
 
@@ -97,24 +57,6 @@ def run(options: argparse.Namespace) -> int:
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
-
-
-def _submit(chosen: Grid, options: argparse.Namespace) -> int:
-    from sslskel.engine.progress import Reporter
-    from sslskel.jobs import Given
-    from sslskel.slurm import split_overrides, submit
-
-    arguments = grid_arguments(options) | {"pretrain_on": options.pretrain_on}
-    arguments["overrides"], config = split_overrides(arguments["overrides"], options.preset or "")
-    if options.jobs is not None:
-        config.tasks_at_once = options.jobs
-    with Reporter() as reporter:
-        handed = submit(Given(*chosen, **arguments), config, say=reporter.say)
-    print(
-        f"{len(handed.jobs)} tasks handed to SLURM, {handed.waiting} already there, {handed.reused} cells have a"
-        f" record; `sslskel leaderboard --results {options.output}` shows what has ended"
-    )
-    return 0
 
 
 def _print_costs(records: Sequence[Record]) -> None:
@@ -148,7 +90,7 @@ def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
 def _planned(chosen: Grid, options: argparse.Namespace) -> list[Planned]:
     from sslskel.estimate import plan
 
-    return plan(*chosen, **grid_arguments(options), pretrain_on=options.pretrain_on)
+    return plan(*chosen, **where_of(options))
 
 
 def _due(planned: Sequence[Planned]) -> str:

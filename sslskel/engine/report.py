@@ -21,7 +21,7 @@ from sslskel.engine.gate import StepFacts
 from sslskel.engine.metrics import MetricsFile
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
-from sslskel.errors import RunError
+from sslskel.errors import Diverged
 
 FAULT_FILE = "non_finite.json"
 SHOWN_CLIPS = 8
@@ -127,7 +127,7 @@ class RunLog:
         self._speed = (self._sampler.clips_until(step) - self._sampler.clips_until(before)) / max(now - then, 1e-9)
         self._since = (step, now)
 
-    def failure(self, values: StepValues, names: Callable[[Tensor], list[str]]) -> RunError:
+    def failure(self, values: StepValues, names: Callable[[Tensor], list[str]]) -> Diverged:
         """The error that ends a run at a step that was not finite; all its clips go to a file."""
         clips = names(values.rows)
         content: dict[str, Any] = {"step": values.step, "fault": values.fault, "lr": values.rate, "clips": clips}
@@ -135,7 +135,7 @@ class RunLog:
             with contextlib.suppress(OSError):
                 (self._folder / FAULT_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         more = f" and {len(clips) - SHOWN_CLIPS} more" if len(clips) > SHOWN_CLIPS else ""
-        return RunError(
+        return Diverged(
             f"step {values.step}: {values.fault}; clips of the step: {', '.join(clips[:SHOWN_CLIPS])}{more} (all in"
             f" {self._folder / FAULT_FILE}); it changed no weight and nothing was saved after it: lower train.lr, set"
             " train.clip_norm, or look at these clips"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.backbone import Encoder
-from sslskel.errors import DataError, RunError
+from sslskel.errors import DataError, Diverged, RunError
 from sslskel.noise import Noise
 from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.view import ClipSpec, ViewSpec
@@ -154,7 +154,7 @@ def _checked(features: Tensor, encoder: Encoder, stream: str, clips: ClipSet) ->
         )
     bad = (~torch.isfinite(features)).any(1).nonzero()[:, 0]
     if len(bad):
-        raise RunError(
+        raise Diverged(
             f"the {stream} encoder gave a feature that is not finite for {len(bad)} of {len(clips)} clips,"
             f" the first with key {int(clips.keys[int(bad[0])])}; look at its weights and the precision"
         )

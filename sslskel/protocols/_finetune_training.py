@@ -22,7 +22,7 @@ from sslskel.batch import Batch
 from sslskel.config import TrainConfig
 from sslskel.engine.optim import FUSED, set_rate
 from sslskel.engine.schedule import learning_rate
-from sslskel.errors import RunError, UsageError
+from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.noise import Noise, stable_id
 from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._choice import Report, Selection
@@ -174,7 +174,7 @@ class _Stream:
             self.optimiser.step()
             total += loss.detach()
         if not torch.isfinite(total):
-            raise RunError(f"fine-tuning stream '{self.name}' diverged in epoch {epoch}; lower protocol.lr")
+            raise Diverged(f"fine-tuning stream '{self.name}' diverged in epoch {epoch}; lower protocol.lr")
 
     @torch.no_grad()
     def logits(self, clips: ClipSet) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sslskel.backbone import Encoder
 from sslskel.config import Schedule
-from sslskel.errors import RunError
+from sslskel.errors import Diverged
 from sslskel.noise import Noise, stable_id
 from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._choice import Selection
@@ -99,7 +99,7 @@ class LinearTraining:
         """Train all epochs and choose a rate and an epoch by accuracy on ``held``, if there is any.
 
         Of equals the first is taken. ``test`` are features of the test part where predictions
-        of every epoch are reported. Raises ``RunError`` where every head diverged.
+        of every epoch are reported. Raises ``Diverged`` where every head did.
         """
         features = None if held is None else self.encode(held, "test", 0, "encode validation")
         labels = None if held is None else held.labels.to(self.of_run.device)
@@ -159,7 +159,7 @@ class LinearTraining:
         return self._kept[draw]
 
     def _epoch(self, epoch: int) -> None:
-        """One epoch of every head; raises ``RunError`` where none of them has a finite loss any more."""
+        """One epoch of every head; raises ``Diverged`` where none of them has a finite loss any more."""
         features = self._training_features(epoch)
         sets = self.reported if self.asked is self.reported else [*self.reported, *self.asked]
         for contender in sets:
@@ -167,7 +167,7 @@ class LinearTraining:
                 self._train(contender, epoch, features)
         if all(contender.diverged for contender in self.reported):
             stream, option = self.reported[0].diverged, "protocol.rates" if self.config.rates else "protocol.lr"
-            raise RunError(f"the linear head of stream '{stream}' diverged in epoch {epoch}; lower {option}")
+            raise Diverged(f"the linear head of stream '{stream}' diverged in epoch {epoch}; lower {option}")
 
     def _train(self, contender: Contender, epoch: int, features: Mapping[str, Tensor]) -> None:
         config = self.config

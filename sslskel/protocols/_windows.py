@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from sslskel.backbone import Encoder
 from sslskel.data.transforms import resized
-from sslskel.errors import RunError
+from sslskel.errors import Diverged
 from sslskel.noise import Noise
 from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._features import feature_dtype
@@ -51,7 +51,7 @@ def encode_bins(
 ) -> Bins:
     """Encode every window of every recording in the test view and average its steps in ``bins`` stretches.
 
-    A last window of fewer frames than bins gives as many bins as frames. Raises ``RunError``
+    A last window of fewer frames than bins gives as many bins as frames. Raises ``Diverged``
     where a feature is not finite.
     """
     count = (clips.lengths + window - 1).div(window, rounding_mode="floor")
@@ -86,7 +86,7 @@ def encode_bins(
     for stream, parts in rows.items():
         features[stream] = torch.cat(parts)[order.to(run.device)]
         if not torch.isfinite(features[stream]).all():
-            raise RunError(f"the {stream} encoder gave a feature that is not finite; look at its weights and precision")
+            raise Diverged(f"the {stream} encoder gave a feature that is not finite; look at its weights and precision")
     return Bins(features, *where[order].unbind(1))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from sslskel.backbone import Encoder
 from sslskel.config import require
 from sslskel.dataset import Segments
-from sslskel.errors import DataError, RunError, UsageError
+from sslskel.errors import DataError, Diverged, RunError, UsageError
 from sslskel.noise import Noise, stable_id
 from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import evaluating, feature_dtype
@@ -92,7 +92,7 @@ class Detection(EvaluationProtocol):
         """Per detection ``label``, ``begin``, ``end`` (frames, exclusive) and ``score``; ``item`` counts them.
 
         Raises ``UsageError`` where nothing is annotated, ``DataError`` for annotations that do
-        not fit, ``RunError`` where a head diverges.
+        not fit, ``Diverged`` where a head does.
         """
         config, test = self.config, parts.test
         truth = self._truth(parts)
@@ -159,7 +159,7 @@ class Detection(EvaluationProtocol):
                 rate = step_rate(config.lr, epoch - 1, config.milestones, config.decay)
                 loss = fit_epoch(head, optimiser, rows, labels, batches, [rate] * len(batches))
                 if not torch.isfinite(loss):
-                    raise RunError(f"the detection head of stream '{stream}' diverged; lower protocol.lr")
+                    raise Diverged(f"the detection head of stream '{stream}' diverged; lower protocol.lr")
                 run.advance(f"detection head, {stream}, epoch", epoch, config.epochs)
             heads[stream] = head
         return heads

@@ -139,6 +139,14 @@ class ResultStore:
                 attempt += 1
         return path
 
+    def last_failure(self, identity: str) -> dict[str, Any]:
+        """What the last :meth:`fail` of a cell noted; empty where there is none."""
+        attempts = {int(path.stem[33:]): path for path in (self.folder / "failures").glob(f"{identity}-*.json")}
+        if not attempts:
+            return {}
+        noted: dict[str, Any] = json.loads(attempts[max(attempts)].read_text(encoding="utf-8"))
+        return noted
+
     def claim(self, identity: str) -> Claim | None:
         """Take a piece of work for this process; None while a live process holds it.
 

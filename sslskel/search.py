@@ -1,0 +1,239 @@
+"""Searches option values by their scores on held-out training subjects, with Optuna's TPE sampler.
+
+A trial is an ordinary grid of one method on the split for choosing, so that no clip of the
+official test part is looked at. What was tried is one file, written anew after every round.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sslskel.benchmark import HELD_OUT
+from sslskel.cell import Cell, digest, grid
+from sslskel.compose import shaping
+from sslskel.data.prepare import open_benchmark
+from sslskel.distributed import is_first, of_first
+from sslskel.engine.device import resolve_device
+from sslskel.engine.launch import join
+from sslskel.errors import Diverged, RunError, UsageError
+from sslskel.harness import bench, claimed, init_digest
+from sslskel.jobs import Given, bench_in_jobs, find_jobs
+from sslskel.registry import BENCHMARKS, PROTOCOLS
+from sslskel.results.files import publish, writing_in
+from sslskel.results.store import ResultStore
+from sslskel.stages import silent
+from sslskel.sweep import Dimension, dimensions
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of the space, and what came of it."""
+
+    options: tuple[str, ...]
+    """``GROUP.KEY=VALUE`` of every option that is searched."""
+    drawn: Mapping[str, Any]
+    """The same as the sampler knows it."""
+    score: float | None
+    """Primary score, mean over seeds; None where training diverged."""
+    failure: str = ""
+    """Why there is no score."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search knows."""
+
+    split: str
+    """``BENCHMARK/SPLIT`` that trials are judged on."""
+    primary: str
+    file: Path
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial of the highest score, the earliest of equals; None where all diverged."""
+        scored = [trial for trial in self.trials if trial.score is not None]
+        return max(scored, key=lambda trial: trial.score or 0.0, default=None)
+
+
+def search(
+    method: str,
+    protocol: str,
+    benchmark: str,
+    overrides: Sequence[str],
+    seeds: Sequence[int] = (0,),
+    *,
+    trials: int,
+    search_seed: int = 0,
+    jobs: int | None = None,
+    output: Path | str = "runs",
+    split: str | None = None,
+    backbone: str | None = None,
+    preset: str | None = None,
+    init: Path | str | None = None,
+    pretrain_on: str | None = None,
+    say: Callable[[str], None] = silent,
+    advance: Callable[..., None] = silent,
+) -> Found:
+    """Try ``trials`` points of the space that ``overrides`` span, or those that an earlier call has not tried.
+
+    A trial pretrains without the validation subjects of the split and is judged on them. The
+    same call draws the same trials, also after an interruption; ``jobs`` of them are drawn and
+    run side by side. Raises ``UsageError`` without Optuna, for a split without validation
+    subjects and for a value that an option does not take, ``RunError`` where a trial fails
+    for another reason than a loss that is not finite.
+    """
+    optuna = _optuna()
+    fixed, space = dimensions(overrides)
+    _check_space(space, trials)
+    names = ([method], [protocol], [benchmark], tuple(seeds))
+    where: dict[str, Any] = {"backbone": backbone, "preset": preset, "pretrain_on": pretrain_on}
+    where["split"] = _choosing(benchmark, split)
+    start = init_digest(None if init is None else Path(init))
+    cells = grid(*names, **where, overrides=fixed, init=start)
+    for dimension in space:
+        for drawn in dimension.ends():
+            grid(*names, **where, overrides=[*fixed, dimension.option(drawn)], init=start)
+    join(resolve_device(cells[0].resolved.engine.device))
+    store = ResultStore(output)
+    file = _file(store.folder, cells, space, search_seed)
+    found = Found("/".join(cells[0].judged_on), PROTOCOLS.get(protocol).primary, file, ())
+    where |= {"output": store.folder, "init": init}
+    with claimed(store, file.stem, say):
+        found = _read(found, space)
+        while True:
+            count, told = min(jobs or 1, trials - len(found.trials)), found.trials
+            words = of_first(functools.partial(_asked, optuna, space, told, search_seed, count))
+            points = [(drawn, [one.option(drawn[one.key]) for one in space]) for drawn in json.loads(words)]
+            if not points:
+                return found
+            say(f"trial {len(found.trials) + 1} of {trials}: {'; '.join(' '.join(options) for _, options in points)}")
+            variants = [options for _, options in points]
+            if jobs is None:
+                bench(*names, **where, overrides=[*fixed, *variants[0]], say=say, advance=advance)
+            else:
+                bench_in_jobs(*names, **where, overrides=fixed, variants=variants, jobs=jobs, say=say)
+            made = tuple(
+                _judged(store, Given(*names, **where, overrides=[*fixed, *options]), drawn, options, found.primary)
+                for drawn, options in points
+            )
+            found = Found(found.split, found.primary, file, (*found.trials, *made))
+            if is_first():
+                _write(found)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as fault:
+        raise UsageError("--trials needs a package that is not installed: `pip install 'sslskel[search]'`") from fault
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _check_space(space: Sequence[Dimension], trials: int) -> None:
+    if trials < 1:
+        raise UsageError(f"--trials is {trials}; it must be at least 1")
+    if not space:
+        raise UsageError(
+            "--trials needs values to choose from, for instance 'train.lr=tag(log,interval(1e-4,1e-2))' or"
+            " method.mask_ratio=0.5,0.7,0.9"
+        )
+    for one in space:
+        group, _, name = one.key.partition(".")
+        if not shaping(group, {name: 1}):
+            raise UsageError(f"'{one.key}' changes no score, so that there is nothing to search in it")
+
+
+def _choosing(benchmark: str, split: str | None) -> str:
+    """Name of the split for choosing; ``UsageError`` where no training subject is held out."""
+    found: Any = BENCHMARKS.get(benchmark)
+    rule = found.split(split)
+    official = found.split(rule.official or rule.name)
+    if not official.holds_out(open_benchmark(found)):
+        raise UsageError(
+            f"split '{official.name}' of '{benchmark}' holds out no training subjects, and a search may look at no"
+            " others; name a split with a validation part"
+        )
+    return f"{official.name}{HELD_OUT}"
+
+
+def _file(output: Path, cells: Sequence[Cell], space: Sequence[Dimension], seed: int) -> Path:
+    """Where a search keeps its trials; another space, seed, dataset or version is another file."""
+    datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in {*(c.benchmark for c in cells)}}
+    judged = open_benchmark(BENCHMARKS.get(cells[0].judged_on[0]))
+    identities = [cell.identity(datasets[cell.benchmark], judged) for cell in cells]
+    name = digest({"cells": identities, "space": [asdict(one) for one in space], "seed": seed})[:10]
+    return output / "search" / f"{cells[0].method}-{'-'.join(cells[0].judged_on)}-{name}.json"
+
+
+def _asked(optuna: Any, space: Sequence[Dimension], told: Sequence[Trial], seed: int, count: int) -> str:
+    """The next points, as JSON: a function of what is known, the seed and their number alone."""
+    study = optuna.create_study(direction="maximize")
+    bounds = {one.key: _distribution(optuna, one) for one in space}
+    for trial in told:
+        state = optuna.trial.TrialState.FAIL if trial.score is None else optuna.trial.TrialState.COMPLETE
+        study.add_trial(
+            optuna.trial.create_trial(state=state, params=dict(trial.drawn), distributions=bounds, value=trial.score)
+        )
+    asked = []
+    for number in range(len(told), len(told) + count):
+        study.sampler = optuna.samplers.TPESampler(seed=int(digest({"seed": seed, "trial": number})[:8], 16))
+        drawn = study.ask(bounds).params
+        asked.append({one.key: one.rounded(drawn[one.key]) for one in space})
+    return json.dumps(asked)
+
+
+def _distribution(optuna: Any, one: Dimension) -> Any:
+    kinds = optuna.distributions
+    if one.values:
+        # The values of a range are ordered, so that their places tell the sampler more than their names do.
+        return (
+            kinds.IntDistribution(0, len(one.values) - 1) if one.ordered else kinds.CategoricalDistribution(one.values)
+        )
+    kind = kinds.IntDistribution if isinstance(one.low, int) else kinds.FloatDistribution
+    return kind(one.low, one.high, log=one.log)
+
+
+def _judged(store: ResultStore, given: Given, drawn: Mapping[str, Any], options: Sequence[str], primary: str) -> Trial:
+    """A trial that has run: its score, or that it diverged; ``RunError`` where it failed otherwise."""
+    if not is_first():
+        return Trial(tuple(options), drawn, None)
+    identities = find_jobs(given).identities
+    missing = [identity for identity in identities if not store.has(identity)]
+    if not missing:
+        scores = [store.read(identity).scores[primary] for identity in identities]
+        return Trial(tuple(options), drawn, sum(scores) / len(scores))
+    fault = store.last_failure(missing[0])
+    if fault.get("error") == Diverged.__name__:
+        return Trial(tuple(options), drawn, None, str(fault["message"]))
+    why = fault.get("message", "it left no record and no reason")
+    raise RunError(f"the trial {' '.join(options)} failed, the same command tries it again: {why}")
+
+
+def _read(found: Found, space: Sequence[Dimension]) -> Found:
+    """With the trials that are kept already; ``UsageError`` for a file that is damaged."""
+    if not is_first() or not found.file.exists():
+        return found
+    try:
+        kept = json.loads(found.file.read_text(encoding="utf-8"))["trials"]
+        trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in kept)
+        if any(set(trial.drawn) != {one.key for one in space} for trial in trials):
+            raise ValueError("a trial has other options")
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise UsageError(
+            f"{found.file} cannot be read as trials of a search ({fault}); remove it: the records of trials stay, so"
+            " that they are not run again"
+        ) from fault
+    return Found(found.split, found.primary, found.file, trials)
+
+
+def _write(found: Found) -> None:
+    content = {"judged_on": found.split, "score": found.primary, "trials": [asdict(trial) for trial in found.trials]}
+    with writing_in(found.file.parent.parent):
+        publish(found.file, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)
