@@ -34,6 +34,8 @@ def join(device: torch.device) -> None:
 
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
+        # What a run in this process alone has left would keep it from meeting anybody.
+        PartialState._reset_state()
         PartialState(cpu=device.type == "cpu")
     watch()
 

@@ -10,9 +10,10 @@ import harness
 import pytest
 
 
-def tried(name: str, *more: str) -> None:
+def tried(name: str, *more: str, before: str = "") -> None:
     """In a process of its own: forks of one that runs tests would be forks of the tests."""
-    code = f"import sys; sys.path.insert(0, {str(Path(harness.__file__).parent)!r}); import torch, harness\n"
+    code = f"import sys; sys.path.insert(0, {str(Path(harness.__file__).parent)!r}); import tempfile, torch, harness\n"
+    code += f"{before}\n"
     code += f"torch.set_num_threads(1); found = harness.attempt({name!r}, {bool(more)})\n"
     code += "print(found if isinstance(found, str) else f'{found.survived}/{found.tried}')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=3000)
@@ -22,6 +23,11 @@ def tried(name: str, *more: str) -> None:
         pytest.skip(said)
     survived, _, number = said.partition("/")
     assert survived == number, said
+
+
+@pytest.mark.long
+def test_ranks_forked_from_a_process_that_trained_alone_are_watched_too() -> None:
+    tried("frozen_ranks", "quick", before="harness.toy_engine.run(tempfile.mkdtemp(), train={'epochs': 1})")
 
 
 def test_five_killed_ranks_lose_nothing() -> None:
