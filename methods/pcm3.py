@@ -190,14 +190,13 @@ class PCM3(PretextMethod):
         hidden = hidden.flatten(1)
         features = self._frames(backbone, sequence.masked_fill(hidden, 0), "masked")
         prompt = self._task("prediction", noise, "prediction")
-        late = not self.released
-        predicted = self.decoder(features[:, :, 0], prompt, behind_norm=late)
+        # Encoder and decoder learn from the prediction, from what the guess is good for the decoder alone.
+        inputs = [features[:, :, 0], features[:, :, 0].detach()] if config.prompts else [features[:, :, 0]]
+        entered = [self.decoder.enter(one, prompt, behind_norm=not self.released) for one in inputs]
+        predicted, *guesses = self.decoder(torch.cat(entered)).split(len(sequence))
+        guess = guesses[0] if guesses else predicted.detach()
         error = (predicted - sequence).square() * hidden
         count = error.new_full((), len(sequence)) * hidden.sum()
-        if config.prompts:
-            guess = self.decoder(features[:, :, 0].detach(), prompt, behind_norm=late)
-        else:
-            guess = predicted.detach()
         filled = torch.where(hidden, guess, sequence)
         masked = self._embed(False, features, noise, "masked")
         whole = self._embed(False, self._frames(backbone, filled, "predicted"), noise, "predicted")

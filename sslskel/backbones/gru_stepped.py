@@ -7,10 +7,10 @@ side. An ordinary bidirectional GRU is ``bigru.py``.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sslskel.backbones._gru import GruBackbone, GruConfig, init_matrices, numbers_of
+from sslskel.backbones._recurrence import side_by_side
 from sslskel.view import ClipSpec
 
 
@@ -32,7 +32,7 @@ class GruStepped(GruBackbone):
         """(N, T, V*C*M) -> (N, T, D)."""
         x = frames
         for pair in self.pairs:
-            x = torch.cat([gru(x)[0] for gru in pair.children()], -1)
+            x = side_by_side([gru for gru in pair.children() if isinstance(gru, nn.GRU)], x)
         return x
 
     def pool(self, features: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -164,7 +165,6 @@ DECODER_PLACES = {
     "linear.0.": "decoder.first.",
     "linear.1.": "decoder.norm.",
     "linear.3.": "decoder.second.",
-    "recons_decoder.decoder.": "decoder.recurrent.",
     "recons_decoder.reconstruction.": "decoder.last.",
 }
 
@@ -177,6 +177,8 @@ def in_pcm3(name: str, prompts: bool) -> str | None:
     """Our name of a released PCM3 array."""
     if name in PCM3_PLACES:
         return PCM3_PLACES[name] if prompts else None
+    if found := re.fullmatch(r"recons_decoder\.decoder\.(.+)_l(\d)", name):
+        return f"decoder.recurrent.{found[2]}.{found[1]}_l0"
     for released, mine in DECODER_PLACES.items():
         if name.startswith(released):
             return mine + name.removeprefix(released)
