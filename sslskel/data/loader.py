@@ -141,6 +141,8 @@ def _positions(rows: npt.NDArray[np.int64] | Tensor, count: int, where: str) -> 
 def _present(batch: Batch) -> Batch:
     """Only the persons that are seen in at least one frame of the view."""
     kept = batch.valid.any(1).nonzero()[:, 0]
+    if len(kept) == len(batch.owner):
+        return batch
     return batch._replace(**{name: getattr(batch, name)[kept] for name in ("tracks", "valid", "owner", "slot")})
 
 
