@@ -65,15 +65,16 @@ class Gate:
             factor = 1.0 if sums.rescale is None else sums.rescale
             torch._foreach_mul_(gradients, (factor / self.scale).to(gradients[0]))
         terms = torch.stack(list(sums.terms.values()))
-        norms = torch.stack([norm.to(terms) for norm in torch._foreach_norm(gradients)])
+        norms = torch.stack(torch._foreach_norm(gradients)).to(terms)
         norm = torch.linalg.vector_norm(norms)
         if self._clip_norm > 0:
             torch._foreach_mul_(gradients, (self._clip_norm / (norm + 1e-6)).clamp(max=1).to(gradients[0]))
-        finite = torch.cat([terms.isfinite(), norms.isfinite()])
-        overflow = ~norms.isfinite().all()
-        # A loss scale overflows now and then by design; only one that cannot shrink further is a fault.
-        harmless = terms.isfinite().all() & (self.scale > 1) if self._scaled else torch.zeros_like(self._shut)
-        fault = ~finite.all() & ~harmless
+        finite = torch.cat([terms, norms]).isfinite()
+        sound, overflow = finite[: len(terms)].all(), ~finite[len(terms) :].all()
+        fault = ~sound | overflow
+        if self._scaled:
+            # A loss scale overflows now and then by design; only one that cannot shrink further is a fault.
+            fault &= ~(sound & (self.scale > 1))
         self._shut |= fault
         self._step(self._shut | overflow)
         if self._scaled:
