@@ -16,7 +16,7 @@ from sslskel.compose import Resolved, compose, option_names, shaping
 from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 from sslskel.mixing import additions
-from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.transfer import reading
 
 
@@ -131,6 +131,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(range(numbers[0])) if "," not in text else tuple(dict.fromkeys(numbers))
 
 
+@looked_up_once()
 def grid(
     methods: Sequence[str],
     protocols: Sequence[str | None],

@@ -16,7 +16,7 @@ from typing import Any
 
 from sslskel.config import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files
+from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
 
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
@@ -93,6 +93,10 @@ def presets() -> dict[str, Path]:
 
 def read_preset(name: str) -> Mapping[str, Any]:
     """What a preset says; raises ``UsageError`` for an unknown or unreadable one."""
+    return once(("preset", name), lambda: _read_preset(name))
+
+
+def _read_preset(name: str) -> Mapping[str, Any]:
     import yaml
 
     known = presets()

@@ -12,7 +12,7 @@ from sslskel.cell import Cell, grid
 from sslskel.data.prepare import open_benchmark
 from sslskel.dataset import Dataset
 from sslskel.harness import check_buildable, init_digest, pretrain_folder
-from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed import speed
 
@@ -32,6 +32,7 @@ class Planned:
     bytes: int
 
 
+@looked_up_once()
 def plan(
     methods: Sequence[str],
     protocols: Sequence[str] = ("linear",),

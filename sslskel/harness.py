@@ -32,7 +32,7 @@ from sslskel.given import features_of, released_meta, resolved_for
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
 from sslskel.recording import command_line, make_record, predictions_of
-from sslskel.registry import BENCHMARKS, PROTOCOLS
+from sslskel.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
@@ -60,6 +60,7 @@ def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
     return output / "pretrain" / f"{cell.method}-{cell.benchmark}-{cell.split}-s{cell.seed}-{identity[:10]}"
 
 
+@looked_up_once()
 def bench(
     methods: Sequence[str],
     protocols: Sequence[str] = ("linear",),

@@ -27,7 +27,7 @@ from sslskel.harness import BenchResult, check_buildable, init_digest
 from sslskel.leaderboard import build
 from sslskel.leaderboard.folder import board_of
 from sslskel.recording import COMMAND, command_line
-from sslskel.registry import BENCHMARKS
+from sslskel.registry import BENCHMARKS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent
 
@@ -131,6 +131,7 @@ class Work:
     store: ResultStore
 
 
+@looked_up_once()
 def find_jobs(given: Given) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     store, datasets = ResultStore(given.output), dict[str, Dataset]()

@@ -6,12 +6,13 @@ plugin is an error of its own name alone. This file imports nothing heavy.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,34 @@ from sslskel.errors import UsageError, did_you_mean
 from sslskel.home import imported_sets
 
 T = TypeVar("T")
+Found = TypeVar("Found")
+
+_kept: dict[tuple[str, ...], Any] | None = None
+
+
+@contextlib.contextmanager
+def looked_up_once() -> Iterator[None]:
+    """Inside, what was found is not looked for again: grids ask thousands of times, and nothing is installed meanwhile.
+
+    Works as a decorator as well.
+    """
+    global _kept
+    outer, _kept = _kept, {} if _kept is None else _kept
+    try:
+        yield
+    finally:
+        _kept = outer
+
+
+def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
+    """What ``find`` gives; inside :func:`looked_up_once` it is asked once for each key."""
+    if _kept is None:
+        return find()
+    if key not in _kept:
+        _kept[key] = find()
+    found: Found = _kept[key]
+    return found
+
 
 LOCAL_FOLDER = "sslskel_plugins"
 """Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
@@ -61,6 +90,9 @@ class Registry(Generic[T]):
 
     def entries(self) -> list[Entry]:
         """Every known name with its origin, sorted; a name may occur twice (see :meth:`get`)."""
+        return once((self.kind,), self._look)
+
+    def _look(self) -> list[Entry]:
         found = [*self._built_in(), *self._installed(), *self._local(), *self._sets(), *self._preset_entries()]
         return sorted(found, key=lambda entry: (entry.name, entry.source, entry.origin))
 
@@ -87,6 +119,9 @@ class Registry(Generic[T]):
 
         Raises ``UsageError`` where it is unknown, ambiguous, broken or of the wrong kind.
         """
+        return once((self.kind, "get", name), lambda: self._get(name))
+
+    def _get(self, name: str) -> T:
         entry = self.entry(name)
         if entry.source == "preset":
             return self.get(self.plugin_of(name))
@@ -102,6 +137,9 @@ class Registry(Generic[T]):
 
     def preset(self, name: str) -> Mapping[str, Any]:
         """What a named preset says (``plugin``, ``config``, ``train`` ...); empty for a plugin."""
+        return once((self.kind, "preset", name), lambda: self._preset(name))
+
+    def _preset(self, name: str) -> Mapping[str, Any]:
         entry = self.entry(name)
         if entry.source != "preset":
             return {}
