@@ -12,9 +12,9 @@ from torch import Tensor
 
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue
+from sslskel.contrastive.config import ContrastConfig, Fidelity
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
-from sslskel.contrastive.momentum import momentum_contrast
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
@@ -79,7 +79,7 @@ def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
     return maps
 
 
-class AimCLR(PretextMethod):
+class AimCLR(MomentumSteps, PretextMethod):
     """Extreme views should see the same neighbours as normal ones, also after a drop of what stands out.
 
     Guo et al., "Contrastive Learning from Extremely Augmented Skeleton Sequences for
@@ -121,14 +121,6 @@ class AimCLR(PretextMethod):
         normal = shifted_view(self.clip, self.config.shear)
         return normal, normal, extreme_view(self.clip, self.config.shear, self.config.fidelity)
 
-    def require_batches(self, smallest: int, largest: int) -> None:
-        """The queue must hold a batch."""
-        require_queue(self.config.queue, largest)
-
-    def on_step_start(self, progress: Progress) -> None:
-        """Move the key encoder."""
-        self.contrast.follow()
-
     def _extreme(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
         """Embeddings (N, dim) of the extreme view as it is and after the drop."""
         tower = self.contrast.query
@@ -155,14 +147,6 @@ class AimCLR(PretextMethod):
             terms[name] = mean_term(cross_entropy(branch, logits[0]), 0.5)
         return StepOutput(terms)
 
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queue."""
-        self.contrast.push()
-
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

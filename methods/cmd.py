@@ -10,15 +10,9 @@ from torch import nn
 
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
-from sslskel.contrastive.config import (
-    ContrastConfig,
-    decay_all,
-    require_queue,
-    require_streams,
-    require_temperature,
-)
+from sslskel.contrastive.config import ContrastConfig, require_distillation, require_streams
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
-from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CMD as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
@@ -42,12 +36,10 @@ class CMDConfig(ContrastConfig):
         super().__post_init__()
         require_streams(self.streams, 3)
         require(self.neighbours >= 1, f"method.neighbours is {self.neighbours}; it must be at least 1")
-        require_temperature("teacher_temperature", self.teacher_temperature)
-        require_temperature("student_temperature", self.student_temperature)
-        require(self.distil_weight >= 0, f"method.distil_weight is {self.distil_weight}; it must not be negative")
+        require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
 
 
-class CMD(PretextMethod):
+class CMD(MomentumSteps, PretextMethod):
     """Each stream contrasts its own views, and learns from the other streams who a clip's neighbours are.
 
     Mao et al., "CMD: Self-supervised 3D Action Representation Learning with Cross-Modal
@@ -89,15 +81,6 @@ class CMD(PretextMethod):
         """Query and key; all streams are computed from the same two."""
         return (crop_view(self.clip),) * 2
 
-    def require_batches(self, smallest: int, largest: int) -> None:
-        """The queues must hold a batch."""
-        require_queue(self.config.queue, largest)
-
-    def on_step_start(self, progress: Progress) -> None:
-        """Move the key encoders."""
-        for contrast in self._contrasts().values():
-            contrast.follow()
-
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One InfoNCE term per stream, one distillation term per ordered pair of streams."""
         config, contrasts, terms = self.config, self._contrasts(), {}
@@ -106,7 +89,7 @@ class CMD(PretextMethod):
             query = contrast.query(views[0], noise.view(0).view(at))
             key = contrast.keys(views[1], noise.view(1).view(at))
             found[name] = contrast.similarities(query, key)
-            taught[name] = key @ contrast.queue.entries.to(key).T
+            taught[name] = contrast.neighbourhood(key)
             terms[f"contrast_{name}"] = mean_term(info_nce(found[name] / config.temperature))
         for teacher, wanted in taught.items():
             nearest = wanted.topk(min(config.neighbours, wanted.shape[1]), dim=1)
@@ -116,15 +99,6 @@ class CMD(PretextMethod):
                 terms[f"{teacher}_to_{student}"] = mean_term(rows, config.distil_weight)
         return StepOutput(terms)
 
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queues."""
-        for contrast in self._contrasts().values():
-            contrast.push()
-
     def encoders(self) -> dict[str, Encoder]:
         """Every stream's query."""
         return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

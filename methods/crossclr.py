@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue, require_streams
+from sslskel.contrastive.config import ContrastConfig, Fidelity, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
-from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart, start_normal
 from sslskel.contrastive.views import require_shear, shifted_view
@@ -52,7 +52,7 @@ class CrosSCLRConfig(ContrastConfig):
         )
 
 
-class CrosSCLR(PretextMethod):
+class CrosSCLR(MomentumSteps, PretextMethod):
     """SkeletonCLR in each stream; from ``cross_epoch`` on, neighbours found in one stream are positives in the others.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
@@ -103,10 +103,6 @@ class CrosSCLR(PretextMethod):
         """Query and key; all streams are computed from the same two."""
         return (shifted_view(self.clip, self.config.shear),) * 2
 
-    def require_batches(self, smallest: int, largest: int) -> None:
-        """The queues must hold a batch."""
-        require_queue(self.config.queue, largest)
-
     def on_step_start(self, progress: Progress) -> None:
         """Move the key encoders; in the released second phase, motion's alone."""
         for name, contrast in self._contrasts().items():
@@ -138,15 +134,6 @@ class CrosSCLR(PretextMethod):
             logits.append(own[:, 1:] * other[:, 1:])
         return positives_nce(torch.cat(logits, 1) / self.config.temperature, torch.cat(positive, 1))
 
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queues."""
-        for contrast in self._contrasts().values():
-            contrast.push()
-
     def encoders(self) -> dict[str, Encoder]:
         """Every stream's query."""
         return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

@@ -13,9 +13,9 @@ from sslskel.backbone import Backbone
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
-from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
+from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import info_nce, mean_term, similarities
-from sslskel.contrastive.momentum import MomentumContrast, momentum_contrast
+from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import ISC as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
@@ -45,7 +45,7 @@ class ISCConfig(ContrastConfig):
         require(self.graph_width >= 1, f"method.graph_width is {self.graph_width}; it must be at least 1")
 
 
-class ISC(PretextMethod):
+class ISC(MomentumSteps, PretextMethod):
     """A clip as a sequence of poses should agree with the same clip as a graph, seen in another view.
 
     Thoker et al., "Skeleton-Contrastive 3D Action Representation Learning", ACM MM 2021. A
@@ -85,15 +85,6 @@ class ISC(PretextMethod):
         """Query and key; both representations are computed from the same two."""
         return (crop_view(self.clip),) * 2
 
-    def require_batches(self, smallest: int, largest: int) -> None:
-        """The queues must hold a batch."""
-        require_queue(self.config.queue, largest)
-
-    def on_step_start(self, progress: Progress) -> None:
-        """Move the key encoders."""
-        self.sequence.follow()
-        self.graph.follow()
-
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One InfoNCE term per representation, named for the query."""
         both = {"sequence": self.sequence, "graph": self.graph}
@@ -112,15 +103,6 @@ class ISC(PretextMethod):
     def _logits(self, query: Tensor, key: Tensor, contrast: MomentumContrast) -> Tensor:
         return similarities(query, key, contrast.queue.entries) / self.config.temperature
 
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queues."""
-        self.sequence.push()
-        self.graph.push()
-
     def encoders(self) -> dict[str, Encoder]:
         """The sequence encoder alone, as published numbers have it."""
         return {self.config.stream.value: self.sequence.query.encoder()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

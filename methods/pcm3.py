@@ -7,27 +7,24 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslskel.backbone import SequenceBackbone
 from sslskel.batch import Batch, StepOutput, Term
 from sslskel.config import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue, require_temperature
+from sslskel.contrastive.config import ContrastConfig, Fidelity, require_distillation, require_weight
 from sslskel.contrastive.frame_decoder import FrameDecoder
-from sslskel.contrastive.losses import divergence, info_nce, mean_term
-from sslskel.contrastive.mixing import mix_plan, require_parts, topology_mask
-from sslskel.contrastive.momentum import momentum_contrast
-from sslskel.contrastive.prompt import FeaturePrompt, input_prompt
+from sslskel.contrastive.losses import divergence, info_nce, masked_error, mean_term
+from sslskel.contrastive.mixing import hidden_numbers, mix_clips, require_parts
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
+from sslskel.contrastive.prompt import Prompts
 from sslskel.contrastive.recipes import PCM3 as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
-from sslskel.distributed import gather_rows, own_rows
 from sslskel.errors import UsageError
 from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec, ViewSpec
-
-BRANCHES = ("query", "masked", "predicted", "mix")
 
 
 @dataclass
@@ -53,13 +50,11 @@ class PCM3Config(ContrastConfig):
         require(self.decoder_width >= 1, f"method.decoder_width is {self.decoder_width}; it must be at least 1")
         require(0 < self.prompt_share < 1, f"method.prompt_share is {self.prompt_share}; it must be between 0 and 1")
         require(0.2 <= self.mask_ratio < 1, f"method.mask_ratio is {self.mask_ratio}; it must be in [0.2, 1)")
-        for name in ("prediction_weight", "distil_weight"):
-            require(0 <= getattr(self, name) < 1e9, f"method.{name} is {getattr(self, name)}; it must be from 0")
-        require_temperature("teacher_temperature", self.teacher_temperature)
-        require_temperature("student_temperature", self.student_temperature)
+        require_weight("prediction_weight", self.prediction_weight)
+        require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
 
 
-class PCM3(PretextMethod):
+class PCM3(MomentumSteps, PretextMethod):
     """Contrast and masked prediction feed each other: what was predicted is one more view, as is a mix of two clips.
 
     Zhang et al., "Prompted Contrast with Masked Motion Modeling: Towards Versatile 3D Action
@@ -105,12 +100,9 @@ class PCM3(PretextMethod):
             raise UsageError("pcm3 predicts frame by frame and needs a recurrent backbone: gru_stepped or bigru")
         dim, numbers = self.contrast.query.backbone.dim, clip.persons * clip.layout.num_joints * clip.coordinates
         self.decoder = FrameDecoder(dim, config.decoder_width, numbers)
-        self.inputs, self.tasks = nn.ParameterDict(), nn.ModuleDict()
-        if config.prompts:
-            names = ("clean", "masked", "predicted", "mix") if self.released else ("masked", "predicted", "mix")
-            self.inputs = nn.ParameterDict({name: input_prompt(numbers) for name in names})
-            self.tasks["contrast"] = FeaturePrompt(config.prompt_share, dim)
-            self.tasks["prediction"] = FeaturePrompt(config.prompt_share, dim)
+        inputs = (["clean"] if self.released else []) + ["masked", "predicted", "mix"]
+        inputs, tasks = (inputs, ["contrast", "prediction"]) if config.prompts else ([], [])
+        self.prompts = Prompts(inputs, tasks, numbers, dim, config.prompt_share, late=not self.released)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Query, key, and the view that is masked, which is never corrupted."""
@@ -118,108 +110,62 @@ class PCM3(PretextMethod):
 
     def require_batches(self, smallest: int, largest: int) -> None:
         """The queue must hold a batch, and three clips are the fewest to mix."""
-        require_queue(self.config.queue, largest)
+        super().require_batches(smallest, largest)
         require(
             smallest >= 3, f"pcm3 mixes clips and needs 3 in a step, but one has {smallest}; raise train.batch_size"
         )
 
-    def on_step_start(self, progress: Progress) -> None:
-        """Move the key encoder."""
-        self.contrast.follow()
-
-    def _frames(self, backbone: nn.Module, sequence: Tensor, prompt: str) -> Tensor:
-        """(N, T, V*C*M) -> features (N, T, 1, D), with the input's prompt."""
-        added = self.inputs.get(prompt)
-        assert isinstance(backbone, SequenceBackbone)
-        if added is None or not self.released:
-            return backbone.encode(sequence, added)
-        return backbone.encode(sequence + added)
-
-    def _task(self, task: str, noise: Noise, site: str) -> Tensor | None:
-        if task not in self.tasks:
-            return None
-        prompt = self.tasks[task]
-        assert isinstance(prompt, FeaturePrompt)
-        return prompt.placed(noise, f"prompt.{site}")
-
-    def _embed(self, key: bool, features: Tensor, noise: Noise, site: str) -> Tensor:
+    def _embed(self, features: Tensor, noise: Noise, site: str) -> Tensor:
         """Features (N, T, 1, D) -> embeddings (N, dim), with the prompt of contrast."""
-        tower, prompt = self.contrast.key if key else self.contrast.query, self._task("contrast", noise, site)
-        pooled = tower.backbone.pool(features)
-        return tower.embed(pooled if prompt is None else pooled + prompt)
+        tower = self.contrast.key if site == "key" else self.contrast.query
+        return tower.embed(self.prompts.added(tower.backbone.pool(features), "contrast", noise, site))
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """InfoNCE and distillation of four queries, and the prediction of what was hidden."""
-        query, key = self.contrast.query, self.contrast.key
-        for view, batch in enumerate(views):
-            query.backbone.bind(noise.view(view).on(batch))
-            key.backbone.bind(noise.view(view).on(batch))
-        backbone = query.backbone
+        backbone, key_backbone = self.contrast.query.backbone, self.contrast.key.backbone
         assert isinstance(backbone, SequenceBackbone)
-        clips = [query.tracks(batch) for batch in views]
-        found = {
-            "query": self._embed(False, self._frames(backbone, backbone.sequence(clips[0]), "clean"), noise, "query")
-        }
-        terms, found["masked"], found["predicted"] = self._predict(backbone.sequence(clips[2]), noise)
-        mixed, partner, share = self._mixed(clips[0], noise)
-        found["mix"] = self._embed(False, self._frames(backbone, backbone.sequence(mixed), "mix"), noise, "mix")
+        for network in (backbone, key_backbone):
+            network.bind(noise.on(views[0]))
+        clips = [self.contrast.query.tracks(batch) for batch in views]
+        mix = mix_clips(clips[0], self.clip, self.config.fidelity, noise)
+        query, key, sheared, mixed = (backbone.sequence(tracks) for tracks in (*clips, mix.tracks))
+        seen = {"query": self.prompts.encode(backbone, query, "clean")}
+        prediction, seen["masked"], filled = self._predict(sheared, noise)
+        seen["predicted"] = self.prompts.encode(backbone, filled, "predicted")
+        seen["mix"] = self.prompts.encode(backbone, mixed, "mix")
+        found = {name: self._embed(features, noise, name) for name, features in seen.items()}
         with torch.no_grad():
-            own = self._embed(True, self._frames(key.backbone, backbone.sequence(clips[1]), "clean"), noise, "key")
-            keys = self.contrast.keep(own)
-            everyone = gather_rows(keys)
-            blend = torch.nn.functional.normalize((1 - share) * keys + share * everyone[partner], dim=1)
-        for name in BRANCHES:
-            self._compare(terms, name, found[name], blend if name == "mix" else keys)
+            features = self.prompts.encode(key_backbone, key, "clean")
+            keys = self.contrast.keep(self._embed(features, noise, "key"))
+            blended = mix.blended(keys)
+        terms = {"prediction": prediction}
+        for name, embedded in found.items():
+            terms |= self._compare(name, embedded, blended if name == "mix" else keys)
         return StepOutput(terms)
 
-    def _compare(self, terms: dict[str, Term], name: str, query: Tensor, key: Tensor) -> None:
-        """Add a query's InfoNCE, and its distillation from the key's similarities with the queue."""
+    def _compare(self, name: str, query: Tensor, key: Tensor) -> dict[str, Term]:
+        """A query's InfoNCE, and its distillation from the key's similarities with the queue."""
         config, similar = self.config, self.contrast.similarities(query, key)
-        terms[f"contrast_{name}"] = mean_term(info_nce(similar / config.temperature))
+        terms = {f"contrast_{name}": mean_term(info_nce(similar / config.temperature))}
         if config.prompts or not self.released:
-            wanted = key @ self.contrast.queue.entries.to(key).T
+            wanted = self.contrast.neighbourhood(key)
             rows = divergence(similar[:, 1:] / config.student_temperature, wanted / config.teacher_temperature)
             terms[f"distil_{name}"] = mean_term(rows, config.distil_weight)
+        return terms
 
-    def _predict(self, sequence: Tensor, noise: Noise) -> tuple[dict[str, Term], Tensor, Tensor]:
-        """The term of prediction, and embeddings (N, dim) of the masked and of the filled clips."""
-        config, backbone = self.config, self.contrast.query.backbone
-        parts = topology_mask(self.clip.layout, self.clip.frames, config.mask_ratio, noise)
-        hidden = parts.new_zeros(*parts.shape, self.clip.coordinates, self.clip.persons)
-        hidden[..., 0] = parts[..., None]
-        hidden = hidden.flatten(1)
-        features = self._frames(backbone, sequence.masked_fill(hidden, 0), "masked")
-        prompt = self._task("prediction", noise, "prediction")
+    def _predict(self, sequence: Tensor, noise: Noise) -> tuple[Term, Tensor, Tensor]:
+        """The term of prediction, features (N, T, 1, D) of the masked clips, and the filled ones (N, T, V*C*M)."""
+        hidden = hidden_numbers(self.clip, self.config.mask_ratio, noise)
+        masked = self.prompts.encode(self.contrast.query.backbone, sequence.masked_fill(hidden, 0), "masked")
+        prompt, features = self.prompts.of("prediction", noise, "prediction"), masked[:, :, 0]
         # Encoder and decoder learn from the prediction, from what the guess is good for the decoder alone.
-        inputs = [features[:, :, 0], features[:, :, 0].detach()] if config.prompts else [features[:, :, 0]]
+        inputs = [features, features.detach()] if self.config.prompts else [features]
         entered = [self.decoder.enter(one, prompt, behind_norm=not self.released) for one in inputs]
         predicted, *guesses = self.decoder(torch.cat(entered)).split(len(sequence))
         guess = guesses[0] if guesses else predicted.detach()
-        error = (predicted - sequence).square() * hidden
-        count = error.new_full((), len(sequence)) * hidden.sum()
-        filled = torch.where(hidden, guess, sequence)
-        masked = self._embed(False, features, noise, "masked")
-        whole = self._embed(False, self._frames(backbone, filled, "predicted"), noise, "predicted")
-        return {"prediction": Term(error.sum(), count, config.prediction_weight)}, masked, whole
-
-    def _mixed(self, clips: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
-        """Clips (n, T, M*V, C) mixed with partners of the global batch, whose rows (n,), and their share ()."""
-        rows, frames, slots, channels = clips.shape
-        persons = clips.reshape(rows, frames, self.clip.persons, slots // self.clip.persons, channels).transpose(1, 2)
-        everyone = gather_rows(persons)
-        plan = mix_plan(self.clip.layout, self.clip.frames, len(everyone), self.config.fidelity, noise)
-        partner = own_rows(plan.partner, len(clips))
-        mixed = plan.apply(persons, everyone[partner])
-        return mixed.transpose(1, 2).flatten(2, 3), partner, plan.share.to(clips.dtype)
-
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queue."""
-        self.contrast.push()
+        term = masked_error(predicted, sequence, hidden, self.config.prediction_weight)
+        return term, masked, torch.where(hidden, guess, sequence)
 
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

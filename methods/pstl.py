@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import Fidelity, decay_all
 from sslskel.contrastive.losses import barlow_term
-from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
 from sslskel.contrastive.recipes import PSTL as RECIPE
-from sslskel.contrastive.tower import EmptyBodies, Tower
+from sslskel.contrastive.tower import EmptyBodies, Tower, barlow_head
 from sslskel.contrastive.views import require_shear, turned_view
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
@@ -49,20 +48,6 @@ class PSTLConfig:
             require(getattr(self, name) >= 0, f"method.{name} is {getattr(self, name)}; it must not be negative")
         require(0 <= self.off_diagonal < math.inf, f"method.off_diagonal is {self.off_diagonal}; it must be from 0")
         require_shear(self.shear)
-
-
-def barlow_head(dim: int, width: int) -> nn.Sequential:
-    """Three linear layers with norms between them and one behind: (N, dim) -> (N, width), normalised over the batch."""
-    return nn.Sequential(
-        nn.Linear(dim, width, bias=False),
-        GlobalBatchNorm(width),
-        nn.ReLU(),
-        nn.Linear(width, width, bias=False),
-        GlobalBatchNorm(width),
-        nn.ReLU(),
-        nn.Linear(width, width, bias=False),
-        GlobalBatchNorm(width, affine=False),
-    )
 
 
 def degrees(layout: SkeletonLayout) -> Tensor:

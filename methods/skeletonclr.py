@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream
-from sslskel.contrastive.config import ContrastConfig, Fidelity, decay_all, require_queue
+from sslskel.contrastive.config import ContrastConfig, Fidelity
 from sslskel.contrastive.losses import info_nce, mean_term
-from sslskel.contrastive.momentum import momentum_contrast
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import require_shear, shifted_view
@@ -34,7 +34,7 @@ class SkeletonCLRConfig(ContrastConfig):
         require_shear(self.shear)
 
 
-class SkeletonCLR(PretextMethod):
+class SkeletonCLR(MomentumSteps, PretextMethod):
     """Two sheared and shifted views of a clip should agree, against a queue of other clips.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
@@ -66,14 +66,6 @@ class SkeletonCLR(PretextMethod):
         """Query and key."""
         return (shifted_view(self.clip, self.config.shear),) * 2
 
-    def require_batches(self, smallest: int, largest: int) -> None:
-        """The queue must hold a batch."""
-        require_queue(self.config.queue, largest)
-
-    def on_step_start(self, progress: Progress) -> None:
-        """Move the key encoder."""
-        self.contrast.follow()
-
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One term, ``contrast``: InfoNCE over the own key and the queue."""
         query = self.contrast.query(views[0], noise.view(0))
@@ -81,14 +73,6 @@ class SkeletonCLR(PretextMethod):
         logits = self.contrast.similarities(query, key) / self.config.temperature
         return StepOutput({"contrast": mean_term(info_nce(logits))})
 
-    def on_step_end(self, progress: Progress) -> None:
-        """Put the keys into the queue."""
-        self.contrast.push()
-
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """One group: weight decay on everything, as released."""
-        return decay_all(self)

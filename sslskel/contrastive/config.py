@@ -45,6 +45,18 @@ def require_temperature(name: str, value: float) -> None:
     require(0 < value < math.inf, f"method.{name} is {value}; it must be a positive number")
 
 
+def require_distillation(teacher_temperature: float, student_temperature: float, weight: float) -> None:
+    """Raise ``UsageError`` unless these options can weigh and soften what a student learns from a teacher."""
+    require_temperature("teacher_temperature", teacher_temperature)
+    require_temperature("student_temperature", student_temperature)
+    require_weight("distil_weight", weight)
+
+
+def require_weight(name: str, value: float) -> None:
+    """Raise ``UsageError`` unless the option can weigh a term of the loss."""
+    require(0 <= value < math.inf, f"method.{name} is {value}; it must be a number from 0")
+
+
 def require_queue(queue: int, clips: int) -> None:
     """Raise ``UsageError`` where a step brings more keys than the queue holds."""
     require(

@@ -23,6 +23,12 @@ def mean_term(rows: Tensor, scale: float = 1.0) -> Term:
     return Term(rows.sum(), rows.new_full((), len(rows)), scale)
 
 
+def masked_error(predicted: Tensor, wanted: Tensor, hidden: Tensor, scale: float = 1.0) -> Term:
+    """The term of the mean squared error over what was hidden: (N, ...) twice, (...) bool the same for all clips."""
+    error = (predicted - wanted).square() * hidden
+    return Term(error.sum(), error.new_full((), len(error)) * hidden.sum(), scale)
+
+
 def similarities(query: Tensor, key: Tensor, entries: Tensor) -> Tensor:
     """Cosines with the own key, then with every queue entry: (N, D), (N, D), (K, D) -> (N, 1+K)."""
     return torch.cat([(query * key).sum(1, keepdim=True), query @ entries.to(query).T], 1)

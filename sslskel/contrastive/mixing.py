@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sslskel.config import require
 from sslskel.contrastive.config import Fidelity
+from sslskel.distributed import gather_rows, own_rows
 from sslskel.noise import Noise
 from sslskel.skeleton import PARTS, SkeletonLayout
+from sslskel.view import ClipSpec
 
 UNIT = 4
 """Frames of a unit, in which mixed segments are counted."""
@@ -53,6 +56,17 @@ def topology_mask(layout: SkeletonLayout, frames: int, ratio: float, noise: Nois
     count = int(len(PARTS) * ratio)
     order = noise.permutation("topology.parts", len(PARTS), (frames // CHUNK,), per="batch")[..., :count]
     return part_table(layout, order.device)[order].any(1).repeat_interleave(CHUNK, 0)
+
+
+def hidden_numbers(clip: ClipSpec, ratio: float, noise: Noise) -> Tensor:
+    """The topology mask on the numbers of a frame as recurrent backbones read them: (T, V*C*M) bool.
+
+    Only the first person is masked, as released. Draws and errors are those of :func:`topology_mask`.
+    """
+    joints = topology_mask(clip.layout, clip.frames, ratio, noise)
+    hidden = joints.new_zeros(*joints.shape, clip.coordinates, clip.persons)
+    hidden[..., 0] = joints[..., None]
+    return hidden.flatten(1)
 
 
 class MixPlan(NamedTuple):
@@ -122,3 +136,32 @@ def mix_plan(layout: SkeletonLayout, frames: int, clips: int, fidelity: Fidelity
     frame = torch.where(resize & inside, faster, time)
     rows = torch.arange(clips, device=kind.device)
     return MixPlan((rows + shift) % clips, weight.mean(), weight, frame)
+
+
+class Mix(NamedTuple):
+    """This process's clips, mixed with partners from the whole batch."""
+
+    tracks: Tensor
+    """(n, T, M*V, C)."""
+    partner: Tensor
+    """(n,) int64 rows of the global batch."""
+    share: Tensor
+    """(), how much of a mix is the partner's."""
+
+    def blended(self, keys: Tensor) -> Tensor:
+        """Keys (n, dim) of the clips as they were -> those of the mixes, of length 1, blended with the partners'."""
+        partners = gather_rows(keys)[self.partner]
+        return functional.normalize((1 - self.share) * keys + self.share * partners, dim=1)
+
+
+def mix_clips(tracks: Tensor, clip: ClipSpec, fidelity: Fidelity, noise: Noise) -> Mix:
+    """Mix joined clips (n, T, M*V, C) by one plan for the global batch.
+
+    Draws and errors are those of :func:`mix_plan`.
+    """
+    persons = tracks.unflatten(2, (clip.persons, -1)).transpose(1, 2)
+    everyone = gather_rows(persons)
+    plan = mix_plan(clip.layout, clip.frames, len(everyone), fidelity, noise)
+    partner = own_rows(plan.partner, len(tracks))
+    mixed = plan.apply(persons, everyone[partner]).transpose(1, 2).flatten(2, 3)
+    return Mix(mixed, partner, plan.share.to(tracks.dtype))

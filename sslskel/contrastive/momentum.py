@@ -7,17 +7,18 @@ What is compared with what is the method's business.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sslskel.batch import Batch
 from sslskel.config import Stream
-from sslskel.contrastive.config import ContrastConfig
+from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.tower import HeadStart, Tower, projector
-from sslskel.method import BuildBackbone
+from sslskel.method import BuildBackbone, Progress
 from sslskel.noise import Noise
 from sslskel.view import ClipSpec
 
@@ -68,11 +69,43 @@ class MomentumContrast(nn.Module):
         """Cosines of queries (N, dim) with their keys (N, dim), then with the queue: (N, 1+K)."""
         return similarities(query, key, self.queue.entries)
 
+    def neighbourhood(self, key: Tensor) -> Tensor:
+        """Cosines of keys (N, dim) with the queue, from which a student learns who is near: (N, K)."""
+        return key @ self.queue.entries.to(key).T
+
     def push(self) -> None:
         """Put the step's keys into the queue; call it in ``on_step_end``."""
         if self._new is not None:
             self.queue.push(self._new)
             self._new = None
+
+
+class MomentumSteps(nn.Module):
+    """What a method does around its loss with every :class:`MomentumContrast` it holds; named before its base class."""
+
+    config: Any
+
+    def contrasts(self) -> list[MomentumContrast]:
+        """All of them, in the order in which the method made them."""
+        return [part for part in self.modules() if isinstance(part, MomentumContrast)]
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """The queues must hold a batch."""
+        require_queue(self.config.queue, largest)
+
+    def on_step_start(self, progress: Progress) -> None:
+        """Move the key encoders."""
+        for contrast in self.contrasts():
+            contrast.follow()
+
+    def on_step_end(self, progress: Progress) -> None:
+        """Put the keys into the queues."""
+        for contrast in self.contrasts():
+            contrast.push()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group: weight decay on everything, as released."""
+        return decay_all(self)
 
 
 def momentum_contrast(

@@ -13,6 +13,7 @@ from torch.nn import functional
 from sslskel.backbone import Backbone, PooledEncoder, unchanged
 from sslskel.batch import Batch
 from sslskel.config import Stream
+from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.data.transforms import bone, motion
 from sslskel.errors import UsageError
 from sslskel.noise import Noise
@@ -76,6 +77,23 @@ def projector(dim: int, out: int, start: HeadStart) -> nn.Sequential:
         for layer in (first, last):
             start_normal(layer)
     return nn.Sequential(first, nn.ReLU(), last)
+
+
+def barlow_head(dim: int, width: int) -> nn.Sequential:
+    """The head of Barlow Twins: (N, dim) -> (N, width), normalised over the batch.
+
+    Three linear layers with norms between them, and one without scale and shift behind.
+    """
+    return nn.Sequential(
+        nn.Linear(dim, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width, affine=False),
+    )
 
 
 def start_normal(layer: nn.Linear) -> None:

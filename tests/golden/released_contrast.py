@@ -70,7 +70,7 @@ def ours(name: str, place: Callable[[str], str]) -> str | None:
 
 def in_our_shape(name: str, value: Tensor) -> Tensor:
     """Queues lie the other way round here, their pointer is a scalar, and prompts are vectors."""
-    if name.startswith(("inputs.", "tasks.")):
+    if name.startswith("prompts."):
         return value.flatten()
     if name.endswith("queue.entries"):
         return value.T

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from sslskel.batch import Batch
 from sslskel.contrastive.losses import barlow_term, cross_correlation
+from sslskel.contrastive.tower import barlow_head
 from sslskel.method import Progress
-from sslskel.methods.pstl import PSTL, PSTLConfig, barlow_head, degrees
+from sslskel.methods.pstl import PSTL, PSTLConfig, degrees
 from sslskel.noise import ReplayNoise
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))

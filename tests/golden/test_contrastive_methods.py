@@ -154,12 +154,12 @@ def test_aimclr(shared: Path, seed: int) -> None:
 
 
 PCM3_PLACES = {
-    "cl_prompt": "tasks.contrast.values",
-    "mp_prompt": "tasks.prediction.values",
-    "base_prompt": "inputs.clean",
-    "mask_prompt": "inputs.masked",
-    "recons_prompt": "inputs.predicted",
-    "mix_prompt": "inputs.mix",
+    "cl_prompt": "prompts.tasks.contrast.values",
+    "mp_prompt": "prompts.tasks.prediction.values",
+    "base_prompt": "prompts.inputs.clean",
+    "mask_prompt": "prompts.inputs.masked",
+    "recons_prompt": "prompts.inputs.predicted",
+    "mix_prompt": "prompts.inputs.mix",
 }
 DECODER_PLACES = {
     "linear.0.": "decoder.first.",
