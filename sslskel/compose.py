@@ -32,13 +32,13 @@ encoded or compared at a time.
 """
 
 
-LATER = {"train": frozenset({"also"})}
-"""Options that came after records had been made: left out where they are empty, so that identities stay."""
+LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd"}}
+"""Options that came after records had been made, and what they were before: left out at that, so identities stay."""
 
 
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a group that shape numbers."""
-    silent = {name for name in LATER.get(group, ()) if not values.get(name)}
+    silent = {name for name, before in LATER.get(group, {}).items() if values.get(name) == before}
     return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ()) and name not in silent}
 
 

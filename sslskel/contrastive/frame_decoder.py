@@ -31,7 +31,10 @@ class FrameDecoder(nn.Module):
         late = prompt is not None and behind_norm
         hidden = self.first(features if prompt is None or late else features + prompt)
         hidden = self.norm(hidden.transpose(1, 2)).transpose(1, 2)
-        return hidden + functional.linear(prompt, self.first.weight) if prompt is not None and late else hidden
+        if prompt is not None and late:
+            hidden = hidden + functional.linear(prompt, self.first.weight)
+        entered: Tensor = hidden
+        return entered
 
     def forward(self, entered: Tensor) -> Tensor:
         """(N, T, width) -> (N, T, numbers)."""

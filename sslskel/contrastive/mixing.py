@@ -159,7 +159,7 @@ def mix_clips(tracks: Tensor, clip: ClipSpec, fidelity: Fidelity, noise: Noise) 
 
     Draws and errors are those of :func:`mix_plan`.
     """
-    persons = tracks.unflatten(2, (clip.persons, -1)).transpose(1, 2)
+    persons = tracks.reshape(*tracks.shape[:2], clip.persons, -1, tracks.shape[3]).transpose(1, 2)
     everyone = gather_rows(persons)
     plan = mix_plan(clip.layout, clip.frames, len(everyone), fidelity, noise)
     partner = own_rows(plan.partner, len(tracks))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sslskel.backbone import Encoder
-from sslskel.config import Schedule
+from sslskel.config import Optimiser, Schedule
 from sslskel.errors import Diverged
 from sslskel.noise import Noise, stable_id
 from sslskel.protocol import ClipSet, ProtocolRun
@@ -44,7 +44,7 @@ class Contender:
     rows: Tensor
     """(n,) positions among the training clips."""
     heads: dict[str, LinearHead]
-    optimisers: dict[str, torch.optim.SGD]
+    optimisers: dict[str, torch.optim.Optimizer]
     diverged: str = ""
     """The stream whose loss was the first not to be finite."""
 
@@ -123,7 +123,8 @@ class LinearTraining:
 
     def _contender(self, rate: float, rows: Tensor) -> Contender:
         config, run = self.config, self.of_run
-        heads, optimisers = {}, {}
+        heads: dict[str, LinearHead] = {}
+        optimisers: dict[str, torch.optim.Optimizer] = {}
         for stream, encoder in self.encoders.items():
             head = LinearHead(
                 encoder.dim,
@@ -134,10 +135,14 @@ class LinearTraining:
                 std=config.init_std,
             ).to(run.device)
             heads[stream] = head
-            optimisers[stream] = torch.optim.SGD(
-                head.parameters(), rate, momentum=config.momentum, weight_decay=config.weight_decay
-            )
+            optimisers[stream] = self._optimiser(head, rate)
         return Contender(rate, rows, heads, optimisers)
+
+    def _optimiser(self, head: LinearHead, rate: float) -> torch.optim.Optimizer:
+        momentum, decay = self.config.momentum, self.config.weight_decay
+        if self.config.optimiser is Optimiser.adam:
+            return torch.optim.Adam(head.parameters(), rate, betas=(momentum, 0.999), weight_decay=decay)
+        return torch.optim.SGD(head.parameters(), rate, momentum=momentum, weight_decay=decay)
 
     def _accuracies(self, features: Mapping[str, Tensor], labels: Tensor) -> list[tuple[int, float]]:
         """Place and accuracy of every rate whose heads have not diverged."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sslskel.backbone import Encoder
-from sslskel.config import Schedule, require
+from sslskel.config import Optimiser, Schedule, require
 from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report, Selection, learnable, training_parts
 from sslskel.protocols._features import evaluating
@@ -44,7 +44,10 @@ class LinearConfig:
     milestones: list[int] = field(default_factory=list)
     """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
     decay: float = 0.1
+    optimiser: Optimiser = Optimiser.sgd
+    """``sgd``, or ``adam`` as PSTL has it."""
     momentum: float = 0.9
+    """Of SGD; with Adam its first beta, the second is 0.999."""
     weight_decay: float = 0.0
     norm: bool = True
     """Normalise features by BatchNorm without scale and shift before the layer."""
@@ -76,6 +79,10 @@ class LinearConfig:
         require(
             self.schedule is not Schedule.step or bool(self.milestones),
             "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[80]",
+        )
+        require(
+            self.optimiser in (Optimiser.sgd, Optimiser.adam),
+            f"protocol.optimiser is {self.optimiser.value}; linear heads are trained with sgd or adam",
         )
         require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
 

@@ -113,8 +113,7 @@ def test_presets_fit_every_method(name: str, preset: str) -> None:
         assert found.train.epochs >= 150
         assert found.backbone.dropout == 0.5 if plugin.default_backbone == "st_gcn" else found.backbone.hidden == 1024
     else:
-        # Correlations over a batch want a larger one than negatives from a queue.
-        assert found.train.batch_size <= (64 if name == "pstl" else 32)
+        assert found.train.batch_size <= 32
         # A queue longer than an epoch of a small set would hold the clip itself as its own negative.
         assert getattr(found.method, "queue", 0) <= 256
     # Options of its own backbone are none of another one's business.

@@ -12,7 +12,8 @@ from toy_features import Pass, problem, run_of
 
 from sslskel.checks._protocol import ProtocolCase
 from sslskel.comparison import best_test_epoch
-from sslskel.compose import from_plain
+from sslskel.compose import from_plain, shaping, to_plain
+from sslskel.config import Optimiser
 from sslskel.errors import UsageError
 from sslskel.protocol import Outcome, Truth
 from sslskel.protocols._choice import Report
@@ -31,8 +32,27 @@ def test_recipes_are_those_of_the_released_code() -> None:
     crossclr, cmd = recipe("linear_crossclr"), recipe("linear_cmd")
     assert (crossclr.lr, crossclr.augment, crossclr.norm, crossclr.recipe) == (3.0, False, False, "crossclr")
     assert (cmd.lr, cmd.augment, cmd.norm, cmd.batch_size) == (0.1, True, False, 64)
+    pstl = recipe("linear_pstl")
+    assert (pstl.optimiser, pstl.lr, pstl.batch_size, pstl.epochs) == (Optimiser.adam, 0.01, 128, 150)
+    assert (pstl.augment, pstl.norm, pstl.label()) == (False, False, "pstl")
     assert crossclr.label() == "crossclr"
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
+
+
+def test_a_head_trained_with_adam_learns_and_is_another_one() -> None:
+    parts, truth = problem(spread=1.5)
+    adam = Linear(LinearConfig(epochs=20, lr=0.01, optimiser=Optimiser.adam))
+    found = adam.evaluate({"joint": Pass(12)}, parts, run_of())
+    assert adam.score(found, truth)["top1"] > 0.5
+    assert "optimiser=adam" in found.info["recipe"]
+    with pytest.raises(UsageError, match=r"protocol\.optimiser is adamw"):
+        LinearConfig(optimiser=Optimiser.adamw)
+
+
+def test_an_option_that_came_later_leaves_the_identity_of_what_was_before() -> None:
+    plain = to_plain(LinearConfig())
+    assert "optimiser" not in shaping("protocol", plain)
+    assert shaping("protocol", plain | {"optimiser": "adam"})["optimiser"] == "adam"
 
 
 def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all() -> None:

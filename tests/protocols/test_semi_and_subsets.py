@@ -14,7 +14,7 @@ from toy_features import problem
 
 from sslskel.checks._protocol import ProtocolCase
 from sslskel.errors import DataError
-from sslskel.protocols._subsets import draw_subsets, subsets_digest
+from sslskel.protocols._subsets import _first, draw_subsets, subsets_digest
 from sslskel.protocols.semi import Semi, SemiConfig
 
 CLASSES = tuple(f"class {i}" for i in range(8))
@@ -44,8 +44,25 @@ def test_a_plain_subset_has_exactly_the_stated_number_of_clips() -> None:
     assert len({tuple(rows.tolist()) for rows in draws}) == 5
 
 
-def test_counts_per_class_are_those_of_released_code(shared: Path) -> None:
-    with np.load(shared / "golden_contrastive" / "down_semi_subset_seed0.npz") as file:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_clips_drawn_first_by_released_code_are_those_chosen(shared: Path, seed: int) -> None:
+    with np.load(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz") as file:
+        for case in sorted({name.split("/")[0] for name in file.files if name.startswith("case")}):
+            labels, chosen = (torch.from_numpy(file[f"{case}/{name}"]).long() for name in ("labels", "chosen"))
+            fraction = float(file[f"{case}/fraction"])
+            # The released draw as the beginning of a shuffle: per class, the same clips are taken first.
+            rest = torch.tensor([row for row in range(len(labels)) if row not in set(chosen.tolist())])
+            order = torch.cat([chosen, rest]).long()
+            ours = set(order[_first(labels[order], fraction, True)].tolist())
+            halves = torch.isclose((fraction * torch.bincount(labels).double()) % 1, torch.tensor(0.5).double())
+            more = [row for row in ours - set(chosen.tolist()) if not halves[labels[row]]]
+            assert set(chosen.tolist()) <= ours
+            assert not more
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_counts_per_class_are_those_of_released_code(shared: Path, seed: int) -> None:
+    with np.load(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz") as file:
         cases = sorted({name.split("/")[0] for name in file.files if name.startswith("case")})
         for case in cases:
             labels = torch.from_numpy(file[f"{case}/labels"]).long()
