@@ -218,7 +218,7 @@ def test_failed_run_exits_1_and_is_noted(sslskel, tmp_path: Path) -> None:  # ty
     assert found.returncode == 1, found.stdout + found.stderr
     assert "step" in found.stderr
     [failure] = (tmp_path / "runs" / "failures").glob("*.json")
-    assert json.loads(failure.read_text())["error"] == "RunError"
+    assert json.loads(failure.read_text())["error"] == "Diverged"
 
 
 def test_speed_writes_json(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
