@@ -40,9 +40,10 @@ class Batch(NamedTuple):
 
     def dense(self, persons: int) -> Tensor:
         """The (N, C, T, V, M) tensor of released code, zeros for missing persons."""
-        out = self.tracks.new_zeros(self.num_clips * persons, *self.tracks.shape[1:])
-        out.index_copy_(0, self.owner * persons + self.slot, self.tracks)
-        return out.unflatten(0, (self.num_clips, persons)).permute(0, 4, 2, 3, 1)
+        _, frames, joints, coordinates = self.tracks.shape
+        out = self.tracks.new_zeros(self.num_clips, persons, frames, joints, coordinates)
+        out.flatten(0, 1).index_copy_(0, self.owner * persons + self.slot, self.tracks)
+        return out.permute(0, 4, 2, 3, 1)
 
     def joined(self, persons: int) -> Tensor:
         """(N, T, M*V, C), the rows that backbones with ``joins_persons`` take; zeros for missing persons."""
