@@ -19,9 +19,6 @@ from safetensors.torch import load_file
 
 from sslskel.registry import METHODS
 
-pytestmark = pytest.mark.xdist_group("every method on several processes")
-"""One worker for all tests of this file, so that the runs they compare are made once."""
-
 METHOD_NAMES = sorted(name for name in METHODS.names() if METHODS.get(name).trains)
 WORKER = """
 import sys, torch, sslskel
