@@ -96,5 +96,7 @@ def unwrap(accelerator: Accelerator, model: Any) -> None:
     """Give the method its own forward pass back, and end what :func:`tracker` began."""
     for one in accelerator.trackers:
         one.finish()
-    accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    # A model that keeps this mark is never wrapped again: its next run would leave its mixed precision out.
+    vars(bare).pop("_is_accelerate_prepared", None)
     accelerator.free_memory()

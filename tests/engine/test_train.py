@@ -277,3 +277,14 @@ def test_readers_never_see_half_a_checkpoint(tmp_path: Path) -> None:
     stop.set()
     watcher.join()
     assert not faults
+
+
+def test_a_method_trained_again_keeps_its_mixed_precision(tiny: str, tmp_path: Path) -> None:
+    """Accelerate marks a model that it has wrapped, and does not wrap a marked one."""
+    source = make_source()
+    method, seen = Toy(source.spec), []
+    method.layer.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    for name in ("first", "second"):
+        run(tmp_path / name, method=method, precision=Precision.bf16)
+        assert seen and all(seen), name
+        seen.clear()
