@@ -62,7 +62,11 @@ machine was not measured.
 
 JUDGED = """Ratios are medians of bracketed pairs. On a CPU they are judged by processor time where it was taken: the
 load on record says how busy the machine was, and clocks on the wall measure that too. Targets were set for
-released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder."""
+released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder. Profiles of
+what falls short: the loader is bound by passes over memory (two gathers, the rotation, the dense array), to which a
+second thread adds processor time at this size; bf16 at `quick` by products too small for its instructions and by the
+softmax; the loop, at steps of tens of milliseconds, by some hundred small calls for sums, norms and the test of being
+finite."""
 
 
 def main() -> int:

@@ -36,6 +36,34 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ _shift(x, 31)
 
 
+def _bits(base: Tensor, item: Tensor, site: str, lane: int, count: int) -> Tensor:
+    """Bits of ``count`` draws per item: (), items of any shape -> (*item.shape, count) int64."""
+    mixed = _mix(base + stable_id(site, str(lane))) + _mix(item * _GOLDEN + 1)
+    index = torch.arange(count, dtype=torch.int64, device=mixed.device)
+    return _mix(_mix(mixed)[..., None] + (index + 1) * _GOLDEN)
+
+
+def _derived_base(base: Tensor, index: int) -> Tensor:
+    """Base of the noise of a view."""
+    # As a tensor, so that the product wraps: a Python number of this size does not fit from the second view on.
+    return _mix(base + base.new_full((), index + 1) * _GOLDEN)
+
+
+def _person_items(key: Tensor, slot: Tensor) -> Tensor:
+    """(P,) keys and slots of persons -> (P,) what tells them apart."""
+    return _mix(key + (slot + 1) * _GOLDEN)
+
+
+# What a compiler sees instead, one node each: it cannot follow the hash of a site, and under torch 2.13 its
+# CPU code for this arithmetic in int64 overran its memory.
+_bits_node = torch.library.custom_op("sslskel::noise_bits", _bits, mutates_args=())
+_bits_node.register_fake(lambda base, item, site, lane, count: item.new_empty((*item.shape, count)))
+_base_node = torch.library.custom_op("sslskel::noise_view", _derived_base, mutates_args=())
+_base_node.register_fake(lambda base, index: base.new_empty(()))
+_items_node = torch.library.custom_op("sslskel::noise_items", _person_items, mutates_args=())
+_items_node.register_fake(lambda key, slot: key.new_empty(slot.shape))
+
+
 class Noise:
     """Draws for one step; give it a batch with :meth:`on` before drawing per item.
 
@@ -61,9 +89,8 @@ class Noise:
 
     def view(self, index: int) -> Noise:
         """Noise of one view; views never share draws."""
-        # As a tensor, so that the product wraps: a Python number of this size does not fit from the second view on.
-        number = self._base.new_full((), index + 1)
-        return self._derived(_mix(self._base + number * _GOLDEN), self._batch)
+        derive = _base_node if torch.compiler.is_compiling() else _derived_base
+        return self._derived(derive(self._base, index), self._batch)
 
     def _items(self, per: Per) -> Tensor:
         if per == "batch":
@@ -72,13 +99,12 @@ class Noise:
             raise UsageError(f"noise per {per} was asked for before noise.on(batch)")
         if per == "clip":
             return self._batch.key
-        return _mix(self._batch.key[self._batch.owner] + (self._batch.slot + 1) * _GOLDEN)
+        items = _items_node if torch.compiler.is_compiling() else _person_items
+        return items(self._batch.key[self._batch.owner], self._batch.slot)
 
     def _bits(self, site: str, shape: Sequence[int], per: Per, lane: int) -> Tensor:
-        item = _mix(self._base + stable_id(site, str(lane))) + _mix(self._items(per) * _GOLDEN + 1)
-        count = math.prod(shape)
-        index = torch.arange(count, dtype=torch.int64, device=item.device)
-        bits = _mix(_mix(item)[..., None] + (index + 1) * _GOLDEN)
+        item = self._items(per)
+        bits = (_bits_node if torch.compiler.is_compiling() else _bits)(self._base, item, site, lane, math.prod(shape))
         return bits.reshape((*item.shape, *shape))
 
     def uniform(

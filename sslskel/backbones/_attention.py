@@ -37,7 +37,9 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The same by the kernel that was faster on such a device in such a type."""
-    if _FORCED.get() or kernel_name(q.device, q.dtype) == "explicit":
+    # A compiler cannot follow the variable, and nothing that is measured against is compiled.
+    forced = not torch.compiler.is_compiling() and _FORCED.get()
+    if forced or kernel_name(q.device, q.dtype) == "explicit":
         return explicit_attention(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
