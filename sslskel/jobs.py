@@ -79,20 +79,8 @@ def bench_in_jobs(
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    given = Given(
-        methods,
-        protocols,
-        benchmarks,
-        seeds,
-        Path(output),
-        split=split,
-        backbone=backbone,
-        preset=preset,
-        overrides=overrides,
-        init=init,
-        pretrain_on=pretrain_on,
-        variants=variants,
-    )
+    named = (methods, protocols, benchmarks, seeds, Path(output))
+    given = Given(*named, split, backbone, preset, overrides, init, pretrain_on, variants)
     work = find_jobs(given)
     result = BenchResult(build([]), ran=len(work.due), reused=len(work.cells) - len(work.due))
     if work.jobs:

@@ -88,7 +88,12 @@ class Cluster:
         for name in ("slurmd", "slurmctld", "munge"):
             pid = self.folder / f"{name}.pid"
             if pid.exists():
-                os.kill(int(pid.read_text()), signal.SIGTERM)
+                daemon = int(pid.read_text())
+                os.kill(daemon, signal.SIGTERM)
+                # It writes its state as it ends, into a folder that is about to be removed.
+                until = time.monotonic() + 30
+                while Path(f"/proc/{daemon}").exists() and time.monotonic() < until:
+                    time.sleep(0.1)
 
     def run(self, *words: str) -> str:
         """What a command prints; raises where it fails."""
