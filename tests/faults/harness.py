@@ -75,7 +75,8 @@ def killed_ranks(folder: Path, kills: int) -> Tally:
         alone += codes[1 - victim] is not None
         newest = latest(folder / "cut")
         lost.append(reached - (int(newest.name[5:]) if newest else 0))
-    _ended(_ranks(folder / "cut", options, 2), 600)
+    # On a machine with other work the rest of the run may take an hour; that is no fault of it.
+    _ended(_ranks(folder / "cut", options, 2), 3600)
     last = folder / "cut" / whole.checkpoint.name
     same = last.exists() and _apart(whole.checkpoint, last) <= 1e-9
     epoch = whole.steps // (20 * kills)
