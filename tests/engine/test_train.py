@@ -286,5 +286,6 @@ def test_a_method_trained_again_keeps_its_mixed_precision(tiny: str, tmp_path: P
     method.layer.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
     for name in ("first", "second"):
         run(tmp_path / name, method=method, precision=Precision.bf16)
-        assert seen and all(seen), name
+        assert seen
+        assert all(seen), name
         seen.clear()
