@@ -74,7 +74,7 @@ def slurm() -> Iterator[cluster.Cluster]:
 def bench(slurm: cluster.Cluster, env: dict[str, str], output: Path, *words: str) -> str:
     command = [sys.executable, "-m", "sslskel", *BENCH, "--output", str(output), *words]
     found = subprocess.run(
-        command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=300
+        command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=1200
     )
     assert found.returncode == 0, found.stderr
     return found.stdout
