@@ -34,7 +34,7 @@ for method in sys.argv[3:]:
     sslskel.pretrain(method, benchmark="tiny", output=sys.argv[1], preset="quick", overrides=[
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
         "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4",
-        f"train.lr={rates.get(method, 1e-5)}", "train.min_lr=0", "clip.frames=16", "clip.min_frames=8",
+        f"train.lr={rates.get(method, 3e-6)}", "train.min_lr=0", "clip.frames=16", "clip.min_frames=8",
         *small.get(METHODS.get(method).default_backbone, [])])
 """
 """18 clips in batches of 7, 7 and 4; over four processes 2, 2, 2, 1 and 1, 1, 1, 1.
