@@ -43,10 +43,11 @@ class Job:
     """One pretraining and what is judged of it."""
 
     cells: list[Cell]
+    identities: list[str]
     title: str
     log: Path
     options: Sequence[str] = ()
-    """What tells its variant of the grid from the others."""
+    """Flags and overrides of its command, beside what its cells say."""
     process: subprocess.Popen[bytes] | None = None
     output: IO[bytes] | None = None
     device: int = 0
@@ -77,20 +78,31 @@ def bench_in_jobs(
     job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
     cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
     """
-    if jobs < 1:
-        raise UsageError(f"--jobs is {jobs}; it must be at least 1")
     named = (methods, protocols, benchmarks, seeds, Path(output))
     given = Given(*named, split, backbone, preset, overrides, init, pretrain_on, variants)
-    work = find_jobs(given)
-    result = BenchResult(build([]), ran=len(work.due), reused=len(work.cells) - len(work.due))
-    if work.jobs:
-        result.failures = _Floor(work.jobs, jobs, given.output, given.flags, say).run()
+    [work], failures = side_by_side([given], jobs, say)
+    result = BenchResult(build([]), failures=failures, ran=len(work.due), reused=len(work.cells) - len(work.due))
     store = work.store
     result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
     result.ran -= len(work.cells) - len(result.records)
     if (given.output / "records").is_dir():
         result.board = board_of(given.output, benchmarks, say)
     return result
+
+
+def side_by_side(
+    grids: Sequence[Given], jobs: int, say: Callable[[str], None] = silent
+) -> tuple[list[Work], list[str]]:
+    """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
+
+    Returns the grids as they were found and one sentence per job that failed. Raises as
+    :func:`bench_in_jobs`.
+    """
+    if jobs < 1:
+        raise UsageError(f"--jobs is {jobs}; it must be at least 1")
+    works = [find_jobs(given) for given in grids]
+    queue = [job for work in works for job in work.jobs]
+    return works, _Floor(queue, jobs, grids[0].output, say).run() if queue else []
 
 
 @dataclass(frozen=True)
@@ -153,29 +165,32 @@ def find_jobs(given: Given) -> Work:
         for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
             check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
-        due = [cell for cell, identity in zip(cells, identities, strict=True) if not store.has(identity)]
+        due = {identity: cell for identity, cell in zip(identities, cells, strict=True) if not store.has(identity)}
         work.cells.extend(cells)
         work.identities.extend(identities)
-        work.due.extend(due)
-        work.jobs.extend(_jobs(due, given.output, options))
+        work.due.extend(due.values())
+        work.jobs.extend(_jobs(due, given, options))
     return work
 
 
-def _jobs(cells: Sequence[Cell], output: Path, options: Sequence[str]) -> list[Job]:
-    grouped: dict[tuple[str, str, int], list[Cell]] = {}
-    for cell in cells:
-        grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(cell)
-    more = f", {' '.join(options)}" if options else ""
-    tail = f"-{digest({'options': list(options)})[:8]}" if options else ""
+def _jobs(due: Mapping[str, Cell], given: Given, variant: Sequence[str]) -> list[Job]:
+    grouped: dict[tuple[str, str, int], list[str]] = {}
+    for identity, cell in due.items():
+        grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(identity)
+    options = [*given.flags, *variant]
+    more = f", {' '.join(variant)}" if variant else ""
+    tail = f"-{digest({'options': options})[:8]}" if options else ""
     jobs = []
-    for (method, benchmark, seed), group in grouped.items():
-        split = group[0].judged_on[1]
+    for (method, benchmark, seed), identities in grouped.items():
+        cells = [due[identity] for identity in identities]
+        split = cells[0].judged_on[1]
+        log = given.output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log"
         title = f"{method} on {benchmark}/{split}, seed {seed}{more}"
-        jobs.append(Job(group, title, output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log", options))
+        jobs.append(Job(cells, identities, title, log, options))
     return jobs
 
 
-def job_command(job: Job, output: Path, flags: Sequence[str]) -> list[str]:
+def job_command(job: Job, output: Path) -> list[str]:
     """The ``sslskel bench`` command that does a job."""
     cell = job.cells[0]
     protocols = list(dict.fromkeys(one.protocol for one in job.cells if one.protocol is not None))
@@ -185,17 +200,15 @@ def job_command(job: Job, output: Path, flags: Sequence[str]) -> list[str]:
         *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(output)),
         *("--backbone", cell.backbone, "--preset", cell.preset),
         # An option that other methods of the grid have means nothing to this one.
-        *(flag for flag in (*flags, *job.options) if "=" not in flag or flag.partition("=")[0] in known),
+        *(flag for flag in job.options if "=" not in flag or flag.partition("=")[0] in known),
     ]
 
 
 class _Floor:
     """Where jobs wait, run and end."""
 
-    def __init__(
-        self, queue: Sequence[Job], slots: int, output: Path, flags: Sequence[str], say: Callable[[str], None]
-    ) -> None:
-        self.queue, self.slots, self.output, self.flags, self.say = list(queue), slots, output, flags, say
+    def __init__(self, queue: Sequence[Job], slots: int, output: Path, say: Callable[[str], None]) -> None:
+        self.queue, self.slots, self.output, self.say = list(queue), slots, output, say
         self.running: list[Job] = []
         self.failures: list[str] = []
         self.total, self.ended = len(queue), 0
@@ -226,7 +239,7 @@ class _Floor:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             job.output = job.log.open("wb")
             job.process = subprocess.Popen(
-                job_command(job, self.output, self.flags),
+                job_command(job, self.output),
                 stdin=subprocess.DEVNULL,
                 stdout=job.output,
                 stderr=subprocess.STDOUT,

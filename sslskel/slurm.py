@@ -137,8 +137,8 @@ def submit(
     ledger = given.output / "slurm" / "jobs.json"
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()
-    jobs = [job for job in work.jobs if known.get(job.title) not in alive]
-    tasks = [Task(job_command(job, given.output, given.flags), {COMMAND: command_line()}) for job in jobs]
+    jobs = [job for job in work.jobs if any(known.get(identity) not in alive for identity in job.identities)]
+    tasks = [Task(job_command(job, given.output), {COMMAND: command_line()}) for job in jobs]
     ids: dict[str, str] = {}
     for first in range(0, len(tasks), config.array):
         part = tasks[first : first + config.array]
@@ -147,9 +147,11 @@ def submit(
                 handed = [executor.submit(task) for task in part]
         except Exception as fault:
             raise RunError(f"SLURM took {len(ids)} of {len(tasks)} tasks and refused the next: {fault}") from fault
-        ids |= {job.title: str(one.job_id) for job, one in zip(jobs[first:], handed, strict=False)}
+        for job, one in zip(jobs[first:], handed, strict=False):
+            ids[job.title] = str(one.job_id)
+            known |= dict.fromkeys(job.identities, str(one.job_id))
         with writing_in(given.output):
-            publish(ledger, (json.dumps(known | ids, indent=1) + "\n").encode(), replace_existing=True)
+            publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
         say(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
     return Submitted(ids, len(work.jobs) - len(jobs), len(work.cells) - len(work.due))
 

@@ -8,14 +8,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import cluster
 import pytest
 from safetensors.torch import load_file
 
+from sslskel import slurm as module
 from sslskel.errors import RunError, UsageError
-from sslskel.slurm import LauncherConfig, Task, split_overrides
+from sslskel.jobs import Given
+from sslskel.slurm import LauncherConfig, Task, split_overrides, submit
 
 BENCH = ["bench", "--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
 SMALL = ["launcher.cpus=1", "launcher.memory_gb=0.5", "launcher.hours=0.5"]
@@ -52,6 +56,29 @@ def test_submitit_s_local_executor_runs_a_task(tmp_path: Path) -> None:
     executor = submitit.LocalExecutor(folder=tmp_path)
     executor.update_parameters(timeout_min=2)
     assert executor.submit(Task([sys.executable, "-c", ""], {})).result() == 0
+
+
+def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other options or protocols of the same method, benchmark and seed are other cells."""
+    tasks: list[Task] = []
+    executor = SimpleNamespace(
+        batch=nullcontext, submit=lambda task: tasks.append(task) or SimpleNamespace(job_id=f"7_{len(tasks)}")
+    )
+    monkeypatch.setattr(module, "_executor", lambda *of: executor)
+    monkeypatch.setattr(module, "_alive", lambda: {f"7_{number + 1}" for number in range(len(tasks))})
+
+    def handed(protocols: list[str], *overrides: str) -> tuple[int, int]:
+        given = Given(["mamp"], protocols, [tiny], [0], tmp_path / "runs", overrides=overrides)
+        found = submit(given, LauncherConfig())
+        return len(found.jobs), found.waiting
+
+    assert handed(["knn"]) == (1, 0)
+    assert handed(["knn"]) == (0, 1)
+    assert handed(["knn"], "train.epochs=7") == (1, 0)
+    assert handed(["knn", "linear"]) == (1, 0)
+    assert handed(["linear"]) == (0, 1)
+    assert handed(["knn"], "train.epochs=7") == (0, 1)
+    assert "train.epochs=7" in tasks[1].command
 
 
 @pytest.fixture(scope="module")
