@@ -17,6 +17,7 @@ import yaml
 from sslskel.cell import grid
 from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.harness import bench
+from sslskel.jobs import Given, side_by_side
 from sslskel.leaderboard import build
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.printed import printed_table
@@ -134,12 +135,14 @@ def reproduce(
     split: str | None = None,
     preset: str | None = None,
     overrides: Sequence[str] = (),
+    jobs: int | None = None,
     say: Callable[[str], None] = silent,
     advance: Callable[..., None] = silent,
 ) -> Reproduced:
     """Run every row of a table that is not there yet, with the same seeds, and compare every two of them.
 
-    Raises ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
+    With ``jobs``, that many pretrainings of all rows run side by side, each a process. Raises
+    ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
     ``RunError`` where a cell failed. Interrupted, the same call continues.
     """
     table = read_table(name)
@@ -155,6 +158,15 @@ def reproduce(
             preset=preset,
             overrides=chosen,
         )
+    if jobs is not None:
+        where = ([table.protocol], [benchmark], seeds, Path(output), split)
+        grids = [
+            Given([row.method], *where, row.backbone, preset, variants=[chosen])
+            for row, chosen in zip(table.rows, options, strict=True)
+        ]
+        _, failures = side_by_side(grids, jobs, say)
+        if failures:
+            raise RunError(f"{table.name}: {failures[0]}; the same command continues")
     rows = []
     for row, chosen in zip(table.rows, options, strict=True):
         say(f"{table.name}: {row.name}")

@@ -75,6 +75,26 @@ def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> 
     assert sorted((tmp_path / "records").iterdir()) == before
 
 
+def test_rows_side_by_side_make_the_records_of_rows_in_turn(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row's own overrides reach its jobs alone."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    rows = (
+        TableRow("small", "random_init", published=(60.0,)),
+        TableRow("large", "random_init", overrides=("backbone.dim=32",), published=(50.0,)),
+    )
+    table = Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows)
+    monkeypatch.setattr(module, "read_table", lambda name: table)
+    said: list[str] = []
+    beside = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path / "jobs", jobs=2, say=said.append)
+    turn = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path / "turn")
+    assert sum("started" in line for line in said) == 4
+    for mine, theirs in zip(beside.records, turn.records, strict=True):
+        assert [record.identity for record in mine] == [record.identity for record in theirs]
+        assert [record.scores for record in mine] == [record.scores for record in theirs]
+
+
 def test_a_table_compares_the_score_and_condition_that_it_names(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from sslskel.cli._options import add_process_flags, add_run_flags, grid_arguments, words
+from sslskel.cli._options import JOBS_HELP, add_process_flags, add_run_flags, grid_arguments, words
 from sslskel.errors import UsageError
 
 Grid = tuple[list[str], list[str], list[str], tuple[int, ...]]
@@ -24,9 +24,7 @@ def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
         help="pretrain on this benchmark and judge on --benchmark (default: the same)",
     )
     parser.add_argument("--dry-run", action="store_true", help=dry_run)
-    parser.add_argument(
-        "--jobs", type=int, help="pretrainings side by side, each a process (default: one, in this one)"
-    )
+    parser.add_argument("--jobs", type=int, help=JOBS_HELP)
     parser.add_argument(
         "--launcher",
         choices=("local", "slurm"),

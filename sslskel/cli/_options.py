@@ -8,6 +8,8 @@ from typing import Any
 
 from sslskel.errors import UsageError
 
+JOBS_HELP = "pretrainings side by side, each a process (default: one, in this one)"
+
 
 def words(text: str) -> list[str]:
     """A comma list without empty words."""

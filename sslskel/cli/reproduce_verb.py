@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import add_engine_flags, engine_overrides
+from sslskel.cli._options import JOBS_HELP, add_engine_flags, engine_overrides
 
 TAKES_OVERRIDES = True
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--jobs", type=int, help=JOBS_HELP)
     add_engine_flags(parser)
 
 
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
             split=options.split,
             preset=options.preset,
             overrides=engine_overrides(options),
+            jobs=options.jobs,
             say=reporter.say,
             advance=reporter.advance,
         )
