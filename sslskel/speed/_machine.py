@@ -14,7 +14,7 @@ import torch
 
 from sslskel import __version__
 from sslskel.config import Precision
-from sslskel.engine.device import AUTOCAST, hardware, peak_memory
+from sslskel.engine.device import AUTOCAST, hardware, memory_status, peak_memory
 
 PRODUCT = {"cpu": 1024, "cuda": 8192}
 """Rows and columns of the matrices whose product is the peak."""
@@ -58,9 +58,9 @@ def extra_memory(device: torch.device, work: Callable[[], object]) -> int | None
         return peak_memory(device) - before
     if not _forget_peak():
         return None
-    before = _status("VmRSS")
+    before = memory_status("VmRSS")
     work()
-    return max(0, _status("VmHWM") - before)
+    return max(0, memory_status("VmHWM") - before)
 
 
 def _forget_peak() -> bool:
@@ -73,12 +73,6 @@ def _forget_peak() -> bool:
         ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return True
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    [line] = [line for line in lines if line.startswith(f"{name}:")]
-    return int(line.split()[1]) * 1024
 
 
 def free_memory(device: torch.device) -> int:

@@ -1,5 +1,8 @@
 """Devices and precision by name, and arithmetic settings that are put back."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -63,3 +66,11 @@ def test_memory_and_hardware_are_told() -> None:
     found = hardware()
     assert found["cores"] >= 1
     assert found["cpu"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's figures of a started process are Linux's own")
+def test_peak_memory_leaves_out_what_the_starting_process_holds() -> None:
+    held = torch.ones(3 << 28, dtype=torch.uint8)
+    script = "import torch; from sslskel.engine.device import peak_memory; print(peak_memory(torch.device('cpu')))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 0 < int(found.stdout) < held.nbytes <= peak_memory(CPU)

@@ -9,7 +9,8 @@ import pytest
 
 TRAIN, TEST, DIM, CLASSES = 63_026, 50_919, 256, 120
 SCRIPT = f"""
-import resource, torch
+import torch
+from sslskel.engine.device import peak_memory
 from sslskel.protocols._neighbours import nearest, ranks
 from sslskel.protocols.cluster import ClusterConfig, k_means
 from sslskel.protocols.retrieval import by_class
@@ -17,7 +18,7 @@ generator = torch.Generator().manual_seed(0)
 train, test = torch.randn({TRAIN}, {DIM}, generator=generator), torch.randn({TEST}, {DIM}, generator=generator)
 labels = torch.arange({TRAIN}) % {CLASSES}
 WORK
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak_memory(torch.device("cpu")))
 """
 WORK = {
     # Memory is that of one block of queries; the others follow in the same place.
