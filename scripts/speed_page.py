@@ -94,15 +94,16 @@ def main() -> int:
     return 0
 
 
-def measure(options: argparse.Namespace, name: str, words: list[str]) -> None:
-    """One command, unless its result is there."""
+def measure(options: argparse.Namespace, name: str, words: list[str]) -> dict[str, Any]:
+    """The report of one command, which runs unless its result is there."""
     target = options.folder / f"{name}.json"
-    if target.exists():
-        return
-    print(name, file=sys.stderr, flush=True)
-    env = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    env["SSLSKEL_PLUGINS"] = os.pathsep.join(filter(None, [str(PLUGINS), env.get("SSLSKEL_PLUGINS", "")]))
-    subprocess.run([sys.executable, "-m", "sslskel", "speed", *words, "--output", str(target)], env=env, check=True)
+    if not target.exists():
+        print(name, file=sys.stderr, flush=True)
+        env = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+        env["SSLSKEL_PLUGINS"] = os.pathsep.join(filter(None, [str(PLUGINS), env.get("SSLSKEL_PLUGINS", "")]))
+        subprocess.run([sys.executable, "-m", "sslskel", "speed", *words, "--output", str(target)], env=env, check=True)
+    found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return found
 
 
 def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:

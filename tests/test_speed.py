@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 import torch
 
+from sslskel.backbones._gru import GruConfig
+from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.batch import StepOutput
+from sslskel.checks._subjects import dataset_info, make_spec
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.modes import mode_overrides
-from sslskel.speed import _against, _subject, markdown, speed, speed_against, text
+from sslskel.speed import _subject, markdown, speed, speed_against, text
 from sslskel.speed._clock import Taken, paired
-from sslskel.speed._equal import Equality, same_features, same_step, same_views
+from sslskel.speed._encoders import passes_of
+from sslskel.speed._equal import Equality, checked, same_features, same_step, same_views
+from sslskel.speed._frame_loop import frame_loop
 from sslskel.speed._machine import extra_memory, matmul_peak
 from sslskel.speed._released import PaddedFeeder
 from sslskel.speed._subject import Subject, subject
@@ -61,8 +66,8 @@ def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(MaskedModelling, "as_released", wrong)
     found = tiny_subject()
-    assert "ratio" not in _against._checked(same_step(found), lambda: {"ratio": 1})
-    assert "ratio" in _against._checked(same_features(found), lambda: {"ratio": 1})
+    assert "ratio" not in checked(same_step(found), lambda: {"ratio": 1})
+    assert "ratio" in checked(same_features(found), lambda: {"ratio": 1})
     assert not Equality(float("nan"), 1.0).holds
 
 
@@ -75,6 +80,39 @@ def test_everything_against_our_plainest_configuration(tiny: str) -> None:
     report["works"]["step"] = {"difference": 1.0, "allowed": 1e-5, "equal": False}
     assert "step, present: no ratio" in text(report)
     assert "no ratio" in markdown([report])
+
+
+def test_a_loop_over_frames_gives_the_numbers_of_the_stepped_gru() -> None:
+    torch.manual_seed(0)
+    fused = GruStepped(GruConfig(hidden=6, layers=3, input_norm=False), make_spec(dataset_info()))
+    frames = torch.randn(3, 10, 150)
+    torch.testing.assert_close(frame_loop(fused, frames)(), fused.run(frames), rtol=0, atol=1e-6)
+
+
+def test_a_stepped_gru_against_a_loop_over_frames(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["backbone.hidden=4", "clip.frames=8", "clip.min_frames=8", "method.queue=18", "engine.device=cpu"]
+    report = speed_against("skeletonclr", "frame_loop", benchmark=tiny, backbone="gru_stepped", overrides=small)
+    assert (report["frames"], report["hidden"]) == (8, 4)
+    assert all(part["equal"] and part["ratio"]["median"] > 0 for part in report["works"].values())
+    assert "  forward and backward: " in text(report)
+    report["works"]["forward"] = {"difference": 1.0, "allowed": 1e-5, "equal": False}
+    assert "| forward | no ratio" in markdown([report])
+
+
+def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
+    """The query is trained, the key is not; a pass replayed is the pass that was seen."""
+    small = ["backbone.hidden=4", "clip.frames=8", "clip.min_frames=8", "method.queue=18", "engine.device=cpu"]
+    report = speed_against("skeletonclr", "encoders", benchmark=tiny, backbone="gru_stepped", overrides=small)
+    assert report["passes"] == {"trained": 1, "not trained": 1}
+    assert "step over its encoders' passes" in text(report)
+    assert "1 trained, 1 not trained" in markdown([report])
+    found = subject("skeletonclr", tiny, "gru_stepped", None, small)
+    with passes_of(found.method) as seen:
+        found.learn(0)
+    [query, key] = sorted(seen, key=lambda one: not one.trained)
+    assert (query.trained, key.trained) == (True, False)
+    torch.testing.assert_close(query.call(*query.given), query.call(*query.given))
+    assert not any("encode" in vars(module) for module in found.method.modules()), "nothing is left on the modules"
 
 
 def test_brackets_pair_both_sides() -> None:
@@ -134,7 +172,9 @@ def _size(work: Any) -> int:
     ("words", "said"),
     [
         (["--method", "random_init", "--against", "as_released"], "no released twin"),
-        (["--method", "mamp", "--against", "nobody"], "there is: as_released"),
+        (["--method", "mamp", "--against", "nobody"], "there is: as_released, encoders, frame_loop"),
+        (["--method", "raw_features", "--against", "encoders"], "does not train"),
+        (["--method", "mamp", "--against", "frame_loop"], "gru_stepped does"),
         (["--method", "mamp", "--against", "as_released", "--pairs", "2"], "use 5 or more"),
         (["--method", "mamp", "--device", "cuda:77"], "there is no device 'cuda:77'"),
         (["--method", "mamp", "--device", "cpu", "--precision", "fp16"], "cannot train in fp16"),

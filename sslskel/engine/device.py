@@ -113,7 +113,7 @@ def peak_memory(device: torch.device) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     if sys.platform == "win32":
         return 0
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         # The system's usage figures count what the process that started this one held at that moment, too.
         return memory_status("VmHWM")
     import resource

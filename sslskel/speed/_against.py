@@ -1,32 +1,27 @@
-"""Ours against our plainest configuration, in bracketed pairs: step, memory, linear protocol, loader, store."""
+"""One side of a run's work against another, in bracketed pairs: what is compared with what, by name."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from sslskel.engine.device import keep_freed_memory
-from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
-from sslskel.noise import Noise
-from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
-from sslskel.speed._clock import Taken, paired, timed
-from sslskel.speed._equal import Equality, same_features, same_step, same_views, trains_on_all
-from sslskel.speed._machine import extra_memory, surroundings
-from sslskel.speed._overhead import engine_overhead
-from sslskel.speed._released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
+from sslskel.speed._as_released import against_released
+from sslskel.speed._encoders import against_encoders
+from sslskel.speed._frame_loop import against_frame_loop
+from sslskel.speed._machine import surroundings
 from sslskel.speed._subject import Subject, subject
-from sslskel.view import ViewSpec
 
-AGAINST = ("as_released",)
+AGAINST: Mapping[str, Callable[[Subject, int], dict[str, Any]]] = {
+    "as_released": against_released,
+    "encoders": against_encoders,
+    "frame_loop": against_frame_loop,
+}
+"""Our plainest configuration; the passes of a step's encoders alone; a recurrent backbone called frame by frame."""
 PAIRS = 5
-HEAD_BATCH = 256
-LOADER_CLIPS = 256
 
 
 def speed_against(
@@ -41,7 +36,7 @@ def speed_against(
 ) -> dict[str, Any]:
     """Ratios of ``pairs`` bracketed pairs per work, with the equality that was checked before; writes nothing.
 
-    Raises ``UsageError`` for a method that has no released twin, fewer than 5 pairs, and
+    Raises ``UsageError`` for a method that lacks the other side, fewer than 5 pairs, and
     everything that :func:`speed` refuses.
     """
     if against not in AGAINST:
@@ -50,179 +45,18 @@ def speed_against(
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
     allocator = keep_freed_memory()
     found = subject(method, benchmark, backbone, preset, overrides)
-    if type(found.method).as_released is PretextMethod.as_released:
-        raise UsageError(f"method '{method}' has no released twin to be measured against; `sslskel speed` works alone")
-    count = min(max(found.size, LOADER_CLIPS), len(found.source))
-    feeder = PaddedFeeder(found.source, torch.arange(count))
-    works: dict[str, Any] = {
-        "step": _step(found, feeder, pairs),
-        "linear": _linear(found, feeder, pairs),
-        "loader": _loader(found, feeder, pairs, count),
-    }
-    spec = found.source.spec
-    bodies = len(found.source.batch(found.rows(0), spec.test_view, found.noise(0)).owner)
     return {
         "method": method,
         "benchmark": benchmark,
         "against": against,
         "preset": found.cell.preset,
-        "mode": _mode(found),
+        "backbone": found.cell.backbone,
+        "overrides": list(overrides),
         "precision": found.cell.resolved.engine.precision.value,
         "device": str(found.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,
         "batch_size": found.size,
-        "empty_bodies": 1 - bodies / (found.size * spec.persons),
-        "works": works,
-        "engine": engine_overhead(found, pairs),
-        "store": store_sizes(found),
+        **AGAINST[against](found, pairs),
         **surroundings(),
-    }
-
-
-def _mode(found: Subject) -> str:
-    precision = found.cell.resolved.engine.precision.value
-    if precision == "bf16":
-        return "fast"
-    return f"{'exact' if trains_on_all(found) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
-
-
-def _checked(equality: Equality, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The measurement where both sides agree, else only by how much they do not."""
-    told = {"difference": equality.difference, "allowed": equality.allowed, "equal": equality.holds}
-    return {**told, **measure()} if equality.holds else told
-
-
-def _step(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
-    """A whole training step on the same clips, and the memory it takes beyond what was held before."""
-
-    def measure() -> dict[str, Any]:
-        theirs = released_step(found, feeder, released_optimiser(found))
-        optimiser = build_optimiser(found.method, found.cell.resolved.train)
-
-        def ours(number: int) -> None:
-            found.learn(number)
-            optimiser.step()
-
-        found.method.train()
-        memory = {}
-        for name, side in (("ours", ours), ("theirs", theirs)):
-            found.method.zero_grad(set_to_none=True)
-            side(0)
-            found.method.zero_grad(set_to_none=True)
-            memory[name] = extra_memory(found.device, lambda side=side: side(0))  # type: ignore[misc]
-        report = paired(timed(found.device, lambda: theirs(0)), timed(found.device, lambda: ours(0)), pairs)
-        if memory["ours"] and memory["theirs"]:
-            report["memory"] = {**memory, "ratio": memory["theirs"] / memory["ours"]}
-        return report
-
-    return _checked(same_step(found), measure)
-
-
-def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
-    """Epochs of the linear protocol on a batch of clips, and as many test clips.
-
-    Theirs sees the test part after every epoch, ours once at the end, which counts here with
-    its share of one epoch. With one cached view the whole protocol encodes every clip once.
-    """
-    device, dtype, spec = found.device, found.source.dtype, found.source.spec
-    found.method.eval()
-    [encoder, *_] = found.method.encoders().values()
-    epochs = 100
-    classes = max(2, len(found.dataset.info.classes))
-    head = LinearHead(encoder.dim, classes, Noise(0, 0, device), dtype).to(device)
-    optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    rows = found.rows(0)
-    labels = torch.arange(len(rows), device=device) % classes
-    batches = mini_batches(torch.arange(len(rows), device=device), HEAD_BATCH)
-
-    def features(view: ViewSpec) -> torch.Tensor:
-        with torch.no_grad(), found.autocast():
-            return encoder.clip(found.source.batch(rows, view, found.noise(0))).to(dtype)
-
-    def fit(seen: torch.Tensor) -> None:
-        fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
-
-    def theirs() -> None:
-        fit(released_features(encoder, feeder.batch(rows, spec.train_view, found.noise(0)), spec.persons).to(dtype))
-        head.eval()(
-            released_features(encoder, feeder.batch(rows, spec.test_view, found.noise(0)), spec.persons).to(dtype)
-        )
-
-    def measure() -> dict[str, Any]:
-        report = paired(timed(device, theirs), timed(device, lambda: fit(features(spec.train_view))), pairs)
-        once = timed(device, lambda: features(spec.test_view))()
-        heads = _head_epochs(device, head, optimiser, features(spec.test_view), labels)
-        _count_test_pass(report, once, heads, epochs)
-        return {**report, "epochs": epochs}
-
-    return _checked(same_features(found), measure)
-
-
-def _head_epochs(
-    device: torch.device, head: LinearHead, optimiser: torch.optim.Optimizer, seen: torch.Tensor, labels: torch.Tensor
-) -> Taken:
-    """Ten epochs of the head on these clips, as their share of the protocol's batches.
-
-    The protocol takes a step per ``HEAD_BATCH`` clips; a step for the few clips whose encoding can
-    be measured would be nothing but the cost of calls.
-    """
-    times = math.ceil(HEAD_BATCH / len(seen))
-    many, wanted = seen.repeat(times, 1)[:HEAD_BATCH], labels.repeat(times)[:HEAD_BATCH]
-    steps = [torch.arange(len(many), device=device)] * 10
-    taken = timed(device, lambda: fit_epoch(head, optimiser, many, wanted, steps, [0.1] * len(steps)))()
-    share = len(seen) / len(many)
-    return Taken(taken.wall * share, taken.cpu * share)
-
-
-def _count_test_pass(report: dict[str, Any], once: Taken, heads: Taken, epochs: int) -> None:
-    """Our one test pass into the ratios, and those of one cached view beside them.
-
-    ``once`` encodes the clips, ``heads`` are ten epochs of the head: seconds of the same clips a
-    moment later, and small beside the pairs.
-    """
-    for kind, name, encode, head in (
-        ("", "ours_seconds", once.wall, heads.wall / 10),
-        ("cpu_", "ours_cpu_seconds", once.cpu, heads.cpu / 10),
-    ):
-        epoch = report[name]
-        ratio = report[f"{kind}ratio"]
-        cached = (epoch + encode) / epochs + head
-        report[f"{kind}one_view"] = {which: value * epoch / cached for which, value in ratio.items()}
-        report[f"{kind}ratio"] = {which: value * epoch / (epoch + encode / epochs) for which, value in ratio.items()}
-
-
-def _loader(found: Subject, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
-    """Dense training views of many clips, one thread of work on either side."""
-    spec, rows = found.source.spec, torch.arange(count)
-
-    def ours() -> torch.Tensor:
-        return found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
-
-    def theirs() -> torch.Tensor:
-        return feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
-
-    def measure() -> dict[str, Any]:
-        return {**paired(timed(found.device, theirs), timed(found.device, ours), pairs), "clips": count}
-
-    return _checked(same_views(found, feeder), measure)
-
-
-def store_sizes(found: Subject) -> dict[str, Any]:
-    """Bytes of the stored frames against padded arrays of all person slots, and what float16 would lose."""
-    dataset = found.dataset
-    each = found.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
-    stored = int(dataset.joints.nbytes + dataset.valid.nbytes)
-    half = int(dataset.joints.size * 2 + dataset.valid.nbytes)
-    values = np.asarray(dataset.joints, dtype=np.float32)
-    return {
-        "clips": len(dataset),
-        "stored_bytes": stored,
-        "float16_bytes": half,
-        "float16_error": float(np.abs(values - values.astype(np.float16).astype(np.float32)).max()),
-        "unit": dataset.info.unit,
-        "padded_bytes": {
-            "longest clip": len(dataset) * int(dataset.lengths.max()) * each,
-            f"{PADDED_FRAMES} frames": len(dataset) * PADDED_FRAMES * each,
-        },
     }

@@ -78,6 +78,7 @@ def paired(theirs: Callable[[], Taken], ours: Callable[[], Taken], pairs: int) -
         "cpu_ratio": _range([a.cpu / max(b.cpu, 1e-9) for a, b in brackets]),
         "theirs_seconds": statistics.median(a.wall / 2 for a, _ in brackets),
         "ours_seconds": statistics.median(b.wall / 2 for _, b in brackets),
+        "theirs_cpu_seconds": statistics.median(a.cpu / 2 for a, _ in brackets),
         "ours_cpu_seconds": statistics.median(b.cpu / 2 for _, b in brackets),
     }
 

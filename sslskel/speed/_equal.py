@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,12 +36,18 @@ class Equality(NamedTuple):
         return self.difference <= self.allowed
 
 
+def checked(equality: Equality, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The measurement where both sides agree, else only by how much they do not."""
+    told = {"difference": equality.difference, "allowed": equality.allowed, "equal": equality.holds}
+    return {**told, **measure()} if equality.holds else told
+
+
 def same_views(found: Subject, feeder: PaddedFeeder) -> Equality:
     """Dense training views of a batch of clips."""
     spec, rows = found.source.spec, found.rows(0)
     ours = found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
     theirs = feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
-    return Equality(_distance(ours, theirs), VIEW)
+    return Equality(distance(ours, theirs), VIEW)
 
 
 def same_step(found: Subject) -> Equality:
@@ -57,7 +64,7 @@ def same_step(found: Subject) -> Equality:
     with explicit():
         theirs = found.method.as_released([_as_trained(found, view) for view in views], noise, PROGRESS).loss()
         theirs.backward()  # type: ignore[no-untyped-call]
-    difference = max(_distance(ours.detach()[None], theirs.detach()[None]), _distance(mine, _gradients(found)))
+    difference = max(distance(ours.detach()[None], theirs.detach()[None]), distance(mine, _gradients(found)))
     found.method.zero_grad(set_to_none=True)
     return Equality(difference, TOLERANCE.get(found.cell.resolved.engine.precision, MIXED))
 
@@ -71,9 +78,7 @@ def same_features(found: Subject) -> Equality:
     with torch.no_grad(), found.autocast():
         ours = encoder.clip(batch)
     theirs = released_features(encoder, batch.filled(spec.persons), spec.persons)
-    return Equality(
-        _distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(found.cell.resolved.engine.precision, MIXED)
-    )
+    return Equality(distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(found.cell.resolved.engine.precision, MIXED))
 
 
 def trains_on_all(found: Subject) -> bool:
@@ -90,7 +95,8 @@ def _gradients(found: Subject) -> Tensor:
     return torch.cat([p.grad.flatten() for p in found.method.parameters() if p.grad is not None]).float().clone()
 
 
-def _distance(ours: Tensor, theirs: Tensor) -> float:
+def distance(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference over the largest value of ``theirs``; infinite where shapes differ."""
     if ours.shape != theirs.shape:
         return float("inf")
     return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))

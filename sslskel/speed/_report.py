@@ -39,23 +39,46 @@ def _times(report: Report) -> list[str]:
 
 
 def _ratios(report: Report) -> list[str]:
-    lines = [f"  against {report['against']}; {report['empty_bodies']:.1%} of the bodies are empty"]
+    lines = [f"  against {report['against']}; {_subject(report)}"]
     for name, ratio, note in ratio_rows(report):
         lines.append(f"  {name}: {ratio}{f'; {note}' if note else ''}")
     return lines
 
 
+def _subject(report: Report) -> str:
+    """What a reader must know of what was compared."""
+    if report["against"] == "encoders":
+        passes = ", ".join(f"{count} {kind}" for kind, count in report["passes"].items())
+        return f"passes of encoders in a step: {passes}"
+    if report["against"] == "frame_loop":
+        return f"{report['frames']} frames, {report['hidden']} units"
+    return f"{report['empty_bodies']:.1%} of bodies empty"
+
+
 def ratio_rows(report: Report) -> list[tuple[str, str, str]]:
     """(work, ratio in words, note) of a comparison; a work whose sides differ has no ratio."""
+    if report["against"] == "encoders":
+        return [_row("step over its encoders' passes", report["works"]["step"])]
+    if report["against"] == "frame_loop":
+        return [_row(name, part) for name, part in report["works"].items()]
+    return _released_rows(report)
+
+
+def _row(name: str, part: Mapping[str, Any]) -> tuple[str, str, str]:
+    apart = ""
+    if "equal" in part:
+        apart = f"differ by {part['difference']:.1e}, {part['allowed']:.0e} allowed"
+        if not part["equal"]:
+            return name, "no ratio: the two sides are not equal", apart
+    notes = (f"by processor time {_span(part['cpu_ratio'])}", _seconds(part), apart)
+    return name, _span(part["ratio"]), "; ".join(filter(None, notes))
+
+
+def _released_rows(report: Report) -> list[tuple[str, str, str]]:
     works, rows = report["works"], []
     for work, name in (("step", f"step, {report['mode']}"), ("linear", "linear protocol"), ("loader", "loader, dense")):
         part = works[work]
-        apart = f"differ by {part['difference']:.1e}, {part['allowed']:.0e} allowed"
-        if not part["equal"]:
-            rows.append((name, "no ratio: the two sides are not equal", apart))
-            continue
-        cpu = f"by processor time {_span(part['cpu_ratio'])}"
-        rows.append((name, _span(part["ratio"]), f"{cpu}; {_seconds(part)}; {apart}"))
+        rows.append(_row(name, part))
         if work == "step" and "memory" in part:
             memory = part["memory"]
             rows.append(
@@ -119,13 +142,12 @@ def markdown(reports: list[Report]) -> str:
         where = f"{report['device']} ({cpu[0]}), {report['threads']} threads"
         against = "against" in report
         lines += [
-            f"### {report['method']}, {report['preset']} sizes, {report['mode'] if against else report['precision']}"
+            f"### {report['method']}, {report['preset']} sizes, {report.get('mode', report['precision'])}"
             + (f" against {report['against']}" if against else ""),
             "",
             f"`{report['benchmark']}`, batch {report['batch_size']}, {where}, load {_load(report)};"
             f" torch {report['versions']['torch']}, sslskel {report['versions']['sslskel']};"
-            f" allocator: {report['allocator']}"
-            + (f"; {report['empty_bodies']:.1%} of bodies empty." if against else "."),
+            f" allocator: {report['allocator']}" + (f"; {_subject(report)}." if against else "."),
             "",
         ]
         lines += _ratio_table(report) if against else _time_table(report)

@@ -1,0 +1,91 @@
+"""A whole training step against the passes of its encoders alone: what a method adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sslskel.backbone import Backbone
+from sslskel.backbones._gru import GruBackbone
+from sslskel.errors import UsageError
+from sslskel.method import PretextMethod
+from sslskel.speed._clock import paired, timed
+from sslskel.speed._subject import PROGRESS, Subject
+
+
+class Pass(NamedTuple):
+    """One call of a backbone inside a step."""
+
+    call: Callable[..., Tensor]
+    given: tuple[Any, ...]
+    trained: bool
+    """Whether its weights get gradients."""
+
+
+def against_encoders(found: Subject, pairs: int) -> dict[str, Any]:
+    """A step over its encoders' passes with the same inputs, in bracketed pairs; the optimiser is in neither.
+
+    A step cuts and augments its views, moves key encoders, computes the loss and its gradients
+    and fills queues. The other side is what is trained, forward and backward, and what is not,
+    forward. Raises ``UsageError`` for a method that does not train, or that makes no such passes.
+    """
+    method = found.method
+    if not method.trains:
+        raise UsageError(f"method '{found.cell.method}' does not train, so it has no step to measure")
+    method.train()
+
+    def step() -> None:
+        method.on_step_start(PROGRESS)
+        found.learn(0)
+        method.on_step_end(PROGRESS)
+
+    with passes_of(method) as seen:
+        step()
+    if not seen:
+        raise UsageError(
+            f"method '{found.cell.method}' does not pass whole clips through its backbone; as_released may fit"
+        )
+    calls = [one._replace(given=tuple(x.detach() if isinstance(x, Tensor) else x for x in one.given)) for one in seen]
+    with torch.no_grad(), found.autocast():
+        weights = [torch.randn_like(one.call(*one.given)) for one in calls]
+
+    def encoders() -> None:
+        for one, weight in zip(calls, weights, strict=True):
+            with torch.set_grad_enabled(one.trained), found.autocast():
+                out = one.call(*one.given)
+            if one.trained:
+                out.backward(weight)  # type: ignore[no-untyped-call]
+
+    report = paired(timed(found.device, step), timed(found.device, encoders), pairs)
+    method.zero_grad(set_to_none=True)
+    trained = sum(one.trained for one in calls)
+    return {"passes": {"trained": trained, "not trained": len(calls) - trained}, "works": {"step": report}}
+
+
+@contextmanager
+def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
+    """Collects every pass of a backbone inside, in order."""
+    seen: list[Pass] = []
+    backbones = [module for module in method.modules() if isinstance(module, Backbone)]
+
+    def noted(module: Backbone, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def run(*given: Any) -> Tensor:
+            trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
+            seen.append(Pass(call, given, trained))
+            return call(*given)
+
+        return run
+
+    # Methods with prompts enter a recurrent backbone behind its input, where its forward() passes too.
+    entries = [(module, "encode" if isinstance(module, GruBackbone) else "forward") for module in backbones]
+    for module, name in entries:
+        setattr(module, name, noted(module, getattr(module, name)))
+    try:
+        yield seen
+    finally:
+        for module, name in entries:
+            delattr(module, name)

@@ -1,0 +1,68 @@
+"""The stepped GRU, all frames of a layer at once, against a loop that calls a bidirectional GRU frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sslskel.backbones.gru_stepped import GruStepped
+from sslskel.errors import UsageError
+from sslskel.speed._clock import paired, timed
+from sslskel.speed._equal import TOLERANCE, Equality, checked, distance
+from sslskel.speed._subject import Subject
+
+
+def against_frame_loop(found: Subject, pairs: int) -> dict[str, Any]:
+    """A batch's frames through either, without gradients and with; random frames, since time is all that counts.
+
+    Raises ``UsageError`` where the backbone is none that steps, or the run is not in one precision.
+    """
+    fused = next((module for module in found.method.modules() if isinstance(module, GruStepped)), None)
+    if fused is None:
+        raise UsageError(f"backbone '{found.cell.backbone}' does not step from frame to frame; gru_stepped does")
+    precision = found.cell.resolved.engine.precision
+    if precision not in TOLERANCE:
+        raise UsageError(f"--against frame_loop compares in fp32 or fp64, not in {precision.value}")
+    first = next(gru for gru in fused.pairs.modules() if isinstance(gru, nn.GRU))
+    frames = torch.randn(
+        found.size, found.source.spec.frames, first.input_size, device=found.device, dtype=found.source.dtype
+    )
+    loop = frame_loop(fused, frames)
+    with torch.no_grad():
+        equality = Equality(distance(fused.run(frames), loop()), TOLERANCE[precision])
+
+    def measure(wrap: Callable[[Callable[[], Tensor]], Callable[[], object]]) -> dict[str, Any]:
+        theirs, ours = timed(found.device, wrap(loop)), timed(found.device, wrap(lambda: fused.run(frames)))
+        return checked(equality, lambda: paired(theirs, ours, pairs))
+
+    return {
+        "frames": found.source.spec.frames,
+        "hidden": fused.dim // 2,
+        "works": {"forward": measure(torch.no_grad()), "forward and backward": measure(_learning)},
+    }
+
+
+def _learning(run: Callable[[], Tensor]) -> Callable[[], object]:
+    return lambda: run()[:, -1].sum().backward()  # type: ignore[no-untyped-call]
+
+
+def frame_loop(fused: GruStepped, frames: Tensor) -> Callable[[], Tensor]:
+    """The numbers of ``fused.run(frames)`` as released code makes them, the state carried from call to call."""
+    layers = [list(pair.children()) for pair in fused.pairs.children()]
+    stepped = nn.GRU(frames.shape[2], fused.dim // 2, len(layers), batch_first=True, bidirectional=True).to(frames)
+    for layer, pair in enumerate(layers):
+        for ending, gru in zip(("", "_reverse"), pair, strict=True):
+            for name, value in gru.named_parameters():
+                getattr(stepped, name.replace("_l0", f"_l{layer}{ending}")).data.copy_(value.data)
+
+    def run() -> Tensor:
+        state, seen = None, []
+        for frame in frames.unbind(1):
+            out, state = stepped(frame[:, None], state)
+            seen.append(out)
+        return torch.cat(seen, 1)
+
+    return run
