@@ -191,11 +191,11 @@ def test_the_command_prints_the_best_and_how_to_judge_it(sslskel: Any, tiny: str
     assert "train.lr: 0.0001 to 0.1, by logarithm" in done.stdout
 
 
-def test_a_sweep_in_jobs_makes_the_records_of_one_after_the_other(sslskel: Any, tiny: str, tmp_path: Path) -> None:
+def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any, tiny: str, tmp_path: Path) -> None:
     words = ["sweep", "--method", "mamp,random_init", "--benchmark", tiny, "--protocol", "knn", "method.tau=0.5,0.8"]
-    for more in ([], ["--jobs", "2"]):
-        done = sslskel(*words, "train.epochs=1", *more, "--output", f"runs{len(more)}")
+    for name, more in (("plain", []), ("jobs", ["--jobs", "2"]), ("ranks", ["--processes", "2"])):
+        done = sslskel(*words, "train.epochs=1", *more, "--output", name)
         assert done.returncode == 0, done.stderr
-    plain, jobs = (ResultStore(tmp_path / f"runs{number}").read_all()[0] for number in (0, 2))
-    assert [record.identity for record in plain] == [record.identity for record in jobs]
+    plain, jobs, ranks = (ResultStore(tmp_path / name).read_all()[0] for name in ("plain", "jobs", "ranks"))
+    assert [one.identity for one in plain] == [one.identity for one in jobs] == [one.identity for one in ranks]
     assert len(plain) == 3, "an option that a method lacks makes one row of it"

@@ -21,7 +21,7 @@ from sslskel.errors import RunError, UsageError
 from sslskel.jobs import Given
 from sslskel.slurm import LauncherConfig, Task, split_overrides, submit
 
-BENCH = ["bench", "--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
+TINY = ["--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
 SMALL = ["launcher.cpus=1", "launcher.memory_gb=0.5", "launcher.hours=0.5"]
 
 
@@ -44,7 +44,7 @@ def test_a_task_runs_its_command_and_fails_with_it() -> None:
 
 
 def test_without_submitit_or_slurm_it_is_one_sentence(sslskel) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel(*BENCH, "--method", "random_init", "--launcher", "slurm", PATH="/nowhere")
+    found = sslskel("bench", *TINY, "--method", "random_init", "--launcher", "slurm", PATH="/nowhere")
     assert found.returncode == 2
     assert "--launcher slurm" in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
@@ -98,8 +98,8 @@ def slurm() -> Iterator[cluster.Cluster]:
             one.stop()
 
 
-def bench(slurm: cluster.Cluster, env: dict[str, str], output: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "sslskel", *BENCH, "--output", str(output), *words]
+def bench(slurm: cluster.Cluster, env: dict[str, str], output: Path, *words: str, verb: str = "bench") -> str:
+    command = [sys.executable, "-m", "sslskel", verb, *TINY, "--output", str(output), *words]
     found = subprocess.run(
         command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=1200
     )
@@ -151,3 +151,12 @@ def test_a_preempted_task_is_queued_again_and_ends_with_the_same_bytes(
         load_file(max((tmp_path / name).glob("pretrain/*/step-*")) / "model.safetensors") for name in ("cut", "whole")
     )
     assert all((one[name] == value).all() for name, value in two.items())
+
+
+@pytest.mark.long
+def test_a_sweep_is_one_array(slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
+    words = ["--method", "mamp", "method.tau=0.5,0.8", "--launcher", "slurm", *SMALL]
+    assert "2 tasks handed to SLURM" in bench(slurm, command_env, tmp_path, *words, verb="sweep")
+    wait(lambda: len(list(tmp_path.glob("records/*.json"))) == 2, slurm)
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("records/*.json")]
+    assert sorted(record["config"]["method"]["tau"] for record in records) == [0.5, 0.8]
