@@ -148,6 +148,7 @@ class EngineConfig:
     threads: int = 0
     """CPU threads; 0 takes OMP_NUM_THREADS, else torch's choice, within what a container allows."""
     compile: bool = False
+    """The method's forward pass as one compiled graph; the first step takes the time for it."""
     deterministic: bool = False
     """Deterministic kernels on GPU too (slower)."""
     tensorboard: bool = False

@@ -55,8 +55,14 @@ def kernel_name(device: torch.device, dtype: torch.dtype) -> str:
     return "fused"
 
 
-@functools.cache
+# The answer is the machine's; a compiler asks once instead of following the question.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def multiplies_bfloat16() -> bool:
     """Whether this CPU has instructions for it; without them each product goes by way of float32."""
+    return _has_bfloat16_instructions()
+
+
+@functools.cache
+def _has_bfloat16_instructions() -> bool:
     found = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(ask()) for ask in found)

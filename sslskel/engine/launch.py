@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import torch.distributed as dist
 from sslskel.config import EngineConfig
 from sslskel.engine.device import AUTOCAST
 from sslskel.engine.watch import watch
-from sslskel.errors import UsageError
+from sslskel.errors import RunError, UsageError
 from sslskel.method import PretextMethod
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def join(device: torch.device) -> None:
 def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:
     """An Accelerator for ``device``, in every process that a launcher (torchrun, accelerate) started.
 
-    Raises ``UsageError`` where TensorBoard is asked for and not installed, where compiling is
-    asked for on a CPU, or where the launcher's device is another one.
+    Raises ``UsageError`` where TensorBoard is asked for and not installed, or where the
+    launcher's device is another one.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -54,9 +55,6 @@ def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelera
         raise UsageError(
             "engine.tensorboard=true needs a package that is not installed: `pip install 'sslskel[tensorboard]'`"
         )
-    if engine.compile and device.type == "cpu":
-        # Compiled for a CPU, keyed noise (int64, static shapes) overran its memory under torch 2.13.
-        raise UsageError("engine.compile=true is for GPUs only: compiled for a CPU, training can crash; leave it out")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     join(device)
@@ -84,12 +82,33 @@ def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
 
 def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> Any:
     """The method as the loop calls it: in mixed precision, gradients averaged over processes, compiled if asked."""
+    if engine.compile:
+        # Inside the wrappers for precision and processes, which would cut the graph.
+        compile_forward(method)
     with warnings.catch_warnings():
         # The option that Accelerate warns of is the one that leaves buffers to the methods.
         warnings.simplefilter("ignore", FutureWarning)
-        model = accelerator.prepare_model(method)
+        return accelerator.prepare_model(method)
+
+
+def compile_forward(method: PretextMethod) -> None:
+    """Make the method's own forward pass one compiled graph; the first call takes the time for it."""
     # The number of persons differs from batch to batch; static shapes would compile each anew.
-    return torch.compile(model, dynamic=True) if engine.compile else model
+    method.forward = torch.compile(method.forward, dynamic=True, fullgraph=True)  # type: ignore[method-assign]
+
+
+@contextmanager
+def compiling(engine: EngineConfig) -> Iterator[None]:
+    """Within, ``RunError`` says what a compiler could not do."""
+    try:
+        yield
+    except RuntimeError as fault:
+        if engine.compile and type(fault).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+            raise RunError(
+                f"engine.compile=true does not work for this method here ({reason}); leave it out"
+            ) from fault
+        raise
 
 
 def unwrap(accelerator: Accelerator, model: Any) -> None:
@@ -99,4 +118,5 @@ def unwrap(accelerator: Accelerator, model: Any) -> None:
     bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     # A model that keeps this mark is never wrapped again: its next run would leave its mixed precision out.
     vars(bare).pop("_is_accelerate_prepared", None)
+    vars(bare).pop("forward", None)
     accelerator.free_memory()

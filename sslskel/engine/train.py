@@ -26,7 +26,7 @@ from sslskel.engine import checkpoint as disk
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
 from sslskel.engine.gate import Gate
 from sslskel.engine.gradients import Part, backward
-from sslskel.engine.launch import launch, tracker, unwrap, wrap
+from sslskel.engine.launch import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
 from sslskel.engine.report import Report, RunLog
 from sslskel.engine.sampler import EpochSampler
@@ -205,7 +205,7 @@ def _loop(run: _Run, accelerator: Any, advance: Advance | None) -> None:
         torch.cuda.reset_peak_memory_stats(run.device)
     run.method.train()
     try:
-        with StopWish() as wish:
+        with StopWish() as wish, compiling(run.engine):
             while run.step < run.total:
                 pending.append(_step(run, model, wish.flags))
                 run.step += 1

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from sslskel.engine.device import keep_freed_memory
+from sslskel.engine.launch import compiling
 from sslskel.errors import UsageError
 from sslskel.speed._as_released import against_released
 from sslskel.speed._encoders import against_encoders
@@ -45,6 +46,8 @@ def speed_against(
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
     allocator = keep_freed_memory()
     found = subject(method, benchmark, backbone, preset, overrides)
+    with compiling(found.cell.resolved.engine):
+        measured = AGAINST[against](found, pairs)
     return {
         "method": method,
         "benchmark": benchmark,
@@ -57,6 +60,6 @@ def speed_against(
         "threads": torch.get_num_threads(),
         "allocator": allocator,
         "batch_size": found.size,
-        **AGAINST[against](found, pairs),
+        **measured,
         **surroundings(),
     }

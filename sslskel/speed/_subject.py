@@ -18,6 +18,7 @@ from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
 from sslskel.encoder import build_method
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
+from sslskel.engine.launch import compile_forward
 from sslskel.errors import UsageError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
@@ -80,6 +81,8 @@ def subject(method: str, benchmark: str, backbone: str | None, preset: str | Non
     spec = clip_spec(dataset.info, resolved.clip)
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     built.to(device=device, dtype=dtype_of(engine))
+    if engine.compile:
+        compile_forward(built)
     rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
     found = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))

@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from sslskel.engine.device import keep_freed_memory, peak_memory
+from sslskel.engine.launch import compiling
 from sslskel.engine.optim import build_optimiser
 from sslskel.method import Progress
 from sslskel.noise import Noise
@@ -46,7 +47,8 @@ def speed(
     for work in WORKS:
         # The most of several tries: on a shared machine a single one may fall into a bad moment.
         peak = max(peak, matmul_peak(found.device, arithmetic_type(engine.precision)))
-        measured[work] = _MEASURES[work](found, steps) if work in works else None
+        with compiling(engine):
+            measured[work] = _MEASURES[work](found, steps) if work in works else None
     for part in measured.values():
         if part is not None and "flops_per_second" in part:
             part["mfu"] = part["flops_per_second"] / peak

@@ -310,12 +310,6 @@ def test_tensorboard_that_is_missing_is_one_sentence(tmp_path: Path, monkeypatch
         run(tmp_path, engine={"tensorboard": True})
 
 
-def test_compiling_for_a_cpu_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is for GPUs only"):
-        run(tmp_path, engine={"compile": True})
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_method_without_parameters_is_told_apart_from_one_that_does_not_train(tmp_path: Path) -> None:
     class Frozen(Toy):
         def __init__(self, config: ToyConfig, seed: int) -> None:
