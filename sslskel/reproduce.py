@@ -52,7 +52,7 @@ class Table:
     note: str
     protocol: str
     published: tuple[str, ...]
-    """Columns as BENCHMARK/SPLIT."""
+    """Columns as BENCHMARK/SPLIT, in transfers with what was pretrained on: BENCHMARK/SPLIT from BENCHMARK."""
     rows: tuple[TableRow, ...]
     score: str | None = None
     """Which score of the protocol is compared; None for the one that ranks."""
@@ -134,6 +134,7 @@ def reproduce(
     output: Path | str = "runs",
     split: str | None = None,
     preset: str | None = None,
+    pretrain_on: str | None = None,
     overrides: Sequence[str] = (),
     jobs: int | None = None,
     say: Callable[[str], None] = silent,
@@ -156,12 +157,13 @@ def reproduce(
             split=split,
             backbone=row.backbone,
             preset=preset,
+            pretrain_on=pretrain_on,
             overrides=chosen,
         )
     if jobs is not None:
         where = ([table.protocol], [benchmark], seeds, Path(output), split)
         grids = [
-            Given([row.method], *where, row.backbone, preset, variants=[chosen])
+            Given([row.method], *where, row.backbone, preset, pretrain_on=pretrain_on, variants=[chosen])
             for row, chosen in zip(table.rows, options, strict=True)
         ]
         _, failures = side_by_side(grids, jobs, say)
@@ -179,6 +181,7 @@ def reproduce(
             split=split,
             backbone=row.backbone,
             preset=preset,
+            pretrain_on=pretrain_on,
             overrides=chosen,
             say=say,
             advance=advance,

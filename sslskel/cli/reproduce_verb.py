@@ -14,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel reproduce``."""
     parser.add_argument("table", nargs="?", help="for instance mamp-table7")
     parser.add_argument("--benchmark", default="synthetic", help="benchmark to run on (default: synthetic)")
+    parser.add_argument(
+        "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"
+    )
     parser.add_argument("--seeds", default="3", help="how many seeds (3 means 0,1,2) or a comma list (default: 3)")
     parser.add_argument("--write", type=Path, help="Markdown file to write (default: print)")
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
@@ -45,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
             output=options.output,
             split=options.split,
             preset=options.preset,
+            pretrain_on=options.pretrain_on,
             overrides=engine_overrides(options),
             jobs=options.jobs,
             say=reporter.say,
