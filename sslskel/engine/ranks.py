@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,18 @@ def tell_launcher(fault: SslskelError) -> bool:
     return LAUNCHED in os.environ
 
 
+@contextlib.contextmanager
+def _added(environment: Mapping[str, str]) -> Iterator[None]:
+    """Within, what is not set already is set for processes that are started."""
+    added = {name: value for name, value in environment.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 def _attempt(words: Sequence[str], processes: int) -> SslskelError | None:
     """One start of all ranks; None where all ended well."""
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
@@ -92,9 +104,7 @@ def _attempt(words: Sequence[str], processes: int) -> SslskelError | None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     _hush("torch.distributed.elastic")
-    for name, value in _environment(processes).items():
-        os.environ.setdefault(name, value)
-    with tempfile.TemporaryDirectory(prefix="sslskel-ranks-") as logs:
+    with _added(_environment(processes)), tempfile.TemporaryDirectory(prefix="sslskel-ranks-") as logs:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,7 @@ def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any,
     for name, more in (("plain", []), ("jobs", ["--jobs", "2"]), ("ranks", ["--processes", "2"])):
         done = sslskel(*words, "train.epochs=1", *more, "--output", name)
         assert done.returncode == 0, done.stderr
+    assert "SSLSKEL_LAUNCHED" not in os.environ, "what ranks are told is not left behind"
     plain, jobs, ranks = (ResultStore(tmp_path / name).read_all()[0] for name in ("plain", "jobs", "ranks"))
     assert [one.identity for one in plain] == [one.identity for one in jobs] == [one.identity for one in ranks]
     assert len(plain) == 3, "an option that a method lacks makes one row of it"
