@@ -83,8 +83,8 @@ def page(loops: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
     first = loops[0]
     machine = (first["hardware"]["gpus"] or [first["hardware"]["cpu"]])[0]
     where = (
-        f"On {first['device']} ({machine}), {first['threads']} thread, torch {first['versions']['torch']},"
-        f" {first['works']['forward']['pairs']} pairs.\n"
+        f"On {first['device']} ({machine}), threads: {first['threads']}, torch {first['versions']['torch']},"
+        f" {steps[0]['works']['step']['pairs']} pairs.\n"
     )
     lines = [INTRODUCTION, where, LOOP + "\n".join(row for report in loops for row in loop_rows(report)) + "\n"]
     lines += [STEPS + "\n".join(map(step_row, steps)) + "\n"]

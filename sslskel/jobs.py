@@ -81,10 +81,10 @@ def bench_in_jobs(
     named = (methods, protocols, benchmarks, seeds, Path(output))
     given = Given(*named, split, backbone, preset, overrides, init, pretrain_on, variants)
     [work], failures = side_by_side([given], jobs, say)
-    result = BenchResult(build([]), failures=failures, ran=len(work.due), reused=len(work.cells) - len(work.due))
-    store = work.store
+    store, due = work.store, [identity for job in work.jobs for identity in job.identities]
+    ran = sum(map(store.has, due))
+    result = BenchResult(build([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
     result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
-    result.ran -= len(work.cells) - len(result.records)
     if (given.output / "records").is_dir():
         result.board = board_of(given.output, benchmarks, say)
     return result
@@ -132,11 +132,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Work:
-    """A grid, looked at: which of its cells are due, and the jobs that they make."""
+    """A grid, looked at: its cells, and the jobs that make those which have no record."""
 
     cells: list[Cell]
     identities: list[str]
-    due: list[Cell]
     jobs: list[Job]
     store: ResultStore
 
@@ -145,7 +144,7 @@ class Work:
 def find_jobs(given: Given) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     store, datasets = ResultStore(given.output), dict[str, Dataset]()
-    work = Work([], [], [], [], store)
+    work = Work([], [], [], store)
     init = init_digest(None if given.init is None else Path(given.init))
     for options in given.variants:
         cells = grid(
@@ -165,10 +164,11 @@ def find_jobs(given: Given) -> Work:
         for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
             check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
-        due = {identity: cell for identity, cell in zip(identities, cells, strict=True) if not store.has(identity)}
+        # An option that a method lacks leaves its cell as it was in an earlier variant.
+        before, named = set(work.identities), dict(zip(identities, cells, strict=True))
+        due = {one: cell for one, cell in named.items() if one not in before and not store.has(one)}
         work.cells.extend(cells)
         work.identities.extend(identities)
-        work.due.extend(due.values())
         work.jobs.extend(_jobs(due, given, options))
     return work
 
@@ -178,8 +178,10 @@ def _jobs(due: Mapping[str, Cell], given: Given, variant: Sequence[str]) -> list
     for identity, cell in due.items():
         grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(identity)
     options = [*given.flags, *variant]
-    more = f", {' '.join(variant)}" if variant else ""
-    tail = f"-{digest({'options': options})[:8]}" if options else ""
+    named = [word for word in (given.backbone, given.preset) if word]
+    shown = [*([given.backbone] if given.backbone else []), *variant]
+    more = f", {' '.join(shown)}" if shown else ""
+    tail = f"-{digest({'options': [*named, *options]})[:8]}" if named or options else ""
     jobs = []
     for (method, benchmark, seed), identities in grouped.items():
         cells = [due[identity] for identity in identities]

@@ -59,7 +59,7 @@ class Table:
     condition: str | None = None
     """Which condition's predictions are paired, where the protocol has several."""
     pairs: Literal["clips", "seeds"] = "clips"
-    """Over what rows are paired: the test clips and seeds, or seeds alone where nothing is predicted of a clip."""
+    """Over what rows are paired: the test clips and seeds, or seeds alone where a clip has no prediction or several."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,9 @@ def reproduce(
     ``RunError`` where a cell failed. Interrupted, the same call continues.
     """
     table = read_table(name)
-    options = [(*row.overrides, *_scaled(row, table, benchmark, split, preset), *overrides) for row in table.rows]
+    options = [
+        (*row.overrides, *_scaled(row, table, benchmark, split, preset, pretrain_on), *overrides) for row in table.rows
+    ]
     for row, chosen in zip(table.rows, options, strict=True):
         grid(
             [row.method],
@@ -192,11 +194,14 @@ def reproduce(
     return Reproduced(table, benchmark, tuple(rows), _pairs(table, rows, ResultStore(output)))
 
 
-def _scaled(row: TableRow, table: Table, benchmark: str, split: str | None, preset: str | None) -> list[str]:
+def _scaled(
+    row: TableRow, table: Table, benchmark: str, split: str | None, preset: str | None, pretrain_on: str | None = None
+) -> list[str]:
     """Overrides that multiply what the preset says; ``UsageError`` where that is no whole number."""
     if not row.scaled:
         return []
-    [cell] = grid([row.method], [table.protocol], [benchmark], [0], split=split, backbone=row.backbone, preset=preset)
+    where: dict[str, Any] = {"split": split, "backbone": row.backbone, "preset": preset, "pretrain_on": pretrain_on}
+    [cell] = grid([row.method], [table.protocol], [benchmark], [0], **where)
     plain, overrides = cell.resolved.plain(), []
     for option, factor in row.scaled.items():
         group, key = option.split(".")

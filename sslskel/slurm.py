@@ -153,7 +153,7 @@ def submit(
         with writing_in(given.output):
             publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
         say(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
-    return Submitted(ids, len(work.jobs) - len(jobs), len(work.cells) - len(work.due))
+    return Submitted(ids, len(work.jobs) - len(jobs), sum(map(work.store.has, work.identities)))
 
 
 def _executor(folder: Path, config: LauncherConfig, cluster: str) -> Any:

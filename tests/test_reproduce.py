@@ -152,6 +152,15 @@ def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
         module._scaled(odd, table, tiny, None, "cpu")
 
 
+def test_few_labels_are_compared_over_seeds(tiny: str, tmp_path: Path) -> None:
+    """A clip has a prediction from each draw of the labelled clips, which cannot be paired."""
+    small = ["train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0"]
+    small += ["protocol.draws=2", "protocol.fraction=0.5", "protocol.balanced=true"]
+    found = reproduce("mamp-table5-10", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=small)
+    assert [isinstance(difference, OverSeeds) for _, _, difference in found.pairs] == [True] * 3
+    assert "| new weights |" in found.markdown()
+
+
 def test_a_row_that_does_not_fit_stops_before_anything_runs(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         reproduce("mamp-table8", benchmark=tiny, output=tmp_path / "runs", overrides=["method.mask_ratio=2"])

@@ -172,7 +172,8 @@ def _size(work: Any) -> int:
     ("words", "said"),
     [
         (["--method", "random_init", "--against", "as_released"], "no released twin"),
-        (["--method", "mamp", "--against", "nobody"], "there is: as_released, encoders, frame_loop"),
+        (["--method", "mamp", "--against", "nobody"], "there are: as_released, encoders, frame_loop"),
+        (["--method", "mamp", "--against", "as_released", "engine.compile=true"], "not compiled"),
         (["--method", "raw_features", "--against", "encoders"], "does not train"),
         (["--method", "mamp", "--against", "frame_loop"], "gru_stepped does"),
         (["--method", "mamp", "--against", "as_released", "--pairs", "2"], "use 5 or more"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -115,7 +116,8 @@ def peak_memory(device: torch.device) -> int:
         return 0
     if platform.system() == "Linux":
         # The system's usage figures count what the process that started this one held at that moment, too.
-        return memory_status("VmHWM")
+        with contextlib.suppress(OSError, ValueError):
+            return memory_status("VmHWM")
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -102,7 +102,7 @@ def compiling(engine: EngineConfig) -> Iterator[None]:
     """Within, ``RunError`` says what a compiler could not do."""
     try:
         yield
-    except RuntimeError as fault:
+    except Exception as fault:
         if engine.compile and type(fault).__module__.startswith(("torch._dynamo", "torch._inductor")):
             reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
             raise RunError(
@@ -111,8 +111,11 @@ def compiling(engine: EngineConfig) -> Iterator[None]:
         raise
 
 
-def unwrap(accelerator: Accelerator, model: Any) -> None:
+def unwrap(accelerator: Accelerator, model: Any, engine: EngineConfig) -> None:
     """Give the method its own forward pass back, and end what :func:`tracker` began."""
+    if engine.compile:
+        # Graphs of one pass are counted over all runs of a process, and there is a limit.
+        torch.compiler.reset()
     for one in accelerator.trackers:
         one.finish()
     bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)

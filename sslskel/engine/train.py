@@ -221,7 +221,7 @@ def _loop(run: _Run, accelerator: Any, advance: Advance | None) -> None:
                 if code:
                     raise interrupted(code, f"step {run.step} of {run.total} is saved in {run.folder}")
     finally:
-        unwrap(accelerator, model)
+        unwrap(accelerator, model, run.engine)
 
 
 def _read(run: _Run, log: RunLog, pending: deque[Report], keep: int) -> int:

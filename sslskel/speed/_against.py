@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from sslskel.engine.device import keep_freed_memory
-from sslskel.engine.launch import compiling
 from sslskel.errors import UsageError
 from sslskel.speed._as_released import against_released
 from sslskel.speed._encoders import against_encoders
@@ -35,19 +34,19 @@ def speed_against(
     pairs: int = PAIRS,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Ratios of ``pairs`` bracketed pairs per work, with the equality that was checked before; writes nothing.
+    """Ratios of ``pairs`` bracketed pairs per work; sides that compute the same are checked first. Writes nothing.
 
-    Raises ``UsageError`` for a method that lacks the other side, fewer than 5 pairs, and
+    Raises ``UsageError`` for a method that lacks the other side, fewer than 5 pairs, compiled passes, and
     everything that :func:`speed` refuses.
     """
     if against not in AGAINST:
-        raise UsageError(f"--against {against} is not known (there is: {', '.join(AGAINST)})")
+        raise UsageError(f"--against {against} is not known (there are: {', '.join(AGAINST)})")
     if pairs < PAIRS:
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
     allocator = keep_freed_memory()
     found = subject(method, benchmark, backbone, preset, overrides)
-    with compiling(found.cell.resolved.engine):
-        measured = AGAINST[against](found, pairs)
+    if found.cell.resolved.engine.compile:
+        raise UsageError("--against compares passes that are not compiled; leave out engine.compile=true")
     return {
         "method": method,
         "benchmark": benchmark,
@@ -60,6 +59,6 @@ def speed_against(
         "threads": torch.get_num_threads(),
         "allocator": allocator,
         "batch_size": found.size,
-        **measured,
+        **AGAINST[against](found, pairs),
         **surroundings(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ def against_encoders(found: Subject, pairs: int) -> dict[str, Any]:
         step()
     if not seen:
         raise UsageError(
-            f"method '{found.cell.method}' does not pass whole clips through its backbone; as_released may fit"
+            f"method '{found.cell.method}' does not pass whole clips through its backbone; try --against as_released"
         )
     calls = [one._replace(given=tuple(x.detach() if isinstance(x, Tensor) else x for x in one.given)) for one in seen]
     with torch.no_grad(), found.autocast():
@@ -73,10 +74,10 @@ def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
     backbones = [module for module in method.modules() if isinstance(module, Backbone)]
 
     def noted(module: Backbone, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def run(*given: Any) -> Tensor:
+        def run(*given: Any, **named: Any) -> Tensor:
             trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
-            seen.append(Pass(call, given, trained))
-            return call(*given)
+            seen.append(Pass(functools.partial(call, **named), given, trained))
+            return call(*given, **named)
 
         return run
 

@@ -18,7 +18,7 @@ from sslskel.data.transforms import clip_spec
 from sslskel.dataset import Dataset
 from sslskel.encoder import build_method
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
-from sslskel.engine.launch import compile_forward
+from sslskel.engine.launch import compile_forward, compiling
 from sslskel.errors import UsageError
 from sslskel.method import PretextMethod, Progress
 from sslskel.noise import Noise
@@ -87,7 +87,8 @@ def subject(method: str, benchmark: str, backbone: str | None, preset: str | Non
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
     found = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
     if built.trains:
-        _require_room(found)
+        with compiling(engine):
+            _require_room(found)
     return found
 
 

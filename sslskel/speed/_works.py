@@ -171,7 +171,11 @@ _MEASURES: dict[str, Callable[[Subject, int], dict[str, Any] | None]] = {
 def _with_flops(report: dict[str, Any], work: Callable[[], object]) -> dict[str, Any]:
     """Adds the work's products and sums per second."""
     # Fused kernels of a CPU are not known to the counter; written out they do the same arithmetic.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    with (
+        FlopCounterMode(display=False) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+        torch.compiler.set_stance("force_eager"),
+    ):
         work()
     flops = counter.get_total_flops() / report["step_seconds"]["median"]
     return {**report, "flops_per_second": flops}

@@ -197,6 +197,8 @@ def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any,
     for name, more in (("plain", []), ("jobs", ["--jobs", "2"]), ("ranks", ["--processes", "2"])):
         done = sslskel(*words, "train.epochs=1", *more, "--output", name)
         assert done.returncode == 0, done.stderr
+        if name == "jobs":
+            assert len(list((tmp_path / name / "logs").iterdir())) == 3, "no job does what another one does"
     assert "SSLSKEL_LAUNCHED" not in os.environ, "what ranks are told is not left behind"
     plain, jobs, ranks = (ResultStore(tmp_path / name).read_all()[0] for name in ("plain", "jobs", "ranks"))
     assert [one.identity for one in plain] == [one.identity for one in jobs] == [one.identity for one in ranks]
