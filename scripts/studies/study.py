@@ -111,10 +111,18 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
             row = [benchmark, name, str(len(records)), worded(summarise(top)), gain, *costs]
             lines.append(f"| {' | '.join(row)} |")
     one = next(iter(found.values()))[0]
-    machine, versions = one.environment.get("hardware", {}), one.environment.get("versions", {})
+    made = one.environment
     lines += ["", "In brackets: 95 % Student t interval over seeds. Seconds are of one busy machine and no benchmark."]
-    lines += ["", f"Preset {options.preset}; {machine.get('cpu', '')}; torch {versions.get('torch', '')}. Command:", ""]
-    words = ["python", "scripts/studies/study.py", *sys.argv[1:]]
+    lines += [
+        "",
+        f"Preset {options.preset}; {made['cpu']}; torch {made['torch']}, sslskel {made['sslskel']}, commit"
+        f" {made['commit'][:12]}. Command:",
+        "",
+    ]
+    words = ["python", "scripts/studies/study.py", options.study, "--benchmarks", *options.benchmarks]
+    words += ["--modes", *options.modes] if options.study == "modes" else []
+    words += ["--seeds", str(options.seeds), "--preset", options.preset, "--page", str(options.page)]
+    words += options.overrides
     lines += ["```sh", " ".join(words), "```", ""]
     options.page.parent.mkdir(parents=True, exist_ok=True)
     options.page.write_text("\n".join(lines), encoding="utf-8")
