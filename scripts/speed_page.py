@@ -36,6 +36,9 @@ cores are taken, ratios of processor time mean most.
 The import of datasets and the parts of contrastive methods have pages of their own: [speed-import.md](speed-import.md),
 [speed-contrastive.md](speed-contrastive.md).
 
+Whether accuracy differs was studied: between the three modes below in [studies/modes.md](studies/modes.md), between
+fresh and cached views of linear heads in [studies/views.md](studies/views.md).
+
 ## Three ways to train
 
 | `--mode` | trains on | arithmetic | options |
