@@ -147,47 +147,27 @@ def reproduce(
     ``RunError`` where a cell failed. Interrupted, the same call continues.
     """
     table = read_table(name)
-    options = [
-        (*row.overrides, *_scaled(row, table, benchmark, split, preset, pretrain_on), *overrides) for row in table.rows
-    ]
-    for row, chosen in zip(table.rows, options, strict=True):
-        grid(
-            [row.method],
-            [table.protocol],
-            [benchmark],
-            seeds,
-            split=split,
-            backbone=row.backbone,
-            preset=preset,
-            pretrain_on=pretrain_on,
-            overrides=chosen,
+    where: dict[str, Any] = {"split": split, "preset": preset, "pretrain_on": pretrain_on}
+    cells = [
+        (
+            row,
+            (*row.overrides, *_scaled(row, table, benchmark, **where), *overrides),
+            {**where, "backbone": row.backbone},
         )
+        for row in table.rows
+    ]
+    judged = ([table.protocol], [benchmark], seeds)
+    for row, chosen, given in cells:
+        grid([row.method], *judged, **given, overrides=chosen)
     if jobs is not None:
-        where = ([table.protocol], [benchmark], seeds, Path(output), split)
-        grids = [
-            Given([row.method], *where, row.backbone, preset, pretrain_on=pretrain_on, variants=[chosen])
-            for row, chosen in zip(table.rows, options, strict=True)
-        ]
+        grids = [Given([row.method], *judged, Path(output), **given, variants=[chosen]) for row, chosen, given in cells]
         _, failures = side_by_side(grids, jobs, say)
         if failures:
             raise RunError(f"{table.name}: {failures[0]}; the same command continues")
     rows = []
-    for row, chosen in zip(table.rows, options, strict=True):
+    for row, chosen, given in cells:
         say(f"{table.name}: {row.name}")
-        result = bench(
-            [row.method],
-            [table.protocol],
-            [benchmark],
-            seeds,
-            output=output,
-            split=split,
-            backbone=row.backbone,
-            preset=preset,
-            pretrain_on=pretrain_on,
-            overrides=chosen,
-            say=say,
-            advance=advance,
-        )
+        result = bench([row.method], *judged, **given, output=output, overrides=chosen, say=say, advance=advance)
         if result.failures:
             raise RunError(f"{table.name}, row '{row.name}': {result.failures[0]}; the same command continues")
         rows.append(tuple(sorted(result.records, key=lambda record: record.seed)))
