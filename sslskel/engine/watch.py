@@ -25,6 +25,8 @@ from sslskel.errors import RunError
 BEAT_SECONDS = 2.0
 SILENT_SECONDS = float(os.environ.get("SSLSKEL_SILENT_SECONDS", "25"))
 """A process without a beat for this long counts as lost; ending the others takes up to half a minute more."""
+LEAVE_SECONDS = 10.0
+"""A process that ends waits this long for its last beat to come back."""
 LEFT = 1 << 40
 """Added to the beats of a process that has ended as it should."""
 
@@ -52,14 +54,15 @@ def watch() -> None:
     if _watching or world_size() == 1:
         return
     _watching = True
-    store = shared_store("beats")
-    threading.Thread(target=_beat, args=(store, rank(), world_size()), name="watch", daemon=True).start()
-    atexit.register(_leave, store, rank())
+    store, leaving = shared_store("beats"), threading.Event()
+    beats = threading.Thread(target=_beat, args=(store, rank(), world_size(), leaving), name="watch", daemon=True)
+    beats.start()
+    atexit.register(_leave, store, rank(), leaving, beats)
 
 
-def _beat(store: Any, own: int, world: int) -> None:
+def _beat(store: Any, own: int, world: int, leaving: threading.Event) -> None:
     other, last, since = (own + 1) % world, -1, time.monotonic()
-    while True:
+    while not leaving.is_set():
         try:
             store.add(str(own), 1)
             beats = store.add(str(other), 0)
@@ -73,10 +76,15 @@ def _beat(store: Any, own: int, world: int) -> None:
             last, since = beats, now
         elif now - since > SILENT_SECONDS:
             _end(f"process {other} of the run {SILENT} for {now - since:.0f} s")
-        time.sleep(BEAT_SECONDS)
+        leaving.wait(BEAT_SECONDS)
 
 
-def _leave(store: Any, own: int) -> None:
+def _leave(store: Any, own: int, leaving: threading.Event, beats: threading.Thread) -> None:
+    # A thread that comes back from the store after the interpreter has closed aborts the process.
+    leaving.set()
+    beats.join(LEAVE_SECONDS)
+    if beats.is_alive():
+        return
     try:
         store.add(str(own), LEFT)
     except RuntimeError:
