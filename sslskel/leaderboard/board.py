@@ -74,6 +74,8 @@ class Row:
     parameters: int
     pretrain_seconds: float
     """Median over seeds."""
+    samples_per_second: float
+    """Clips that pretraining took in; median over seeds, 0 where there was none or nothing is known."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ def notes_of(
     notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
-    return (*notes, _code_note(records), _cost_note(records)), tuple(_warnings(columns, rows, members))
+    notes += [_code_note(records), _cost_note(records), *filter(None, [_pretraining_note(rows)])]
+    return tuple(notes), tuple(_warnings(columns, rows, members))
 
 
 def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[Sequence[Record]]) -> Iterable[str]:
@@ -202,6 +203,17 @@ def _cost_note(records: Sequence[Record]) -> str:
         f"cost: {len(pretrained)} pretrained encoders in {sum(sorted(pretrained.values())) / 3600:.2f} h,"
         f" {len(records)} evaluations in {sum(sorted(judged)) / 3600:.2f} h, on {machines}"
     )
+
+
+def _pretraining_note(rows: Sequence[Row]) -> str:
+    names = names_of(rows)
+    said = [
+        f"{names[row.key]} {row.pretrain_seconds / 60:.1f} min at {row.samples_per_second:.0f} clips/s,"
+        f" {row.parameters:,} weights in the encoder"
+        for row in rows
+        if row.trained and row.pretrain_seconds
+    ]
+    return f"one pretraining, median over seeds: {'; '.join(said)}" if said else ""
 
 
 def _gpus(record: Record) -> list[str]:

@@ -177,15 +177,19 @@ def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequen
             warnings.append(_conflict(label, column, twice[0], seeds[twice[0]]))
         made.append(_cell(column, {s: seeds[s][0] for s in sorted(seeds)}) if seeds and not twice else None)
     records = [record for seeds in cells.values() for twins in seeds.values() for record in twins]
-    seconds = sorted({r.pretrain_identity: r.cost.get("pretrain_seconds") or 0.0 for r in records}.values())
     means = [cell.summary.mean for cell in made if cell is not None]
     comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
     mean = sum(means) / len(means) if comparable else None
     trained = any(record.seen or record.method["plugin"] == RELEASED for record in records)
-    row = Row(
-        key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], seconds[len(seconds) // 2]
-    )
+    costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))
+    row = Row(key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], *costs)
     return row, warnings
+
+
+def _median(records: Sequence[Record], cost: str) -> float:
+    """Over pretrainings, each counted once; the upper one of two in the middle, so that it was really measured."""
+    amounts = sorted({record.pretrain_identity: record.cost.get(cost) or 0.0 for record in records}.values())
+    return amounts[len(amounts) // 2]
 
 
 def _conflict(label: str, column: Column, seed: int, twins: Sequence[Record]) -> str:

@@ -41,6 +41,7 @@ def _json_row(row: Row) -> dict[str, Any]:
         "trained": row.trained,
         "parameters": row.parameters,
         "pretrain_seconds": row.pretrain_seconds,
+        "samples_per_second": row.samples_per_second,
     }
     return {**key, "config": json.loads(row.key.config), **facts, "cells": cells}
 
@@ -96,6 +97,7 @@ def _row_facts(row: Row) -> dict[str, object]:
         "pretrained_on": key.pretrained_on,
         "parameters": row.parameters,
         "pretrain_seconds": row.pretrain_seconds,
+        "samples_per_second": row.samples_per_second,
         "row_mean": row.mean,
     }
 
