@@ -22,7 +22,6 @@ METHODS: dict[str, tuple[str, ...]] = {
     "aimclr": ("method.queue=4096", *GRAPH),
     "crossclr": ("method.queue=4096", *GRAPH),
     "pstl": ("method.width=512", *GRAPH),
-    "byol": GRAPH,
     "isc": ("method.queue=4096", "method.graph_width=16", *RECURRENT),
     "cmd": ("method.queue=4096", "method.neighbours=1024", *RECURRENT),
     "pcm3": ("method.queue=4096", "method.decoder_width=64", *RECURRENT),

@@ -23,7 +23,7 @@ def require_no_fault(results: list[CheckResult]) -> None:
     assert not failed, "\n".join(failed)
 
 
-SLOW = ("aimclr", "byol", "crossclr", "isc")
+SLOW = ("aimclr", "crossclr", "isc")
 """Several graph networks a step; the other contrastive methods stand for them where time is short."""
 
 

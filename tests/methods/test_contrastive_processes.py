@@ -36,13 +36,12 @@ CASES: dict[str, dict[str, Any]] = {
     "cmd": {"queue": 7, "neighbours": 4},
     "isc": {"queue": 7, "graph_width": 2},
     "pcm3": {"queue": 7, "decoder_width": 8},
-    "byol": {},
     "pstl": {"width": 8, "mask_joints": 4, "mask_frames": 2},
 }
 """Batches of 5 divide neither the queue nor the processes."""
 GROUPS = [
     ("pcm3", "pstl"),
-    pytest.param(("skeletonclr", "crossclr", "aimclr", "cmd", "isc", "byol"), marks=pytest.mark.long),
+    pytest.param(("skeletonclr", "crossclr", "aimclr", "cmd", "isc"), marks=pytest.mark.long),
 ]
 
 
