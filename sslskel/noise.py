@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,39 +20,65 @@ from sslskel.keys import stable_id as stable_id
 
 Per = Literal["person", "clip", "batch"]
 
+SMALL = 1 << 15
+"""Up to as many numbers a draw on the CPU is made by numpy, whose operations take a fraction as long to start."""
+
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as signed
 _MIX1 = -4658895280553007687
 _MIX2 = -7723592293110705685
 
 
-def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift of int64 (torch shifts arithmetically)."""
+# Int64 of torch and of numpy wrap alike, so what follows takes tensors and arrays. Arrays need an
+# axis, since numpy warns of single numbers that wrap.
+
+
+def _shift(x: Any, bits: int) -> Any:
+    """Logical right shift of int64 (both libraries shift arithmetically)."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _mix(x: Tensor) -> Tensor:
+def _mix(x: Any) -> Any:
     """The splitmix64 finaliser (Steele, Lea & Flood 2014) on wrapping int64."""
     x = (x ^ _shift(x, 30)) * _MIX1
     x = (x ^ _shift(x, 27)) * _MIX2
     return x ^ _shift(x, 31)
 
 
+def _hashed(base: Any, item: Any, site: int, number: Any) -> Any:
+    """Base, items (n,), numbers (count,) from 1 -> (n, count)."""
+    mixed = _mix(base + site) + _mix(item * _GOLDEN + 1)
+    return _mix(_mix(mixed)[..., None] + number * _GOLDEN)
+
+
 def _bits(base: Tensor, item: Tensor, site: str, lane: int, count: int) -> Tensor:
     """Bits of ``count`` draws per item: (), items of any shape -> (*item.shape, count) int64."""
-    mixed = _mix(base + stable_id(site, str(lane))) + _mix(item * _GOLDEN + 1)
-    index = torch.arange(count, dtype=torch.int64, device=mixed.device)
-    return _mix(_mix(mixed)[..., None] + (index + 1) * _GOLDEN)
+    name = stable_id(site, str(lane))
+    if item.device.type == "cpu" and item.numel() * count <= SMALL:
+        number = np.arange(1, count + 1, dtype=np.int64)
+        made = torch.from_numpy(_hashed(base.numpy()[None], item.numpy().reshape(-1), name, number))
+    else:
+        made = _hashed(base, item.flatten(), name, torch.arange(1, count + 1, device=item.device))
+    return made.reshape((*item.shape, count))
+
+
+def _chained(base: Tensor, number: Tensor) -> Tensor:
+    """() and () -> (), another base for every number."""
+    if base.device.type == "cpu":
+        return torch.from_numpy(_mix(base.numpy()[None] + number.numpy()[None] * _GOLDEN))[0]
+    return _mix(base + number * _GOLDEN)  # type: ignore[no-any-return]
 
 
 def _derived_base(base: Tensor, index: int) -> Tensor:
     """Base of the noise of a view."""
     # As a tensor, so that the product wraps: a Python number of this size does not fit from the second view on.
-    return _mix(base + base.new_full((), index + 1) * _GOLDEN)
+    return _chained(base, base.new_full((), index + 1))
 
 
 def _person_items(key: Tensor, slot: Tensor) -> Tensor:
     """(P,) keys and slots of persons -> (P,) what tells them apart."""
-    return _mix(key + (slot + 1) * _GOLDEN)
+    if key.device.type == "cpu":
+        return torch.from_numpy(_mix(key.numpy() + (slot.numpy() + 1) * _GOLDEN))
+    return _mix(key + (slot + 1) * _GOLDEN)  # type: ignore[no-any-return]
 
 
 # What a compiler sees instead, one node each: it cannot follow the hash of a site, and under torch 2.13 its
@@ -75,7 +102,7 @@ class Noise:
     def __init__(self, seed: int | Tensor, step: int | Tensor = 0, device: torch.device | str = "cpu") -> None:
         base = torch.as_tensor(seed, dtype=torch.int64, device=device)
         step = torch.as_tensor(step, dtype=torch.int64, device=device)
-        self._base = _mix(_mix(base * _GOLDEN + 1) + step * _GOLDEN)
+        self._base = _chained(_chained(torch.ones_like(base), base), step)
         self._batch: Batch | None = None
 
     def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
@@ -111,7 +138,8 @@ class Noise:
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """U[0, 1): (P, *shape), (N, *shape) or shape for per person, clip or batch."""
-        return _shift(self._bits(site, shape, per, 0), 40).to(dtype) * 2.0**-24
+        bits: Tensor = _shift(self._bits(site, shape, per, 0), 40)
+        return bits.to(dtype) * 2.0**-24
 
     def normal(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32

@@ -155,3 +155,21 @@ def test_recorded_draws_come_back_in_order_and_end_with_an_error() -> None:
         bound.integers("shift", 4)
     with pytest.raises(UsageError, match="'other'"):
         bound.normal("other")
+
+
+def test_numbers_are_those_of_every_earlier_release() -> None:
+    noise = Noise(1, 2).on(batch([2**62 + 12345, -7]))
+    assert noise.view(1).uniform("a", (3,), "clip", torch.float64).tolist() == [
+        [0.2550196051597595, 0.8839408755302429, 0.5299885272979736],
+        [0.504029393196106, 0.8935962319374084, 0.21733534336090088],
+    ]
+    assert noise.permutation("c", 6, per="batch").tolist() == [3, 1, 4, 0, 2, 5]
+
+
+@pytest.mark.parametrize("per", ["person", "clip", "batch"])
+@pytest.mark.filterwarnings("error")
+def test_small_and_large_draws_are_the_same_numbers(per: Per, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = Noise(-3, 2**40).view(2).on(batch([5, -(2**63)], [0, 0, 1], [0, 1, 0]))
+    small = noise.normal("a", (2, 7), per)
+    monkeypatch.setattr("sslskel.noise.SMALL", -1)
+    assert torch.equal(noise.normal("a", (2, 7), per), small)
