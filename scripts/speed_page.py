@@ -111,11 +111,11 @@ def measure(options: argparse.Namespace, name: str, words: list[str]) -> dict[st
 
 def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:
     """The whole page; every number comes from a report."""
-    lines = [INTRODUCTION]
+    lines = [INTRODUCTION, "## Targets", "", JUDGED, ""]
     for preset in presets:
         found = {mode: reports.get(f"{preset}-{mode}") for mode in ("exact", "present", "fast")}
         if any(found.values()):
-            lines += [f"## Targets, {preset} sizes", "", JUDGED, "", *targets(found), ""]
+            lines += [f"### {preset.capitalize()} sizes", "", *targets(found), ""]
     lines += bfloat16()
     lines += ["## Measurements", "", markdown(list(reports.values()))]
     lines += [

@@ -52,20 +52,20 @@ class Subject:
         """All draws of a step."""
         return Noise(self.cell.seed, step, self.device)
 
-    def views(self, step: int, size: int | None = None) -> list[Batch]:
-        """What the method asks for of a step's clips."""
-        rows, noise = self.rows(step, size), self.noise(step)
-        return [self.source.batch(rows, view, noise.view(i)) for i, view in enumerate(self.method.views())]
+    def views(self, step: int, rows: Tensor | None = None) -> list[Batch]:
+        """What the method asks for of a step's clips, or of those at ``rows``."""
+        chosen, noise = self.rows(step) if rows is None else rows, self.noise(step)
+        return [self.source.batch(chosen, view, noise.view(i)) for i, view in enumerate(self.method.views())]
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision where the run asks for it."""
         return autocast(self.device, self.cell.resolved.engine.precision)
 
-    def learn(self, step: int, size: int | None = None) -> Tensor:
+    def learn(self, step: int, rows: Tensor | None = None) -> Tensor:
         """Loss and gradients of a step; the gradients stay in the parameters."""
         self.method.zero_grad(set_to_none=True)
         with self.autocast():
-            loss: Tensor = self.method(self.views(step, size), self.noise(step), PROGRESS).loss()
+            loss: Tensor = self.method(self.views(step, rows), self.noise(step), PROGRESS).loss()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -99,7 +99,7 @@ def _require_room(found: Subject) -> None:
         return
     found.method.train()
     try:
-        needs = [extra_memory(found.device, lambda size=size: found.learn(0, size)) for size in PROBE]  # type: ignore[misc]
+        needs = [extra_memory(found.device, lambda size=size: found.learn(0, found.rows(0, size))) for size in PROBE]  # type: ignore[misc]
     except torch.OutOfMemoryError as fault:
         raise UsageError(f"not even {large} clips fit the memory of {found.device}; take a smaller preset") from fault
     found.method.zero_grad(set_to_none=True)
