@@ -169,17 +169,18 @@ def _best_on_test(record: Record) -> float | None:
 
 def _preset_note(preset: str, records: Sequence[Record]) -> str:
     trained = [record for record in records if record.seen]
-    facts = [_values(records, "clip", "frames", "frames")]
-    facts += [_values(trained, "train", "epochs", "epochs of pretraining")]
-    facts += [_values(trained, "train", "batch_size", "clips in a batch")]
+    facts = [_values(records, "clip", "frames", "{} frames")]
+    facts += [_values(trained, "train", "epochs", "{} epochs of pretraining")]
+    facts += [_values(trained, "train", "batch_size", "{} clips in a batch")]
     weights = sorted({record.backbone["parameters"] for record in trained})
     facts += [f"{_from_to(weights)} weights in a pretrained encoder" if weights else ""]
+    facts += [_values(trained, "train", "lr", "learning rate {}")]
     return f"preset {preset}: {', '.join(filter(None, facts)) or 'no option is known'}"
 
 
 def _values(records: Sequence[Record], group: str, name: str, words: str) -> str:
     found = {value for r in records if isinstance(value := r.config.get(group, {}).get(name), (int, float))}
-    return f"{_from_to(sorted(found))} {words}" if found else ""
+    return words.format(_from_to(sorted(found))) if found else ""
 
 
 def _from_to(values: Sequence[float]) -> str:

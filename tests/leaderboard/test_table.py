@@ -307,9 +307,13 @@ def test_an_encoder_that_does_not_say_what_it_saw_is_no_floor() -> None:
 
 
 def test_notes_say_preset_cost_and_code() -> None:
-    records = [*three("mamp", 0.5, 0.6), *three("random_init", 0.1, seen=[], config__train__epochs=999)]
+    records = [
+        *three("mamp", 0.5, 0.6, config__train__lr=0.001),
+        *three("random_init", 0.1, seen=[], config__train__epochs=999, config__train__lr=9.0),
+    ]
     notes = " | ".join(build(records).notes)
     assert "preset cpu: 60 frames, 60 epochs of pretraining, 64 clips in a batch, 203,136 weights" in notes
+    assert "weights in a pretrained encoder, learning rate 0.001 |" in notes
     assert "cost: 2 pretrained encoders in 0.03 h, 3 evaluations in 0.03 h, on AMD EPYC" in notes
     assert "torch 2.13.0+cpu, commit 7c8723ce6df6" in notes
     assert "uncommitted" not in notes
