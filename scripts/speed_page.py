@@ -63,13 +63,12 @@ thread or faster. From Python, set it in the environment before torch is importe
 machine was not measured.
 """
 
-JUDGED = """Ratios are medians of bracketed pairs. On a CPU they are judged by processor time where it was taken: the
-load on record says how busy the machine was, and clocks on the wall measure that too. Targets were set for
-released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder. Profiles of
-what falls short: the loader is bound by passes over memory (two gathers, the rotation, the dense array), to which a
-second thread adds processor time at this size; bf16 at `quick` by products too small for its instructions and by the
-softmax; the loop, at steps of tens of milliseconds, by some hundred small calls for sums, norms and the test of being
-finite."""
+JUDGED = """Ratios are medians of bracketed pairs, by the clock and, on a CPU, by processor time. The load on record says
+how busy the machine was: on a free one the clock is what counts, a busy one disturbs processor time less. Targets were
+set for released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder.
+Profiles of what falls short: bf16 at `quick` is bound by products too small for its instructions and by the softmax;
+the loader by passes over memory (two gathers, the rotation, the dense array), to which a second thread adds processor
+time at these sizes."""
 
 
 def main() -> int:
