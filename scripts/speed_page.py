@@ -63,12 +63,12 @@ thread or faster. From Python, set it in the environment before torch is importe
 machine was not measured.
 """
 
-JUDGED = """Ratios are medians of bracketed pairs, by the clock and, on a CPU, by processor time. The load on record says
-how busy the machine was: on a free one the clock is what counts, a busy one disturbs processor time less. Targets were
-set for released sizes; with one cached view what is left is the head, so that its ratio grows with the encoder.
-Profiles of what falls short: bf16 at `quick` is bound by products too small for its instructions and by the softmax;
-the loader by passes over memory (two gathers, the rotation, the dense array), to which a second thread adds processor
-time at these sizes."""
+JUDGED = """Ratios are medians of bracketed pairs, by the clock and, on a CPU, by processor time. The load on record
+says how busy the machine was: on a free one the clock is what counts, a busy one disturbs processor time less.
+Targets were set for released sizes; with one cached view what is left is the head, so that its ratio grows with the
+encoder. Profiles of what falls short: bf16 at `quick` is bound by products too small for its instructions and by the
+softmax; the loader by passes over memory (two gathers, the rotation, the dense array), to which a second thread adds
+processor time at these sizes."""
 
 
 def main() -> int:

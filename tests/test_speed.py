@@ -14,6 +14,7 @@ from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.batch import StepOutput
 from sslskel.checks._subjects import dataset_info, make_spec
 from sslskel.cli import main
+from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.modes import mode_overrides
 from sslskel.speed import _subject, markdown, speed, speed_against, text
@@ -22,6 +23,7 @@ from sslskel.speed._encoders import passes_of
 from sslskel.speed._equal import Equality, checked, same_features, same_step, same_views
 from sslskel.speed._frame_loop import frame_loop
 from sslskel.speed._machine import extra_memory, matmul_peak
+from sslskel.speed._overhead import engine_overhead
 from sslskel.speed._released import PaddedFeeder
 from sslskel.speed._subject import Subject, subject
 
@@ -113,6 +115,21 @@ def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
     assert (query.trained, key.trained) == (True, False)
     torch.testing.assert_close(query.call(*query.given), query.call(*query.given))
     assert not any("encode" in vars(module) for module in found.method.modules()), "nothing is left on the modules"
+
+
+def test_the_engine_and_the_bare_loop_take_the_same_batches(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, ...]] = []
+    batch = ClipSource.batch
+
+    def noted(source: ClipSource, positions: torch.Tensor, *more: Any) -> Any:
+        drawn.append(tuple(positions.tolist()))
+        return batch(source, positions, *more)
+
+    monkeypatch.setattr(ClipSource, "batch", noted)
+    steps = engine_overhead(tiny_subject("train.batch_size=3"), pairs=1)["steps"]
+    rounds = [drawn[at : at + steps] for at in range(0, len(drawn), steps)]
+    assert steps > 1
+    assert rounds == [rounds[0]] * 6
 
 
 def test_brackets_pair_both_sides() -> None:
