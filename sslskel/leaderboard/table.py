@@ -9,6 +9,7 @@ are in ``labels.py``, words below the table in ``notes.py``.
 from __future__ import annotations
 
 import json
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -188,8 +189,8 @@ def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequen
 
 def _median(records: Sequence[Record], cost: str) -> float:
     """Over pretrainings, each counted once; the upper one of two in the middle, so that it was really measured."""
-    amounts = sorted({record.pretrain_identity: record.cost.get(cost) or 0.0 for record in records}.values())
-    return amounts[len(amounts) // 2]
+    amounts = {record.pretrain_identity: record.cost.get(cost) or 0.0 for record in records}
+    return statistics.median_high(amounts.values())
 
 
 def _conflict(label: str, column: Column, seed: int, twins: Sequence[Record]) -> str:

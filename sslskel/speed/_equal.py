@@ -53,7 +53,7 @@ def same_views(found: Subject, feeder: PaddedFeeder) -> Equality:
 def same_step(found: Subject) -> Equality:
     """Loss and all gradients of a step on shared draws, over the bodies that our configuration trains on."""
     rows, noise = found.rows(0, CLIPS), found.noise(0)
-    views = [found.source.batch(rows, view, noise.view(i)) for i, view in enumerate(found.method.views())]
+    views = found.views(0, rows)
     found.method.train()
     found.method.zero_grad(set_to_none=True)
     with found.autocast():
