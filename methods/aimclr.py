@@ -10,7 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.distributed import sum_over_processes
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
@@ -18,11 +22,7 @@ from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
-from sslskel.distributed import sum_over_processes
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass

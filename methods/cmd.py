@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, require_distillation, require_streams
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
@@ -16,9 +19,6 @@ from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, moment
 from sslskel.contrastive.recipes import CMD as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass

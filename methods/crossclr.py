@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
@@ -18,9 +21,6 @@ from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, moment
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart, start_normal
 from sslskel.contrastive.views import require_shear, shifted_view
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass

@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.batch import Batch, StepOutput
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import info_nce, mean_term, similarities
@@ -19,9 +22,6 @@ from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, moment
 from sslskel.contrastive.recipes import ISC as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 class Contrast(Enum):

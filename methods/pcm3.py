@@ -9,8 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sslskel.backbone import SequenceBackbone
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.backbone import SequenceBackbone
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity, require_distillation, require_weight
 from sslskel.contrastive.frame_decoder import FrameDecoder
@@ -22,9 +25,6 @@ from sslskel.contrastive.recipes import PCM3 as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.contrastive.views import crop_view
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass

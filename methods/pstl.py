@@ -10,7 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise, Per
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import Stream, require
 from sslskel.contrastive.config import Fidelity, decay_all
 from sslskel.contrastive.losses import barlow_term
@@ -20,10 +24,6 @@ from sslskel.contrastive.tower import EmptyBodies, Tower, barlow_head
 from sslskel.contrastive.views import require_shear, turned_view
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise, Per
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass

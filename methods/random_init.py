@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sslskel.backbone import Encoder, PooledEncoder
-from sslskel.batch import Batch
-from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
+from sslskel.api.backbone import Encoder, PooledEncoder
+from sslskel.api.batch import Batch
+from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 
 
 @dataclass

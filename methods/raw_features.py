@@ -8,11 +8,11 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
-from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 
 
 @dataclass

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sslskel.benchmark import Benchmark
+from sslskel.api.benchmark import Benchmark
+from sslskel.api.dataset import Dataset
 from sslskel.compose import Resolved, compose, option_names, shaping
-from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 from sslskel.mixing import additions
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import RunError
-from sslskel.protocol import Outcome, Truth
 from sslskel.results.record import CHOSEN_ON_TEST
 
 

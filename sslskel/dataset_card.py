@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from sslskel import __version__
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import Ints
 from sslskel.data.prepare import command
 from sslskel.data.store import StoredDataset
-from sslskel.dataset import Ints
 from sslskel.errors import DataError
 from sslskel.leaderboard.markdown import escape, fenced
 from sslskel.results.files import publish, writing_in

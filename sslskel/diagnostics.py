@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
 
-from sslskel.dataset import Ints
-from sslskel.protocol import Outcome
+from sslskel.api.dataset import Ints
+from sslskel.api.protocol import Outcome
 from sslskel.results.statistics import bootstrap_interval
 
 BINS = 15

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sslskel.api.distributed import is_first
+from sslskel.api.noise import Noise
 from sslskel.compose import from_plain
 from sslskel.config import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
-from sslskel.distributed import is_first
 from sslskel.encoder import open_encoders
 from sslskel.engine.device import autocast, check_precision, resolve_device
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 from sslskel.registry import BENCHMARKS
 from sslskel.stages import dtype_of
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import torch
 
-from sslskel.backbone import Backbone, Encoder
+from sslskel.api.backbone import Backbone, Encoder
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.method import PretextMethod
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec
 from sslskel.compose import from_plain
 from sslskel.config import ClipConfig
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import DatasetInfo
 from sslskel.engine.checkpoint import latest, load_weights, read_meta
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.method import PretextMethod
 from sslskel.registry import BACKBONES, METHODS
 from sslskel.released import load_released
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.protocol import Outcome
 from sslskel.cell import digest
 from sslskel.config import Stream
 from sslskel.diagnostics import diagnose
 from sslskel.errors import UsageError
-from sslskel.protocol import Outcome
 from sslskel.protocols._metrics import logit_scores
 from sslskel.recording import command_line, environment
 from sslskel.results.record import Record

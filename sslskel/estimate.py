@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from sslskel.api.dataset import Dataset
 from sslskel.cell import Cell, grid
 from sslskel.data.prepare import open_benchmark
-from sslskel.dataset import Dataset
 from sslskel.harness import check_buildable, init_digest, pretrain_folder
 from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from sslskel import __version__
+from sslskel.api.dataset import Dataset
 from sslskel.cell import digest
 from sslskel.compose import Resolved, compose, from_plain
 from sslskel.config import EngineConfig
-from sslskel.dataset import Dataset
 from sslskel.encoder import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError

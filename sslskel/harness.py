@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
+from sslskel.api.dataset import Dataset
+from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Dataset
-from sslskel.distributed import is_first, of_first, rank
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.launch import join

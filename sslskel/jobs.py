@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sslskel.api.dataset import Dataset
 from sslskel.cell import Cell, digest, grid
 from sslskel.compose import option_names
 from sslskel.data.prepare import open_benchmark
-from sslskel.dataset import Dataset
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError
 from sslskel.harness import BenchResult, check_buildable, init_digest

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 MIDDLE = (
     ("pelvis", "spine_base", "hip_centre", "hip_center", "mid_hip", "hips", "root"),

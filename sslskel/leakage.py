@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from sslskel.benchmark import Benchmark
-from sslskel.dataset import Dataset, Ints
+from sslskel.api.benchmark import Benchmark
+from sslskel.api.dataset import Dataset, Ints
+from sslskel.api.noise import stable_id
 from sslskel.errors import CheckpointError
-from sslskel.noise import stable_id
 
 IDS = ("recordings", "frames")
 """The two ways in which a clip is known again."""

@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import get_type_hints
 
+from sslskel.api.method import PretextMethod
 from sslskel.config import Stream
-from sslskel.method import PretextMethod
 from sslskel.registry import METHODS, Entry
 
 HEADER = (

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmark import Benchmark
+from sslskel.api.benchmark import Benchmark
+from sslskel.api.dataset import DatasetInfo, Ints
 from sslskel.config import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset, open_dataset
-from sslskel.dataset import DatasetInfo, Ints
 from sslskel.errors import UsageError
 from sslskel.registry import BENCHMARKS
 from sslskel.transfer import Reading, reading

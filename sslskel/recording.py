@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import __version__
-from sslskel.backbone import Encoder
-from sslskel.benchmark import Benchmark
-from sslskel.dataset import Dataset
+from sslskel.api.backbone import Encoder
+from sslskel.api.benchmark import Benchmark
+from sslskel.api.dataset import Dataset
+from sslskel.api.protocol import EvaluationProtocol
 from sslskel.engine.device import hardware
 from sslskel.leakage import judged_seen
-from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 from sslskel.stages import Judged, judged_on, parameter_count, weights_digest

@@ -275,16 +275,16 @@ def _import_file(path: Path, name: str) -> ModuleType:
 
 
 METHODS: Registry[Any] = Registry(
-    "method", "sslskel.methods", "sslskel.method:PretextMethod", presets="sslskel.configs.method"
+    "method", "sslskel.methods", "sslskel.api.method:PretextMethod", presets="sslskel.configs.method"
 )
-BACKBONES: Registry[Any] = Registry("backbone", "sslskel.backbones", "sslskel.backbone:Backbone")
+BACKBONES: Registry[Any] = Registry("backbone", "sslskel.backbones", "sslskel.api.backbone:Backbone")
 PROTOCOLS: Registry[Any] = Registry(
-    "protocol", "sslskel.protocols", "sslskel.protocol:EvaluationProtocol", presets="sslskel.configs.protocol"
+    "protocol", "sslskel.protocols", "sslskel.api.protocol:EvaluationProtocol", presets="sslskel.configs.protocol"
 )
 BENCHMARKS: Registry[Any] = Registry(
     "benchmark",
     "sslskel.benchmarks",
-    "sslskel.benchmark:Benchmark",
+    "sslskel.api.benchmark:Benchmark",
     instance="BENCHMARK",
     imported="sslskel.data.own.benchmark:read_benchmark",
 )

@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
-from sslskel.backbone import PooledEncoder
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config import ClipConfig
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import DatasetInfo
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.skeleton import NTU25, SkeletonLayout
-from sslskel.view import ClipSpec
 
 PERSONS = 2
 """Person slots of every dataset the released models were trained on."""

@@ -23,12 +23,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sslskel.backbone import PooledEncoder
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.config import require
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
+from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 
 
 @dataclass
@@ -89,10 +89,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
 from sslskel.config import require
-from sslskel.noise import Noise
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols import aligned, class_scores, clip_features, evaluating, labelled
 
 

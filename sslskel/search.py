@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sslskel.benchmark import HELD_OUT
+from sslskel.api.benchmark import HELD_OUT
+from sslskel.api.distributed import is_first, of_first
 from sslskel.cell import Cell, digest, grid
 from sslskel.compose import shaping
 from sslskel.data.prepare import open_benchmark
-from sslskel.distributed import is_first, of_first
 from sslskel.engine.device import resolve_device
 from sslskel.engine.launch import join
 from sslskel.errors import Diverged, RunError, UsageError

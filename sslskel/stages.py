@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslskel.backbone import Encoder
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.backbone import Encoder
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import Dataset, Ints
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.view import ClipSpec
 from sslskel.cell import Cell
 from sslskel.comparison import best_test_epoch
 from sslskel.config import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Dataset, Ints
 from sslskel.diagnostics import diagnose
 from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
@@ -33,11 +35,9 @@ from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.leakage import seen_part, seen_rows
 from sslskel.mixing import additions, read_by
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.registry import BACKBONES, METHODS
 from sslskel.results.features import FeatureCache
 from sslskel.transfer import Reading, prepare_encoders, reading
-from sslskel.view import ClipSpec
 
 Advance = Callable[..., None]
 Fresh = Callable[[int], Mapping[str, Encoder]]

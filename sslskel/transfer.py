@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sslskel.backbone import Encoder, PooledEncoder
+from sslskel.api.backbone import Encoder, PooledEncoder
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.transforms import CentreFirst
-from sslskel.dataset import DatasetInfo
 from sslskel.errors import UsageError
 from sslskel.joints import map_joints, same_joints
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass(frozen=True)

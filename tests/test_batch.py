@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.batch import Batch, StepOutput, Term
 
 
 def dense() -> torch.Tensor:

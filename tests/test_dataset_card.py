@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
+from sslskel.api.skeleton import layout
 from sslskel.cli import main
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.dataset_card import card, info_lines
-from sslskel.skeleton import layout
 
 LAYOUT = layout(
     "pair", {"base": None, "left_hand": "base", "right_hand": "base"}, "base", {"hands": ("left_hand", "right_hand")}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sslskel.api.protocol import Outcome
 from sslskel.diagnostics import calibration_error, diagnose
-from sslskel.protocol import Outcome
 from sslskel.results.features import FeatureCache
 
 

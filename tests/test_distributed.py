@@ -12,8 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sslskel.batch import Batch
-from sslskel.distributed import gather_batch, gather_rows, own_rows, rank, sum_over_processes, world_size
+from sslskel.api.batch import Batch
+from sslskel.api.distributed import gather_batch, gather_rows, own_rows, rank, sum_over_processes, world_size
 
 CLIPS = (3, 2)
 

@@ -79,12 +79,12 @@ def test_plugins_take_public_names_and_nothing_of_each_other(folder: str) -> Non
 def test_these_checks_can_fail(tmp_path: Path) -> None:
     folder = tmp_path / "methods"
     folder.mkdir()
-    (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.noise import _mix, Noise\n")
-    (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.batch import Batch\n")
+    (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.api.noise import _mix, Noise\n")
+    (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.api.batch import Batch\n")
     (folder / "c.py").write_text("from sslskel.methods._family import A\nfrom sslskel.methods._family import _a\n")
     assert faults_of_plugins(folder) == [
         "methods/a.py:1 imports sslskel.methods.b.B",
-        "methods/a.py:2 imports sslskel.noise._mix",
+        "methods/a.py:2 imports sslskel.api.noise._mix",
         "methods/c.py:2 imports sslskel.methods._family._a",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1

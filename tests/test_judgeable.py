@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import sslskel
-from sslskel.benchmark import Split
+from sslskel.api.benchmark import Split
+from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
 from sslskel.encoder import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
-from sslskel.protocol import EvaluationProtocol
 from sslskel.protocols.cluster import Cluster, ClusterConfig
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.protocols.few_shot import FewShot, FewShotConfig

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
 from sslskel.harness import evaluate, pretrain
@@ -22,7 +23,6 @@ from sslskel.leaderboard.render import render
 from sslskel.leakage import judged_seen, seen_part
 from sslskel.registry import BENCHMARKS
 from sslskel.results.record import parse_record
-from sslskel.skeleton import SkeletonLayout
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)
 XSUB = Split("xsub", "subject", train=frozenset({1}), validation=frozenset())

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise, Per, ReplayNoise, stable_id
 from sslskel.errors import UsageError
-from sslskel.noise import Noise, Per, ReplayNoise, stable_id
 
 
 def batch(keys: list[int], owner: list[int] | None = None, slot: list[int] | None = None) -> Batch:
@@ -171,5 +171,5 @@ def test_numbers_stay_what_they_were() -> None:
 def test_small_and_large_draws_are_the_same_numbers(per: Per, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = Noise(-3, 2**40).view(2).on(batch([5, -(2**63)], [0, 0, 1], [0, 1, 0]))
     small = noise.normal("a", (2, 7), per)
-    monkeypatch.setattr("sslskel.noise.SMALL", -1)
+    monkeypatch.setattr("sslskel.api.noise.SMALL", -1)
     assert torch.equal(noise.normal("a", (2, 7), per), small)

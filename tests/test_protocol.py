@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sslskel.protocol import Truth
+from sslskel.api.protocol import Truth
 
 TRUTH = Truth(np.array([30, 10, 20]), np.array([3, 1, 2]), ("a", "b", "c", "d"))
 

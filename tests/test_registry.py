@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
 from sslskel.registry import METHODS, REGISTRIES
 
 GOOD = """
 from dataclasses import dataclass
-from sslskel.method import PretextMethod
+from sslskel.api.method import PretextMethod
 
 @dataclass
 class Options:

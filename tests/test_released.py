@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.skeleton import NTU25
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.released import load_released, resize_time
-from sslskel.skeleton import NTU25
 
 DOWNSTREAM = [f"{kind}_seed{seed}" for kind in ("linprobe", "linprobe_bn", "finetune") for seed in (0, 1, 2)]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
 from sslskel.errors import DataError
-from sslskel.skeleton import NTU25, PARTS, SkeletonLayout
 
 
 def test_the_parts_of_ntu_cover_every_joint_once() -> None:

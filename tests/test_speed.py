@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from sslskel.api.batch import StepOutput
 from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
-from sslskel.batch import StepOutput
 from sslskel.checks._subjects import dataset_info, make_spec
 from sslskel.cli import main
 from sslskel.data.loader import ClipSource

@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import NTU25
 from sslskel.data.pieces import PieceImporter, Plan
-from sslskel.dataset import DatasetInfo
-from sslskel.skeleton import NTU25
 
 from .actors import Recipe
 from .agcn import agcn

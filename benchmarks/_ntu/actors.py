@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.dataset import Track
+from sslskel.api.dataset import Track
 from sslskel.errors import DataError
 
 from .text import Recording

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.skeleton import NTU25
 from sslskel.errors import DataError
-from sslskel.skeleton import NTU25
 
 from .actors import MID_SPINE, Actors, Bools, Floats, require_bodies
 from .text import JOINTS, Recording

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.data.archives import SourceFile
 from sslskel.data.pieces import Made, Piece, require_files
-from sslskel.dataset import Clip
 from sslskel.errors import DataError
 
 from .actors import Recipe

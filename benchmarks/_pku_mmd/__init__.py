@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import NTU25
 from sslskel.data.pieces import PieceImporter
-from sslskel.dataset import DatasetInfo
-from sslskel.skeleton import NTU25
 
 from .importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip, Floats, Segment, Track
 from sslskel.data.archives import SourceFile
 from sslskel.data.pieces import Made, Piece
-from sslskel.dataset import Clip, Floats, Segment, Track
 from sslskel.errors import DataError
 
 from .text import Action, Doubles, Halves, read_actions, read_frames, read_list

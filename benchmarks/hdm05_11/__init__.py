@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.skeleton import layout
 from sslskel.data.archives import SourceFile, source_files
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError
-from sslskel.skeleton import layout
 
 from .amc import positions, read_amc
 from .asf import Skeleton, read_asf

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Floats, Track
+from sslskel.api.skeleton import layout
 from sslskel.data.archives import SourceFile, source_files
-from sslskel.dataset import Clip, DatasetInfo, Floats, Track
 from sslskel.errors import DataError
-from sslskel.skeleton import layout
 
 SUFFIX = ".json"
 FILE_LIMIT = 4 << 20

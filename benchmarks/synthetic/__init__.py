@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo
+from sslskel.api.skeleton import NTU25
 from sslskel.benchmarks.synthetic.actions import ACTIONS
 from sslskel.benchmarks.synthetic.generate import SUBJECTS, TRAIN_SUBJECTS, VALIDATION_SUBJECTS, clips
-from sslskel.dataset import Clip, DatasetInfo
-from sslskel.skeleton import NTU25
 
 
 def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:

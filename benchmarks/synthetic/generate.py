@@ -15,10 +15,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from sslskel.api.dataset import Clip, Track
+from sslskel.api.skeleton import NTU25
 from sslskel.benchmarks.synthetic.actions import ACTIONS, Action, Performance, Pose, standing
 from sslskel.benchmarks.synthetic.body import ANGLES, Array, Limbs, joints_of
-from sslskel.dataset import Clip, Track
-from sslskel.skeleton import NTU25
 
 SEED = 20260
 SUBJECTS = range(1, 17)

@@ -15,15 +15,15 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone, Encoder, PooledEncoder, SparseTokenBackbone, TokenBackbone, unchanged
+from sslskel.api.backbone import Backbone, Encoder, PooledEncoder, SparseTokenBackbone, TokenBackbone, unchanged
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
-from sslskel.batch import Batch, StepOutput, Term
 from sslskel.config import require
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
-from sslskel.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 
 class Signal(Enum):

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import torch
 
-from sslskel.backbone import TokenBackbone
+from sslskel.api.backbone import TokenBackbone
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
 from sslskel.backbones.transformer import patchify, take_tokens
-from sslskel.batch import Batch, StepOutput, Term
 from sslskel.errors import UsageError
-from sslskel.method import Progress
 from sslskel.methods.masked_modelling import MaskedModelling, mask_order, normalise_tokens
-from sslskel.noise import Noise
 
 
 def released_step(method: MaskedModelling, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from sslskel.api.noise import Noise
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 
 
 def dropped(x: Tensor, rate: float, noise: Noise | None, site: str) -> Tensor:

@@ -11,9 +11,9 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.contrastive.config import Fidelity
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 
 class Partition(Enum):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.view import ClipSpec
 from sslskel.config import require
 from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.errors import UsageError
-from sslskel.view import ClipSpec
 
 
 @dataclass

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._gru import GruBackbone, GruConfig, init_matrices, numbers_of
-from sslskel.view import ClipSpec
 
 
 class BiGru(GruBackbone):

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._graph import directed
 from sslskel.config import require
 from sslskel.contrastive.norm import GlobalBatchNorm
-from sslskel.view import ClipSpec
 
 
 @dataclass

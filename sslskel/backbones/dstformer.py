@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Block, init_linears, learned_table
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.view import ClipSpec
 
 
 @dataclass

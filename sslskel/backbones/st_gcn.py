@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._dropout import dropped
 from sslskel.backbones._graph import Partition, partitioned
 from sslskel.config import require
 from sslskel.contrastive.config import Fidelity
 from sslskel.contrastive.norm import GlobalBatchNorm
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 
 @dataclass

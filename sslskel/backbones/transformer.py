@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._attention import attention
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 
 @dataclass

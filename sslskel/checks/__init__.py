@@ -19,8 +19,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sslskel.backbone import Backbone
-from sslskel.benchmark import Benchmark
+from sslskel.api.backbone import Backbone
+from sslskel.api.benchmark import Benchmark
+from sslskel.api.dataset import Dataset, DatasetInfo
+from sslskel.api.method import PretextMethod
+from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks._backbone import BACKBONE_CHECKS, BackboneCase
 from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
 from sslskel.checks._method import TRAINING_CHECKS, MethodCase
@@ -31,9 +34,6 @@ from sslskel.checks._results import CheckResult, descriptions, run_checks
 from sslskel.checks._subjects import dataset_info, small_config
 from sslskel.compose import from_plain
 from sslskel.data.prepare import open_benchmark
-from sslskel.dataset import Dataset, DatasetInfo
-from sslskel.method import PretextMethod
-from sslskel.protocol import EvaluationProtocol
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
 _METHOD = {check.__name__: check for check in (*TRAINING_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)}

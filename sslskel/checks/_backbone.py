@@ -10,8 +10,10 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Backbone, PooledEncoder, TokenBackbone
-from sslskel.batch import Batch
+from sslskel.api.backbone import Backbone, PooledEncoder, TokenBackbone
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.noise import Noise
 from sslskel.checks._results import Skip, expect, global_generators_untouched
 from sslskel.checks._subjects import (
     FRAMES,
@@ -24,9 +26,7 @@ from sslskel.checks._subjects import (
     no_io,
     small_config,
 )
-from sslskel.dataset import DatasetInfo
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 
 CLIPS = 6
 

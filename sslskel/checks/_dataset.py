@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import Dataset
+from sslskel.api.noise import stable_id
 from sslskel.checks._results import Skip, expect
 from sslskel.data.store import open_dataset, verify_dataset
-from sslskel.dataset import Dataset
-from sslskel.noise import stable_id
 
 ROWS = 1 << 16
 """Frames looked at together, so that memory stays small at any size."""

@@ -21,8 +21,12 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from sslskel.backbone import Backbone
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.backbone import Backbone
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks._results import Skip, expect, global_generators_untouched
 from sslskel.checks._subjects import (
     check_config_class,
@@ -33,10 +37,6 @@ from sslskel.checks._subjects import (
     no_io,
     small_config,
 )
-from sslskel.dataset import DatasetInfo
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 CLIPS = 12
 EPOCHS = 50

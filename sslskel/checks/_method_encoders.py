@@ -8,13 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
 from sslskel.checks._method import CLIPS, MethodCase, forward, loss_of, select, step_at
 from sslskel.checks._results import expect, global_generators_untouched
 from sslskel.checks._subjects import make_source
-from sslskel.method import PretextMethod
-from sslskel.noise import Noise
 
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:

@@ -17,8 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.view import ClipSpec
 from sslskel.checks._results import Skip, expect, global_generators_untouched
 from sslskel.checks._subjects import (
     check_config_class,
@@ -30,9 +33,6 @@ from sslskel.checks._subjects import (
     small_config,
 )
 from sslskel.data.loader import ClipSource
-from sslskel.noise import Noise
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.view import ClipSpec
 
 CLASSES, TRAIN, TEST, DIM, FRAMES = 8, 96, 101, 16, 8
 

@@ -17,16 +17,16 @@ from typing import Any, get_type_hints
 import numpy as np
 import torch
 
+from sslskel.api.dataset import Clip, DatasetInfo, Segments, Track
+from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
+from sslskel.api.view import ClipSpec
 from sslskel.checks._results import Skip, expect
 from sslskel.compose import from_plain, to_plain
 from sslskel.config import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.rows import Index
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Clip, DatasetInfo, Segments, Track
 from sslskel.errors import SslskelError, UsageError
-from sslskel.skeleton import NTU25, SkeletonLayout, layout
-from sslskel.view import ClipSpec
 
 FRAMES = 24
 """T of the checks: a whole number of segments of 2, 3, 4, 6, 8 or 12 frames."""

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         return submit_grid(chosen, options)
     if started_ranks(options):
         return 0
-    from sslskel.distributed import is_first
+    from sslskel.api.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.leaderboard import print_board
 

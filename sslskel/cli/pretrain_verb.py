@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Pretrain, then print the folder of checkpoints."""
     if started_ranks(options):
         return 0
-    from sslskel.distributed import is_first
+    from sslskel.api.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.harness import pretrain
 

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     result = _run_all(grid, options, every)
-    from sslskel.distributed import is_first
+    from sslskel.api.distributed import is_first
     from sslskel.leaderboard import print_board
 
     if is_first():
@@ -104,7 +104,7 @@ def _search(grid: Grid, options: argparse.Namespace) -> int:
         return 0
     if started_ranks(options):
         return 0
-    from sslskel.distributed import is_first
+    from sslskel.api.distributed import is_first
     from sslskel.engine.progress import Reporter
     from sslskel.search import search
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise, Per
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import Augment, ClipSpec
 from sslskel.config import require
 from sslskel.data.transforms import rotation_matrices, transformed
 from sslskel.errors import DataError
-from sslskel.noise import Noise, Per
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import Augment, ClipSpec
 
 
 def drawn(noise: Noise, batch: Batch, site: str, per: Per, *shape: int) -> Tensor:

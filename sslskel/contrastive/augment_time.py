@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise, Per
+from sslskel.api.view import ClipSpec
 from sslskel.config import require
 from sslskel.contrastive.augment import changed, chosen, drawn, require_probability
 from sslskel.contrastive.config import Fidelity
 from sslskel.data.transforms import resized
-from sslskel.noise import Noise, Per
-from sslskel.view import ClipSpec
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel.batch import Term
-from sslskel.distributed import sum_over_processes
+from sslskel.api.batch import Term
+from sslskel.api.distributed import sum_over_processes
 
 
 def mean_term(rows: Tensor, scale: float = 1.0) -> Term:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sslskel.api.distributed import gather_rows, own_rows
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import PARTS, SkeletonLayout
+from sslskel.api.view import ClipSpec
 from sslskel.config import require
 from sslskel.contrastive.config import Fidelity
-from sslskel.distributed import gather_rows, own_rows
-from sslskel.noise import Noise
-from sslskel.skeleton import PARTS, SkeletonLayout
-from sslskel.view import ClipSpec
 
 UNIT = 4
 """Frames of a unit, in which mixed segments are counted."""

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.method import BuildBackbone, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.config import Stream
 from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.tower import HeadStart, Tower, projector
-from sslskel.method import BuildBackbone, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sslskel.distributed import sum_over_processes, world_size
+from sslskel.api.distributed import sum_over_processes, world_size
 
 
 class GlobalBatchNorm(nn.BatchNorm1d):

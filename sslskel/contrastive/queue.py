@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.distributed import gather_rows
+from sslskel.api.distributed import gather_rows
 
 
 class Queue(nn.Module):

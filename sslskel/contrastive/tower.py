@@ -10,15 +10,15 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbone import Backbone, PooledEncoder, unchanged
-from sslskel.batch import Batch
+from sslskel.api.backbone import Backbone, PooledEncoder, unchanged
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec
 from sslskel.config import Stream
 from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.data.transforms import bone, motion
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec
 
 Prepare = Callable[[Tensor], Tensor]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sslskel.api.noise import Per
+from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.config import require
 from sslskel.contrastive.augment import (
     AxisMask,
@@ -22,8 +24,6 @@ from sslskel.contrastive.augment import (
 )
 from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
 from sslskel.contrastive.config import Fidelity
-from sslskel.noise import Per
-from sslskel.view import Augment, ClipSpec, ViewSpec
 
 
 def require_shear(value: float) -> None:

@@ -23,7 +23,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import IO
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
 from sslskel.data.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
 from sslskel.data.zip_part import METHODS, ZipPart
 from sslskel.errors import DataError

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.dataset import DatasetInfo
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 FORMAT = 1
 """Bumped when the files of a prepared dataset change their meaning."""

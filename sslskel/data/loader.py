@@ -15,12 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Dataset
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.segments import all_in
-from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 RESIDENT_SHARE = 0.5
 """Share of an accelerator's free memory that stored frames may take."""

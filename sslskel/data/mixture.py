@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.view import ViewSpec
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.view import ViewSpec
 
 
 class Mixture:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.data.archives import FILE_LIMIT, SourceFile, by_name, source_files
-from sslskel.dataset import Clip
 from sslskel.errors import DataError
 
 

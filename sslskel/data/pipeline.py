@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.data.archives import source_files
 from sslskel.data.journal import Kept, Mark
 from sslskel.data.pieces import Made, Piece, PieceImporter, count_in, digest_of
 from sslskel.data.workers import Outcome, cores, outcomes, tasks_of
-from sslskel.dataset import Clip
 from sslskel.errors import DataError
 
 

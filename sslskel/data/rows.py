@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.data.segments import SegmentIndex
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError
 from sslskel.keys import stable_id
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segment, Segments
+from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segment, Segments
 from sslskel.errors import DataError
 
 SEGMENT_FIELDS = (

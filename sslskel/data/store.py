@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import __version__
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
 from sslskel.data.format import (
     HEADER_BYTES,
     MANIFEST,
@@ -44,7 +45,6 @@ from sslskel.data.grow import Continued, Rows, writing
 from sslskel.data.journal import Journal
 from sslskel.data.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.segments import SEGMENT_FIELDS, checked_segments, cut_clips
-from sslskel.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
 from sslskel.errors import DataError, RunError
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
@@ -55,7 +55,7 @@ _STALE_SECONDS = 86400.0
 
 
 class StoredDataset:
-    """A prepared dataset, opened; fields as in :class:`sslskel.dataset.Dataset`.
+    """A prepared dataset, opened; fields as in :class:`sslskel.api.dataset.Dataset`.
 
     Of a dataset of untrimmed recordings it is the clips that are cut from them; ``untrimmed``
     is the recordings, over the same memory maps.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.config import Centre, ClipConfig, Stream
-from sslskel.dataset import DatasetInfo
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import Augment, ClipSpec, ViewSpec
 
 BODY_UNIT = "body"
 """The unit of clips measured in sizes of the first person's body."""

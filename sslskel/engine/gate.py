@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sslskel.api.method import PretextMethod
 from sslskel.engine.gradients import StepSums
 from sslskel.engine.optim import gates_on_device
-from sslskel.method import PretextMethod
 
 FIRST_SCALE, GROW_AFTER = 2.0**16, 2000
 

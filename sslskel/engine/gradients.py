@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch, StepOutput
-from sslskel.distributed import sum_over_processes, world_size
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.distributed import sum_over_processes, world_size
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
 from sslskel.errors import RunError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
 
 _FICKLE = "a method must return the same loss terms for every part of a batch; one part gave other terms than the first"
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
+from sslskel.api.method import PretextMethod
 from sslskel.config import EngineConfig
 from sslskel.engine.device import AUTOCAST
 from sslskel.engine.watch import watch
 from sslskel.errors import RunError, UsageError
-from sslskel.method import PretextMethod
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

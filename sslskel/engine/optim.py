@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sslskel.api.method import PretextMethod
 from sslskel.config import Optimiser, TrainConfig
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.method import PretextMethod
 
 FUSED = ("cpu", "cuda")
 

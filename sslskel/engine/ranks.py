@@ -1,6 +1,6 @@
 """Starts the processes of one run on this machine through torch's elastic launch, and explains how they ended.
 
-What the processes say to each other is ``sslskel.distributed``'s business; who notices that
+What the processes say to each other is ``sslskel.api.distributed``'s business; who notices that
 one of them hangs is ``engine/watch.py``.
 """
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sslskel.distributed import rank
+from sslskel.api.distributed import rank
 from sslskel.engine.gate import StepFacts
 from sslskel.engine.metrics import MetricsFile
 from sslskel.engine.sampler import EpochSampler

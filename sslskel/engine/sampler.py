@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sslskel.api.noise import Noise
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 
 
 class EpochSampler:

@@ -18,10 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sslskel.api.distributed import rank, sum_over_processes, world_size
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
 from sslskel.config import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
-from sslskel.distributed import rank, sum_over_processes, world_size
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
 from sslskel.engine.gate import Gate
@@ -34,8 +36,6 @@ from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopWish, interrupted
 from sslskel.engine.watch import contact
 from sslskel.errors import CheckpointError, RunError, UsageError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
 
 Advance = Callable[..., None]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from sslskel.api.protocol import ClipSet, Parts
 from sslskel.errors import DataError, UsageError
-from sslskel.protocol import ClipSet, Parts
 from sslskel.protocols._features import labelled
 
 

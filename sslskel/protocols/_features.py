@@ -14,11 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import ClipSet, ProtocolRun
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.errors import DataError, Diverged, RunError
-from sslskel.noise import Noise
-from sslskel.protocol import ClipSet, ProtocolRun
-from sslskel.view import ClipSpec, ViewSpec
 
 View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
 """One of an encoder's own views, or how another one is made for its clips."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslskel.api.noise import Noise
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 
 
 class FineTuneHead(nn.Module):

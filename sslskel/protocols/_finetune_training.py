@@ -17,19 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import ClipSet, ProtocolRun
+from sslskel.api.view import ViewSpec
 from sslskel.config import TrainConfig
 from sslskel.engine.optim import FUSED, set_rate
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._choice import Report, Selection
 from sslskel.protocols._features import feature_dtype
 from sslskel.protocols._finetune_head import FineTuneHead
 from sslskel.protocols._head import mini_batches
-from sslskel.view import ViewSpec
 
 if TYPE_CHECKING:
     from sslskel.protocols.finetune import FineTuneConfig

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import ClipSet
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.transforms import resized
 from sslskel.errors import RunError
-from sslskel.noise import Noise
-from sslskel.protocol import ClipSet
-from sslskel.view import ClipSpec, ViewSpec
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.noise import Noise
+from sslskel.api.noise import Noise
 
 
 class LinearHead(nn.Module):

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.config import Optimiser, Schedule
 from sslskel.errors import Diverged
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._choice import Selection
 from sslskel.protocols._features import View, clip_features, feature_dtype
 from sslskel.protocols._head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate

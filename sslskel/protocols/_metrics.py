@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
 
-from sslskel.dataset import Ints
+from sslskel.api.dataset import Ints
+from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import DataError, RunError
-from sslskel.protocol import Outcome, Truth
 
 
 def aligned(outcome: Outcome, truth: Truth) -> Ints:

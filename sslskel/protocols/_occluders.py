@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from sslskel.batch import Batch
-from sslskel.noise import Noise
-from sslskel.skeleton import PARTS
-from sslskel.view import Augment, ClipSpec, ViewSpec
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import PARTS
+from sslskel.api.view import Augment, ClipSpec, ViewSpec
 
 
 @dataclass(frozen=True)

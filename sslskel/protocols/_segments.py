@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.dataset import Segments
+from sslskel.api.dataset import Segments
 from sslskel.errors import DataError
 
 Ints = npt.NDArray[np.int64]

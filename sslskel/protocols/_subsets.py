@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import ClipSet
 from sslskel.errors import DataError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import ClipSet
 
 
 def draw_subsets(

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import ClipSet, ProtocolRun
+from sslskel.api.view import ViewSpec
 from sslskel.data.transforms import resized
 from sslskel.errors import Diverged
-from sslskel.noise import Noise
-from sslskel.protocol import ClipSet, ProtocolRun
 from sslskel.protocols._features import feature_dtype
-from sslskel.view import ViewSpec
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_limits
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.dataset import Ints
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config import require
-from sslskel.dataset import Ints
 from sslskel.errors import DataError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._metrics import aligned
 from sslskel.protocols._neighbours import joined

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.dataset import Segments
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config import require
-from sslskel.dataset import Segments
 from sslskel.errors import DataError, Diverged, RunError, UsageError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import evaluating, feature_dtype
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches, step_rate
 from sslskel.protocols._recipes import recipe_label

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report, Selection, training_parts
 from sslskel.protocols._finetune_training import fine_tune
 from sslskel.protocols._metrics import aligned, logit_scores

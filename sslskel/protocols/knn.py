@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import clip_features, evaluating, labelled
 from sslskel.protocols._metrics import aligned, class_scores
 from sslskel.protocols._neighbours import joined, nearest

@@ -16,14 +16,14 @@ import torch
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.view import ClipSpec
 from sslskel.config import require
 from sslskel.errors import DataError, RunError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._future import Watching, Window, futures
-from sslskel.view import ClipSpec
 
 MILLIMETRES = 1000.0
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.protocol import Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.skeleton import PARTS
 from sslskel.config import require
 from sslskel.errors import DataError
-from sslskel.noise import Noise, stable_id
-from sslskel.protocol import Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Report
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._linear_training import mean_logits
 from sslskel.protocols._metrics import aligned, class_scores
 from sslskel.protocols._occluders import Hidden, HideFrames, HideParts
 from sslskel.protocols.linear import Linear, LinearConfig, chosen_facts
-from sslskel.skeleton import PARTS
 
 
 @dataclass

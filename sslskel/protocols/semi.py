@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
+from sslskel.api.backbone import Encoder
+from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config import require
-from sslskel.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols._choice import Selection, learnable, training_parts
 from sslskel.protocols._finetune_training import Tuned, fine_tune
 from sslskel.protocols._metrics import aligned, logit_scores

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.api.view import ViewSpec
 from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
-from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Taken, paired, timed
 from sslskel.speed._equal import checked, same_features, same_step, same_views, trains_on_all
@@ -19,7 +20,6 @@ from sslskel.speed._machine import extra_memory
 from sslskel.speed._overhead import engine_overhead
 from sslskel.speed._released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
 from sslskel.speed._subject import Subject
-from sslskel.view import ViewSpec
 
 HEAD_BATCH = 256
 LOADER_CLIPS = 256

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.method import PretextMethod
 from sslskel.backbones._gru import GruBackbone
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
 from sslskel.speed._clock import paired, timed
 from sslskel.speed._subject import PROGRESS, Subject
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
 from sslskel.backbones._attention import explicit
-from sslskel.batch import Batch
 from sslskel.config import Precision
-from sslskel.noise import Noise
 from sslskel.speed._released import PaddedFeeder, released_features
 from sslskel.speed._subject import PROGRESS, Subject
 

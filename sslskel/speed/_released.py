@@ -15,16 +15,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
-from sslskel.backbone import Encoder, PooledEncoder
+from sslskel.api.backbone import Encoder, PooledEncoder
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.view import ViewSpec
 from sslskel.backbones._attention import explicit
-from sslskel.batch import Batch
 from sslskel.config import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import CentreCrop, RandomCrop, RandomRotation
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 from sslskel.speed._subject import PROGRESS, Subject
-from sslskel.view import ViewSpec
 
 PADDED_FRAMES = 300
 

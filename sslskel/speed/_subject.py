@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Dataset
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
 from sslskel.cell import Cell, grid
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Dataset
 from sslskel.encoder import build_method
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
 from sslskel.engine.launch import compile_forward, compiling
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
 from sslskel.registry import BENCHMARKS
 from sslskel.speed._machine import extra_memory, free_memory
 from sslskel.stages import dtype_of

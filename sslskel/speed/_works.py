@@ -9,11 +9,11 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
 from sslskel.engine.device import keep_freed_memory, peak_memory
 from sslskel.engine.launch import compiling
 from sslskel.engine.optim import build_optimiser
-from sslskel.method import Progress
-from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Clock, summary
 from sslskel.speed._machine import arithmetic_type, extra_memory, matmul_peak, surroundings

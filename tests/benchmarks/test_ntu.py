@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
 from sslskel.benchmarks._ntu import CLASSES, NTU60, NTU120, RECIPES
 from sslskel.benchmarks._ntu.actors import Actors, Recipe
 from sslskel.benchmarks._ntu.importing import Place, missing_names

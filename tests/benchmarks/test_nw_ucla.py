@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.benchmarks.nw_ucla import ACTIONS, BENCHMARK, COPIES, LAYOUT
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset
-from sslskel.dataset import Clip
 from sslskel.errors import DataError, SslskelError
 from sslskel.leakage import judged_seen, seen_part
 

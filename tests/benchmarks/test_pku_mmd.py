@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.benchmark import Benchmark, ImportReport
+from sslskel.api.benchmark import Benchmark, ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.benchmarks._pku_mmd import importing
 from sslskel.benchmarks._pku_mmd.text import read_actions, read_frames, read_list
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
@@ -23,7 +24,6 @@ from sslskel.data import grow, workers
 from sslskel.data.archives import SourceFile
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset
-from sslskel.dataset import Clip
 from sslskel.errors import DataError, SslskelError
 from sslskel.harness import bench
 
@@ -174,7 +174,7 @@ def test_a_prepared_phase_keeps_the_contract_and_is_judged(
 WHOLE = """
 from dataclasses import dataclass
 import numpy as np
-from sslskel.protocol import EvaluationProtocol, Outcome
+from sslskel.api.protocol import EvaluationProtocol, Outcome
 
 
 @dataclass

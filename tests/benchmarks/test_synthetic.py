@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sslskel.api.dataset import Clip
+from sslskel.api.skeleton import NTU25
 from sslskel.benchmarks.synthetic import BENCHMARK
 from sslskel.benchmarks.synthetic.actions import ACTIONS, standing
 from sslskel.benchmarks.synthetic.body import Limbs, joints_of
@@ -23,8 +25,6 @@ from sslskel.benchmarks.synthetic.generate import (
     subject,
 )
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.dataset import Clip
-from sslskel.skeleton import NTU25
 
 RIGID = ("spine_mid", "neck", "left_elbow", "right_wrist", "left_knee", "right_ankle", "head")
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
 from sslskel.benchmarks.utd_mhad import BENCHMARK, CLASSES, LAYOUT, matlab5
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.dataset import Clip
 from sslskel.errors import DataError, SslskelError
 
 GOOD = np.random.default_rng(3).normal(size=(20, 3, 7))

@@ -15,9 +15,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone, Encoder, PooledEncoder
-from sslskel.batch import Batch, StepOutput, Term
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.backbone import Backbone, Encoder, PooledEncoder
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import EvaluationProtocol, Outcome
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks import (
     CheckResult,
     backbone_checks,
@@ -33,11 +37,7 @@ from sslskel.checks import (
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset
 from sslskel.config import require
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
-from sslskel.noise import Noise
-from sslskel.protocol import EvaluationProtocol, Outcome
 from sslskel.protocols.knn import Knn, KnnConfig
-from sslskel.view import ClipSpec, ViewSpec
 
 
 def failed(results: Sequence[CheckResult]) -> dict[str, str]:
@@ -808,8 +808,8 @@ def test_a_sound_dataset_in_memory_passes_but_for_its_files() -> None:
 
 
 def test_a_flipped_byte_on_disk_is_found(tmp_path: Path) -> None:
+    from sslskel.api.dataset import Clip, Track
     from sslskel.data.store import open_dataset, write_dataset
-    from sslskel.dataset import Clip, Track
 
     joints = np.random.default_rng(0).normal(size=(30, 25, 3)).astype(np.float32)
     track = Track(0, 0, joints, np.ones(30, np.bool_))

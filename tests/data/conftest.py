@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.store import write_dataset
-from sslskel.dataset import Clip, DatasetInfo, Track
-from sslskel.skeleton import SkeletonLayout
 
 
 @pytest.fixture

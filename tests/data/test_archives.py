@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
 from sslskel.data import archives, tar_stream
 from sslskel.data.archives import natural, source_files
 from sslskel.errors import DataError, SslskelError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25
 from sslskel.config import Centre, ClipConfig
 from sslskel.data.transforms import CentreFirst, clip_spec
-from sslskel.dataset import DatasetInfo
-from sslskel.noise import Noise
-from sslskel.skeleton import NTU25
 
 SPEC = clip_spec(DatasetInfo("x", 1, NTU25, ("a",), 30.0, persons=2), ClipConfig(frames=8, centre=Centre.first))
 

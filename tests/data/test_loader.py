@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config import ClipConfig, Stream
 from sslskel.data import loader
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.data.transforms import CentreCrop, RandomCrop, clip_spec
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 BODY = SkeletonLayout("chain5", tuple("abcde"), (-1, 0, 1, 2, 3), 0)
 INFO = DatasetInfo("mixed", 1, BODY, ("sit", "stand", "wave"), 30.0, persons=3)

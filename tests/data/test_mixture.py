@@ -10,16 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.config import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import UsageError
 from sslskel.mixing import Addition, additions, read_by
-from sslskel.noise import Noise
-from sslskel.skeleton import NTU25, SkeletonLayout
 
 SMALL = SkeletonLayout(
     "five", ("hip_centre", "neck", "head", "left_elbow", "right_knee"), (-1, 0, 1, 1, 0), 0, parts={"torso": (0, 1)}

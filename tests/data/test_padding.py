@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import open_dataset
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
 
 
 def window(begin: int) -> ViewSpec:

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data import journal, workers
 from sslskel.data.archives import SourceFile
 from sslskel.data.pieces import Made, Piece, PieceImporter
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import open_dataset
-from sslskel.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 INFO = DatasetInfo("toy", 1, SkeletonLayout("pair", ("a", "b"), (-1, 0), 0), ("sit", "stand"), 30.0)
 XSUB = Split("xsub", "subject", train=frozenset({0}), validation=frozenset())

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.prepare import data_root, locate, open_benchmark, prepare
 from sslskel.data.store import open_dataset, verify_dataset
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError, UsageError
-from sslskel.skeleton import SkeletonLayout
 
 INFO = DatasetInfo("toy", 2, SkeletonLayout("pair", ("a", "b"), (-1, 0), 0), ("sit", "stand"), 30.0)
 XSUB = Split("xsub", "subject", train=frozenset({1, 2}), validation=frozenset({2}))

@@ -12,20 +12,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslskel.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Segment, Segments, Track
+from sslskel.api.noise import Noise, stable_id
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
 from sslskel.data.loader import ClipSource
 from sslskel.data.segments import all_in, any_in
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.data.transforms import CentreCrop
-from sslskel.dataset import Clip, DatasetInfo, Segment, Segments, Track
 from sslskel.errors import DataError, UsageError
 from sslskel.leakage import judged_seen, seen_part
-from sslskel.noise import Noise, stable_id
 from sslskel.protocols.knn import Knn
-from sslskel.skeleton import SkeletonLayout
 from sslskel.stages import judged_on
-from sslskel.view import ClipSpec, ViewSpec
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)
 INFO = DatasetInfo("toy", 1, LAYOUT, ("sit", "stand", "wave"), 30.0, persons=2, lists=("first", "second"))

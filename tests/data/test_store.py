@@ -18,14 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.noise import stable_id
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data import store
 from sslskel.data.format import npy_header, parse_array
 from sslskel.data.store import open_dataset, verify_dataset, write_dataset
-from sslskel.dataset import Clip, DatasetInfo, Track
 from sslskel.errors import DataError, RunError
-from sslskel.noise import stable_id
-from sslskel.skeleton import SkeletonLayout
 
 FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",
           "track_clip", "track_slot", "track_begin", "track_length", "track_offset")  # fmt: skip

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.noise import Noise, ReplayNoise
+from sslskel.api.skeleton import NTU25
+from sslskel.api.view import ViewSpec
 from sslskel.config import ClipConfig, Stream
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
@@ -25,10 +29,6 @@ from sslskel.data.transforms import (
     rotation_matrices,
     transformed,
 )
-from sslskel.dataset import Clip, DatasetInfo, Track
-from sslskel.noise import Noise, ReplayNoise
-from sslskel.skeleton import NTU25
-from sslskel.view import ViewSpec
 
 NTU = DatasetInfo("ntu_like", 1, NTU25, tuple(f"A{i:03d}" for i in range(60)), fps=30.0, persons=2)
 

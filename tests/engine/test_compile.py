@@ -13,8 +13,8 @@ from torch._dynamo.utils import counters
 from toy_engine import Toy, run
 
 import sslskel
+from sslskel.api.noise import Noise
 from sslskel.errors import RunError
-from sslskel.noise import Noise
 
 OPTIONS = [
     *("engine.device=cpu", "engine.log_every=1", "train.drop_last=false", "train.batch_size=7", "train.epochs=3"),

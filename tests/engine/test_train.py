@@ -18,8 +18,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.config import EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
@@ -28,10 +31,7 @@ from sslskel.engine.checkpoint import latest, save_checkpoint
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import Interrupted, RunError, UsageError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
 from sslskel.registry import BENCHMARKS
-from sslskel.view import ClipSpec
 
 
 @dataclass

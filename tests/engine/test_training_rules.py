@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from toy_engine import Mixing, Still, Toy, ToyConfig, ToySource, lines, run, train_config
 
-from sslskel.batch import StepOutput
+from sslskel.api.batch import StepOutput
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
 from sslskel.engine.checkpoint import load_weights, read_meta, read_state
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.train import TrainResult
 from sslskel.errors import CheckpointError, Interrupted, RunError, UsageError
-from sslskel.method import Progress
-from sslskel.noise import Noise
 
 
 def weights(result: TrainResult) -> dict[str, Tensor]:

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise, stable_id
 from sslskel.config import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise, stable_id
 
 FRAMES, JOINTS = 4, 3
 WIDTH = FRAMES * JOINTS * 3

@@ -9,14 +9,14 @@ import torch
 from test_contrastive_backbones import Case, clip_spec, close, our_graph_name, our_gru_name
 from torch import Tensor
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import BuildBackbone, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.batch import Batch, StepOutput
-from sslskel.method import BuildBackbone, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 STREAM = {"": "joint", "_motion": "motion", "_bone": "bone"}
 """How released code ends a name -> our stream."""

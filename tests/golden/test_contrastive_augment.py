@@ -11,7 +11,10 @@ from released_contrast import case_of
 from test_contrastive_backbones import Case, clip_spec, close
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise, ReplayNoise
+from sslskel.api.skeleton import NTU25, PARTS
+from sslskel.api.view import Augment, Sampler
 from sslskel.contrastive.augment import (
     AxisMask,
     Either,
@@ -26,9 +29,6 @@ from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
 from sslskel.contrastive.config import Fidelity
 from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
 from sslskel.data.transforms import CentreCrop, RandomCrop, bone, motion
-from sslskel.noise import Noise, ReplayNoise
-from sslskel.skeleton import NTU25, PARTS
-from sslskel.view import Augment, Sampler
 
 SEEDS = (0, 1)
 BESIDE = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])

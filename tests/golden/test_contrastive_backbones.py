@@ -12,16 +12,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import PooledEncoder
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.batch import Batch
+from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones._graph import Partition, partitioned
 from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.bigru import BiGru
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.batch import Batch
 from sslskel.contrastive.config import Fidelity
-from sslskel.skeleton import NTU25, SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 SEEDS = (0, 1)
 GRUS = [f"encoder_bigru_{code}_seed{seed}" for code in ("isc", "cmd", "pcm3") for seed in SEEDS]

@@ -9,12 +9,12 @@ import torch
 from released_contrast import Case, batch, case_of, check_gradients, clip_spec, close, graph, ours, renamed, value
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.method import Progress
+from sslskel.api.noise import ReplayNoise
 from sslskel.contrastive.losses import barlow_term, cross_correlation
 from sslskel.contrastive.tower import barlow_head
-from sslskel.method import Progress
 from sslskel.methods.pstl import PSTL, PSTLConfig, degrees
-from sslskel.noise import ReplayNoise
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 DRAWN = ("crop_start", "shear_matrix", "rotate_axis", "rotate_degrees", "flip_p")

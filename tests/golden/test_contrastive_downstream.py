@@ -9,10 +9,10 @@ import torch
 from released_contrast import Case, batch, case_of, close, graph, gru
 from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
 
-from sslskel.backbone import PooledEncoder
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.noise import Noise
 from sslskel.config import Stream
 from sslskel.contrastive.tower import stream_input
-from sslskel.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))

@@ -24,7 +24,8 @@ from released_contrast import (
     value,
 )
 
-from sslskel.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.noise import ReplayNoise
 from sslskel.config import Stream
 from sslskel.methods.aimclr import AimCLR, AimCLRConfig
 from sslskel.methods.cmd import CMD, CMDConfig
@@ -32,7 +33,6 @@ from sslskel.methods.crossclr import CrosSCLR, CrosSCLRConfig
 from sslskel.methods.isc import ISC, Contrast, ISCConfig
 from sslskel.methods.pcm3 import PCM3, PCM3Config
 from sslskel.methods.skeletonclr import SkeletonCLR, SkeletonCLRConfig
-from sslskel.noise import ReplayNoise
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 STREAMS = {2: [Stream.joint, Stream.motion], 3: [Stream.joint, Stream.motion, Stream.bone]}

@@ -12,11 +12,11 @@ from test_contrastive_backbones import clip_spec
 from test_contrastive_methods import check_pcm3_step, common, in_pcm3, pcm3, pcm3_draws
 from torch import Tensor, nn
 
-from sslskel.batch import Batch
-from sslskel.method import Progress
+from sslskel.api.batch import Batch
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
 from sslskel.methods.aimclr import attention, attention_drop
 from sslskel.methods.isc import ISC, ISCConfig
-from sslskel.noise import Noise
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from sslskel.backbone import PooledEncoder
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.batch import Batch
 from sslskel.config import ClipConfig
 from sslskel.data.transforms import clip_spec
-from sslskel.dataset import DatasetInfo
-from sslskel.noise import Noise
 from sslskel.protocols._finetune_head import FineTuneHead
 from sslskel.protocols._finetune_training import layer_groups
 from sslskel.released import our_name, our_value
-from sslskel.skeleton import NTU25, SkeletonLayout
 
 SEEDS = (0, 1, 2)
 

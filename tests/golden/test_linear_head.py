@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sslskel.noise import Noise
+from sslskel.api.noise import Noise
 from sslskel.protocols._head import LinearHead, cosine_rate
 
 SEEDS = (0, 1, 2)

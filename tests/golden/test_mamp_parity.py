@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import Progress
+from sslskel.api.noise import ReplayNoise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
-from sslskel.batch import Batch, StepOutput
 from sslskel.data.transforms import motion
-from sslskel.method import Progress
 from sslskel.methods import masked_modelling as mm
-from sslskel.noise import ReplayNoise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 CASES = [f"{kind}_seed{seed}" for kind in ("mamp_motion", "mamp_random", "mae") for seed in (0, 1, 2)]
 PROGRESS = Progress(0, 1, 1)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones._graph import Partition, directed, partitioned
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.contrastive.config import Fidelity
 from sslskel.errors import DataError, UsageError
 from sslskel.registry import BACKBONES
-from sslskel.skeleton import NTU25, SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 CHAIN = SkeletonLayout("chain", ("hip", "chest", "head", "hand"), (-1, 0, 1, 1), 1)
 BONELESS = SkeletonLayout("points", ("a", "b"), (-1, -1), 0)

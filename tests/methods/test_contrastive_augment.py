@@ -10,7 +10,10 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
+from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.contrastive.augment import (
     AxisMask,
     Either,
@@ -25,9 +28,6 @@ from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
 from sslskel.contrastive.config import Fidelity
 from sslskel.contrastive.mixing import mix_plan, topology_mask
 from sslskel.errors import DataError, UsageError
-from sslskel.noise import Noise
-from sslskel.skeleton import NTU25, PARTS, SkeletonLayout
-from sslskel.view import Augment, ClipSpec, ViewSpec
 
 FRAMES = 16
 SIMPLE: dict[str, Augment] = {

@@ -18,7 +18,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
@@ -26,7 +27,6 @@ from sslskel.checks._subjects import dataset_info, make_source, make_spec
 from sslskel.config import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.registry import METHODS
-from sslskel.view import ClipSpec
 
 FRAMES, CLIPS = 16, 11
 CASES: dict[str, dict[str, Any]] = {

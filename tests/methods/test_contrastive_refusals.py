@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from sslskel.api.method import PretextMethod
+from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.view import ClipSpec
 from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
@@ -17,10 +20,7 @@ from sslskel.compose import compose
 from sslskel.config import EngineConfig, Optimiser, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod
 from sslskel.registry import METHODS
-from sslskel.skeleton import NTU25, SkeletonLayout
-from sslskel.view import ClipSpec
 
 CONTRASTIVE = ("aimclr", "cmd", "crossclr", "isc", "pcm3", "pstl", "skeletonclr")
 LONE_JOINTS = SkeletonLayout("lone", ("a", "b", "c"), (-1, -1, -1), 0)

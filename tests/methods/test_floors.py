@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.batch import Batch
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.batch import Batch
-from sslskel.method import Progress
 from sslskel.methods import masked_modelling as mm
 from sslskel.methods.random_init import RandomInit, RandomInitConfig
 from sslskel.methods.raw_features import RawFeatures, RawFeaturesConfig
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 VIEW = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
 CLIP = ClipSpec(SkeletonLayout("three", ("a", "b", "c"), (-1, 0, 1), 1), 8, 2, 3, 30.0, "metre", VIEW, VIEW)

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
-from sslskel.batch import Batch, StepOutput
 from sslskel.compose import compose
 from sslskel.errors import UsageError
-from sslskel.method import Progress
 from sslskel.methods import masked_modelling as mm
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 PROGRESS = Progress(0, 1, 1)
 SMALL = {"decoder_depth": 1, "decoder_dim": 8, "decoder_heads": 2, "mask_ratio": 0.6}

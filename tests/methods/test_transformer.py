@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.backbone import PooledEncoder, TokenBackbone
+from sslskel.api.backbone import PooledEncoder, TokenBackbone
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Block, Transformer, TransformerConfig, patchify, take_tokens
-from sslskel.batch import Batch
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
-from sslskel.view import ClipSpec, ViewSpec
 
 
 def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:

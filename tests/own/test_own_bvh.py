@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own_sets import write_table
 
+from sslskel.api.skeleton import layout
 from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import DataError
 from sslskel.registry import BENCHMARKS
-from sslskel.skeleton import layout
 
 TEXT = """HIERARCHY
 ROOT Hips

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_sets import CHAIN, FORMATS, Shape, write_set, write_table
 
-from sslskel.benchmark import Benchmark
+from sslskel.api.benchmark import Benchmark
 from sslskel.checks import check_dataset
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark

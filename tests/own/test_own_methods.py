@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from own_sets import Shape, write_set
 from test_own_import import opened, shapes
 
-from sslskel.backbone import Backbone
+from sslskel.api.backbone import Backbone
+from sslskel.api.method import PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.checks._subjects import small_config
 from sslskel.config import Centre, ClipConfig
 from sslskel.data.loader import ClipSource
@@ -22,10 +25,7 @@ from sslskel.data.own.importing import import_dataset
 from sslskel.data.store import StoredDataset
 from sslskel.data.transforms import clip_spec
 from sslskel.errors import UsageError
-from sslskel.method import PretextMethod, Progress
-from sslskel.noise import Noise
 from sslskel.registry import BACKBONES, METHODS
-from sslskel.view import ClipSpec
 
 FRAMES = 8
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sslskel.api.dataset import Segments
 from sslskel.checks._protocol import ProtocolCase, run_of
-from sslskel.dataset import Segments
 from sslskel.errors import DataError, UsageError
 from sslskel.protocols._segments import (
     Found,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sslskel.noise import Noise
+from sslskel.api.noise import Noise
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 
 

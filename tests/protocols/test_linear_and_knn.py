@@ -13,9 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from toy_features import Pass, problem, run_of
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.protocol import Outcome, Truth
 from sslskel.protocols._head import mini_batches
 from sslskel.protocols._metrics import aligned, class_scores, logit_scores
 from sslskel.protocols._neighbours import nearest

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Clip, Track
+from sslskel.api.protocol import Parts, Truth
+from sslskel.api.view import ClipSpec
 from sslskel.checks._protocol import run_of
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_spec
 from sslskel.data.loader import ClipSource
-from sslskel.dataset import Clip, Track
 from sslskel.errors import DataError, UsageError
-from sslskel.protocol import Parts, Truth
 from sslskel.protocols._future import Window, futures
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig, regress
-from sslskel.view import ClipSpec
 
 INFO = dataset_info(classes=2)
 SPEC = make_spec(INFO, 8)

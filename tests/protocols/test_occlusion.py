@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.checks._protocol import ProtocolCase, run_of
 from sslskel.errors import UsageError
-from sslskel.noise import Noise
 from sslskel.protocols._choice import Report
 from sslskel.protocols._occluders import HideFrames, HideParts
 from sslskel.protocols.linear import Linear, LinearConfig
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
-from sslskel.skeleton import NTU25, PARTS
 
 CLIP = SimpleNamespace(layout=NTU25)
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
-from sslskel.noise import Noise
-from sslskel.protocol import Parts, ProtocolRun, Truth
-from sslskel.view import ViewSpec
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import Parts, ProtocolRun, Truth
+from sslskel.api.view import ViewSpec
 
 TRAIN, TEST = ViewSpec(sample=lambda *_: None), ViewSpec(sample=lambda *_: None)
 

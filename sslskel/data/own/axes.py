@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.dataset import Track
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.layout_file import VALUES, Description
-from sslskel.dataset import Track
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 Doubles = npt.NDArray[np.floating[Any]]
 MOST_PERSONS = 10

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError, did_you_mean
-from sslskel.skeleton import SkeletonLayout
 
 Doubles = npt.NDArray[np.float64]
 LARGEST = 512 << 20

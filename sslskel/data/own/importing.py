@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.compose import read_preset
 from sslskel.data.format import SPLITS, fact_of
 from sslskel.data.own.axes import MOST_PERSONS, Reading
@@ -27,11 +29,9 @@ from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.splitting import Rule, split_from, splits_of
 from sslskel.data.rows import check_info
 from sslskel.data.store import StoredDataset, write_dataset
-from sslskel.dataset import DatasetInfo
 from sslskel.errors import DataError, UsageError
 from sslskel.home import BENCHMARK_FILE, data_root
 from sslskel.registry import BENCHMARKS
-from sslskel.skeleton import SkeletonLayout
 
 DEFAULT_FPS = 30.0
 SHOWN_NUMBERS = 40

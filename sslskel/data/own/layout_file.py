@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslskel.api.skeleton import KNOWN_LAYOUTS, PARTS, SkeletonLayout
 from sslskel.data.own.yaml_nodes import Node, read_yaml
 from sslskel.errors import DataError, did_you_mean
-from sslskel.skeleton import KNOWN_LAYOUTS, PARTS, SkeletonLayout
 
 VALUES = {"xy": 2, "xyz": 3, "xyc": 3, "xyzc": 4}
 """What the numbers of a joint mean -> how many there are; ``c`` is a confidence, which is left out."""

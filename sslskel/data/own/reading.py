@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.axes import Reading, cut, reading_of, tracks_of
 from sslskel.data.own.layout_file import Description
 from sslskel.data.own.numbering import Numbering
 from sslskel.data.own.recordings import Recording
-from sslskel.dataset import Clip
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 Advance = Callable[[str, int, int], None]
 TOLD = 3

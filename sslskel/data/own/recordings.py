@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy.typing as npt
 
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.clip_table import Row
 from sslskel.data.own.layout_file import Description
 from sslskel.data.own.npy_files import read_npy, read_npz
 from sslskel.data.own.text_files import read_csv, read_json
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 ENDINGS = (".npy", ".npz", ".csv", ".json", ".bvh")
 

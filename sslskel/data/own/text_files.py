@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.npy_files import missing_key
 from sslskel.errors import DataError
-from sslskel.skeleton import SkeletonLayout
 
 Doubles = npt.NDArray[np.float64]
 LARGEST = 512 << 20

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from sslskel.api.dataset import Dataset
 from sslskel.data.picture.image import write_gif, write_png
 from sslskel.data.picture.page import write_html
 from sslskel.data.picture.scene import Scene, find_clip, scene_of
-from sslskel.dataset import Dataset
 from sslskel.errors import UsageError
 
 TURN = 25.0

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.dataset import Dataset
+from sslskel.api.dataset import Dataset
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.skeleton import SkeletonLayout
 
 Doubles = npt.NDArray[np.float64]
 UPS = ("x", "y", "z", "-x", "-y", "-z")

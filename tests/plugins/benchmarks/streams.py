@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmark import Benchmark, ImportReport, Split
-from sslskel.dataset import Clip, DatasetInfo, Segment, Track
-from sslskel.skeleton import NTU25
+from sslskel.api.benchmark import Benchmark, ImportReport, Split
+from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
+from sslskel.api.skeleton import NTU25
 
 
 def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sslskel.backbone import PooledEncoder
-from sslskel.batch import Batch, StepOutput, Term
+from sslskel.api.backbone import PooledEncoder
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.config import require
-from sslskel.method import BuildBackbone, Encoder, PretextMethod, Progress
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
 
 
 @dataclass

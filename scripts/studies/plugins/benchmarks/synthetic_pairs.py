@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmark import ImportReport
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Clip, Track
 from sslskel.benchmarks.synthetic import BENCHMARK as SYNTHETIC
-from sslskel.dataset import Clip, Track
 
 SHARE = 0.182
 """Of clips with two persons, so that 1 - 1.182 / 2 = 40.9 % of all bodies are empty."""

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from sslskel.batch import Batch
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 
 EmptyBodies = Literal["reference", "ignore"]
 

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
 from sslskel.errors import RunError
 
 _questions = itertools.count()

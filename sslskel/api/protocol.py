@@ -17,12 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sslskel.backbone import Encoder
-from sslskel.batch import Batch
-from sslskel.dataset import Segments
-from sslskel.noise import Noise
+from sslskel.api.backbone import Encoder
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Segments
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.results.features import FeatureCache
-from sslskel.view import ClipSpec, ViewSpec
 
 
 class ClipSet(Protocol):

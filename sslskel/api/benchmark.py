@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sslskel.dataset import Clip, Dataset, DatasetInfo, Ints
+from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints
 from sslskel.errors import DataError, UsageError, did_you_mean
 
 HELD_OUT = "-validation"

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import nn
 
-from sslskel.backbone import Backbone, Encoder, PooledEncoder
-from sslskel.batch import Batch, StepOutput
-from sslskel.noise import Noise
-from sslskel.view import ClipSpec, ViewSpec
+from sslskel.api.backbone import Backbone, Encoder, PooledEncoder
+from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
 
 
 class Progress(NamedTuple):

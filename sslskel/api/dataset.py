@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.skeleton import SkeletonLayout
+from sslskel.api.skeleton import SkeletonLayout
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

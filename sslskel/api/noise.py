@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
 from sslskel.errors import UsageError
 from sslskel.keys import stable_id as stable_id
 

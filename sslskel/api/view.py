@@ -10,10 +10,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from sslskel.batch import Batch
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
-from sslskel.noise import Noise
-from sslskel.skeleton import SkeletonLayout
 
 
 class Sampler(Protocol):

@@ -1,0 +1,1 @@
+"""What a plugin author reads: batches, noise, views, and the contracts of plugins."""
