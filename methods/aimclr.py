@@ -15,7 +15,7 @@ from sslskel.api.distributed import sum_over_processes
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config import Stream, require
+from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast

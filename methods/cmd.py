@@ -12,7 +12,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config import Stream, require
+from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig, require_distillation, require_streams
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast

@@ -14,7 +14,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config import Stream, require
+from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig, Fidelity, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast

@@ -15,7 +15,7 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.config import Stream, require
+from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import info_nce, mean_term, similarities
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast

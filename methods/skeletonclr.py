@@ -10,7 +10,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.contrastive.config import ContrastConfig, Fidelity
 from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast

@@ -13,7 +13,7 @@ from typing import Any
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
-from sslskel.compose import Resolved, compose, option_names, shaping
+from sslskel.config.compose import Resolved, compose, option_names, shaping
 from sslskel.errors import UsageError
 from sslskel.mixing import additions
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once

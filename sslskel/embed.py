@@ -11,8 +11,8 @@ import torch
 
 from sslskel.api.distributed import is_first
 from sslskel.api.noise import Noise
-from sslskel.compose import from_plain
-from sslskel.config import EngineConfig
+from sslskel.config.compose import from_plain
+from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoder import open_encoders

@@ -14,8 +14,8 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.method import PretextMethod
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.compose import from_plain
-from sslskel.config import ClipConfig
+from sslskel.config.compose import from_plain
+from sslskel.config.groups import ClipConfig
 from sslskel.data.transforms import clip_spec
 from sslskel.engine.checkpoint import latest, load_weights, read_meta
 from sslskel.errors import CheckpointError, UsageError

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sslskel.api.protocol import Outcome
 from sslskel.cell import digest
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.diagnostics import diagnose
 from sslskel.errors import UsageError
 from sslskel.protocols._metrics import logit_scores

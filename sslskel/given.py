@@ -15,8 +15,8 @@ import torch
 from sslskel import __version__
 from sslskel.api.dataset import Dataset
 from sslskel.cell import digest
-from sslskel.compose import Resolved, compose, from_plain
-from sslskel.config import EngineConfig
+from sslskel.config.compose import Resolved, compose, from_plain
+from sslskel.config.groups import EngineConfig
 from sslskel.encoder import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError

@@ -19,7 +19,7 @@ import torch
 from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
-from sslskel.compose import Resolved
+from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset
 from sslskel.data.transforms import clip_spec

@@ -19,7 +19,7 @@ from typing import IO
 
 from sslskel.api.dataset import Dataset
 from sslskel.cell import Cell, digest, grid
-from sslskel.compose import option_names
+from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 from sslskel.api.method import PretextMethod
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.registry import METHODS, Entry
 
 HEADER = (

@@ -14,7 +14,7 @@ import numpy as np
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import DatasetInfo, Ints
-from sslskel.config import Centre, ClipConfig
+from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset, open_dataset
 from sslskel.errors import UsageError

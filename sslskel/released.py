@@ -21,7 +21,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.config import ClipConfig
+from sslskel.config.groups import ClipConfig
 from sslskel.data.transforms import clip_spec
 from sslskel.errors import CheckpointError, UsageError
 

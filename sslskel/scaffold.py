@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from sslskel.api.backbone import PooledEncoder
 from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
@@ -90,7 +90,7 @@ import torch
 from torch.nn import functional
 
 from sslskel.api.backbone import Encoder
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.protocols import aligned, class_scores, clip_features, evaluating, labelled

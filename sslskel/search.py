@@ -16,7 +16,8 @@ from typing import Any
 from sslskel.api.benchmark import HELD_OUT
 from sslskel.api.distributed import is_first, of_first
 from sslskel.cell import Cell, digest, grid
-from sslskel.compose import shaping
+from sslskel.config.compose import shaping
+from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
 from sslskel.engine.device import resolve_device
 from sslskel.engine.launch import join
@@ -27,7 +28,6 @@ from sslskel.registry import BENCHMARKS, PROTOCOLS
 from sslskel.results.files import publish, writing_in
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent
-from sslskel.sweep import Dimension, dimensions
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sslskel.compose import from_plain, read_preset
-from sslskel.config import require
+from sslskel.config.compose import from_plain, read_preset
+from sslskel.config.groups import require
 from sslskel.engine.signals import PREEMPTED
 from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.jobs import Given, find_jobs, job_command

@@ -23,7 +23,7 @@ from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun
 from sslskel.api.view import ClipSpec
 from sslskel.cell import Cell
 from sslskel.comparison import best_test_epoch
-from sslskel.config import EngineConfig, Precision
+from sslskel.config.groups import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.transforms import clip_spec

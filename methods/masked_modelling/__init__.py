@@ -21,7 +21,7 @@ from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progres
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.errors import UsageError
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
 from sslskel.backbones._graph import directed
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.contrastive.norm import GlobalBatchNorm
 
 

@@ -17,7 +17,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones._dropout import dropped
 from sslskel.backbones._graph import Partition, partitioned
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.contrastive.config import Fidelity
 from sslskel.contrastive.norm import GlobalBatchNorm
 

@@ -15,7 +15,7 @@ from sslskel.api.backbone import Backbone
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones._attention import attention
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import UsageError
 
 

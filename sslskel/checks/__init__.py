@@ -32,7 +32,7 @@ from sslskel.checks._method_shapes import SHAPE_CHECKS
 from sslskel.checks._protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
 from sslskel.checks._results import CheckResult, descriptions, run_checks
 from sslskel.checks._subjects import dataset_info, small_config
-from sslskel.compose import from_plain
+from sslskel.config.compose import from_plain
 from sslskel.data.prepare import open_benchmark
 from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 

@@ -21,8 +21,8 @@ from sslskel.api.dataset import Clip, DatasetInfo, Segments, Track
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.api.view import ClipSpec
 from sslskel.checks._results import Skip, expect
-from sslskel.compose import from_plain, to_plain
-from sslskel.config import ClipConfig
+from sslskel.config.compose import from_plain, to_plain
+from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.rows import Index
 from sslskel.data.transforms import clip_spec

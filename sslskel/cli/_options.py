@@ -69,7 +69,7 @@ def engine_overrides(options: argparse.Namespace) -> list[str]:
 
 
 def _mode(options: argparse.Namespace) -> list[str]:
-    from sslskel.modes import mode_overrides
+    from sslskel.config.modes import mode_overrides
 
     if options.precision:
         raise UsageError(f"--mode {options.mode} says the precision already; leave out --precision {options.precision}")

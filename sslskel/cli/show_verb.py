@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plugin(registry: Any, name: str, plugin: Any) -> None:
-    from sslskel.compose import to_plain
+    from sslskel.config.compose import to_plain
 
     preset = dict(registry.preset(name))
     print(f"version {plugin.version}")

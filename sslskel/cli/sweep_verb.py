@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     grid = grid_of(options)
     if options.trials is not None:
         return _search(grid, options)
-    from sslskel.sweep import combinations
+    from sslskel.config.grammar import combinations
 
     own = [word for word in options.overrides if options.launcher == "slurm" and word.startswith("launcher.")]
     every = combinations([word for word in options.overrides if word not in own])
@@ -94,7 +94,7 @@ def _search(grid: Grid, options: argparse.Namespace) -> int:
         )
     where = where_of(options)
     if options.dry_run:
-        from sslskel.sweep import dimensions
+        from sslskel.config.grammar import dimensions
 
         fixed, space = dimensions(where["overrides"])
         for word in fixed:

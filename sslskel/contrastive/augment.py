@@ -18,7 +18,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.data.transforms import rotation_matrices, transformed
 from sslskel.errors import DataError
 

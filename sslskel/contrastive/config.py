@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from sslskel.config import Stream, require
+from sslskel.config.groups import Stream, require
 from sslskel.contrastive.tower import EmptyBodies
 
 

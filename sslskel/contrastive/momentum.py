@@ -16,7 +16,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.method import BuildBackbone, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue

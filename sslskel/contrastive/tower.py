@@ -15,7 +15,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.data.transforms import bone, motion
 from sslskel.errors import UsageError

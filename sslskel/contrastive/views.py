@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sslskel.api.noise import Per
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.contrastive.augment import (
     AxisMask,
     Either,

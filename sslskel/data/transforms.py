@@ -17,7 +17,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.config import Centre, ClipConfig, Stream
+from sslskel.config.groups import Centre, ClipConfig, Stream
 
 BODY_UNIT = "body"
 """The unit of clips measured in sizes of the first person's body."""

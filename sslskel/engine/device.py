@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sslskel.config import EngineConfig, Precision
+from sslskel.config.groups import EngineConfig, Precision
 from sslskel.errors import UsageError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from sslskel.api.method import PretextMethod
-from sslskel.config import EngineConfig
+from sslskel.config.groups import EngineConfig
 from sslskel.engine.device import AUTOCAST
 from sslskel.engine.watch import watch
 from sslskel.errors import RunError, UsageError

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.method import PretextMethod
-from sslskel.config import Optimiser, TrainConfig
+from sslskel.config.groups import Optimiser, TrainConfig
 from sslskel.errors import CheckpointError, UsageError
 
 FUSED = ("cpu", "cuda")

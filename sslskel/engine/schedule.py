@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sslskel.config import Schedule, TrainConfig
+from sslskel.config.groups import Schedule, TrainConfig
 
 
 def learning_rate(train: TrainConfig, epoch: float) -> float:

@@ -21,7 +21,7 @@ from torch import Tensor
 from sslskel.api.distributed import rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
-from sslskel.config import EngineConfig, Precision, TrainConfig
+from sslskel.config.groups import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk

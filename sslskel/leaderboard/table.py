@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sslskel.compose import shaping
+from sslskel.config.compose import shaping
 from sslskel.leaderboard.board import Board, Cell, Column, Row, RowKey
 from sslskel.leaderboard.labels import column_titles, row_labels
 from sslskel.leaderboard.notes import findings, notes_of

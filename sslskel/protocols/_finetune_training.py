@@ -22,7 +22,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
-from sslskel.config import TrainConfig
+from sslskel.config.groups import TrainConfig
 from sslskel.engine.optim import FUSED, set_rate
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError

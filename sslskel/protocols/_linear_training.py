@@ -18,7 +18,7 @@ from torch import Tensor
 from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
-from sslskel.config import Optimiser, Schedule
+from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import Diverged
 from sslskel.protocols._choice import Selection
 from sslskel.protocols._features import View, clip_features, feature_dtype

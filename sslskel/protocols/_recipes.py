@@ -11,7 +11,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any
 
-from sslskel.compose import from_plain
+from sslskel.config.compose import from_plain
 from sslskel.errors import UsageError
 from sslskel.registry import PROTOCOLS
 

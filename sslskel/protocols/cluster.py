@@ -22,7 +22,7 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.dataset import Ints
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import DataError
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._metrics import aligned

@@ -19,7 +19,7 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.dataset import Segments
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import DataError, Diverged, RunError, UsageError
 from sslskel.protocols._features import evaluating, feature_dtype
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches, step_rate

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.protocols._choice import Report, Selection, training_parts
 from sslskel.protocols._finetune_training import fine_tune

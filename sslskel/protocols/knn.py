@@ -17,7 +17,7 @@ from torch import Tensor
 from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.protocols._features import clip_features, evaluating, labelled
 from sslskel.protocols._metrics import aligned, class_scores

@@ -15,7 +15,7 @@ import torch
 
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import Optimiser, Schedule, require
+from sslskel.config.groups import Optimiser, Schedule, require
 from sslskel.protocols._choice import Report, Selection, learnable, training_parts
 from sslskel.protocols._features import evaluating
 from sslskel.protocols._linear_training import Chosen, LinearTraining, mean_logits

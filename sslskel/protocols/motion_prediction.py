@@ -20,7 +20,7 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import DataError, RunError
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._future import Watching, Window, futures

@@ -14,7 +14,7 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.skeleton import PARTS
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import DataError
 from sslskel.protocols._choice import Report
 from sslskel.protocols._features import clip_features, evaluating

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.protocols._choice import Selection, learnable, training_parts
 from sslskel.protocols._finetune_training import Tuned, fine_tune
 from sslskel.protocols._metrics import aligned, logit_scores

@@ -11,7 +11,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.backbones._attention import explicit
-from sslskel.config import Precision
+from sslskel.config.groups import Precision
 from sslskel.speed._released import PaddedFeeder, released_features
 from sslskel.speed._subject import PROGRESS, Subject
 

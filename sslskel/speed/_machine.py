@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sslskel import __version__
-from sslskel.config import Precision
+from sslskel.config.groups import Precision
 from sslskel.engine.device import AUTOCAST, hardware, memory_status, peak_memory
 
 PRODUCT = {"cpu": 1024, "cuda": 8192}

@@ -20,7 +20,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.backbones._attention import explicit
-from sslskel.config import Optimiser
+from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import CentreCrop, RandomCrop, RandomRotation
 from sslskel.errors import UsageError

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import sslskel.search
+from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import RunError, UsageError
 from sslskel.harness import bench
 from sslskel.registry import BENCHMARKS
 from sslskel.results.store import ResultStore
 from sslskel.search import Trial, search
-from sslskel.sweep import Dimension, dimensions
 
 SPACE = ["train.lr=tag(log,interval(1e-4,1e-1))", "method.mask_ratio=0.5,0.7", "train.epochs=range(1,3)"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sslskel.config.grammar import combinations
 from sslskel.errors import UsageError
-from sslskel.sweep import combinations
 
 
 def test_every_combination_once_and_lists_that_are_values_stay() -> None:

@@ -35,7 +35,7 @@ from sslskel.checks import (
     small_config,
 )
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset
-from sslskel.config import require
+from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.protocols.knn import Knn, KnnConfig
 

@@ -8,7 +8,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25
-from sslskel.config import Centre, ClipConfig
+from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.transforms import CentreFirst, clip_spec
 
 SPEC = clip_spec(DatasetInfo("x", 1, NTU25, ("a",), 30.0, persons=2), ClipConfig(frames=8, centre=Centre.first))

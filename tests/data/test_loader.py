@@ -17,7 +17,7 @@ from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config import ClipConfig, Stream
+from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data import loader
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, SkeletonLayout
-from sslskel.config import ClipConfig
+from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset

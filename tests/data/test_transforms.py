@@ -14,7 +14,7 @@ from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25
 from sslskel.api.view import ViewSpec
-from sslskel.config import ClipConfig, Stream
+from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
 from sslskel.data.transforms import (

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from sslskel.config import EngineConfig, Precision
+from sslskel.config.groups import EngineConfig, Precision
 from sslskel.engine.device import arithmetic, autocast, check_precision, hardware, peak_memory, resolve_device
 from sslskel.errors import UsageError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslskel.config import Schedule, TrainConfig
+from sslskel.config.groups import Schedule, TrainConfig
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import UsageError
 

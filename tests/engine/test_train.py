@@ -23,7 +23,7 @@ from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.config import EngineConfig, Optimiser, Precision, TrainConfig
+from sslskel.config.groups import EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.transforms import clip_spec
@@ -68,7 +68,7 @@ class Toy(PretextMethod):
 def make_source(dtype: torch.dtype = torch.float32, clips: int = 18) -> ClipSource:
     benchmark = BENCHMARKS.get("tiny")
     dataset = open_benchmark(benchmark)
-    from sslskel.config import ClipConfig
+    from sslskel.config.groups import ClipConfig
 
     spec = clip_spec(dataset.info, ClipConfig(frames=8, min_frames=4))
     return ClipSource(dataset, np.arange(clips), spec, dtype=dtype, labels=False)

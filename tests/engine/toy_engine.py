@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise, stable_id
-from sslskel.config import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
+from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
 

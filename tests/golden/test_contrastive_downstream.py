@@ -11,7 +11,7 @@ from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
 
 from sslskel.api.backbone import PooledEncoder
 from sslskel.api.noise import Noise
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.contrastive.tower import stream_input
 from sslskel.protocols._head import LinearHead, fit_epoch
 

@@ -26,7 +26,7 @@ from released_contrast import (
 
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.noise import ReplayNoise
-from sslskel.config import Stream
+from sslskel.config.groups import Stream
 from sslskel.methods.aimclr import AimCLR, AimCLRConfig
 from sslskel.methods.cmd import CMD, CMDConfig
 from sslskel.methods.crossclr import CrosSCLR, CrosSCLRConfig

@@ -16,7 +16,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.config import ClipConfig
+from sslskel.config.groups import ClipConfig
 from sslskel.data.transforms import clip_spec
 from sslskel.protocols._finetune_head import FineTuneHead
 from sslskel.protocols._finetune_training import layer_groups

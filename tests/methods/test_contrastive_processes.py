@@ -24,7 +24,7 @@ from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.checks._subjects import dataset_info, make_source, make_spec
-from sslskel.config import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
+from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.registry import METHODS
 

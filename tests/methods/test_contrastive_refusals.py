@@ -16,8 +16,8 @@ from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.checks._subjects import dataset_info, make_source, make_spec
-from sslskel.compose import compose
-from sslskel.config import EngineConfig, Optimiser, TrainConfig
+from sslskel.config.compose import compose
+from sslskel.config.groups import EngineConfig, Optimiser, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.errors import UsageError
 from sslskel.registry import METHODS

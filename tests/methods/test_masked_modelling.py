@@ -16,7 +16,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
-from sslskel.compose import compose
+from sslskel.config.compose import compose
 from sslskel.errors import UsageError
 from sslskel.methods import masked_modelling as mm
 

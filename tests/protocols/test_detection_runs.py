@@ -9,7 +9,7 @@ import pytest
 
 import sslskel
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK
-from sslskel.compose import compose
+from sslskel.config.compose import compose
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.transforms import clip_spec
 from sslskel.encoder import build_method

@@ -13,8 +13,8 @@ from toy_features import Pass, problem, run_of
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.checks._protocol import ProtocolCase
 from sslskel.comparison import best_test_epoch
-from sslskel.compose import from_plain, shaping, to_plain
-from sslskel.config import Optimiser
+from sslskel.config.compose import from_plain, shaping, to_plain
+from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
 from sslskel.protocols._choice import Report
 from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start

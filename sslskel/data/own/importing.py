@@ -16,7 +16,7 @@ from typing import Any
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.compose import read_preset
+from sslskel.config.compose import read_preset
 from sslskel.data.format import SPLITS, fact_of
 from sslskel.data.own.axes import MOST_PERSONS, Reading
 from sslskel.data.own.bvh import read_bvh

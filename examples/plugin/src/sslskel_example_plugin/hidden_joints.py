@@ -13,7 +13,7 @@ from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.config import require
+from sslskel.config.groups import require
 
 
 @dataclass

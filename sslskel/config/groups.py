@@ -1,6 +1,6 @@
 """The groups of a run's configuration: plain dataclasses, the only place their defaults live.
 
-How they are composed with presets, files and overrides is in ``sslskel.compose``.
+How they are composed with presets, files and overrides is in ``sslskel.config.compose``.
 Defaults are those of the released MAMP code.
 """
 

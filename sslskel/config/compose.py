@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sslskel.config import ClipConfig, EngineConfig, TrainConfig
+from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sslskel.compose import option_names
+from sslskel.config.compose import option_names
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.registry import METHODS
 
