@@ -18,7 +18,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.encoder import open_encoders
 from sslskel.engine.device import autocast, check_precision, resolve_device
 from sslskel.errors import UsageError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.stages import dtype_of
 
 BATCH = 64

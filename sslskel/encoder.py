@@ -19,7 +19,7 @@ from sslskel.config.groups import ClipConfig
 from sslskel.data.transforms import clip_spec
 from sslskel.engine.checkpoint import latest, load_weights, read_meta
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.registry import BACKBONES, METHODS
+from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.released import load_released
 
 

@@ -12,7 +12,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.cell import Cell, grid
 from sslskel.data.prepare import open_benchmark
 from sslskel.harness import check_buildable, init_digest, pretrain_folder
-from sslskel.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed import speed
 

@@ -17,7 +17,7 @@ from sslskel.engine.checkpoint import pack, resolve
 from sslskel.errors import RunError, UsageError
 from sslskel.leaderboard.markdown import escape
 from sslskel.leaderboard.words import percent
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 

@@ -20,7 +20,7 @@ from sslskel.config.groups import EngineConfig
 from sslskel.encoder import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 from sslskel.results.features import FeatureCache
 from sslskel.stages import weights_digest
 

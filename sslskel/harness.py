@@ -31,8 +31,8 @@ from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.given import features_of, released_meta, resolved_for
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.table import Board, build
+from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.recording import command_line, make_record, predictions_of
-from sslskel.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest

@@ -26,8 +26,8 @@ from sslskel.errors import RunError, UsageError
 from sslskel.harness import BenchResult, check_buildable, init_digest
 from sslskel.leaderboard import build
 from sslskel.leaderboard.folder import board_of
+from sslskel.plugins.registry import BENCHMARKS, looked_up_once
 from sslskel.recording import COMMAND, command_line
-from sslskel.registry import BENCHMARKS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent
 

@@ -15,7 +15,7 @@ from typing import get_type_hints
 
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Stream
-from sslskel.registry import METHODS, Entry
+from sslskel.plugins.registry import METHODS, Entry
 
 HEADER = (
     "method",

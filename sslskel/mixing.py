@@ -18,7 +18,7 @@ from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset, open_dataset
 from sslskel.errors import UsageError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.transfer import Reading, reading
 
 

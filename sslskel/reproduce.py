@@ -21,7 +21,7 @@ from sslskel.jobs import Given, side_by_side
 from sslskel.leaderboard import build
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.printed import printed_table
-from sslskel.registry import PROTOCOLS, folder_files
+from sslskel.plugins.registry import PROTOCOLS, folder_files
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent

@@ -24,7 +24,7 @@ from sslskel.engine.launch import join
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.harness import bench, claimed, init_digest
 from sslskel.jobs import Given, bench_in_jobs, find_jobs
-from sslskel.registry import BENCHMARKS, PROTOCOLS
+from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.results.files import publish, writing_in
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent

@@ -10,7 +10,7 @@ from sslskel.cell import grid, parse_seeds
 from sslskel.config.compose import compose, from_plain, presets, read_preset, to_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.errors import UsageError
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 
 def mamp(*overrides: str, preset: str = "released") -> object:
@@ -93,7 +93,7 @@ def test_wrong_seeds(text: str) -> None:
 
 def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None:
     from sslskel.data.prepare import open_benchmark
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     dataset = open_benchmark(BENCHMARKS.get(tiny))
 

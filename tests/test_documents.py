@@ -16,7 +16,7 @@ import pytest
 
 import sslskel
 from sslskel.cli import VERBS
-from sslskel.registry import PROTOCOLS
+from sslskel.plugins.registry import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/your-own-data.md", "examples/plugin/README.md")

@@ -14,6 +14,7 @@ from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
 from sslskel.encoder import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
+from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.protocols.cluster import Cluster, ClusterConfig
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.protocols.few_shot import FewShot, FewShotConfig
@@ -21,7 +22,6 @@ from sslskel.protocols.knn import Knn, KnnConfig
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
 from sslskel.protocols.semi import Semi, SemiConfig
-from sslskel.registry import BENCHMARKS, METHODS
 from sslskel.stages import check_judgeable
 
 INFO = dataset_info(classes=4)

@@ -21,7 +21,7 @@ from sslskel.harness import evaluate, pretrain
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.render import render
 from sslskel.leakage import judged_seen, seen_part
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import parse_record
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)

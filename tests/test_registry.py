@@ -11,7 +11,7 @@ import pytest
 
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
-from sslskel.registry import METHODS, REGISTRIES
+from sslskel.plugins.registry import METHODS, REGISTRIES
 
 GOOD = """
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def test_listing_imports_nothing_heavy() -> None:
     import subprocess
 
     code = (
-        "import sys; from sslskel.registry import REGISTRIES;"
+        "import sys; from sslskel.plugins.registry import REGISTRIES;"
         "[r.entries() for r in REGISTRIES.values()];"
         "print([m for m in ('torch', 'numpy', 'yaml', 'sklearn') if m in sys.modules])"
     )

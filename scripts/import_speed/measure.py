@@ -99,7 +99,7 @@ def require_equal(source: Path, work: Path) -> None:
     dataset = open_dataset(work / "ours" / "ntu60-ctrgcn")
     padded = {part: np.load(work / "plain" / f"xsub_{part}.npy") for part in ("train", "test")}
     names, lengths = (np.load(work / "plain" / f"{name}.npy").tolist() for name in ("names", "lengths"))
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     train, row = BENCHMARKS.get("ntu60").split("xsub").train, {"train": 0, "test": 0}
     for clip, (name, length) in enumerate(zip(names, lengths, strict=True)):

@@ -16,7 +16,7 @@ import numpy as np
 
 from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
 from sslskel.benchmarks._ntu.text import JOINTS, Body, Recording
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 
 def read_plainly(file: TextIO) -> Recording:

@@ -34,7 +34,7 @@ from sslskel.checks._results import CheckResult, descriptions, run_checks
 from sslskel.checks._subjects import dataset_info, small_config
 from sslskel.config.compose import from_plain
 from sslskel.data.prepare import open_benchmark
-from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
 _METHOD = {check.__name__: check for check in (*TRAINING_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)}
 _BACKBONE = {check.__name__: check for check in BACKBONE_CHECKS}

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark
     from sslskel.engine.progress import Reporter
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     with Reporter() as reporter:
         path = import_dataset(

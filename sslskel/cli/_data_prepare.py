@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.data.store import open_dataset
     from sslskel.engine.progress import Reporter
     from sslskel.errors import UsageError
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers is {options.workers}; it must be at least 1")

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Draw it and say where."""
     from sslskel.data.picture.draw import draw_clip
     from sslskel.data.prepare import open_benchmark
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     dataset = open_benchmark(BENCHMARKS.get(options.name))
     drawn = draw_clip(

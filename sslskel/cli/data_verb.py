@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from sslskel.data.prepare import open_benchmark
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     dataset = open_benchmark(BENCHMARKS.get(options.name))
     dataset.verify()
@@ -56,7 +56,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     from sslskel.data.prepare import open_benchmark
     from sslskel.dataset_card import info_lines
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     benchmark = BENCHMARKS.get(options.name)
     print("\n".join(info_lines(benchmark, open_benchmark(benchmark))))
@@ -66,7 +66,7 @@ def _info(options: argparse.Namespace) -> int:
 def _card(options: argparse.Namespace) -> int:
     from sslskel.data.prepare import open_benchmark
     from sslskel.dataset_card import card, write_card
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     benchmark = BENCHMARKS.get(options.name)
     dataset = open_benchmark(benchmark)

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
     from sslskel.config.compose import presets
-    from sslskel.registry import REGISTRIES
+    from sslskel.plugins.registry import REGISTRIES
 
     if options.table:
         if options.kind != "methods":
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fault(kind: str, name: str) -> str:
-    from sslskel.registry import REGISTRIES
+    from sslskel.plugins.registry import REGISTRIES
 
     try:
         REGISTRIES[kind].get(name)

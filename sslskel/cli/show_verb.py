@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the card of one plugin."""
-    from sslskel.registry import REGISTRIES
+    from sslskel.plugins.registry import REGISTRIES
 
     kinds = [options.kind + "s"] if options.kind else [k for k, r in REGISTRIES.items() if options.name in r.names()]
     if not kinds:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
+from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
 
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sslskel.config.compose import option_names
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 BODIES = "method.empty_bodies"
 MODES = {

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sslskel.errors import SslskelError
 from sslskel.leaderboard.board import Board, Confusion
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 

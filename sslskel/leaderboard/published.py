@@ -15,7 +15,7 @@ from typing import Any
 
 from sslskel.errors import DataError
 from sslskel.leaderboard.board import Column, Published
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 FIELDS = ("method", "year", "backbone", "streams", "split", "protocol", "score", "value", "source")
 

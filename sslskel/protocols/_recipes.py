@@ -13,7 +13,7 @@ from typing import Any
 
 from sslskel.config.compose import from_plain
 from sslskel.errors import UsageError
-from sslskel.registry import PROTOCOLS
+from sslskel.plugins.registry import PROTOCOLS
 
 
 def recipe_label(plugin: str, config: Any, unsaid: Collection[str]) -> str:

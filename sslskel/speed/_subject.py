@@ -22,7 +22,7 @@ from sslskel.encoder import build_method
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
 from sslskel.engine.launch import compile_forward, compiling
 from sslskel.errors import UsageError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed._machine import extra_memory, free_memory
 from sslskel.stages import dtype_of
 

@@ -26,7 +26,7 @@ from sslskel.data.account import account
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store import StoredDataset, open_dataset
 from sslskel.errors import DataError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 EDITIONS = {"ntu60": "ntu60", "ntu120_copied": "ntu120"}
 """Benchmark -> prefix of its golden files."""
@@ -293,7 +293,7 @@ if __name__ == "__main__":  # its processes run this file too, and need none of 
     from pathlib import Path
     from sslskel.data import grow, workers
     from sslskel.data.prepare import prepare
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
     workers.TASK_PIECES, grow.FLUSH_SECONDS = 2, -1.0
     prepare(BENCHMARKS.get("ntu60"), [Path(sys.argv[1])], Path(sys.argv[2]), workers=2)
 """

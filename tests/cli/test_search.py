@@ -16,7 +16,7 @@ from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import RunError, UsageError
 from sslskel.harness import bench
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.store import ResultStore
 from sslskel.search import Trial, search
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
-from sslskel.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, Registry
+from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, Registry
 
 
 def built_in(registry: Registry) -> list[str]:

@@ -108,7 +108,7 @@ def test_a_mixture_is_pretrained_on_and_part_of_the_identity(tiny: str, tmp_path
     from sslskel.cell import grid
     from sslskel.data.prepare import open_benchmark
     from sslskel.engine.checkpoint import read_meta
-    from sslskel.registry import BENCHMARKS
+    from sslskel.plugins.registry import BENCHMARKS
 
     made = clips(7, 25, first=100)
     stored(tmp_path / "part", "more", NTU25, made)

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 METHOD_NAMES = sorted(name for name in METHODS.names() if METHODS.get(name).trains)
 WORKER = """
 import sys, torch, sslskel
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 torch.set_num_threads(1)
 small = {
     "st_gcn": ["backbone.width=2", "backbone.dim=16"],

@@ -31,7 +31,7 @@ from sslskel.engine.checkpoint import latest, save_checkpoint
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import Interrupted, RunError, UsageError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 
 @dataclass

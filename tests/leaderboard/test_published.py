@@ -20,7 +20,7 @@ from sslskel.leaderboard.board import Board
 from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
 from sslskel.leaderboard.render import RENDERERS
 from sslskel.leaderboard.words import percent
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 _spec = importlib.util.spec_from_file_location("render_tests", Path(__file__).with_name("test_render.py"))
 assert _spec is not None

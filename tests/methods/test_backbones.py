@@ -16,7 +16,7 @@ from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.contrastive.config import Fidelity
 from sslskel.errors import DataError, UsageError
-from sslskel.registry import BACKBONES
+from sslskel.plugins.registry import BACKBONES
 
 CHAIN = SkeletonLayout("chain", ("hip", "chest", "head", "hand"), (-1, 0, 1, 1), 1)
 BONELESS = SkeletonLayout("points", ("a", "b"), (-1, -1), 0)

@@ -26,7 +26,7 @@ from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.checks._subjects import dataset_info, make_source, make_spec
 from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import pretrain
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 FRAMES, CLIPS = 16, 11
 CASES: dict[str, dict[str, Any]] = {

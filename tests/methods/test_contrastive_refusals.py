@@ -20,7 +20,7 @@ from sslskel.config.compose import compose
 from sslskel.config.groups import EngineConfig, Optimiser, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.errors import UsageError
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 CONTRASTIVE = ("aimclr", "cmd", "crossclr", "isc", "pcm3", "pstl", "skeletonclr")
 LONE_JOINTS = SkeletonLayout("lone", ("a", "b", "c"), (-1, -1, -1), 0)

@@ -15,7 +15,7 @@ from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import DataError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 TEXT = """HIERARCHY
 ROOT Hips

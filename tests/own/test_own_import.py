@@ -16,7 +16,7 @@ from sslskel.checks import check_dataset
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 
 def opened(name: str = "mine") -> tuple[Benchmark, StoredDataset]:

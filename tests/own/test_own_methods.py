@@ -25,7 +25,7 @@ from sslskel.data.own.importing import import_dataset
 from sslskel.data.store import StoredDataset
 from sslskel.data.transforms import clip_spec
 from sslskel.errors import UsageError
-from sslskel.registry import BACKBONES, METHODS
+from sslskel.plugins.registry import BACKBONES, METHODS
 
 FRAMES = 8
 

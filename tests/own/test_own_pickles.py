@@ -19,7 +19,7 @@ from sslskel.data.own.pickle_machine import array_of, load_plain, plain
 from sslskel.data.own.pyskl import read_pyskl
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import DataError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 
 def annotations(count: int = 6, persons: int = 2) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from sslskel.data.picture.scene import find_clip, scene_of
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset
 from sslskel.errors import UsageError
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 BODY = """
 joints:

@@ -16,10 +16,10 @@ from sslskel.comparison import best_test_epoch
 from sslskel.config.compose import from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
+from sslskel.plugins.registry import PROTOCOLS
 from sslskel.protocols._choice import Report
 from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start
 from sslskel.protocols.linear import Linear, LinearConfig
-from sslskel.registry import PROTOCOLS
 from sslskel.results.record import CHOSEN_ON_TEST
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import sslskel_example_plugin
 
 from sslskel.checks import check_method
-from sslskel.registry import METHODS
+from sslskel.plugins.registry import METHODS
 
 
 def test_sslskel_finds_the_method_by_its_entry_point() -> None:

@@ -31,7 +31,7 @@ from sslskel.data.rows import check_info
 from sslskel.data.store import StoredDataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.home import BENCHMARK_FILE, data_root
-from sslskel.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS
 
 DEFAULT_FPS = 30.0
 SHOWN_NUMBERS = 40

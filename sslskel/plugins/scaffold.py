@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sslskel.errors import UsageError
-from sslskel.registry import LOCAL_FOLDER, METHODS, PROTOCOLS, Registry
+from sslskel.plugins.registry import LOCAL_FOLDER, METHODS, PROTOCOLS, Registry
 
 METHOD = '''"""{title}: say in two lines what the method learns from, and the paper it comes from."""
 

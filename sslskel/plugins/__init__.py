@@ -1,0 +1,1 @@
+"""Finding plugins by name, and writing new ones."""
