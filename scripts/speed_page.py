@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sslskel.backbones._attention import multiplies_bfloat16
+from sslskel.nn.attention import multiplies_bfloat16
 from sslskel.speed import markdown
 from sslskel.speed._machine import matmul_peak
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from sslskel.api.batch import StepOutput
-from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.checks._subjects import dataset_info, make_spec
 from sslskel.cli import main
 from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
+from sslskel.nn.gru import GruConfig
 from sslskel.speed import _subject, markdown, speed, speed_against, text
 from sslskel.speed._clock import Taken, paired
 from sslskel.speed._encoders import passes_of

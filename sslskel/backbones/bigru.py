@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._gru import GruBackbone, GruConfig, init_matrices, numbers_of
+from sslskel.nn.gru import GruBackbone, GruConfig, init_matrices, numbers_of
 
 
 class BiGru(GruBackbone):

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._graph import directed
 from sslskel.config.groups import require
-from sslskel.contrastive.norm import GlobalBatchNorm
+from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.graph import directed
 
 
 @dataclass

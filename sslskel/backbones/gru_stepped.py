@@ -10,8 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._gru import GruBackbone, GruConfig, init_matrices, numbers_of
-from sslskel.backbones._recurrence import side_by_side
+from sslskel.nn.gru import GruBackbone, GruConfig, init_matrices, numbers_of
+from sslskel.nn.recurrence import side_by_side
 
 
 class GruStepped(GruBackbone):

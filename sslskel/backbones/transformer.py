@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from sslskel.api.backbone import Backbone
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._attention import attention
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
+from sslskel.nn.attention import attention
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.backbones._recurrence import side_by_side
-from sslskel.contrastive.norm import GlobalBatchNorm
+from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.recurrence import side_by_side
 
 
 class FrameDecoder(nn.Module):

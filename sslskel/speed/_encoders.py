@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.method import PretextMethod
-from sslskel.backbones._gru import GruBackbone
 from sslskel.errors import UsageError
+from sslskel.nn.gru import GruBackbone
 from sslskel.speed._clock import paired, timed
 from sslskel.speed._subject import PROGRESS, Subject
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
-from sslskel.backbones._attention import explicit
 from sslskel.config.groups import Precision
+from sslskel.nn.attention import explicit
 from sslskel.speed._released import PaddedFeeder, released_features
 from sslskel.speed._subject import PROGRESS, Subject
 

@@ -19,11 +19,11 @@ from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
-from sslskel.backbones._attention import explicit
 from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.data.transforms import CentreCrop, RandomCrop, RandomRotation
 from sslskel.errors import UsageError
+from sslskel.nn.attention import explicit
 from sslskel.speed._subject import PROGRESS, Subject
 
 PADDED_FRAMES = 300

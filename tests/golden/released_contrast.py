@@ -14,9 +14,9 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
+from sslskel.nn.gru import GruConfig
 
 STREAM = {"": "joint", "_motion": "motion", "_bone": "bone"}
 """How released code ends a name -> our stream."""

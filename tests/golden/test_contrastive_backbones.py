@@ -16,12 +16,12 @@ from sslskel.api.backbone import PooledEncoder
 from sslskel.api.batch import Batch
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones._graph import Partition, partitioned
-from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.bigru import BiGru
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.contrastive.config import Fidelity
+from sslskel.nn.graph import Partition, partitioned
+from sslskel.nn.gru import GruConfig
 
 SEEDS = (0, 1)
 GRUS = [f"encoder_bigru_{code}_seed{seed}" for code in ("isc", "cmd", "pcm3") for seed in SEEDS]

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones._graph import Partition, directed, partitioned
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.contrastive.config import Fidelity
 from sslskel.errors import DataError, UsageError
+from sslskel.nn.graph import Partition, directed, partitioned
 from sslskel.plugins.registry import BACKBONES
 
 CHAIN = SkeletonLayout("chain", ("hip", "chest", "head", "hand"), (-1, 0, 1, 1), 1)

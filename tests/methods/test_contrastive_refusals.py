@@ -11,7 +11,6 @@ import torch
 from sslskel.api.method import PretextMethod
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.backbones._gru import GruConfig
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.backbones.transformer import Transformer, TransformerConfig
@@ -20,6 +19,7 @@ from sslskel.config.compose import compose
 from sslskel.config.groups import EngineConfig, Optimiser, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.errors import UsageError
+from sslskel.nn.gru import GruConfig
 from sslskel.plugins.registry import METHODS
 
 CONTRASTIVE = ("aimclr", "cmd", "crossclr", "isc", "pcm3", "pstl", "skeletonclr")

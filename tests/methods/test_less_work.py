@@ -8,8 +8,8 @@ from torch import Tensor
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones._attention import attention, explicit_attention, kernel_name, multiplies_bfloat16
 from sslskel.backbones.transformer import Block, Transformer, TransformerConfig, take_tokens
+from sslskel.nn.attention import attention, explicit_attention, kernel_name, multiplies_bfloat16
 
 LAYOUT = SkeletonLayout("star", tuple(f"j{i}" for i in range(5)), (-1, 0, 0, 0, 0), 0)
 VIEW = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbones._recurrence import side_by_side
+from sslskel.nn.recurrence import side_by_side
 
 
 def some(count: int, channels: int, size: int, dtype: torch.dtype = torch.float64) -> list[nn.GRU]:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
-from sslskel.contrastive.norm import GlobalBatchNorm
 from sslskel.errors import UsageError
+from sslskel.nn.batch_norm import GlobalBatchNorm
 
 
 @dataclass
