@@ -21,8 +21,8 @@ from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, neare
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
-from sslskel.contrastive.views import extreme_view, require_shear, shifted_view
 from sslskel.errors import UsageError
+from sslskel.transforms.views import extreme_view, require_shear, shifted_view
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sslskel.contrastive.losses import divergence, info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CMD as RECIPE
 from sslskel.contrastive.tower import HeadStart
-from sslskel.contrastive.views import crop_view
+from sslskel.transforms.views import crop_view
 
 
 @dataclass

@@ -20,7 +20,7 @@ from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_n
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart, start_normal
-from sslskel.contrastive.views import require_shear, shifted_view
+from sslskel.transforms.views import require_shear, shifted_view
 
 
 @dataclass

@@ -21,7 +21,7 @@ from sslskel.contrastive.losses import info_nce, mean_term, similarities
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import ISC as RECIPE
 from sslskel.contrastive.tower import HeadStart
-from sslskel.contrastive.views import crop_view
+from sslskel.transforms.views import crop_view
 
 
 class Contrast(Enum):

@@ -23,8 +23,8 @@ from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.prompt import Prompts
 from sslskel.contrastive.recipes import PCM3 as RECIPE
 from sslskel.contrastive.tower import HeadStart
-from sslskel.contrastive.views import crop_view
 from sslskel.errors import UsageError
+from sslskel.transforms.views import crop_view
 
 
 @dataclass

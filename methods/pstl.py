@@ -21,9 +21,9 @@ from sslskel.contrastive.losses import barlow_term
 from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
 from sslskel.contrastive.recipes import PSTL as RECIPE
 from sslskel.contrastive.tower import EmptyBodies, Tower, barlow_head
-from sslskel.contrastive.views import require_shear, turned_view
-from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
+from sslskel.transforms.clip import motion
+from sslskel.transforms.views import require_shear, turned_view
 
 
 @dataclass

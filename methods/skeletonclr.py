@@ -16,7 +16,7 @@ from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
 from sslskel.contrastive.tower import HeadStart
-from sslskel.contrastive.views import require_shear, shifted_view
+from sslskel.transforms.views import require_shear, shifted_view
 
 
 @dataclass

@@ -22,7 +22,6 @@ from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store import StoredDataset
-from sslskel.data.transforms import clip_spec
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.launch import join
@@ -37,6 +36,7 @@ from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
 from sslskel.transfer import reading
+from sslskel.transforms.clip import clip_spec
 
 Say = Callable[[str], None]
 POLL_SECONDS = 1.0

@@ -22,8 +22,8 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.groups import ClipConfig
-from sslskel.data.transforms import clip_spec
 from sslskel.errors import CheckpointError, UsageError
+from sslskel.transforms.clip import clip_spec
 
 PERSONS = 2
 """Person slots of every dataset the released models were trained on."""

@@ -26,7 +26,6 @@ from sslskel.comparison import best_test_epoch
 from sslskel.config.groups import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
-from sslskel.data.transforms import clip_spec
 from sslskel.diagnostics import diagnose
 from sslskel.encoder import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
@@ -38,6 +37,7 @@ from sslskel.mixing import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.results.features import FeatureCache
 from sslskel.transfer import Reading, prepare_encoders, reading
+from sslskel.transforms.clip import clip_spec
 
 Advance = Callable[..., None]
 Fresh = Callable[[int], Mapping[str, Encoder]]

@@ -13,9 +13,9 @@ from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.data.transforms import CentreFirst
 from sslskel.errors import UsageError
 from sslskel.joints import map_joints, same_joints
+from sslskel.transforms.clip import CentreFirst
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
 from sslskel.config.groups import require
-from sslskel.data.transforms import motion
 from sslskel.errors import UsageError
+from sslskel.transforms.clip import motion
 
 
 class Signal(Enum):

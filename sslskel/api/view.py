@@ -1,6 +1,6 @@
 """What a view is: which frames of the raw clip, then which augmentations.
 
-The concrete samplers and augmentations are in ``sslskel.data.transforms``.
+The concrete samplers and augmentations are in ``sslskel.transforms.clip``.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.rows import Index
-from sslskel.data.transforms import clip_spec
 from sslskel.errors import SslskelError, UsageError
+from sslskel.transforms.clip import clip_spec
 
 FRAMES = 24
 """T of the checks: a whole number of segments of 2, 3, 4, 6, 8 or 12 frames."""

@@ -16,9 +16,9 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Stream
-from sslskel.data.transforms import bone, motion
 from sslskel.errors import UsageError
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.transforms.clip import bone, motion
 
 Prepare = Callable[[Tensor], Tensor]
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.data.transforms import resized
 from sslskel.errors import RunError
+from sslskel.transforms.clip import resized
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
-from sslskel.data.transforms import resized
 from sslskel.errors import Diverged
 from sslskel.protocols._features import feature_dtype
+from sslskel.transforms.clip import resized
 
 
 @dataclass(frozen=True)

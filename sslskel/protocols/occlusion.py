@@ -20,8 +20,8 @@ from sslskel.protocols._choice import Report
 from sslskel.protocols._features import clip_features, evaluating
 from sslskel.protocols._linear_training import mean_logits
 from sslskel.protocols._metrics import aligned, class_scores
-from sslskel.protocols._occluders import Hidden, HideFrames, HideParts
 from sslskel.protocols.linear import Linear, LinearConfig, chosen_facts
+from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
 
 
 @dataclass

@@ -21,10 +21,10 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
-from sslskel.data.transforms import CentreCrop, RandomCrop, RandomRotation
 from sslskel.errors import UsageError
 from sslskel.nn.attention import explicit
 from sslskel.speed._subject import PROGRESS, Subject
+from sslskel.transforms.clip import CentreCrop, RandomCrop, RandomRotation
 
 PADDED_FRAMES = 300
 

@@ -17,7 +17,6 @@ from sslskel.api.noise import Noise
 from sslskel.cell import Cell, grid
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
-from sslskel.data.transforms import clip_spec
 from sslskel.encoder import build_method
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
 from sslskel.engine.launch import compile_forward, compiling
@@ -25,6 +24,7 @@ from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed._machine import extra_memory, free_memory
 from sslskel.stages import dtype_of
+from sslskel.transforms.clip import clip_spec
 
 PROBE = 3, 6
 """Clips of the two small steps from whose memory that of a larger one is foretold; three are the fewest to mix."""

@@ -9,7 +9,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25
 from sslskel.config.groups import Centre, ClipConfig
-from sslskel.data.transforms import CentreFirst, clip_spec
+from sslskel.transforms.clip import CentreFirst, clip_spec
 
 SPEC = clip_spec(DatasetInfo("x", 1, NTU25, ("a",), 30.0, persons=2), ClipConfig(frames=8, centre=Centre.first))
 

@@ -21,8 +21,8 @@ from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data import loader
 from sslskel.data.loader import ClipSource
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.data.transforms import CentreCrop, RandomCrop, clip_spec
 from sslskel.errors import UsageError
+from sslskel.transforms.clip import CentreCrop, RandomCrop, clip_spec
 
 BODY = SkeletonLayout("chain5", tuple("abcde"), (-1, 0, 1, 2, 3), 0)
 INFO = DatasetInfo("mixed", 1, BODY, ("sit", "stand", "wave"), 30.0, persons=3)

@@ -17,9 +17,9 @@ from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.data.transforms import clip_spec
 from sslskel.errors import UsageError
 from sslskel.mixing import Addition, additions, read_by
+from sslskel.transforms.clip import clip_spec
 
 SMALL = SkeletonLayout(
     "five", ("hip_centre", "neck", "head", "left_elbow", "right_knee"), (-1, 0, 1, 1, 0), 0, parts={"torso": (0, 1)}

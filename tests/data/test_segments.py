@@ -21,11 +21,11 @@ from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
 from sslskel.data.loader import ClipSource
 from sslskel.data.segments import all_in, any_in
 from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.data.transforms import CentreCrop
 from sslskel.errors import DataError, UsageError
 from sslskel.leakage import judged_seen, seen_part
 from sslskel.protocols.knn import Knn
 from sslskel.stages import judged_on
+from sslskel.transforms.clip import CentreCrop
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)
 INFO = DatasetInfo("toy", 1, LAYOUT, ("sit", "stand", "wave"), 30.0, persons=2, lists=("first", "second"))

@@ -26,12 +26,12 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
-from sslskel.data.transforms import clip_spec
 from sslskel.engine.checkpoint import latest, save_checkpoint
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import Interrupted, RunError, UsageError
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.transforms.clip import clip_spec
 
 
 @dataclass

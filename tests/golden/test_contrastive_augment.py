@@ -15,7 +15,9 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.api.view import Augment, Sampler
-from sslskel.contrastive.augment import (
+from sslskel.contrastive.config import Fidelity
+from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
+from sslskel.transforms.augment import (
     AxisMask,
     Either,
     FillPersons,
@@ -25,10 +27,8 @@ from sslskel.contrastive.augment import (
     Shear,
     TiltRotation,
 )
-from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
-from sslskel.contrastive.config import Fidelity
-from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
-from sslskel.data.transforms import CentreCrop, RandomCrop, bone, motion
+from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
+from sslskel.transforms.clip import CentreCrop, RandomCrop, bone, motion
 
 SEEDS = (0, 1)
 BESIDE = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])

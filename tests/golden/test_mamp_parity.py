@@ -17,8 +17,8 @@ from sslskel.api.noise import ReplayNoise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
-from sslskel.data.transforms import motion
 from sslskel.methods import masked_modelling as mm
+from sslskel.transforms.clip import motion
 
 CASES = [f"{kind}_seed{seed}" for kind in ("mamp_motion", "mamp_random", "mae") for seed in (0, 1, 2)]
 PROGRESS = Progress(0, 1, 1)

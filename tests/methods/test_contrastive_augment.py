@@ -14,7 +14,10 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.contrastive.augment import (
+from sslskel.contrastive.config import Fidelity
+from sslskel.contrastive.mixing import mix_plan, topology_mask
+from sslskel.errors import DataError, UsageError
+from sslskel.transforms.augment import (
     AxisMask,
     Either,
     FillPersons,
@@ -24,10 +27,7 @@ from sslskel.contrastive.augment import (
     Shear,
     TiltRotation,
 )
-from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
-from sslskel.contrastive.config import Fidelity
-from sslskel.contrastive.mixing import mix_plan, topology_mask
-from sslskel.errors import DataError, UsageError
+from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
 
 FRAMES = 16
 SIMPLE: dict[str, Augment] = {

@@ -23,9 +23,9 @@ from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.store import StoredDataset
-from sslskel.data.transforms import clip_spec
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
+from sslskel.transforms.clip import clip_spec
 
 FRAMES = 8
 

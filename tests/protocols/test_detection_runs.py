@@ -11,12 +11,12 @@ import sslskel
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK
 from sslskel.config.compose import compose
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.transforms import clip_spec
 from sslskel.encoder import build_method
 from sslskel.errors import UsageError
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.results.store import ResultStore
 from sslskel.stages import evaluate_stage
+from sslskel.transforms.clip import clip_spec
 
 
 def test_actions_of_untrimmed_streams_are_found_and_recorded(tiny: str, tmp_path: Path) -> None:

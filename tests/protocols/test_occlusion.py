@@ -14,9 +14,9 @@ from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.checks._protocol import ProtocolCase, run_of
 from sslskel.errors import UsageError
 from sslskel.protocols._choice import Report
-from sslskel.protocols._occluders import HideFrames, HideParts
 from sslskel.protocols.linear import Linear, LinearConfig
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
+from sslskel.transforms.occlude import HideFrames, HideParts
 
 CLIP = SimpleNamespace(layout=NTU25)
 

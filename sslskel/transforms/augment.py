@@ -19,8 +19,8 @@ from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec
 from sslskel.config.groups import require
-from sslskel.data.transforms import rotation_matrices, transformed
 from sslskel.errors import DataError
+from sslskel.transforms.clip import rotation_matrices, transformed
 
 
 def drawn(noise: Noise, batch: Batch, site: str, per: Per, *shape: int) -> Tensor:

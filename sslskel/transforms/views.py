@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from sslskel.api.noise import Per
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.config.groups import require
-from sslskel.contrastive.augment import (
+from sslskel.contrastive.config import Fidelity
+from sslskel.transforms.augment import (
     AxisMask,
     Either,
     FillPersons,
@@ -22,8 +23,7 @@ from sslskel.contrastive.augment import (
     TiltRotation,
     require_swaps,
 )
-from sslskel.contrastive.augment_time import GaussianBlur, PadCrop, TimeFlip
-from sslskel.contrastive.config import Fidelity
+from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
 
 
 def require_shear(value: float) -> None:

@@ -1,7 +1,7 @@
 """Augmentations of contrastive methods that move or mix frames: shift with mirrored ends, reversal, blur.
 
 Those that treat every frame alike are in ``augment.py``; the crop and resize of ISC, CMD
-and PCM3 is ``sslskel.data.transforms.RandomCrop``.
+and PCM3 is ``sslskel.transforms.clip.RandomCrop``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, Per
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
-from sslskel.contrastive.augment import changed, chosen, drawn, require_probability
 from sslskel.contrastive.config import Fidelity
-from sslskel.data.transforms import resized
+from sslskel.transforms.augment import changed, chosen, drawn, require_probability
+from sslskel.transforms.clip import resized
 
 
 @dataclass(frozen=True)
