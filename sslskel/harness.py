@@ -21,7 +21,7 @@ from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.launch import join

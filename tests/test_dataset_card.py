@@ -13,8 +13,8 @@ from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.api.skeleton import layout
 from sslskel.cli import main
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
-from sslskel.dataset_card import card, info_lines
+from sslskel.data.card import card, info_lines
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 
 LAYOUT = layout(
     "pair", {"base": None, "left_hand": "base", "right_hand": "base"}, "base", {"hands": ("left_hand", "right_hand")}

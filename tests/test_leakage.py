@@ -14,7 +14,7 @@ from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
 from sslskel.harness import evaluate, pretrain

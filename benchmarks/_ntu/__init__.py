@@ -11,7 +11,7 @@ from pathlib import Path
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25
-from sslskel.data.pieces import PieceImporter, Plan
+from sslskel.data.sources.pieces import PieceImporter, Plan
 
 from .actors import Recipe
 from .agcn import agcn

@@ -15,8 +15,8 @@ import numpy as np
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.data.archives import SourceFile
-from sslskel.data.pieces import Made, Piece, require_files
+from sslskel.data.sources.archives import SourceFile
+from sslskel.data.sources.pieces import Made, Piece, require_files
 from sslskel.errors import DataError
 
 from .actors import Recipe

@@ -13,7 +13,7 @@ from pathlib import Path
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25
-from sslskel.data.pieces import PieceImporter
+from sslskel.data.sources.pieces import PieceImporter
 
 from .importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, Floats, Segment, Track
-from sslskel.data.archives import SourceFile
-from sslskel.data.pieces import Made, Piece
+from sslskel.data.sources.archives import SourceFile
+from sslskel.data.sources.pieces import Made, Piece
 from sslskel.errors import DataError
 
 from .text import Action, Doubles, Halves, read_actions, read_frames, read_list

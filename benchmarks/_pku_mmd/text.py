@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.data.archives import SourceFile
+from sslskel.data.sources.archives import SourceFile
 from sslskel.errors import DataError
 
 NUMBERS = 150

@@ -15,7 +15,7 @@ import numpy as np
 from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import layout
-from sslskel.data.archives import SourceFile, source_files
+from sslskel.data.sources.archives import SourceFile, source_files
 from sslskel.errors import DataError
 
 from .matlab5 import read_array

@@ -26,7 +26,7 @@ from made_files import make_files, make_zip
 from plain import read_plainly
 
 from sslskel.benchmarks._ntu.text import read_skeleton
-from sslskel.data.store import open_dataset
+from sslskel.data.store.store import open_dataset
 
 HERE = Path(__file__).parent
 CLIPS = 56_578

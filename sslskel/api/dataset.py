@@ -1,6 +1,6 @@
 """What a dataset is: raw clips on their way in, an opened prepared dataset on its way out.
 
-How it lies on disk is ``sslskel.data.store``'s business.
+How it lies on disk is ``sslskel.data.store.store``'s business.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Dataset
 from sslskel.api.noise import stable_id
 from sslskel.checks._results import Skip, expect
-from sslskel.data.store import open_dataset, verify_dataset
+from sslskel.data.store.store import open_dataset, verify_dataset
 
 ROWS = 1 << 16
 """Frames looked at together, so that memory stays small at any size."""

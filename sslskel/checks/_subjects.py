@@ -24,7 +24,7 @@ from sslskel.checks._results import Skip, expect
 from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
-from sslskel.data.rows import Index
+from sslskel.data.store.rows import Index
 from sslskel.errors import SslskelError, UsageError
 from sslskel.transforms.clip import clip_spec
 

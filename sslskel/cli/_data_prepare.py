@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Prepare; the folder goes to stdout, the account to stderr."""
     from sslskel.data.account import account
     from sslskel.data.prepare import prepare
-    from sslskel.data.store import open_dataset
+    from sslskel.data.store.store import open_dataset
     from sslskel.engine.progress import Reporter
     from sslskel.errors import UsageError
     from sslskel.plugins.registry import BENCHMARKS

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw it and say where."""
-    from sslskel.data.picture.draw import draw_clip
+    from sslskel.data.drawing.draw import draw_clip
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS
 

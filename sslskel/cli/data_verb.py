@@ -54,8 +54,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    from sslskel.data.card import info_lines
     from sslskel.data.prepare import open_benchmark
-    from sslskel.dataset_card import info_lines
     from sslskel.plugins.registry import BENCHMARKS
 
     benchmark = BENCHMARKS.get(options.name)
@@ -64,8 +64,8 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> int:
+    from sslskel.data.card import card, write_card
     from sslskel.data.prepare import open_benchmark
-    from sslskel.dataset_card import card, write_card
     from sslskel.plugins.registry import BENCHMARKS
 
     benchmark = BENCHMARKS.get(options.name)

@@ -19,7 +19,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import Dataset
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.data.segments import all_in
+from sslskel.data.store.segments import all_in
 from sslskel.errors import UsageError
 
 RESIDENT_SHARE = 0.5

@@ -12,10 +12,10 @@ from typing import Any
 
 from sslskel.api.benchmark import Benchmark, ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.data.format import info_to_json
-from sslskel.data.pieces import PieceImporter
-from sslskel.data.pipeline import Advance, PieceImport
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.sources.pieces import PieceImporter
+from sslskel.data.sources.pipeline import Advance, PieceImport
+from sslskel.data.store.format import info_to_json
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.home import data_root as data_root
 

@@ -14,8 +14,8 @@ from sslskel.api.dataset import Clip
 from sslskel.benchmarks.hdm05_11 import ACTIONS, BENCHMARK, BONES, LAYOUT
 from sslskel.benchmarks.hdm05_11.amc import Doubles, positions, read_amc
 from sslskel.benchmarks.hdm05_11.asf import Skeleton, read_asf
-from sslskel.data.archives import source_files
 from sslskel.data.prepare import open_benchmark, prepare
+from sslskel.data.sources.archives import source_files
 from sslskel.errors import DataError, SslskelError
 
 CLIP = "HDM_dg_squat1Reps_004_120.amc"

@@ -24,7 +24,7 @@ from sslskel.benchmarks._ntu.importing import Place, missing_names
 from sslskel.benchmarks._ntu.text import read_skeleton
 from sslskel.data.account import account
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.store import StoredDataset, open_dataset
+from sslskel.data.store.store import StoredDataset, open_dataset
 from sslskel.errors import DataError
 from sslskel.plugins.registry import BENCHMARKS
 

@@ -14,7 +14,7 @@ from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.benchmarks.nw_ucla import ACTIONS, BENCHMARK, COPIES, LAYOUT
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError, SslskelError
 from sslskel.leakage import judged_seen, seen_part
 

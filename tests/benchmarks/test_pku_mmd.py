@@ -21,9 +21,9 @@ from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
 from sslskel.benchmarks.pku_mmd2 import BENCHMARK as SECOND
 from sslskel.checks import check_dataset
 from sslskel.data import grow, workers
-from sslskel.data.archives import SourceFile
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.store import StoredDataset
+from sslskel.data.sources.archives import SourceFile
+from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError, SslskelError
 from sslskel.harness import bench
 

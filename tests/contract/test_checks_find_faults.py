@@ -809,7 +809,7 @@ def test_a_sound_dataset_in_memory_passes_but_for_its_files() -> None:
 
 def test_a_flipped_byte_on_disk_is_found(tmp_path: Path) -> None:
     from sslskel.api.dataset import Clip, Track
-    from sslskel.data.store import open_dataset, write_dataset
+    from sslskel.data.store.store import open_dataset, write_dataset
 
     joints = np.random.default_rng(0).normal(size=(30, 25, 3)).astype(np.float32)
     track = Track(0, 0, joints, np.ones(30, np.bool_))

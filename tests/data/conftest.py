@@ -10,7 +10,7 @@ import pytest
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.data.store import write_dataset
+from sslskel.data.store.store import write_dataset
 
 
 @pytest.fixture

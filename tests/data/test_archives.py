@@ -15,7 +15,7 @@ import pytest
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.data import archives, tar_stream
-from sslskel.data.archives import natural, source_files
+from sslskel.data.sources.archives import natural, source_files
 from sslskel.errors import DataError, SslskelError
 
 FILES = {"raw/a2.dat": b"two" * 400, "raw/deep/er/a10.dat": b"ten", "raw/a1.dat": b"", "raw/notes.txt": b"hello"}

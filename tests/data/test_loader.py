@@ -20,7 +20,7 @@ from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data import loader
 from sslskel.data.loader import ClipSource
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
 from sslskel.transforms.clip import CentreCrop, RandomCrop, clip_spec
 

@@ -16,7 +16,7 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
 from sslskel.mixing import Addition, additions, read_by
 from sslskel.transforms.clip import clip_spec

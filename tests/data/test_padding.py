@@ -10,7 +10,7 @@ from torch import Tensor
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.loader import ClipSource
-from sslskel.data.store import open_dataset
+from sslskel.data.store.store import open_dataset
 
 
 def window(begin: int) -> ViewSpec:

@@ -19,10 +19,10 @@ from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data import journal, workers
-from sslskel.data.archives import SourceFile
-from sslskel.data.pieces import Made, Piece, PieceImporter
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.data.store import open_dataset
+from sslskel.data.sources.archives import SourceFile
+from sslskel.data.sources.pieces import Made, Piece, PieceImporter
+from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError
 
 INFO = DatasetInfo("toy", 1, SkeletonLayout("pair", ("a", "b"), (-1, 0), 0), ("sit", "stand"), 30.0)
@@ -67,9 +67,9 @@ def source(tmp_path: Path) -> Path:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """One piece per task and a mark on the disk after each."""
     monkeypatch.setattr(workers, "TASK_PIECES", 1)
-    monkeypatch.setattr("sslskel.data.grow.FLUSH_SECONDS", -1.0)
+    monkeypatch.setattr("sslskel.data.store.grow.FLUSH_SECONDS", -1.0)
     # Where this file can be imported, its pieces would be made by other processes, and read_names stay empty.
-    monkeypatch.setattr("sslskel.data.pipeline.cores", lambda: 1)
+    monkeypatch.setattr("sslskel.data.sources.pipeline.cores", lambda: 1)
     read_names.clear()
 
 

@@ -15,7 +15,7 @@ from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.prepare import data_root, locate, open_benchmark, prepare
-from sslskel.data.store import open_dataset, verify_dataset
+from sslskel.data.store.store import open_dataset, verify_dataset
 from sslskel.errors import DataError, UsageError
 
 INFO = DatasetInfo("toy", 2, SkeletonLayout("pair", ("a", "b"), (-1, 0), 0), ("sit", "stand"), 30.0)

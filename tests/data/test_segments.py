@@ -19,8 +19,8 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
 from sslskel.data.loader import ClipSource
-from sslskel.data.segments import all_in, any_in
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.store.segments import all_in, any_in
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.leakage import judged_seen, seen_part
 from sslskel.protocols.knn import Knn

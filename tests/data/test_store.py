@@ -23,8 +23,8 @@ from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.noise import stable_id
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data import store
-from sslskel.data.format import npy_header, parse_array
-from sslskel.data.store import open_dataset, verify_dataset, write_dataset
+from sslskel.data.store.format import npy_header, parse_array
+from sslskel.data.store.store import open_dataset, verify_dataset, write_dataset
 from sslskel.errors import DataError, RunError
 
 FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",

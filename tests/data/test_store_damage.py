@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sslskel.data import store
-from sslskel.data.format import json_bytes, npy_header
-from sslskel.data.store import open_dataset, verify_dataset
+from sslskel.data.store.format import json_bytes, npy_header
+from sslskel.data.store.store import open_dataset, verify_dataset
 from sslskel.errors import DataError
 
 FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",

@@ -16,7 +16,7 @@ from sslskel.api.skeleton import NTU25
 from sslskel.api.view import ViewSpec
 from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data.loader import ClipSource
-from sslskel.data.store import StoredDataset, open_dataset, write_dataset
+from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.transforms.clip import (
     BoneStream,
     CentreCrop,

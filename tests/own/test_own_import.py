@@ -15,7 +15,7 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.checks import check_dataset
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.plugins.registry import BENCHMARKS
 
 

@@ -22,7 +22,7 @@ from sslskel.checks._subjects import small_config
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.own.importing import import_dataset
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.transforms.clip import clip_spec

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from own_sets import CHAIN, Shape, write_set, write_table
 
+from sslskel.data.drawing.draw import draw_clip
+from sslskel.data.drawing.scene import find_clip, scene_of
 from sslskel.data.own.importing import import_dataset
-from sslskel.data.picture.draw import draw_clip
-from sslskel.data.picture.scene import find_clip, scene_of
 from sslskel.data.prepare import open_benchmark
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
 

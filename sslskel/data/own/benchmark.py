@@ -11,9 +11,9 @@ from typing import Any
 
 from sslskel.api.benchmark import Benchmark, ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.data.format import SPLITS
 from sslskel.data.own.splitting import split_from
-from sslskel.data.store import open_dataset
+from sslskel.data.store.format import SPLITS
+from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.home import BENCHMARK_FILE
 

@@ -17,18 +17,18 @@ from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.config.compose import read_preset
-from sslskel.data.format import SPLITS, fact_of
 from sslskel.data.own.axes import MOST_PERSONS, Reading
 from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.clip_table import Row, read_table
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
-from sslskel.data.own.pyskl import read_pyskl
+from sslskel.data.own.pickles.pyskl import read_pyskl
 from sslskel.data.own.reading import Advance, Stream
 from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.splitting import Rule, split_from, splits_of
-from sslskel.data.rows import check_info
-from sslskel.data.store import StoredDataset, write_dataset
+from sslskel.data.store.format import SPLITS, fact_of
+from sslskel.data.store.rows import check_info
+from sslskel.data.store.store import StoredDataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.home import BENCHMARK_FILE, data_root
 from sslskel.plugins.registry import BENCHMARKS

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sslskel.api.dataset import Clip
-from sslskel.data.format import HEADER_BYTES, npy_header, sync
-from sslskel.data.journal import FILES, FLUSH_SECONDS, Entry, Journal, Kept, Mark
-from sslskel.data.rows import Index
+from sslskel.data.store.format import HEADER_BYTES, npy_header, sync
+from sslskel.data.store.journal import FILES, FLUSH_SECONDS, Entry, Journal, Kept, Mark
+from sslskel.data.store.rows import Index
 from sslskel.errors import RunError
 
 Continued = Callable[[Sequence[Mapping[str, Any]]], Iterator[Clip | Mark | Kept]]

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.data.own.stand_ins import STAND_INS, StandIn
+from sslskel.data.own.pickles.stand_ins import STAND_INS, StandIn
 from sslskel.errors import DataError
 
 BUDGET = 1 << 20

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from sslskel.data.archives import SourceFile
-from sslskel.data.pieces import Made, Piece
+from sslskel.data.sources.archives import SourceFile
+from sslskel.data.sources.pieces import Made, Piece
 from sslskel.errors import DataError, RunError
 
 TASK_BYTES = 4 << 20

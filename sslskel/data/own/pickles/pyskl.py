@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sslskel.data.own.pickle_machine import array_of, load_plain, plain
+from sslskel.data.own.pickles.machine import array_of, load_plain, plain
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError
 

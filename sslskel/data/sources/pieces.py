@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.data.archives import FILE_LIMIT, SourceFile, by_name, source_files
+from sslskel.data.sources.archives import FILE_LIMIT, SourceFile, by_name, source_files
 from sslskel.errors import DataError
 
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from sslskel import __version__
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
-from sslskel.data.format import (
+from sslskel.data.store.format import (
     HEADER_BYTES,
     MANIFEST,
     FileFact,
@@ -41,10 +41,10 @@ from sslskel.data.format import (
     write_json,
     write_manifest,
 )
-from sslskel.data.grow import Continued, Rows, writing
-from sslskel.data.journal import Journal
-from sslskel.data.rows import CLIP_FIELDS, TRACK_FIELDS, Index
-from sslskel.data.segments import SEGMENT_FIELDS, checked_segments, cut_clips
+from sslskel.data.store.grow import Continued, Rows, writing
+from sslskel.data.store.journal import Journal
+from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
+from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)

@@ -17,7 +17,7 @@ from sslskel import __version__
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Ints
 from sslskel.data.prepare import command
-from sslskel.data.store import StoredDataset
+from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
 from sslskel.leaderboard.markdown import escape, fenced
 from sslskel.results.files import publish, writing_in

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from sslskel.data.format import CHUNK, HEADER_BYTES, sync
+from sslskel.data.store.format import CHUNK, HEADER_BYTES, sync
 
 try:
     import fcntl

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.data.archives import source_files
-from sslskel.data.journal import Kept, Mark
-from sslskel.data.pieces import Made, Piece, PieceImporter, count_in, digest_of
-from sslskel.data.workers import Outcome, cores, outcomes, tasks_of
+from sslskel.data.sources.archives import source_files
+from sslskel.data.sources.pieces import Made, Piece, PieceImporter, count_in, digest_of
+from sslskel.data.sources.workers import Outcome, cores, outcomes, tasks_of
+from sslskel.data.store.journal import Kept, Mark
 from sslskel.errors import DataError
 
 

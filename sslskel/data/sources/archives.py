@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import IO
 
 from sslskel.api.benchmark import ImportReport
-from sslskel.data.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
-from sslskel.data.zip_part import METHODS, ZipPart
+from sslskel.data.sources.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
+from sslskel.data.sources.zip_part import METHODS, ZipPart
 from sslskel.errors import DataError
 
 FILE_LIMIT = 256 << 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.data.picture.scene import Scene, colours, frames_of, picked
+from sslskel.data.drawing.scene import Scene, colours, frames_of, picked
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sslskel.data.picture.scene import Scene, colours, frames_of
+from sslskel.data.drawing.scene import Scene, colours, frames_of
 
 GRAIN = 2000
 """Coordinates are written as whole numbers, so many to the scene's radius."""
@@ -56,4 +56,4 @@ def write_html(scene: Scene, file: BinaryIO, frames: int, size: int, turn: float
 
 
 def _asset(name: str) -> str:
-    return (files("sslskel.data.picture") / name).read_text(encoding="utf-8")
+    return (files("sslskel.data.drawing") / name).read_text(encoding="utf-8")

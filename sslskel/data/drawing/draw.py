@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from sslskel.api.dataset import Dataset
-from sslskel.data.picture.image import write_gif, write_png
-from sslskel.data.picture.page import write_html
-from sslskel.data.picture.scene import Scene, find_clip, scene_of
+from sslskel.data.drawing.image import write_gif, write_png
+from sslskel.data.drawing.page import write_html
+from sslskel.data.drawing.scene import Scene, find_clip, scene_of
 from sslskel.errors import UsageError
 
 TURN = 25.0

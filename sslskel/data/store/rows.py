@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.dataset import Clip, DatasetInfo, Track
-from sslskel.data.segments import SegmentIndex
+from sslskel.data.store.segments import SegmentIndex
 from sslskel.errors import DataError
 from sslskel.keys import stable_id
 

@@ -1,0 +1,1 @@
+"""Pickle files of others, read without running anything of theirs."""
