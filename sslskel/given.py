@@ -21,7 +21,7 @@ from sslskel.encoder import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS
-from sslskel.results.features import FeatureCache
+from sslskel.results.feature_cache import FeatureCache
 from sslskel.stages import weights_digest
 
 

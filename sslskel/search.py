@@ -22,10 +22,10 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.engine.device import resolve_device
 from sslskel.engine.launch import join
 from sslskel.errors import Diverged, RunError, UsageError
+from sslskel.files import publish, writing_in
 from sslskel.harness import bench, claimed, init_digest
 from sslskel.jobs import Given, bench_in_jobs, find_jobs
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
-from sslskel.results.files import publish, writing_in
 from sslskel.results.store import ResultStore
 from sslskel.stages import silent
 

@@ -20,9 +20,9 @@ from sslskel.config.compose import from_plain, read_preset
 from sslskel.config.groups import require
 from sslskel.engine.signals import PREEMPTED
 from sslskel.errors import RunError, UsageError, did_you_mean
+from sslskel.files import publish, writing_in
 from sslskel.jobs import Given, find_jobs, job_command
 from sslskel.recording import COMMAND, command_line
-from sslskel.results.files import publish, writing_in
 from sslskel.stages import silent
 
 GROUP = "launcher"

@@ -35,7 +35,7 @@ from sslskel.errors import DataError, RunError, UsageError
 from sslskel.leakage import seen_part, seen_rows
 from sslskel.mixing import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
-from sslskel.results.features import FeatureCache
+from sslskel.results.feature_cache import FeatureCache
 from sslskel.transfer import Reading, prepare_encoders, reading
 from sslskel.transforms.clip import clip_spec
 

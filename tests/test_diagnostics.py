@@ -9,7 +9,7 @@ import pytest
 
 from sslskel.api.protocol import Outcome
 from sslskel.diagnostics import calibration_error, diagnose
-from sslskel.results.features import FeatureCache
+from sslskel.results.feature_cache import FeatureCache
 
 
 def test_accuracies_confusions_and_an_interval_of_rows_by_hand() -> None:

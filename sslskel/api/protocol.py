@@ -22,7 +22,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import Segments
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.results.features import FeatureCache
+from sslskel.results.feature_cache import FeatureCache
 
 
 class ClipSet(Protocol):

@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     from sslskel.cell import parse_seeds
     from sslskel.engine.progress import Reporter
+    from sslskel.files import publish, writing_in
     from sslskel.reproduce import reproduce
-    from sslskel.results.files import publish, writing_in
 
     with Reporter() as reporter:
         found = reproduce(

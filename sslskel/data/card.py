@@ -19,8 +19,8 @@ from sslskel.api.dataset import Ints
 from sslskel.data.prepare import command
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
+from sslskel.files import publish, writing_in
 from sslskel.leaderboard.markdown import escape, fenced
-from sslskel.results.files import publish, writing_in
 
 LISTED = 20
 """Most dropped clips that a card names; the report beside the data has all."""

@@ -17,7 +17,7 @@ from sslskel.data.sources.pipeline import Advance, PieceImport
 from sslskel.data.store.format import info_to_json
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
-from sslskel.home import data_root as data_root
+from sslskel.paths import data_root as data_root
 
 
 def locate(benchmark: Benchmark, root: Path | None = None) -> Path:

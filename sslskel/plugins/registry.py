@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.home import imported_sets
+from sslskel.paths import imported_sets
 
 T = TypeVar("T")
 Found = TypeVar("Found")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sslskel.results.files import publish
+from sslskel.files import publish
 
 BEAT_SECONDS = 30.0
 SILENT_SECONDS = 1800.0

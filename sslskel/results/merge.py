@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslskel.errors import UsageError
-from sslskel.results.files import publish, writing_in
+from sslskel.files import publish, writing_in
 from sslskel.results.record import Record, RecordError
 from sslskel.results.store import ResultStore
 

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.errors import UsageError
+from sslskel.files import publish, writing_in
 from sslskel.results import claims
 from sslskel.results.claims import Claim
-from sslskel.results.files import publish, writing_in
 from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
 
 Arrays = Mapping[str, npt.NDArray[Any]]

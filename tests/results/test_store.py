@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from sslskel.errors import RunError, UsageError
+from sslskel.files import publish
 from sslskel.results import claims
-from sslskel.results.files import publish
 from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
 from sslskel.results.store import ResultStore
 

@@ -15,7 +15,7 @@ from sslskel.data.own.splitting import split_from
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError, UsageError
-from sslskel.home import BENCHMARK_FILE
+from sslskel.paths import BENCHMARK_FILE
 
 
 def read_benchmark(folder: Path) -> Benchmark:

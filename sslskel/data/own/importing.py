@@ -30,7 +30,7 @@ from sslskel.data.store.format import SPLITS, fact_of
 from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import StoredDataset, write_dataset
 from sslskel.errors import DataError, UsageError
-from sslskel.home import BENCHMARK_FILE, data_root
+from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.registry import BENCHMARKS
 
 DEFAULT_FPS = 30.0

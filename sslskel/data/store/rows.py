@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.data.store.segments import SegmentIndex
 from sslskel.errors import DataError
-from sslskel.keys import stable_id
+from sslskel.hashing import stable_id
 
 CLIP_FIELDS = ("keys", "labels", "lengths", "subjects", "cameras", "setups")
 TRACK_FIELDS = ("track_clip", "track_slot", "track_begin", "track_length", "track_offset")

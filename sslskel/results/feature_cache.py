@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.files import publish, writing_in
 from sslskel.results import claims
-from sslskel.results.files import publish, writing_in
 
 Array = npt.NDArray[Any]
 Rows = TypeVar("Rows", bound=Sized)
