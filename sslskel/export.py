@@ -15,8 +15,8 @@ import yaml
 
 from sslskel.engine.checkpoint import pack, resolve
 from sslskel.errors import RunError, UsageError
-from sslskel.leaderboard.markdown import escape
-from sslskel.leaderboard.words import percent
+from sslskel.leaderboard.formats.markdown import escape
+from sslskel.leaderboard.wording import percent
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore

@@ -28,8 +28,8 @@ from sslskel.engine.launch import join
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.given import features_of, released_meta, resolved_for
+from sslskel.leaderboard.build import Board, build
 from sslskel.leaderboard.folder import board_of
-from sslskel.leaderboard.table import Board, build
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.recording import command_line, make_record, predictions_of
 from sslskel.results.record import Record

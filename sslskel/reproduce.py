@@ -20,7 +20,7 @@ from sslskel.harness import bench
 from sslskel.jobs import Given, side_by_side
 from sslskel.leaderboard import build
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
-from sslskel.leaderboard.printed import printed_table
+from sslskel.leaderboard.formats.paper_table import printed_table
 from sslskel.plugins.registry import PROTOCOLS, folder_files
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore

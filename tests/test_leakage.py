@@ -19,7 +19,7 @@ from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
 from sslskel.harness import evaluate, pretrain
 from sslskel.leaderboard.folder import board_of
-from sslskel.leaderboard.render import render
+from sslskel.leaderboard.formats import render
 from sslskel.leakage import judged_seen, seen_part
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import parse_record

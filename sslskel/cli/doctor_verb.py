@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     from itertools import chain
 
     from sslskel.doctor import examine, self_test
-    from sslskel.leaderboard.words import plain
+    from sslskel.leaderboard.wording import plain
 
     print("| what | found | |\n| --- | --- | --- |")
     faults = 0

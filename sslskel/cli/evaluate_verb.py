@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.engine.progress import Reporter
     from sslskel.harness import evaluate
     from sslskel.leaderboard import print_board
-    from sslskel.leaderboard.table import build
+    from sslskel.leaderboard.build import build
 
     with Reporter() as reporter:
         records = [

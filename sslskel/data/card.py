@@ -20,7 +20,7 @@ from sslskel.data.prepare import command
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
 from sslskel.files import publish, writing_in
-from sslskel.leaderboard.markdown import escape, fenced
+from sslskel.leaderboard.formats.markdown import escape, fenced
 
 LISTED = 20
 """Most dropped clips that a card names; the report beside the data has all."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy import special
 
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.leaderboard.board import Board, Row
-from sslskel.leaderboard.words import percent
+from sslskel.leaderboard.model import Board, Row
+from sslskel.leaderboard.wording import percent
 from sslskel.results.record import Record
 from sslskel.results.statistics import paired_interval, summarise
 from sslskel.results.store import ResultStore

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.errors import SslskelError
-from sslskel.leaderboard.board import Board, Confusion
+from sslskel.leaderboard.model import Board, Confusion
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore

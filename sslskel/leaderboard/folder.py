@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sslskel.errors import UsageError
-from sslskel.leaderboard.board import Curve
+from sslskel.leaderboard.build import Board, build
 from sslskel.leaderboard.confusion import confusions_of
+from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
-from sslskel.leaderboard.table import Board, build
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sslskel.leaderboard.board import Column, RowKey
+from sslskel.leaderboard.model import Column, RowKey
 
 LISTED = 4
 """Options that a name lists before it only counts the rest."""

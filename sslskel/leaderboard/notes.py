@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sslskel.leaderboard.board import Cell, Column, Row, RowKey
-from sslskel.leaderboard.words import percent
+from sslskel.leaderboard.model import Cell, Column, Row, RowKey
+from sslskel.leaderboard.wording import percent
 from sslskel.results.record import CHOSEN_ON_TEST, Record
 from sslskel.results.statistics import disjoint, summarise, welch_better
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sslskel.errors import DataError
-from sslskel.leaderboard.board import Column, Published
+from sslskel.leaderboard.model import Column, Published
 from sslskel.plugins.registry import BENCHMARKS
 
 FIELDS = ("method", "year", "backbone", "streams", "split", "protocol", "score", "value", "source")

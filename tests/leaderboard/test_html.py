@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from sslskel.leaderboard import build, render
-from sslskel.leaderboard.board import Board, Confusion
 from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
-from sslskel.leaderboard.words import percent, plain
+from sslskel.leaderboard.model import Board, Confusion
+from sslskel.leaderboard.wording import percent, plain
 from sslskel.results.store import ResultStore
 
 _spec = importlib.util.spec_from_file_location("render_cases", Path(__file__).with_name("test_render.py"))

@@ -16,10 +16,10 @@ from markdown_it import MarkdownIt
 
 from sslskel.errors import DataError
 from sslskel.leaderboard import build, render
-from sslskel.leaderboard.board import Board
+from sslskel.leaderboard.formats import RENDERERS
+from sslskel.leaderboard.model import Board
 from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
-from sslskel.leaderboard.render import RENDERERS
-from sslskel.leaderboard.words import percent
+from sslskel.leaderboard.wording import percent
 from sslskel.plugins.registry import BENCHMARKS
 
 _spec = importlib.util.spec_from_file_location("render_tests", Path(__file__).with_name("test_render.py"))

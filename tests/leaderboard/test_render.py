@@ -20,9 +20,9 @@ from rich.console import Console
 
 from sslskel.errors import RunError, UsageError
 from sslskel.leaderboard import build, print_board, render, write_board
-from sslskel.leaderboard.board import Board
-from sslskel.leaderboard.latex import ACCENTS, COMMANDS
-from sslskel.leaderboard.words import percent, plain
+from sslskel.leaderboard.formats.latex import ACCENTS, COMMANDS
+from sslskel.leaderboard.model import Board
+from sslskel.leaderboard.wording import percent, plain
 
 _spec = importlib.util.spec_from_file_location("board_records", Path(__file__).with_name("test_table.py"))
 assert _spec is not None

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from sslskel.leaderboard.board import Board, Cell
+from sslskel.leaderboard.build import build
 from sslskel.leaderboard.folder import board_of
-from sslskel.leaderboard.render import RENDERERS, render
-from sslskel.leaderboard.table import build
+from sslskel.leaderboard.formats import RENDERERS, render
+from sslskel.leaderboard.model import Board, Cell
 from sslskel.results.record import Record, RecordError, parse_record
 from sslskel.results.store import ResultStore
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sslskel.leaderboard.board import Board, Cell, Column, Row
-from sslskel.leaderboard.words import number, percent, plain
+from sslskel.leaderboard.model import Board, Cell, Column, Row
+from sslskel.leaderboard.wording import number, percent, plain
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """Beginnings that spreadsheets take for a formula."""

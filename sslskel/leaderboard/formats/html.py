@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from sslskel.leaderboard.board import Board, Column, Confusion, Row
-from sslskel.leaderboard.words import (
+from sslskel.leaderboard.model import Board, Column, Confusion, Row
+from sslskel.leaderboard.wording import (
     EMPTY,
     PUBLISHED,
     facts_of,
@@ -78,7 +78,7 @@ def _template() -> Template:
 
 @functools.cache
 def _asset(name: str) -> str:
-    return (files("sslskel.leaderboard.page") / name).read_text(encoding="utf-8")
+    return (files("sslskel.leaderboard.formats.page") / name).read_text(encoding="utf-8")
 
 
 def _ranking(row: Row, facts: list[str]) -> dict[str, Any]:

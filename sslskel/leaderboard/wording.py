@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sslskel.leaderboard.board import Board, Cell, Published, Row
+from sslskel.leaderboard.model import Board, Cell, Published, Row
 
 EMPTY = "-"
 """Stands where there is no number."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sslskel.leaderboard.board import Board, Row
-from sslskel.leaderboard.words import (
+from sslskel.leaderboard.model import Board, Row
+from sslskel.leaderboard.wording import (
     PUBLISHED,
     PUBLISHED_FACTS,
     facts_of,

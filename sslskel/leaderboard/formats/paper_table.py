@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sslskel.leaderboard.board import Board
 from sslskel.leaderboard.compare import Difference
-from sslskel.leaderboard.markdown import escape, fenced
-from sslskel.leaderboard.words import EMPTY, percent
+from sslskel.leaderboard.formats.markdown import escape, fenced
+from sslskel.leaderboard.model import Board
+from sslskel.leaderboard.wording import EMPTY, percent
 from sslskel.results.record import Record
 from sslskel.results.statistics import summarise
 

@@ -10,8 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sslskel.leaderboard.board import Board
-from sslskel.leaderboard.words import (
+from sslskel.leaderboard.model import Board
+from sslskel.leaderboard.wording import (
     PUBLISHED,
     PUBLISHED_FACTS,
     facts_of,

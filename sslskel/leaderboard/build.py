@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from sslskel.config.compose import shaping
-from sslskel.leaderboard.board import Board, Cell, Column, Row, RowKey
 from sslskel.leaderboard.labels import column_titles, row_labels
+from sslskel.leaderboard.model import Board, Cell, Column, Row, RowKey
 from sslskel.leaderboard.notes import findings, notes_of
 from sslskel.results.record import Record
 from sslskel.results.statistics import disjoint, summarise

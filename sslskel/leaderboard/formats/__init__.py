@@ -6,12 +6,12 @@ from pathlib import Path
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.files import publish, writing_in
-from sslskel.leaderboard.board import Board
-from sslskel.leaderboard.html import html_text
-from sslskel.leaderboard.latex import latex_text
-from sslskel.leaderboard.markdown import markdown_text
-from sslskel.leaderboard.tables import csv_text, json_text
-from sslskel.leaderboard.terminal import print_board, table_text
+from sslskel.leaderboard.formats.csv_json import csv_text, json_text
+from sslskel.leaderboard.formats.html import html_text
+from sslskel.leaderboard.formats.latex import latex_text
+from sslskel.leaderboard.formats.markdown import markdown_text
+from sslskel.leaderboard.formats.terminal import print_board, table_text
+from sslskel.leaderboard.model import Board
 
 __all__ = ["RENDERERS", "print_board", "render", "write_board"]
 
