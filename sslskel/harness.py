@@ -23,8 +23,8 @@ from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoder import OpenedEncoders, build_method, open_encoders
+from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
-from sslskel.engine.launch import join
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.given import features_of, released_meta, resolved_for

@@ -19,8 +19,8 @@ from sslskel.cell import Cell, digest, grid
 from sslskel.config.compose import shaping
 from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
+from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
-from sslskel.engine.launch import join
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.files import publish, writing_in
 from sslskel.harness import bench, claimed, init_digest

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from sslskel import __version__
-from sslskel.engine.ranks import tell_launcher
+from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError
 

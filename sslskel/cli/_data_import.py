@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
     """Import a set and say what became of it."""
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark
-    from sslskel.engine.progress import Reporter
     from sslskel.plugins.registry import BENCHMARKS
+    from sslskel.progress import Reporter
 
     with Reporter() as reporter:
         path = import_dataset(

@@ -22,9 +22,9 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.data.account import account
     from sslskel.data.prepare import prepare
     from sslskel.data.store.store import open_dataset
-    from sslskel.engine.progress import Reporter
     from sslskel.errors import UsageError
     from sslskel.plugins.registry import BENCHMARKS
+    from sslskel.progress import Reporter
 
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers is {options.workers}; it must be at least 1")

@@ -51,8 +51,8 @@ def where_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def submit_grid(grid: Grid, options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> int:
     """Hand a grid, or all variants of one, to SLURM and say what was handed over."""
-    from sslskel.engine.progress import Reporter
     from sslskel.jobs import Given
+    from sslskel.progress import Reporter
     from sslskel.slurm import split_overrides, submit
 
     arguments = where_of(options)

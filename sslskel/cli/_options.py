@@ -38,7 +38,7 @@ def add_process_flags(parser: argparse.ArgumentParser) -> None:
 
 def started_ranks(options: argparse.Namespace) -> bool:
     """Start the ranks that ``--processes`` asks for and wait for them; False in a rank, or where one is enough."""
-    from sslskel.engine.ranks import check_processes, is_rank, run_ranks
+    from sslskel.engine.elastic import check_processes, is_rank, run_ranks
 
     check_processes(options.processes, options.max_restarts)
     if is_rank() or (options.processes == 1 and not options.max_restarts):

@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
-    from sslskel.engine.progress import Reporter
     from sslskel.leaderboard import print_board
+    from sslskel.progress import Reporter
 
     if len(chosen[0]) * len(chosen[1]) * len(chosen[2]) * len(chosen[3]) >= ESTIMATED_CELLS and is_first():
         print(f"estimated: {_due(_planned(chosen, options))}", flush=True)

@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
-    from sslskel.engine.progress import Reporter
     from sslskel.harness import pretrain
+    from sslskel.progress import Reporter
 
     with Reporter() as reporter:
         folder, trained = pretrain(

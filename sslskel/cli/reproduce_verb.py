@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"{name}  {table.title} ({table.protocol}, {len(table.rows)} rows)")
         return 0
     from sslskel.cell import parse_seeds
-    from sslskel.engine.progress import Reporter
     from sslskel.files import publish, writing_in
+    from sslskel.progress import Reporter
     from sslskel.reproduce import reproduce
 
     with Reporter() as reporter:

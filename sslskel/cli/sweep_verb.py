@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_all(grid: Grid, options: argparse.Namespace, every: Sequence[Sequence[str]]) -> BenchResult:
-    from sslskel.engine.progress import Reporter
+    from sslskel.progress import Reporter
 
     arguments, failures = where_of(options), []
     with Reporter() as reporter:
@@ -105,7 +105,7 @@ def _search(grid: Grid, options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
-    from sslskel.engine.progress import Reporter
+    from sslskel.progress import Reporter
     from sslskel.search import search
 
     with Reporter() as reporter:

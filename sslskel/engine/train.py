@@ -25,16 +25,16 @@ from sslskel.config.groups import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk
+from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
-from sslskel.engine.gate import Gate
 from sslskel.engine.gradients import Part, backward
-from sslskel.engine.launch import compiling, launch, tracker, unwrap, wrap
+from sslskel.engine.guard import Gate
+from sslskel.engine.heartbeat import contact
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
-from sslskel.engine.report import Report, RunLog
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopWish, interrupted
-from sslskel.engine.watch import contact
+from sslskel.engine.step_log import Report, RunLog
 from sslskel.errors import CheckpointError, RunError, UsageError
 
 Advance = Callable[..., None]

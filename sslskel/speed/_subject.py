@@ -18,8 +18,8 @@ from sslskel.cell import Cell, grid
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoder import build_method
+from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
-from sslskel.engine.launch import compile_forward, compiling
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed._machine import extra_memory, free_memory

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
+from sslskel.engine.accelerator import compiling
 from sslskel.engine.device import keep_freed_memory, peak_memory
-from sslskel.engine.launch import compiling
 from sslskel.engine.optim import build_optimiser
 from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Clock, summary

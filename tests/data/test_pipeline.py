@@ -266,5 +266,5 @@ def test_tasks_are_bounded_and_in_order() -> None:
 
 
 def test_preparing_needs_no_torch() -> None:
-    script = "import sys, sslskel.data.prepare, sslskel.engine.progress; assert 'torch' not in sys.modules"
+    script = "import sys, sslskel.data.prepare, sslskel.progress; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

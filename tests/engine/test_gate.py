@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from toy_engine import Toy, ToyConfig, train_config
 
-from sslskel.engine.gate import FIRST_SCALE, Gate, StepFacts
 from sslskel.engine.gradients import StepSums
+from sslskel.engine.guard import FIRST_SCALE, Gate, StepFacts
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser
 
 
@@ -96,7 +96,7 @@ def test_clipping_equals_that_of_torch() -> None:
 
 
 def test_a_loss_scale_is_taken_out_again_shrinks_on_overflow_and_grows_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sslskel.engine.gate.GROW_AFTER", 3)
+    monkeypatch.setattr("sslskel.engine.guard.GROW_AFTER", 3)
     method, optimiser, gate = made(scaled=True)
     reference, _, plain = made()
     assert float(gate.scale) == FIRST_SCALE

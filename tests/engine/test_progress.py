@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sslskel.engine import progress
-from sslskel.engine.progress import Reporter
+from sslskel.progress import Reporter
 
 
 class Clock:
@@ -69,5 +69,5 @@ def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_showing_progress_does_not_import_torch() -> None:
-    code = "import sys, sslskel.engine.progress; sys.exit('torch' in sys.modules)"
+    code = "import sys, sslskel.progress; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from sslskel.api.distributed import rank
-from sslskel.engine.gate import StepFacts
-from sslskel.engine.metrics import MetricsFile
+from sslskel.engine.guard import StepFacts
+from sslskel.engine.metrics_file import MetricsFile
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Diverged

@@ -19,7 +19,7 @@ from typing import Any
 import torch.distributed as dist
 
 from sslskel.api.distributed import rank, shared_store, world_size
-from sslskel.engine.ranks import CONTACT, SILENT, tell_launcher
+from sslskel.engine.elastic import CONTACT, SILENT, tell_launcher
 from sslskel.errors import RunError
 
 BEAT_SECONDS = 2.0

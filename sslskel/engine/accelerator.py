@@ -18,7 +18,7 @@ import torch.distributed as dist
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import EngineConfig
 from sslskel.engine.device import AUTOCAST
-from sslskel.engine.watch import watch
+from sslskel.engine.heartbeat import watch
 from sslskel.errors import RunError, UsageError
 
 if TYPE_CHECKING:
