@@ -22,12 +22,13 @@ from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
-from sslskel.encoder import OpenedEncoders, build_method, open_encoders
+from sslskel.encoders.adapt import reading
+from sslskel.encoders.meta import features_of, released_meta, resolved_for
+from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
-from sslskel.given import features_of, released_meta, resolved_for
 from sslskel.leaderboard.build import Board, build
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
@@ -35,7 +36,6 @@ from sslskel.recording import command_line, make_record, predictions_of
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
-from sslskel.transfer import reading
 from sslskel.transforms.clip import clip_spec
 
 Say = Callable[[str], None]

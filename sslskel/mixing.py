@@ -17,9 +17,9 @@ from sslskel.api.dataset import DatasetInfo, Ints
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset, open_dataset
+from sslskel.encoders.adapt import Reading, reading
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
-from sslskel.transfer import Reading, reading
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from sslskel.config.groups import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.diagnostics import diagnose
-from sslskel.encoder import build_method, info_json
+from sslskel.encoders.adapt import Reading, prepare_encoders, reading
+from sslskel.encoders.open import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, keep_freed_memory, peak_memory, resolve_device, set_threads
 from sslskel.engine.train import TrainResult, pretrain
@@ -36,7 +37,6 @@ from sslskel.leakage import seen_part, seen_rows
 from sslskel.mixing import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.results.feature_cache import FeatureCache
-from sslskel.transfer import Reading, prepare_encoders, reading
 from sslskel.transforms.clip import clip_spec
 
 Advance = Callable[..., None]

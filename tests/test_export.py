@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sslskel.cli import main
+from sslskel.encoders.export import export
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.export import export
 from sslskel.harness import bench, evaluate
 from sslskel.results.store import ResultStore
 

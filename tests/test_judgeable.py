@@ -12,7 +12,7 @@ import sslskel
 from sslskel.api.benchmark import Split
 from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
-from sslskel.encoder import open_encoders
+from sslskel.encoders.open import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.protocols.cluster import Cluster, ClusterConfig

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.api.skeleton import NTU25
+from sslskel.encoders.released import load_released, resize_time
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.released import load_released, resize_time
 
 DOWNSTREAM = [f"{kind}_seed{seed}" for kind in ("linprobe", "linprobe_bn", "finetune") for seed in (0, 1, 2)]
 

@@ -11,9 +11,9 @@ import sslskel
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.benchmarks.hdm05_11 import BENCHMARK as HDM05
 from sslskel.benchmarks.utd_mhad import BENCHMARK as UTD
+from sslskel.encoders.adapt import reading
+from sslskel.encoders.joint_map import map_joints
 from sslskel.errors import DataError, UsageError
-from sslskel.joints import map_joints
-from sslskel.transfer import reading
 
 KINECT1, MOCAP = UTD.info.layout, HDM05.info.layout
 

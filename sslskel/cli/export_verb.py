@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the folder and say what is in it."""
-    from sslskel.export import export
+    from sslskel.encoders.export import export
 
     run_name = options.checkpoint.resolve()
     name = run_name.parent.name if run_name.name.startswith("step-") else run_name.name

@@ -1,7 +1,7 @@
 """Transfer: fine-tuning on another benchmark than the one an encoder was pretrained on.
 
 Where it was pretrained is said by ``--pretrain-on`` or by a checkpoint; how its joints meet
-those of the benchmark is ``sslskel.transfer``'s business.
+those of the benchmark is ``sslskel.encoders.adapt``'s business.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from sslskel.api.noise import Noise
 from sslskel.cell import Cell, grid
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
-from sslskel.encoder import build_method
+from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
 from sslskel.errors import UsageError

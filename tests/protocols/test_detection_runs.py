@@ -11,7 +11,7 @@ import sslskel
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK
 from sslskel.config.compose import compose
 from sslskel.data.prepare import open_benchmark, prepare
-from sslskel.encoder import build_method
+from sslskel.encoders.open import build_method
 from sslskel.errors import UsageError
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.results.store import ResultStore

@@ -16,10 +16,10 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.compose import from_plain
 from sslskel.config.groups import ClipConfig
+from sslskel.encoders.released import load_released
 from sslskel.engine.checkpoint import latest, load_weights, read_meta
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
-from sslskel.released import load_released
 from sslskel.transforms.clip import clip_spec
 
 

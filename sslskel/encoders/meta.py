@@ -17,7 +17,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.cell import digest
 from sslskel.config.compose import Resolved, compose, from_plain
 from sslskel.config.groups import EngineConfig
-from sslskel.encoder import OpenedEncoders
+from sslskel.encoders.open import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS

@@ -13,8 +13,8 @@ from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.encoders.joint_map import map_joints, same_joints
 from sslskel.errors import UsageError
-from sslskel.joints import map_joints, same_joints
 from sslskel.transforms.clip import CentreFirst
 
 

@@ -15,7 +15,7 @@ from sslskel.config.compose import from_plain
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
-from sslskel.encoder import open_encoders
+from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import autocast, check_precision, resolve_device
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS

@@ -1,6 +1,6 @@
 """Opens released MAMP-style ``.pth`` files as encoders; the files are read, never executed.
 
-Sizes come from the tensors. sslskel's own checkpoints are ``sslskel.encoder``'s business.
+Sizes come from the tensors. sslskel's own checkpoints are ``sslskel.encoders.open``'s business.
 """
 
 from __future__ import annotations

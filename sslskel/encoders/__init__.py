@@ -1,0 +1,1 @@
+"""Encoders from checkpoints and released files: opened, adapted to a dataset, exported."""
