@@ -22,7 +22,7 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.api.protocol import EvaluationProtocol
 from sslskel.engine.device import hardware
-from sslskel.leakage import judged_seen
+from sslskel.evaluation.leakage import judged_seen
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 from sslskel.stages import Judged, judged_on, parameter_count, weights_digest

@@ -22,18 +22,18 @@ from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.cell import Cell
-from sslskel.comparison import best_test_epoch
 from sslskel.config.groups import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
-from sslskel.diagnostics import diagnose
 from sslskel.encoders.adapt import Reading, prepare_encoders, reading
 from sslskel.encoders.open import build_method, info_json
 from sslskel.engine.checkpoint import latest, read_meta
 from sslskel.engine.device import autocast, check_precision, keep_freed_memory, peak_memory, resolve_device, set_threads
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.leakage import seen_part, seen_rows
+from sslskel.evaluation.comparison import best_test_epoch
+from sslskel.evaluation.diagnostics import diagnose
+from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.mixing import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.results.feature_cache import FeatureCache

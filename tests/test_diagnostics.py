@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sslskel.api.protocol import Outcome
-from sslskel.diagnostics import calibration_error, diagnose
+from sslskel.evaluation.diagnostics import calibration_error, diagnose
 from sslskel.results.feature_cache import FeatureCache
 
 

@@ -1,6 +1,6 @@
 """Evaluation protocols, one file each, and what a new one may build on."""
 
-from sslskel.protocols._features import clip_features, evaluating, labelled
-from sslskel.protocols._metrics import aligned, class_scores, logit_scores
+from sslskel.evaluation.features import clip_features, evaluating, labelled
+from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
 
 __all__ = ["aligned", "class_scores", "clip_features", "evaluating", "labelled", "logit_scores"]

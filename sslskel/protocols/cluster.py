@@ -24,9 +24,9 @@ from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError
-from sslskel.protocols._features import clip_features, evaluating
-from sslskel.protocols._metrics import aligned
-from sslskel.protocols._neighbours import joined
+from sslskel.evaluation.features import clip_features, evaluating
+from sslskel.evaluation.metrics import aligned
+from sslskel.evaluation.neighbours import joined
 
 
 class Fit(Enum):

@@ -21,11 +21,11 @@ from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError, Diverged, RunError, UsageError
-from sslskel.protocols._features import evaluating, feature_dtype
-from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches, step_rate
-from sslskel.protocols._recipes import recipe_label
-from sslskel.protocols._segments import Found, detection_scores, frame_labels, segments_of
-from sslskel.protocols._windows import Bins, at_frames, encode_bins
+from sslskel.evaluation.features import evaluating, feature_dtype
+from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches, step_rate
+from sslskel.evaluation.recipes import recipe_label
+from sslskel.evaluation.segments import Found, detection_scores, frame_labels, segments_of
+from sslskel.evaluation.windows import Bins, at_frames, encode_bins
 
 RANKING = 0.5
 

@@ -21,10 +21,10 @@ from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError, UsageError
-from sslskel.protocols._features import clip_features, evaluating, labelled
-from sslskel.protocols._metrics import aligned, class_scores
-from sslskel.protocols._neighbours import joined
-from sslskel.protocols._subsets import shuffled, subsets_digest
+from sslskel.evaluation.features import clip_features, evaluating, labelled
+from sslskel.evaluation.metrics import aligned, class_scores
+from sslskel.evaluation.neighbours import joined
+from sslskel.evaluation.subsets import shuffled, subsets_digest
 from sslskel.results.statistics import summarise
 
 

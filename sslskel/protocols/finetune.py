@@ -16,10 +16,10 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
-from sslskel.protocols._choice import Report, Selection, training_parts
-from sslskel.protocols._finetune_training import fine_tune
-from sslskel.protocols._metrics import aligned, logit_scores
-from sslskel.protocols._recipes import recipe_label
+from sslskel.evaluation.finetune_training import fine_tune
+from sslskel.evaluation.metrics import aligned, logit_scores
+from sslskel.evaluation.recipes import recipe_label
+from sslskel.evaluation.selection import Report, Selection, training_parts
 
 __all__ = ["FineTune", "FineTuneConfig", "Start"]
 

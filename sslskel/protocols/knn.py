@@ -19,9 +19,9 @@ from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
-from sslskel.protocols._features import clip_features, evaluating, labelled
-from sslskel.protocols._metrics import aligned, class_scores
-from sslskel.protocols._neighbours import joined, nearest
+from sslskel.evaluation.features import clip_features, evaluating, labelled
+from sslskel.evaluation.metrics import aligned, class_scores
+from sslskel.evaluation.neighbours import joined, nearest
 
 __all__ = ["Knn", "KnnConfig", "Ties", "Weights"]
 

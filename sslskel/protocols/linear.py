@@ -16,11 +16,11 @@ import torch
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import Optimiser, Schedule, require
-from sslskel.protocols._choice import Report, Selection, learnable, training_parts
-from sslskel.protocols._features import evaluating
-from sslskel.protocols._linear_training import Chosen, LinearTraining, mean_logits
-from sslskel.protocols._metrics import aligned, logit_scores
-from sslskel.protocols._recipes import recipe_label
+from sslskel.evaluation.features import evaluating
+from sslskel.evaluation.linear_training import Chosen, LinearTraining, mean_logits
+from sslskel.evaluation.metrics import aligned, logit_scores
+from sslskel.evaluation.recipes import recipe_label
+from sslskel.evaluation.selection import Report, Selection, learnable, training_parts
 
 __all__ = ["Linear", "LinearConfig", "Report", "Selection"]
 

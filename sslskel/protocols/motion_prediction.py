@@ -22,8 +22,8 @@ from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, Pr
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import DataError, RunError
-from sslskel.protocols._features import clip_features, evaluating
-from sslskel.protocols._future import Watching, Window, futures
+from sslskel.evaluation.features import clip_features, evaluating
+from sslskel.evaluation.futures import Watching, Window, futures
 
 MILLIMETRES = 1000.0
 

@@ -16,10 +16,10 @@ from sslskel.api.protocol import Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.skeleton import PARTS
 from sslskel.config.groups import require
 from sslskel.errors import DataError
-from sslskel.protocols._choice import Report
-from sslskel.protocols._features import clip_features, evaluating
-from sslskel.protocols._linear_training import mean_logits
-from sslskel.protocols._metrics import aligned, class_scores
+from sslskel.evaluation.features import clip_features, evaluating
+from sslskel.evaluation.linear_training import mean_logits
+from sslskel.evaluation.metrics import aligned, class_scores
+from sslskel.evaluation.selection import Report
 from sslskel.protocols.linear import Linear, LinearConfig, chosen_facts
 from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
 

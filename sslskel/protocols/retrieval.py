@@ -17,9 +17,9 @@ from sslskel.api.dataset import Ints
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
-from sslskel.protocols._features import clip_features, evaluating, labelled
-from sslskel.protocols._metrics import aligned
-from sslskel.protocols._neighbours import joined, ranks
+from sslskel.evaluation.features import clip_features, evaluating, labelled
+from sslskel.evaluation.metrics import aligned
+from sslskel.evaluation.neighbours import joined, ranks
 from sslskel.protocols.knn import require_neighbours
 
 

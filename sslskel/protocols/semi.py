@@ -17,11 +17,11 @@ from torch import Tensor
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
-from sslskel.protocols._choice import Selection, learnable, training_parts
-from sslskel.protocols._finetune_training import Tuned, fine_tune
-from sslskel.protocols._metrics import aligned, logit_scores
-from sslskel.protocols._recipes import recipe_label
-from sslskel.protocols._subsets import draw_subsets, subsets_digest
+from sslskel.evaluation.finetune_training import Tuned, fine_tune
+from sslskel.evaluation.metrics import aligned, logit_scores
+from sslskel.evaluation.recipes import recipe_label
+from sslskel.evaluation.selection import Selection, learnable, training_parts
+from sslskel.evaluation.subsets import draw_subsets, subsets_digest
 from sslskel.protocols.finetune import UNSAID, FineTune, FineTuneConfig, starting_point
 from sslskel.results.statistics import summarise
 

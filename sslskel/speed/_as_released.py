@@ -13,7 +13,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
-from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
+from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed._clock import Taken, paired, timed
 from sslskel.speed._equal import checked, same_features, same_step, same_views, trains_on_all
 from sslskel.speed._machine import extra_memory

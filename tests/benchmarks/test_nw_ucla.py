@@ -16,7 +16,7 @@ from sslskel.benchmarks.nw_ucla import ACTIONS, BENCHMARK, COPIES, LAYOUT
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError, SslskelError
-from sslskel.leakage import judged_seen, seen_part
+from sslskel.evaluation.leakage import judged_seen, seen_part
 
 NAME = "a08_s03_e02_v02"
 GOOD = np.random.default_rng(3).normal(size=(7, 20, 3)).round(6)

@@ -13,7 +13,7 @@ from sslskel.api.backbone import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.config.groups import Stream
 from sslskel.contrastive.tower import stream_input
-from sslskel.protocols._head import LinearHead, fit_epoch
+from sslskel.evaluation.linear_head import LinearHead, fit_epoch
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}

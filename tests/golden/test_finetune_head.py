@@ -18,8 +18,8 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.groups import ClipConfig
 from sslskel.encoders.released import our_name, our_value
-from sslskel.protocols._finetune_head import FineTuneHead
-from sslskel.protocols._finetune_training import layer_groups
+from sslskel.evaluation.finetune_head import FineTuneHead
+from sslskel.evaluation.finetune_training import layer_groups
 from sslskel.transforms.clip import clip_spec
 
 SEEDS = (0, 1, 2)

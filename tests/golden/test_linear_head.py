@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from sslskel.api.noise import Noise
-from sslskel.protocols._head import LinearHead, cosine_rate
+from sslskel.evaluation.linear_head import LinearHead, cosine_rate
 
 SEEDS = (0, 1, 2)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sslskel.protocols._neighbours import nearest
+from sslskel.evaluation.neighbours import nearest
 from sslskel.protocols.knn import Ties, vote
 
 

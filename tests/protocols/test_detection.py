@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sslskel.api.dataset import Segments
 from sslskel.checks._protocol import ProtocolCase, run_of
 from sslskel.errors import DataError, UsageError
-from sslskel.protocols._segments import (
+from sslskel.evaluation.segments import (
     Found,
     average_precision,
     by_score,
@@ -23,7 +23,7 @@ from sslskel.protocols._segments import (
     overlap,
     segments_of,
 )
-from sslskel.protocols._windows import WindowAt, at_frames, encode_bins
+from sslskel.evaluation.windows import WindowAt, at_frames, encode_bins
 from sslskel.protocols.detection import Detection, DetectionConfig
 
 

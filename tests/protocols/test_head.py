@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from sslskel.api.noise import Noise
-from sslskel.protocols._head import LinearHead, fit_epoch, mini_batches
+from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -16,9 +16,9 @@ from toy_features import Pass, problem, run_of
 from sslskel.api.batch import Batch
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.protocols._head import mini_batches
-from sslskel.protocols._metrics import aligned, class_scores, logit_scores
-from sslskel.protocols._neighbours import nearest
+from sslskel.evaluation.linear_head import mini_batches
+from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
+from sslskel.evaluation.neighbours import nearest
 from sslskel.protocols.knn import Knn, KnnConfig, Ties, Weights, vote
 from sslskel.protocols.linear import Linear, LinearConfig, Selection
 

@@ -19,7 +19,7 @@ from sslskel.checks._protocol import run_of
 from sslskel.checks._subjects import MemoryDataset, dataset_info, make_spec
 from sslskel.data.loader import ClipSource
 from sslskel.errors import DataError, UsageError
-from sslskel.protocols._future import Window, futures
+from sslskel.evaluation.futures import Window, futures
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig, regress
 
 INFO = dataset_info(classes=2)

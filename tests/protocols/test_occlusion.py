@@ -13,7 +13,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.checks._protocol import ProtocolCase, run_of
 from sslskel.errors import UsageError
-from sslskel.protocols._choice import Report
+from sslskel.evaluation.selection import Report
 from sslskel.protocols.linear import Linear, LinearConfig
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
 from sslskel.transforms.occlude import HideFrames, HideParts

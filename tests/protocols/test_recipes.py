@@ -12,12 +12,12 @@ from toy_features import Pass, problem, run_of
 
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.checks._protocol import ProtocolCase
-from sslskel.comparison import best_test_epoch
 from sslskel.config.compose import from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
+from sslskel.evaluation.comparison import best_test_epoch
+from sslskel.evaluation.selection import Report
 from sslskel.plugins.registry import PROTOCOLS
-from sslskel.protocols._choice import Report
 from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start
 from sslskel.protocols.linear import Linear, LinearConfig
 from sslskel.results.record import CHOSEN_ON_TEST

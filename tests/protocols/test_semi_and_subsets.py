@@ -14,7 +14,7 @@ from toy_features import problem
 
 from sslskel.checks._protocol import ProtocolCase
 from sslskel.errors import DataError
-from sslskel.protocols._subsets import _first, draw_subsets, subsets_digest
+from sslskel.evaluation.subsets import _first, draw_subsets, subsets_digest
 from sslskel.protocols.semi import Semi, SemiConfig
 
 CLASSES = tuple(f"class {i}" for i in range(8))

@@ -11,7 +11,7 @@ TRAIN, TEST, DIM, CLASSES = 63_026, 50_919, 256, 120
 SCRIPT = f"""
 import torch
 from sslskel.engine.device import peak_memory
-from sslskel.protocols._neighbours import nearest, ranks
+from sslskel.evaluation.neighbours import nearest, ranks
 from sslskel.protocols.cluster import ClusterConfig, k_means
 from sslskel.protocols.retrieval import by_class
 generator = torch.Generator().manual_seed(0)

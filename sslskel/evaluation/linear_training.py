@@ -20,9 +20,9 @@ from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import Diverged
-from sslskel.protocols._choice import Selection
-from sslskel.protocols._features import View, clip_features, feature_dtype
-from sslskel.protocols._head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
+from sslskel.evaluation.features import View, clip_features, feature_dtype
+from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
+from sslskel.evaluation.selection import Selection
 
 if TYPE_CHECKING:
     from sslskel.protocols.linear import LinearConfig

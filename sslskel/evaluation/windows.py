@@ -17,7 +17,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
 from sslskel.errors import Diverged
-from sslskel.protocols._features import feature_dtype
+from sslskel.evaluation.features import feature_dtype
 from sslskel.transforms.clip import resized
 
 

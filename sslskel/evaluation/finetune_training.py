@@ -26,10 +26,10 @@ from sslskel.config.groups import TrainConfig
 from sslskel.engine.optim import FUSED, set_rate
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
-from sslskel.protocols._choice import Report, Selection
-from sslskel.protocols._features import feature_dtype
-from sslskel.protocols._finetune_head import FineTuneHead
-from sslskel.protocols._head import mini_batches
+from sslskel.evaluation.features import feature_dtype
+from sslskel.evaluation.finetune_head import FineTuneHead
+from sslskel.evaluation.linear_head import mini_batches
+from sslskel.evaluation.selection import Report, Selection
 
 if TYPE_CHECKING:
     from sslskel.protocols.finetune import FineTuneConfig

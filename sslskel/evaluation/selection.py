@@ -9,7 +9,7 @@ from enum import Enum
 
 from sslskel.api.protocol import ClipSet, Parts
 from sslskel.errors import DataError, UsageError
-from sslskel.protocols._features import labelled
+from sslskel.evaluation.features import labelled
 
 
 class Selection(Enum):

@@ -1,0 +1,1 @@
+"""How encoders are judged: what several protocols share, and the one place that sees test labels."""
