@@ -11,7 +11,7 @@ import pytest
 import sslskel
 from sslskel.api.benchmark import Split
 from sslskel.api.protocol import EvaluationProtocol
-from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
+from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
 from sslskel.encoders.open import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
 from sslskel.plugins.registry import BENCHMARKS, METHODS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sslskel.method_table import lines_of_code, method_table
+from sslskel.checks.catalogue import lines_of_code, method_table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
 

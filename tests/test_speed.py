@@ -11,7 +11,7 @@ import torch
 
 from sslskel.api.batch import StepOutput
 from sslskel.backbones.gru_stepped import GruStepped
-from sslskel.checks._subjects import dataset_info, make_spec
+from sslskel.checks.fixtures import dataset_info, make_spec
 from sslskel.cli import main
 from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource

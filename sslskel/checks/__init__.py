@@ -24,14 +24,14 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset, DatasetInfo
 from sslskel.api.method import PretextMethod
 from sslskel.api.protocol import EvaluationProtocol
-from sslskel.checks._backbone import BACKBONE_CHECKS, BackboneCase
-from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
-from sslskel.checks._method import TRAINING_CHECKS, MethodCase
-from sslskel.checks._method_encoders import ENCODER_CHECKS
-from sslskel.checks._method_shapes import SHAPE_CHECKS
-from sslskel.checks._protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
-from sslskel.checks._results import CheckResult, descriptions, run_checks
-from sslskel.checks._subjects import dataset_info, small_config
+from sslskel.checks.backbone import BACKBONE_CHECKS, BackboneCase
+from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
+from sslskel.checks.fixtures import dataset_info, small_config
+from sslskel.checks.method import TRAINING_CHECKS, MethodCase
+from sslskel.checks.method_encoders import ENCODER_CHECKS
+from sslskel.checks.method_shapes import SHAPE_CHECKS
+from sslskel.checks.protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
+from sslskel.checks.runner import CheckResult, descriptions, run_checks
 from sslskel.config.compose import from_plain
 from sslskel.data.prepare import open_benchmark
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS

@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
     """Print a Markdown table line by line; 1 where something is wrong."""
     from itertools import chain
 
-    from sslskel.doctor import examine, self_test
+    from sslskel.checks.installation import examine, self_test
     from sslskel.leaderboard.wording import plain
 
     print("| what | found | |\n| --- | --- | --- |")

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if options.table:
         if options.kind != "methods":
             raise UsageError("--table is made of methods; write `sslskel list methods --table`")
-        from sslskel.method_table import method_table
+        from sslskel.checks.catalogue import method_table
 
         print(method_table(), end="")
         return 0

@@ -34,7 +34,7 @@ from sslskel.checks import (
     protocol_checks,
     small_config,
 )
-from sslskel.checks._subjects import MemoryDataset, dataset_info, make_dataset
+from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.protocols.knn import Knn, KnnConfig

@@ -17,7 +17,7 @@ from sslskel.api.dataset import Clip, DatasetInfo, Segment, Segments, Track
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.checks._dataset import DATASET_CHECKS, DatasetCase
+from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
 from sslskel.data.loader import ClipSource
 from sslskel.data.store.segments import all_in, any_in
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset

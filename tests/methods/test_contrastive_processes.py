@@ -22,7 +22,7 @@ from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.checks._subjects import dataset_info, make_source, make_spec
+from sslskel.checks.fixtures import dataset_info, make_source, make_spec
 from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import pretrain
 from sslskel.nn.gru import GruConfig

@@ -14,7 +14,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.checks._subjects import dataset_info, make_source, make_spec
+from sslskel.checks.fixtures import dataset_info, make_source, make_spec
 from sslskel.config.compose import compose
 from sslskel.config.groups import EngineConfig, Optimiser, TrainConfig
 from sslskel.engine.train import pretrain

@@ -18,7 +18,7 @@ from sslskel.api.backbone import Backbone
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.checks._subjects import small_config
+from sslskel.checks.fixtures import small_config
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.own.importing import import_dataset

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslskel.api.dataset import Segments
-from sslskel.checks._protocol import ProtocolCase, run_of
+from sslskel.checks.protocol import ProtocolCase, run_of
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.segments import (
     Found,

@@ -15,8 +15,8 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import Clip, Track
 from sslskel.api.protocol import Parts, Truth
 from sslskel.api.view import ClipSpec
-from sslskel.checks._protocol import run_of
-from sslskel.checks._subjects import MemoryDataset, dataset_info, make_spec
+from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_spec
+from sslskel.checks.protocol import run_of
 from sslskel.data.loader import ClipSource
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.futures import Window, futures

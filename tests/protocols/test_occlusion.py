@@ -11,7 +11,7 @@ import torch
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS
-from sslskel.checks._protocol import ProtocolCase, run_of
+from sslskel.checks.protocol import ProtocolCase, run_of
 from sslskel.errors import UsageError
 from sslskel.evaluation.selection import Report
 from sslskel.protocols.linear import Linear, LinearConfig

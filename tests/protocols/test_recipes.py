@@ -11,7 +11,7 @@ import torch
 from toy_features import Pass, problem, run_of
 
 from sslskel.api.protocol import Outcome, Truth
-from sslskel.checks._protocol import ProtocolCase
+from sslskel.checks.protocol import ProtocolCase
 from sslskel.config.compose import from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
@@ -94,7 +94,7 @@ SHORT = {"epochs": 2, "hidden": 8, "warmup_epochs": 0.0, "batch_size": 16}
 
 
 def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
-    from sslskel.checks._protocol import run_of as run_on
+    from sslskel.checks.protocol import run_of as run_on
 
     case = ProtocolCase(FineTune, FineTuneConfig(**SHORT))
     parts, _ = case.parts()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_features import problem
 
-from sslskel.checks._protocol import ProtocolCase
+from sslskel.checks.protocol import ProtocolCase
 from sslskel.errors import DataError
 from sslskel.evaluation.subsets import _first, draw_subsets, subsets_digest
 from sslskel.protocols.semi import Semi, SemiConfig

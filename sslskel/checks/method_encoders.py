@@ -12,9 +12,9 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
-from sslskel.checks._method import CLIPS, MethodCase, forward, loss_of, select, step_at
-from sslskel.checks._results import expect, global_generators_untouched
-from sslskel.checks._subjects import make_source
+from sslskel.checks.fixtures import make_source
+from sslskel.checks.method import CLIPS, MethodCase, forward, loss_of, select, step_at
+from sslskel.checks.runner import expect, global_generators_untouched
 
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:

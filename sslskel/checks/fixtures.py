@@ -20,7 +20,7 @@ import torch
 from sslskel.api.dataset import Clip, DatasetInfo, Segments, Track
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.api.view import ClipSpec
-from sslskel.checks._results import Skip, expect
+from sslskel.checks.runner import Skip, expect
 from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Dataset
 from sslskel.api.noise import stable_id
-from sslskel.checks._results import Skip, expect
+from sslskel.checks.runner import Skip, expect
 from sslskel.data.store.store import open_dataset, verify_dataset
 
 ROWS = 1 << 16

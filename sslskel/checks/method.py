@@ -27,8 +27,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.checks._results import Skip, expect, global_generators_untouched
-from sslskel.checks._subjects import (
+from sslskel.checks.fixtures import (
     check_config_class,
     check_config_values,
     dataset_info,
@@ -37,6 +36,7 @@ from sslskel.checks._subjects import (
     no_io,
     small_config,
 )
+from sslskel.checks.runner import Skip, expect, global_generators_untouched
 
 CLIPS = 12
 EPOCHS = 50

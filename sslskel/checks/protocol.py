@@ -22,8 +22,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
-from sslskel.checks._results import Skip, expect, global_generators_untouched
-from sslskel.checks._subjects import (
+from sslskel.checks.fixtures import (
     check_config_class,
     check_config_values,
     dataset_info,
@@ -32,6 +31,7 @@ from sslskel.checks._subjects import (
     make_spec,
     small_config,
 )
+from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
 
 CLASSES, TRAIN, TEST, DIM, FRAMES = 8, 96, 101, 16, 8

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 
 from sslskel.checks import check_method, check_protocol
-from sslskel.checks._subjects import dataset_info, make_clips
+from sslskel.checks.fixtures import dataset_info, make_clips
 from sslskel.data.prepare import data_root
 from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint

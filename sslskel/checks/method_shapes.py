@@ -10,9 +10,9 @@ import dataclasses
 import torch
 
 from sslskel.api.dataset import DatasetInfo
-from sslskel.checks._method import CLIPS, MethodCase, close_enough, forward, loss_of
-from sslskel.checks._results import Skip, expect
-from sslskel.checks._subjects import FRAMES, SMALL_BODY, dataset_info, make_spec
+from sslskel.checks.fixtures import FRAMES, SMALL_BODY, dataset_info, make_spec
+from sslskel.checks.method import CLIPS, MethodCase, close_enough, forward, loss_of
+from sslskel.checks.runner import Skip, expect
 from sslskel.errors import UsageError
 
 

@@ -14,8 +14,7 @@ from sslskel.api.backbone import Backbone, PooledEncoder, TokenBackbone
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
-from sslskel.checks._results import Skip, expect, global_generators_untouched
-from sslskel.checks._subjects import (
+from sslskel.checks.fixtures import (
     FRAMES,
     SMALL_BODY,
     check_config_class,
@@ -26,6 +25,7 @@ from sslskel.checks._subjects import (
     no_io,
     small_config,
 )
+from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.errors import UsageError
 
 CLIPS = 6
