@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from sslskel.api.dataset import Dataset
-from sslskel.cell import Cell, grid
 from sslskel.data.prepare import open_benchmark
-from sslskel.harness import check_buildable, init_digest, pretrain_folder
+from sslskel.grid.cell import Cell, grid
+from sslskel.grid.run import check_buildable, init_digest, pretrain_folder
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed import speed

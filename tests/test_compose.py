@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sslskel.cell import grid, parse_seeds
 from sslskel.config.compose import compose, from_plain, presets, read_preset, to_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.errors import UsageError
+from sslskel.grid.cell import grid, parse_seeds
 from sslskel.plugins.registry import METHODS
 
 

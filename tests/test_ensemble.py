@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sslskel.cli import main
-from sslskel.ensemble import fuse_identities, fused, fused_by_seed, parse_weights
 from sslskel.errors import UsageError
+from sslskel.grid.ensemble import fuse_identities, fused, fused_by_seed, parse_weights
 from sslskel.leaderboard import build
 from sslskel.results.record import Record, parse_record
 from sslskel.results.store import ResultStore

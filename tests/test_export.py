@@ -11,7 +11,7 @@ import pytest
 from sslskel.cli import main
 from sslskel.encoders.export import export
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.harness import bench, evaluate
+from sslskel.grid.run import bench, evaluate
 from sslskel.results.store import ResultStore
 
 

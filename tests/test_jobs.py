@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sslskel.errors import UsageError
-from sslskel.harness import bench
-from sslskel.jobs import bench_in_jobs
+from sslskel.grid.jobs import bench_in_jobs
+from sslskel.grid.run import bench
 from sslskel.results.store import ResultStore
 
 

@@ -14,6 +14,7 @@ from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
 from sslskel.encoders.open import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
+from sslskel.grid.stages import check_judgeable
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.protocols.cluster import Cluster, ClusterConfig
 from sslskel.protocols.detection import Detection, DetectionConfig
@@ -22,7 +23,6 @@ from sslskel.protocols.knn import Knn, KnnConfig
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
 from sslskel.protocols.semi import Semi, SemiConfig
-from sslskel.stages import check_judgeable
 
 INFO = dataset_info(classes=4)
 RULE = Split("xsub", "subject", frozenset({0, 1, 2}), frozenset())

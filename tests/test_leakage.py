@@ -18,7 +18,7 @@ from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
 from sslskel.evaluation.leakage import judged_seen, seen_part
-from sslskel.harness import evaluate, pretrain
+from sslskel.grid.run import evaluate, pretrain
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import render
 from sslskel.plugins.registry import BENCHMARKS

@@ -24,8 +24,8 @@ from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint
 from sslskel.engine.device import available_devices, hardware
 from sslskel.errors import RunError, SslskelError
+from sslskel.grid.record import PACKAGES, code_version
 from sslskel.plugins.registry import REGISTRIES
-from sslskel.recording import PACKAGES, code_version
 
 GIB = 2**30
 LEAST_DISK = 1 * GIB

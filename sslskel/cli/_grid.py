@@ -37,7 +37,7 @@ def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
 
 def grid_of(options: argparse.Namespace) -> Grid:
     """Methods, protocols, benchmarks and seeds of a command; refuses flags that exclude each other."""
-    from sslskel.cell import parse_seeds
+    from sslskel.grid.cell import parse_seeds
 
     if options.jobs is not None and options.processes > 1:
         raise UsageError("--jobs and --processes share out the same cores; give one of them")
@@ -51,9 +51,9 @@ def where_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def submit_grid(grid: Grid, options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> int:
     """Hand a grid, or all variants of one, to SLURM and say what was handed over."""
-    from sslskel.jobs import Given
+    from sslskel.grid.jobs import Given
+    from sslskel.grid.slurm import split_overrides, submit
     from sslskel.progress import Reporter
-    from sslskel.slurm import split_overrides, submit
 
     arguments = where_of(options)
     arguments["overrides"], config = split_overrides(arguments["overrides"], options.preset or "")

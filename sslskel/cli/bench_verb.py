@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> int:
     with Reporter() as reporter:
         where = where_of(options)
         if options.jobs is None:
-            from sslskel.harness import bench
+            from sslskel.grid.run import bench
 
             result = bench(*chosen, **where, say=reporter.say, advance=reporter.advance)
         else:
-            from sslskel.jobs import bench_in_jobs
+            from sslskel.grid.jobs import bench_in_jobs
 
             result = bench_in_jobs(*chosen, jobs=options.jobs, **where, say=reporter.say)
     if not is_first():

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write one record per seed and print their scores."""
-    from sslskel.ensemble import fuse_identities, fused_by_seed, parse_weights
     from sslskel.errors import UsageError
+    from sslskel.grid.ensemble import fuse_identities, fused_by_seed, parse_weights
 
     weights = parse_weights(options.weights)
     if bool(options.records) == bool(options.method):

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
     from sslskel.api.distributed import is_first
-    from sslskel.harness import evaluate
+    from sslskel.grid.run import evaluate
     from sslskel.leaderboard import print_board
     from sslskel.leaderboard.build import build
     from sslskel.progress import Reporter

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
-    from sslskel.harness import pretrain
+    from sslskel.grid.run import pretrain
     from sslskel.progress import Reporter
 
     with Reporter() as reporter:

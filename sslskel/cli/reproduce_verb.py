@@ -28,17 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what is due and show the table."""
-    from sslskel.reproduce import read_table, tables
+    from sslskel.grid.reproduce import read_table, tables
 
     if options.table is None:
         for name in tables():
             table = read_table(name)
             print(f"{name}  {table.title} ({table.protocol}, {len(table.rows)} rows)")
         return 0
-    from sslskel.cell import parse_seeds
     from sslskel.files import publish, writing_in
+    from sslskel.grid.cell import parse_seeds
+    from sslskel.grid.reproduce import reproduce
     from sslskel.progress import Reporter
-    from sslskel.reproduce import reproduce
 
     with Reporter() as reporter:
         found = reproduce(

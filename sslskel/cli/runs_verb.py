@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
-    from sslskel.runs import list_runs, prune
+    from sslskel.grid.runs import list_runs, prune
 
     if options.action == "list":
         for found in list_runs(options.output):

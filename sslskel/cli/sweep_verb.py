@@ -15,8 +15,8 @@ from sslskel.cli._options import started_ranks
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
-    from sslskel.harness import BenchResult
-    from sslskel.search import Found
+    from sslskel.grid.run import BenchResult
+    from sslskel.grid.search import Found
 
 TAKES_OVERRIDES = True
 SHOWN_TRIALS = 10
@@ -67,10 +67,10 @@ def _run_all(grid: Grid, options: argparse.Namespace, every: Sequence[Sequence[s
     arguments, failures = where_of(options), []
     with Reporter() as reporter:
         if options.jobs is not None:
-            from sslskel.jobs import bench_in_jobs
+            from sslskel.grid.jobs import bench_in_jobs
 
             return bench_in_jobs(*grid, jobs=options.jobs, **arguments, variants=every, say=reporter.say)
-        from sslskel.harness import bench
+        from sslskel.grid.run import bench
 
         common = arguments.pop("overrides")
         for number, words in enumerate(every, 1):
@@ -105,8 +105,8 @@ def _search(grid: Grid, options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
+    from sslskel.grid.search import search
     from sslskel.progress import Reporter
-    from sslskel.search import search
 
     with Reporter() as reporter:
         found = search(

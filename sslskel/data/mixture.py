@@ -1,7 +1,7 @@
 """Clips of several prepared datasets, drawn as if they were one.
 
 Each part reads its own memory-mapped store, so nothing is copied or held together; which
-parts there are, and how their bodies are read, is decided in ``sslskel.mixing``.
+parts there are, and how their bodies are read, is decided in ``sslskel.grid.extra_data``.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import autocast, check_precision, resolve_device
 from sslskel.errors import UsageError
+from sslskel.grid.stages import dtype_of
 from sslskel.plugins.registry import BENCHMARKS
-from sslskel.stages import dtype_of
 
 BATCH = 64
 

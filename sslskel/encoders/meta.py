@@ -14,15 +14,15 @@ import torch
 
 from sslskel import __version__
 from sslskel.api.dataset import Dataset
-from sslskel.cell import digest
 from sslskel.config.compose import Resolved, compose, from_plain
 from sslskel.config.groups import EngineConfig
 from sslskel.encoders.open import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
+from sslskel.grid.cell import digest
+from sslskel.grid.stages import weights_digest
 from sslskel.plugins.registry import METHODS
 from sslskel.results.feature_cache import FeatureCache
-from sslskel.stages import weights_digest
 
 
 def resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:

@@ -14,16 +14,16 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import Dataset
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
-from sslskel.cell import Cell, grid
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
 from sslskel.errors import UsageError
+from sslskel.grid.cell import Cell, grid
+from sslskel.grid.stages import dtype_of
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed._machine import extra_memory, free_memory
-from sslskel.stages import dtype_of
 from sslskel.transforms.clip import clip_spec
 
 PROBE = 3, 6

@@ -25,7 +25,7 @@ from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError, SslskelError
-from sslskel.harness import bench
+from sslskel.grid.run import bench
 
 PHASES = {1: replace(BENCHMARK, expected={}), 2: replace(SECOND, expected={})}
 LIST = "Training videos: \n0011-L, 0012-M\nValidataion videos: \n0011-R\n"

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sslskel.search
+import sslskel.grid.search
 from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import RunError, UsageError
-from sslskel.harness import bench
+from sslskel.grid.run import bench
+from sslskel.grid.search import Trial, search
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.store import ResultStore
-from sslskel.search import Trial, search
 
 SPACE = ["train.lr=tag(log,interval(1e-4,1e-1))", "method.mask_ratio=0.5,0.7", "train.epochs=range(1,3)"]
 
 
-def tried(name: str, output: Path, trials: int, *more: str, **options: Any) -> sslskel.search.Found:
+def tried(name: str, output: Path, trials: int, *more: str, **options: Any) -> sslskel.grid.search.Found:
     return search("mamp", "knn", name, [*SPACE, *more], output=output, trials=trials, **options)
 
 
@@ -99,7 +99,7 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(
         return bench(*names, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sslskel.search, "bench", stopped)
+        patch.setattr(sslskel.grid.search, "bench", stopped)
         with pytest.raises(KeyboardInterrupt):
             tried(tiny, tmp_path / "cut", 4)
     assert tried(tiny, tmp_path / "cut", 2).trials == whole.trials[:2]
@@ -128,7 +128,7 @@ def test_a_diverged_trial_is_one_of_them_and_another_failure_ends_the_search(
     def full(*names: Any, **options: Any) -> Any:
         raise RunError("no space left")
 
-    monkeypatch.setattr("sslskel.harness.pretrain_cell", full)
+    monkeypatch.setattr("sslskel.grid.run.pretrain_cell", full)
     with pytest.raises(RunError, match=r"the trial .* failed.*no space left"):
         tried(tiny, tmp_path / "full", 2)
 

@@ -18,7 +18,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
-from sslskel.mixing import Addition, additions, read_by
+from sslskel.grid.extra_data import Addition, additions, read_by
 from sslskel.transforms.clip import clip_spec
 
 SMALL = SkeletonLayout(
@@ -105,9 +105,9 @@ def test_what_cannot_be_mixed_is_one_sentence(tmp_path: Path, shards: tuple[Clip
 
 def test_a_mixture_is_pretrained_on_and_part_of_the_identity(tiny: str, tmp_path: Path) -> None:
     import sslskel
-    from sslskel.cell import grid
     from sslskel.data.prepare import open_benchmark
     from sslskel.engine.checkpoint import read_meta
+    from sslskel.grid.cell import grid
     from sslskel.plugins.registry import BENCHMARKS
 
     made = clips(7, 25, first=100)

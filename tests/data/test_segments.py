@@ -23,8 +23,8 @@ from sslskel.data.store.segments import all_in, any_in
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.leakage import judged_seen, seen_part
+from sslskel.grid.stages import judged_on
 from sslskel.protocols.knn import Knn
-from sslskel.stages import judged_on
 from sslskel.transforms.clip import CentreCrop
 
 LAYOUT = SkeletonLayout("pair", ("a", "b"), (-1, 0), 0)

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from sslskel import slurm as module
 from sslskel.errors import RunError, UsageError
-from sslskel.jobs import Given
-from sslskel.slurm import LauncherConfig, Task, split_overrides, submit
+from sslskel.grid.jobs import Given
+from sslskel.grid.slurm import LauncherConfig, Task, split_overrides, submit
 
 TINY = ["--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
 SMALL = ["launcher.cpus=1", "launcher.memory_gb=0.5", "launcher.hours=0.5"]

@@ -23,9 +23,9 @@ from sslskel.api.dataset import Dataset
 from sslskel.api.protocol import EvaluationProtocol
 from sslskel.engine.device import hardware
 from sslskel.evaluation.leakage import judged_seen
+from sslskel.grid.stages import Judged, judged_on, parameter_count, weights_digest
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
-from sslskel.stages import Judged, judged_on, parameter_count, weights_digest
 
 COMMAND = "SSLSKEL_COMMAND"
 """Environment variable in which a command that starts others tells them what was typed."""

@@ -18,7 +18,6 @@ import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
-from sslskel.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
@@ -29,13 +28,14 @@ from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
+from sslskel.grid.cell import Cell, evaluation_identity, grid, refuse_at_home
+from sslskel.grid.record import command_line, make_record, predictions_of
+from sslskel.grid.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
 from sslskel.leaderboard.build import Board, build
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
-from sslskel.recording import command_line, make_record, predictions_of
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
-from sslskel.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
 from sslskel.transforms.clip import clip_spec
 
 Say = Callable[[str], None]

@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import IO
 
 from sslskel.api.dataset import Dataset
-from sslskel.cell import Cell, digest, grid
 from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError
-from sslskel.harness import BenchResult, check_buildable, init_digest
+from sslskel.grid.cell import Cell, digest, grid
+from sslskel.grid.record import COMMAND, command_line
+from sslskel.grid.run import BenchResult, check_buildable, init_digest
+from sslskel.grid.stages import silent
 from sslskel.leaderboard import build
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, looked_up_once
-from sslskel.recording import COMMAND, command_line
 from sslskel.results.store import ResultStore
-from sslskel.stages import silent
 
 POLL_SECONDS = 0.2
 TELL_SECONDS = 20.0

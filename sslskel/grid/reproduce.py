@@ -14,17 +14,17 @@ from typing import Any, Literal
 
 import yaml
 
-from sslskel.cell import grid
 from sslskel.errors import RunError, UsageError, did_you_mean
-from sslskel.harness import bench
-from sslskel.jobs import Given, side_by_side
+from sslskel.grid.cell import grid
+from sslskel.grid.jobs import Given, side_by_side
+from sslskel.grid.run import bench
+from sslskel.grid.stages import silent
 from sslskel.leaderboard import build
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.formats.paper_table import printed_table
 from sslskel.plugins.registry import PROTOCOLS, folder_files
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
-from sslskel.stages import silent
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The two things a cell does: pretrain an encoder, and judge encoders under a protocol.
 
-Which cells are due, and where results go, is ``sslskel.harness``'s business.
+Which cells are due, and where results go, is ``sslskel.grid.run``'s business.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
-from sslskel.cell import Cell
 from sslskel.config.groups import EngineConfig, Precision
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
@@ -34,7 +33,8 @@ from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.comparison import best_test_epoch
 from sslskel.evaluation.diagnostics import diagnose
 from sslskel.evaluation.leakage import seen_part, seen_rows
-from sslskel.mixing import additions, read_by
+from sslskel.grid.cell import Cell
+from sslskel.grid.extra_data import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.results.feature_cache import FeatureCache
 from sslskel.transforms.clip import clip_spec

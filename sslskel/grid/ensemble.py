@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.protocol import Outcome
-from sslskel.cell import digest
 from sslskel.config.groups import Stream
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import diagnose
 from sslskel.evaluation.metrics import logit_scores
-from sslskel.recording import command_line, environment
+from sslskel.grid.cell import digest
+from sslskel.grid.record import command_line, environment
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 

@@ -1,7 +1,7 @@
 """Hands a grid to SLURM through submitit: an array with one task per pretraining and its protocols.
 
 A task is an ordinary ``sslskel bench`` command, so one that is preempted or runs out of time
-is queued again and goes on from its checkpoint. What is due is decided in ``sslskel.jobs``.
+is queued again and goes on from its checkpoint. What is due is decided in ``sslskel.grid.jobs``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sslskel.config.groups import require
 from sslskel.engine.signals import PREEMPTED
 from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.files import publish, writing_in
-from sslskel.jobs import Given, find_jobs, job_command
-from sslskel.recording import COMMAND, command_line
-from sslskel.stages import silent
+from sslskel.grid.jobs import Given, find_jobs, job_command
+from sslskel.grid.record import COMMAND, command_line
+from sslskel.grid.stages import silent
 
 GROUP = "launcher"
 SAVE_SECONDS = 60.0

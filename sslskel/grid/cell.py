@@ -16,7 +16,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, compose, option_names, shaping
 from sslskel.encoders.adapt import reading
 from sslskel.errors import UsageError
-from sslskel.mixing import additions
+from sslskel.grid.extra_data import additions
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 
 

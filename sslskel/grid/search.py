@@ -15,7 +15,6 @@ from typing import Any
 
 from sslskel.api.benchmark import HELD_OUT
 from sslskel.api.distributed import is_first, of_first
-from sslskel.cell import Cell, digest, grid
 from sslskel.config.compose import shaping
 from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
@@ -23,11 +22,12 @@ from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.files import publish, writing_in
-from sslskel.harness import bench, claimed, init_digest
-from sslskel.jobs import Given, bench_in_jobs, find_jobs
+from sslskel.grid.cell import Cell, digest, grid
+from sslskel.grid.jobs import Given, bench_in_jobs, find_jobs
+from sslskel.grid.run import bench, claimed, init_digest
+from sslskel.grid.stages import silent
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.results.store import ResultStore
-from sslskel.stages import silent
 
 
 @dataclass(frozen=True)
