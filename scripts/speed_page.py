@@ -18,7 +18,7 @@ import torch
 
 from sslskel.nn.attention import multiplies_bfloat16
 from sslskel.speed import markdown
-from sslskel.speed._machine import matmul_peak
+from sslskel.speed.machine import matmul_peak
 
 PLUGINS = Path(__file__).resolve().parent / "studies" / "plugins"
 BENCHMARK = "synthetic_pairs"

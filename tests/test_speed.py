@@ -18,14 +18,14 @@ from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.nn.gru import GruConfig
 from sslskel.speed import _subject, markdown, speed, speed_against, text
-from sslskel.speed._clock import Taken, paired
-from sslskel.speed._encoders import passes_of
-from sslskel.speed._equal import Equality, checked, same_features, same_step, same_views
-from sslskel.speed._frame_loop import frame_loop
-from sslskel.speed._machine import extra_memory, matmul_peak
-from sslskel.speed._overhead import engine_overhead
-from sslskel.speed._released import PaddedFeeder
-from sslskel.speed._subject import Subject, subject
+from sslskel.speed.clock import Taken, paired
+from sslskel.speed.encoders import passes_of
+from sslskel.speed.equal import Equality, checked, same_features, same_step, same_views
+from sslskel.speed.frame_loop import frame_loop
+from sslskel.speed.machine import extra_memory, matmul_peak
+from sslskel.speed.overhead import engine_overhead
+from sslskel.speed.released import PaddedFeeder
+from sslskel.speed.subject import Subject, subject
 
 CPU = torch.device("cpu")
 

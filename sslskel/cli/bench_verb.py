@@ -11,8 +11,8 @@ from sslskel.cli._grid import Grid, add_grid_flags, grid_of, submit_grid, where_
 from sslskel.cli._options import hours, mebibytes, seconds, started_ranks
 
 if TYPE_CHECKING:
-    from sslskel.estimate import Planned
     from sslskel.results.record import Record
+    from sslskel.speed.estimate import Planned
 
 TAKES_OVERRIDES = True
 ESTIMATED_CELLS = 24
@@ -88,7 +88,7 @@ def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
 
 
 def _planned(chosen: Grid, options: argparse.Namespace) -> list[Planned]:
-    from sslskel.estimate import plan
+    from sslskel.speed.estimate import plan
 
     return plan(*chosen, **where_of(options))
 

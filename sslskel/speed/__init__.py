@@ -3,8 +3,8 @@
 Measured times are for people and for ``docs/speed.md``; nothing here decides how a run is made.
 """
 
-from sslskel.speed._against import AGAINST, speed_against
-from sslskel.speed._report import markdown, text
-from sslskel.speed._works import WORKS, speed
+from sslskel.speed.against import AGAINST, speed_against
+from sslskel.speed.report import markdown, text
+from sslskel.speed.works import WORKS, speed
 
 __all__ = ["AGAINST", "WORKS", "markdown", "speed", "speed_against", "text"]

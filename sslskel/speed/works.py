@@ -15,9 +15,9 @@ from sslskel.engine.accelerator import compiling
 from sslskel.engine.device import keep_freed_memory, peak_memory
 from sslskel.engine.optim import build_optimiser
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
-from sslskel.speed._clock import Clock, summary
-from sslskel.speed._machine import arithmetic_type, extra_memory, matmul_peak, surroundings
-from sslskel.speed._subject import Subject, subject
+from sslskel.speed.clock import Clock, summary
+from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
+from sslskel.speed.subject import Subject, subject
 
 WARM_UP = 2
 STAGES = ("load", "forward", "backward", "optimiser")

@@ -23,7 +23,7 @@ from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, grid
 from sslskel.grid.stages import dtype_of
 from sslskel.plugins.registry import BENCHMARKS
-from sslskel.speed._machine import extra_memory, free_memory
+from sslskel.speed.machine import extra_memory, free_memory
 from sslskel.transforms.clip import clip_spec
 
 PROBE = 3, 6

@@ -12,8 +12,8 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.config.groups import Precision
 from sslskel.nn.attention import explicit
-from sslskel.speed._released import PaddedFeeder, released_features
-from sslskel.speed._subject import PROGRESS, Subject
+from sslskel.speed.released import PaddedFeeder, released_features
+from sslskel.speed.subject import PROGRESS, Subject
 
 CLIPS = 4
 """Of the batch on which both are compared; everything is per clip."""

@@ -14,8 +14,8 @@ from sslskel.api.backbone import Backbone
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
 from sslskel.nn.gru import GruBackbone
-from sslskel.speed._clock import paired, timed
-from sslskel.speed._subject import PROGRESS, Subject
+from sslskel.speed.clock import paired, timed
+from sslskel.speed.subject import PROGRESS, Subject
 
 
 class Pass(NamedTuple):

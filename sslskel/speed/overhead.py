@@ -14,8 +14,8 @@ import torch
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.train import pretrain
-from sslskel.speed._clock import Taken, paired
-from sslskel.speed._subject import Subject
+from sslskel.speed.clock import Taken, paired
+from sslskel.speed.subject import Subject
 
 STEPS = 5
 

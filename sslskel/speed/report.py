@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sslskel.speed._works import WORKS
+from sslskel.speed.works import WORKS
 
 Report = Mapping[str, Any]
 

@@ -23,7 +23,7 @@ from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.nn.attention import explicit
-from sslskel.speed._subject import PROGRESS, Subject
+from sslskel.speed.subject import PROGRESS, Subject
 from sslskel.transforms.clip import CentreCrop, RandomCrop, RandomRotation
 
 PADDED_FRAMES = 300

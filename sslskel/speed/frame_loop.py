@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.errors import UsageError
-from sslskel.speed._clock import paired, timed
-from sslskel.speed._equal import TOLERANCE, Equality, checked, distance
-from sslskel.speed._subject import Subject
+from sslskel.speed.clock import paired, timed
+from sslskel.speed.equal import TOLERANCE, Equality, checked, distance
+from sslskel.speed.subject import Subject
 
 
 def against_frame_loop(found: Subject, pairs: int) -> dict[str, Any]:

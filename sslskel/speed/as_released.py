@@ -14,12 +14,12 @@ from sslskel.api.view import ViewSpec
 from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
-from sslskel.speed._clock import Taken, paired, timed
-from sslskel.speed._equal import checked, same_features, same_step, same_views, trains_on_all
-from sslskel.speed._machine import extra_memory
-from sslskel.speed._overhead import engine_overhead
-from sslskel.speed._released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
-from sslskel.speed._subject import Subject
+from sslskel.speed.clock import Taken, paired, timed
+from sslskel.speed.equal import checked, same_features, same_step, same_views, trains_on_all
+from sslskel.speed.machine import extra_memory
+from sslskel.speed.overhead import engine_overhead
+from sslskel.speed.released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
+from sslskel.speed.subject import Subject
 
 HEAD_BATCH = 256
 LOADER_CLIPS = 256

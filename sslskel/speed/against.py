@@ -9,11 +9,11 @@ import torch
 
 from sslskel.engine.device import keep_freed_memory
 from sslskel.errors import UsageError
-from sslskel.speed._as_released import against_released
-from sslskel.speed._encoders import against_encoders
-from sslskel.speed._frame_loop import against_frame_loop
-from sslskel.speed._machine import surroundings
-from sslskel.speed._subject import Subject, subject
+from sslskel.speed.as_released import against_released
+from sslskel.speed.encoders import against_encoders
+from sslskel.speed.frame_loop import against_frame_loop
+from sslskel.speed.machine import surroundings
+from sslskel.speed.subject import Subject, subject
 
 AGAINST: Mapping[str, Callable[[Subject, int], dict[str, Any]]] = {
     "as_released": against_released,
