@@ -18,25 +18,25 @@ if not (_root / "sslskel" / "methods").is_dir() and (_root / "methods").is_dir()
     __path__.append(str(_root))
 
 _CALLS = {
-    "bench": "harness",
-    "pretrain": "harness",
-    "evaluate": "harness",
-    "BenchResult": "harness",
-    "embed": "embed",
-    "load_encoder": "encoder",
-    "open_encoders": "encoder",
+    "bench": "grid.run",
+    "pretrain": "grid.run",
+    "evaluate": "grid.run",
+    "BenchResult": "grid.run",
+    "embed": "encoders.embed",
+    "load_encoder": "encoders.open",
+    "open_encoders": "encoders.open",
     "speed": "speed",
     "speed_against": "speed",
-    "mode_overrides": "modes",
-    "plan": "estimate",
+    "mode_overrides": "config.modes",
+    "plan": "speed.estimate",
     "board_of": "leaderboard.folder",
-    "list_runs": "runs",
-    "prune": "runs",
+    "list_runs": "grid.runs",
+    "prune": "grid.runs",
     "prepare": "data.prepare",
     "open_benchmark": "data.prepare",
     "import_dataset": "data.own.importing",
-    "draw_clip": "data.picture.draw",
-    "new_method": "scaffold",
+    "draw_clip": "data.drawing.draw",
+    "new_method": "plugins.scaffold",
 }
 
 

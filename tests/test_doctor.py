@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sslskel import doctor
+from sslskel.checks import installation as doctor
 from sslskel.cli import main
 
 

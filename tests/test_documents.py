@@ -52,7 +52,7 @@ def test_set_up_is_two_commands_that_can_be_run() -> None:
 def test_every_command_parses(line: str) -> None:
     verb, *rest = shlex.split(line)
     assert verb in VERBS
-    module = importlib.import_module(f"sslskel.cli.{verb}_verb")
+    module = importlib.import_module(f"sslskel.cli.{verb}")
     parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
     module.add_arguments(parser)
     _, leftover = parser.parse_known_args(rest)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sslskel import reproduce as module
 from sslskel.cli import main
 from sslskel.errors import UsageError
+from sslskel.grid import reproduce as module
 from sslskel.grid.reproduce import Table, TableRow, read_table, reproduce, tables
 from sslskel.leaderboard.compare import Comparison, Discordance, OverSeeds, over_seeds
 from sslskel.leaderboard.formats.paper_table import AGREES, CONTRADICTS, EQUAL, LEANS, LEANS_AWAY, verdict

@@ -17,7 +17,8 @@ from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.nn.gru import GruConfig
-from sslskel.speed import _subject, markdown, speed, speed_against, text
+from sslskel.speed import markdown, speed, speed_against, text
+from sslskel.speed import subject as module
 from sslskel.speed.clock import Taken, paired
 from sslskel.speed.encoders import passes_of
 from sslskel.speed.equal import Equality, checked, same_features, same_step, same_views
@@ -173,11 +174,11 @@ def test_memory_of_work_is_beyond_what_was_held() -> None:
 
 
 def test_a_batch_that_does_not_fit_names_the_largest_that_does(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_subject, "extra_memory", lambda device, work: 100 + 1000 * _size(work))
-    monkeypatch.setattr(_subject, "free_memory", lambda device: 10_500)
+    monkeypatch.setattr(module, "extra_memory", lambda device, work: 100 + 1000 * _size(work))
+    monkeypatch.setattr(module, "free_memory", lambda device: 10_500)
     with pytest.raises(UsageError, match=r"the largest that fits is about train.batch_size=10$"):
         tiny_subject("train.batch_size=14")
-    monkeypatch.setattr(_subject, "free_memory", lambda device: 14_500)
+    monkeypatch.setattr(module, "free_memory", lambda device: 14_500)
     assert tiny_subject("train.batch_size=14").size == 14
 
 

@@ -83,7 +83,7 @@ def _dispatch(words: list[str]) -> int:
         from sslskel.errors import did_you_mean
 
         raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
-    module = importlib.import_module(f"sslskel.cli.{verb}_verb")
+    module = importlib.import_module(f"sslskel.cli.{verb}")
     parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
     options, leftover = parser.parse_known_args(rest)

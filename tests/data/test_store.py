@@ -260,7 +260,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(f"sslskel.data.{where}", full)
+    monkeypatch.setattr(f"sslskel.data.store.{where}", full)
     with pytest.raises(RunError, match=r"disk is full.*free some space"):
         write_dataset(tmp_path / "toy", described(), [clip()])
     assert list(tmp_path.iterdir()) == []

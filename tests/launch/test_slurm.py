@@ -16,8 +16,8 @@ import cluster
 import pytest
 from safetensors.torch import load_file
 
-from sslskel import slurm as module
 from sslskel.errors import RunError, UsageError
+from sslskel.grid import slurm as module
 from sslskel.grid.jobs import Given
 from sslskel.grid.slurm import LauncherConfig, Task, split_overrides, submit
 

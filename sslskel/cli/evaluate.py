@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import add_engine_flags, engine_overrides, words
+from sslskel.cli.options import add_engine_flags, engine_overrides, words
 
 TAKES_OVERRIDES = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli import _data_import, _data_prepare, _data_show
+from sslskel.cli import data_import, data_prepare, data_show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
         return made
 
-    _data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
-    _data_import.add_arguments(action("import", "make a benchmark of recordings of your own (docs/your-own-data.md)"))
+    data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
+    data_import.add_arguments(action("import", "make a benchmark of recordings of your own (docs/your-own-data.md)"))
     _add_name(action("info", "say what is in a prepared dataset"))
     _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
     card = action("card", "describe a prepared dataset as Markdown")
     _add_name(card)
     card.add_argument("--output", type=Path, help="file to write (default: print)")
-    _data_show.add_arguments(action("show", "draw a clip"))
+    data_show.add_arguments(action("show", "draw a clip"))
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,12 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do one of them."""
     actions = {
-        "prepare": _data_prepare.run,
-        "import": _data_import.run,
+        "prepare": data_prepare.run,
+        "import": data_import.run,
         "info": _info,
         "verify": _verify,
         "card": _card,
-        "show": _data_show.run,
+        "show": data_show.run,
     }
     return actions[options.action](options)
 

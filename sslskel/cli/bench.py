@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli._grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
-from sslskel.cli._options import hours, mebibytes, seconds, started_ranks
+from sslskel.cli.grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
+from sslskel.cli.options import hours, mebibytes, seconds, started_ranks
 
 if TYPE_CHECKING:
     from sslskel.results.record import Record

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sslskel.cli._options import words
+from sslskel.cli.options import words
 
 if TYPE_CHECKING:
     from sslskel.leaderboard.compare import Comparison

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import JOBS_HELP, add_engine_flags, engine_overrides
+from sslskel.cli.options import JOBS_HELP, add_engine_flags, engine_overrides
 
 TAKES_OVERRIDES = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import mebibytes
+from sslskel.cli.options import mebibytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sslskel.cli._options import words
+from sslskel.cli.options import words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

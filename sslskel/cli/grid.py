@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from sslskel.cli._options import JOBS_HELP, add_process_flags, add_run_flags, grid_arguments, words
+from sslskel.cli.options import JOBS_HELP, add_process_flags, add_run_flags, grid_arguments, words
 from sslskel.errors import UsageError
 
 Grid = tuple[list[str], list[str], list[str], tuple[int, ...]]

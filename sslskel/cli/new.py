@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files and say what to type next."""
-    from sslskel import scaffold
+    from sslskel.plugins import scaffold
 
     write = {"method": scaffold.new_method, "protocol": scaffold.new_protocol}[options.kind]
     for file in write(options.name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli._options import words
+from sslskel.cli.options import words
 
 TOLD = 10
 """Left-out clips that are named on the terminal; all of them are in the report beside the data."""

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli._grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
-from sslskel.cli._options import started_ranks
+from sslskel.cli.grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
+from sslskel.cli.options import started_ranks
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:

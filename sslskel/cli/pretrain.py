@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli._options import add_process_flags, add_run_flags, engine_overrides, hours, started_ranks
+from sslskel.cli.options import add_process_flags, add_run_flags, engine_overrides, hours, started_ranks
 
 TAKES_OVERRIDES = True
 
