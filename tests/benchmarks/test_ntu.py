@@ -291,7 +291,8 @@ KILLED = """
 if __name__ == "__main__":  # its processes run this file too, and need none of it
     import sys
     from pathlib import Path
-    from sslskel.data import grow, workers
+    from sslskel.data.sources import workers
+    from sslskel.data.store import grow
     from sslskel.data.prepare import prepare
     from sslskel.plugins.registry import BENCHMARKS
     workers.TASK_PIECES, grow.FLUSH_SECONDS = 2, -1.0

@@ -20,9 +20,10 @@ from sslskel.benchmarks._pku_mmd.text import read_actions, read_frames, read_lis
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
 from sslskel.benchmarks.pku_mmd2 import BENCHMARK as SECOND
 from sslskel.checks import check_dataset
-from sslskel.data import grow, workers
 from sslskel.data.prepare import open_benchmark, prepare
+from sslskel.data.sources import workers
 from sslskel.data.sources.archives import SourceFile
+from sslskel.data.store import grow
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError, SslskelError
 from sslskel.grid.run import bench

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sslskel.api.benchmark import ImportReport
-from sslskel.data import archives, tar_stream
+from sslskel.data.sources import archives, tar_stream
 from sslskel.data.sources.archives import natural, source_files
 from sslskel.errors import DataError, SslskelError
 

@@ -18,10 +18,11 @@ import pytest
 from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.data import journal, workers
 from sslskel.data.prepare import open_benchmark, prepare
+from sslskel.data.sources import workers
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece, PieceImporter
+from sslskel.data.store import journal
 from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError
 
@@ -236,7 +237,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
 from test_pipeline import toy, workers
-from sslskel.data import grow
+from sslskel.data.store import grow
 from sslskel.data.prepare import prepare
 workers.TASK_PIECES, grow.FLUSH_SECONDS = 1, -1.0
 prepare(toy(), [Path({source!r})], Path({root!r}), workers=1)

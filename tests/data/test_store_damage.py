@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.data import store
+from sslskel.data.store import store
 from sslskel.data.store.format import json_bytes, npy_header
 from sslskel.data.store.store import open_dataset, verify_dataset
 from sslskel.errors import DataError

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from sslskel.engine import progress
+from sslskel import progress
 from sslskel.progress import Reporter
 
 

@@ -8,16 +8,16 @@ import sys
 ENDING = """
 import os, sys, time
 from torch.distributed import TCPStore
-from sslskel.engine import watch
+from sslskel.engine import heartbeat
 
-watch.rank, watch.world_size, watch.BEAT_SECONDS = lambda: 0, lambda: 2, 0.0
+heartbeat.rank, heartbeat.world_size, heartbeat.BEAT_SECONDS = lambda: 0, lambda: 2, 0.0
 children = []
 for _ in range(6):
     child = os.fork()
     if not child:
         store = TCPStore("127.0.0.1", 0, 1, True, wait_for_workers=False)
-        watch.shared_store = lambda name: store
-        watch.watch()
+        heartbeat.shared_store = lambda name: store
+        heartbeat.watch()
         time.sleep(0.05)
         sys.exit(3)
     children.append(child)

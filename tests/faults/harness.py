@@ -31,7 +31,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
 
 import toy_engine
 
-from sslskel.engine import watch
+from sslskel.engine import heartbeat
 from sslskel.engine.checkpoint import fault_of, latest, load_weights, save_checkpoint
 from sslskel.errors import RunError, SslskelError
 
@@ -310,7 +310,7 @@ def _ranks(folder: Path, options: dict[str, Any], world: int, silent: float = 25
     for rank in range(world):
         child = os.fork()
         if child == 0:
-            watch.SILENT_SECONDS = silent
+            heartbeat.SILENT_SECONDS = silent
             if world > 1:
                 place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
                 os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")

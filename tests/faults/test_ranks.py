@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from sslskel.engine import ranks
+from sslskel.engine import elastic
 from sslskel.errors import Interrupted, RunError, UsageError
 
 WORDS = ["pretrain", "--method", "mamp", "--benchmark", "tiny", "--device", "cpu", "train.epochs={epochs}", "--output"]
@@ -28,26 +28,26 @@ def failure(code: int, said: str = "", at: int = 5) -> Any:
 
 
 def test_the_cause_is_named_and_not_its_victims() -> None:
-    victim, killed = failure(1, f"{ranks.CONTACT} by process 0", 1), failure(-9, at=9)
-    fault = ranks._explained({0: victim, 1: failure(75, "stopped", 2), 2: killed, 3: failure(-15, at=0)})
+    victim, killed = failure(1, f"{elastic.CONTACT} by process 0", 1), failure(-9, at=9)
+    fault = elastic._explained({0: victim, 1: failure(75, "stopped", 2), 2: killed, 3: failure(-15, at=0)})
     assert isinstance(fault, RunError)
     assert "process 2 of the run was killed by SIGKILL" in str(fault)
-    fault = ranks._explained({0: victim, 1: failure(2, "there is no device", 8)})
+    fault = elastic._explained({0: victim, 1: failure(2, "there is no device", 8)})
     assert (str(fault), fault.exit_code) == ("there is no device", 2)
-    silent = failure(1, f"process 1 of the run {ranks.SILENT} for 25 s", 3)
-    assert ranks.SILENT in str(ranks._explained({0: silent, 1: killed})), "elastic launch kills the one that hangs"
-    assert "exit code 3" in str(ranks._explained({1: failure(3)}))
+    silent = failure(1, f"process 1 of the run {elastic.SILENT} for 25 s", 3)
+    assert elastic.SILENT in str(elastic._explained({0: silent, 1: killed})), "elastic launch kills the one that hangs"
+    assert "exit code 3" in str(elastic._explained({1: failure(3)}))
 
 
 def test_numbers_that_mean_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--processes 0"):
-        ranks.check_processes(0, 0)
+        elastic.check_processes(0, 0)
     with pytest.raises(UsageError, match="--max-restarts -1"):
-        ranks.check_processes(2, -1)
+        elastic.check_processes(2, -1)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="already started 2 times"):
-        ranks.check_processes(4, 0)
+        elastic.check_processes(4, 0)
 
 
 @pytest.mark.parametrize(("code", "starts"), [(1, 3), (2, 1), (75, 1)])
@@ -60,9 +60,9 @@ def test_only_what_may_end_better_is_started_again(monkeypatch: pytest.MonkeyPat
         fault.exit_code = code
         return fault
 
-    monkeypatch.setattr(ranks, "_attempt", attempt)
+    monkeypatch.setattr(elastic, "_attempt", attempt)
     with pytest.raises(RunError, match="lost"):
-        ranks.run_ranks([], 2, max_restarts=2)
+        elastic.run_ranks([], 2, max_restarts=2)
     assert len(seen) == starts
 
 
