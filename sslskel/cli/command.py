@@ -1,0 +1,124 @@
+"""What the command does with its words: finds the verb, parses, and turns faults into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from sslskel import __version__
+from sslskel.engine.elastic import tell_launcher
+from sslskel.engine.signals import stop_at_once
+from sslskel.errors import SslskelError, UsageError
+
+VERBS = {
+    "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
+    "sweep": "run a grid for every combination of option values, or search among them",
+    "pretrain": "pretrain one method and keep its checkpoint",
+    "evaluate": "judge a checkpoint, or a released .pth file, under a protocol",
+    "embed": "write the features of a benchmark's clips to an .npz file",
+    "export": "pack an encoder, its records and a card for somebody else",
+    "leaderboard": "make the board of a results folder",
+    "ensemble": "fuse joint, bone and motion records of a method",
+    "compare": "say whether two rows of a board differ by more than noise",
+    "reproduce": "run a paper's table and print it beside the published one",
+    "list": "list methods, backbones, benchmarks, protocols or presets",
+    "show": "show a plugin: origin, version, options with defaults",
+    "check": "run the contract tests of a plugin",
+    "data": "prepare, describe and verify datasets",
+    "new": "write the first version of a plugin",
+    "runs": "list and prune pretraining runs",
+    "doctor": "show what this installation runs on, and try it",
+    "speed": "measure samples/s, step time and peak memory",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message} (`{self.prog} --help` shows the options)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 failed, 2 wrong use, 75 or 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _let_threads_sleep()
+    try:
+        with stop_at_once():
+            return _dispatch(words)
+    except SslskelError as fault:
+        if not tell_launcher(fault):
+            print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        print("sslskel: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _let_threads_sleep() -> None:
+    """Threads that wait for each other sleep instead of spinning, unless the user said how they wait.
+
+    On a machine whose cores are taken, one spinning thread holds up all that wait for a
+    sleeping one. It must be said before torch is loaded.
+    """
+    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"sslskel {__version__}")
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        from sslskel.errors import did_you_mean
+
+        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
+    module = importlib.import_module(f"sslskel.cli.{verb}")
+    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
+    module.add_arguments(parser)
+    options, leftover = parser.parse_known_args(rest)
+    options.words = words
+    options.overrides = _overrides(parser, leftover, getattr(module, "TAKES_OVERRIDES", False))
+    code: int = module.run(options)
+    return code
+
+
+def _overrides(parser: _Parser, leftover: Sequence[str], taken: bool) -> list[str]:
+    for word in leftover:
+        if word.startswith("-") or not taken or "=" not in word:
+            hint = "; overrides are written GROUP.KEY=VALUE" if taken else ""
+            parser.error(f"unexpected argument '{word}'{hint}")
+    return list(leftover)
+
+
+def overview() -> str:
+    """The text of ``sslskel --help``."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: sslskel COMMAND [OPTIONS] [GROUP.KEY=VALUE ...]",
+            "",
+            "A benchmark framework for self-supervised learning on 3D human skeletons.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "Start with: sslskel bench --method mamp --protocol linear",
+            "`sslskel COMMAND --help` shows a command's options.",
+        ]
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
