@@ -15,8 +15,8 @@ from sslskel.api.distributed import sum_over_processes
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity
+from sslskel.config.groups import Fidelity, Stream, require
+from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT

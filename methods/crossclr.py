@@ -14,8 +14,8 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity, require_streams
+from sslskel.config.groups import Fidelity, Stream, require
+from sslskel.contrastive.config import ContrastConfig, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT

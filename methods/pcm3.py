@@ -14,8 +14,8 @@ from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import ContrastConfig, Fidelity, require_distillation, require_weight
+from sslskel.config.groups import Fidelity, Stream, require
+from sslskel.contrastive.config import ContrastConfig, require_distillation, require_weight
 from sslskel.contrastive.frame_decoder import FrameDecoder
 from sslskel.contrastive.losses import divergence, info_nce, masked_error, mean_term
 from sslskel.contrastive.mixing import hidden_numbers, mix_clips, require_parts

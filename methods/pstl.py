@@ -15,8 +15,8 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import Fidelity, decay_all
+from sslskel.config.groups import Fidelity, Stream, require
+from sslskel.contrastive.config import decay_all
 from sslskel.contrastive.losses import barlow_term
 from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
 from sslskel.contrastive.recipes import PSTL as RECIPE

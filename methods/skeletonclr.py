@@ -10,8 +10,8 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream
-from sslskel.contrastive.config import ContrastConfig, Fidelity
+from sslskel.config.groups import Fidelity, Stream
+from sslskel.contrastive.config import ContrastConfig
 from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
 from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT

@@ -15,8 +15,7 @@ from torch.nn import functional
 from sslskel.api.backbone import Backbone
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
-from sslskel.config.groups import require
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity, require
 from sslskel.nn.batch_norm import GlobalBatchNorm
 from sslskel.nn.drop_path import dropped
 from sslskel.nn.graph import Partition, partitioned

@@ -41,6 +41,13 @@ class Centre(Enum):
     sized = "sized"
 
 
+class Fidelity(Enum):
+    """Where released code departs from its paper, which of the two is followed."""
+
+    released = "released"
+    paper = "paper"
+
+
 class Optimiser(Enum):
     """Optimisers of the field."""
 

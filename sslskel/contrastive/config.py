@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from torch import nn
 
 from sslskel.config.groups import Stream, require
 from sslskel.contrastive.tower import EmptyBodies
-
-
-class Fidelity(Enum):
-    """Where released code departs from its paper, which of the two is followed."""
-
-    released = "released"
-    paper = "paper"
 
 
 @dataclass

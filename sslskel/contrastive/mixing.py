@@ -15,8 +15,7 @@ from sslskel.api.distributed import gather_rows, own_rows
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import PARTS, SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.config.groups import require
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity, require
 
 UNIT = 4
 """Frames of a unit, in which mixed segments are counted."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity
 from sslskel.errors import DataError
 
 

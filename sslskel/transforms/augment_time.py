@@ -15,8 +15,7 @@ from torch.nn import functional
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, Per
 from sslskel.api.view import ClipSpec
-from sslskel.config.groups import require
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity, require
 from sslskel.transforms.augment import changed, chosen, drawn, require_probability
 from sslskel.transforms.clip import resized
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from sslskel.api.noise import Per
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.config.groups import require
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity, require
 from sslskel.transforms.augment import (
     AxisMask,
     Either,

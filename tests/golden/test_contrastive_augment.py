@@ -15,7 +15,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.api.view import Augment, Sampler
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity
 from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,

@@ -19,7 +19,7 @@ from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.bigru import BiGru
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity
 from sslskel.nn.graph import Partition, partitioned
 from sslskel.nn.gru import GruConfig
 

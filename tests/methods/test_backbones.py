@@ -13,7 +13,7 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity
 from sslskel.errors import DataError, UsageError
 from sslskel.nn.graph import Partition, directed, partitioned
 from sslskel.plugins.registry import BACKBONES

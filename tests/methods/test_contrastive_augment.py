@@ -14,7 +14,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.contrastive.config import Fidelity
+from sslskel.config.groups import Fidelity
 from sslskel.contrastive.mixing import mix_plan, topology_mask
 from sslskel.errors import DataError, UsageError
 from sslskel.transforms.augment import (
