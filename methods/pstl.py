@@ -15,12 +15,12 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Fidelity, Stream, require
+from sslskel.config.groups import EmptyBodies, Fidelity, Stream, require
 from sslskel.contrastive.config import decay_all
 from sslskel.contrastive.losses import barlow_term
 from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
 from sslskel.contrastive.recipes import PSTL as RECIPE
-from sslskel.contrastive.tower import EmptyBodies, Tower, barlow_head
+from sslskel.contrastive.tower import Tower, barlow_head
 from sslskel.errors import UsageError
 from sslskel.transforms.clip import motion
 from sslskel.transforms.views import require_shear, turned_view

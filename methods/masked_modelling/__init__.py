@@ -21,7 +21,7 @@ from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progres
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Block, init_linears, learned_table, patchify, take_tokens
-from sslskel.config.groups import require
+from sslskel.config.groups import EmptyBodies, require
 from sslskel.errors import UsageError
 from sslskel.transforms.clip import motion
 
@@ -38,13 +38,6 @@ class Masking(Enum):
 
     random = "random"
     motion_aware = "motion_aware"
-
-
-class EmptyBodies(Enum):
-    """Whether the zeros of a missing person are trained on too, as the released code does."""
-
-    present = "present"
-    reference = "reference"
 
 
 @dataclass

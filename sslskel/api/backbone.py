@@ -17,8 +17,6 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 
-EmptyBodies = Literal["reference", "ignore"]
-
 
 class Backbone(nn.Module, ABC):
     """A network over one person's track, or over all persons of a clip at once.
@@ -164,7 +162,7 @@ class PooledEncoder(Encoder):
 
     ``empty_bodies="reference"`` averages over all M slots as released code does
     (the empty body's feature is one constant of the weights, computed once per
-    call, gradients included); ``"ignore"`` averages over the persons present.
+    call, gradients included); ``"present"`` averages over the persons present.
     ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
     """
 
@@ -172,12 +170,12 @@ class PooledEncoder(Encoder):
         self,
         backbone: Backbone,
         spec: ClipSpec,
-        empty_bodies: EmptyBodies = "reference",
+        empty_bodies: Literal["reference", "present"] = "reference",
         prepare: Callable[[Tensor], Tensor] = unchanged,
     ) -> None:
         super().__init__()
         self.backbone, self.spec, self.dim = backbone, spec, backbone.dim
-        self.empty_bodies: EmptyBodies = empty_bodies
+        self.empty_bodies = empty_bodies
         self.prepare = prepare
 
     def layers(self) -> list[list[nn.Parameter]]:
@@ -228,7 +226,7 @@ class PooledEncoder(Encoder):
         total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows)
         present = torch.bincount(batch.owner, minlength=count).to(rows.dtype)
         present = present.reshape(-1, *[1] * (rows.ndim - 1))
-        if self.empty_bodies == "ignore":
+        if self.empty_bodies == "present":
             return total / present.clamp(min=1)
         if empty is not None:
             total = total + (persons - present) * empty

@@ -171,7 +171,7 @@ def tokens_and_features_agree(case: BackboneCase) -> None:
 def makes_an_encoder(case: BackboneCase) -> None:
     """Averaged over persons it gives (N, dim), with empty bodies counted or not."""
     backbone, batch = case.build().eval(), case.batch()
-    for bodies in ("reference", "ignore"):
+    for bodies in ("reference", "present"):
         encoder = PooledEncoder(backbone, make_spec(case.info, case.frames), bodies)
         with torch.no_grad():
             features = encoder.clip(batch)

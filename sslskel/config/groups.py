@@ -48,6 +48,13 @@ class Fidelity(Enum):
     paper = "paper"
 
 
+class EmptyBodies(Enum):
+    """Whether training rows include the zeros of missing persons, as in released code, or persons present only."""
+
+    reference = "reference"
+    present = "present"
+
+
 class Optimiser(Enum):
     """Optimisers of the field."""
 

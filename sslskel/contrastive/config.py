@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.tower import EmptyBodies
+from sslskel.config.groups import EmptyBodies, Stream, require
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,19 +14,12 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.config.groups import Stream
+from sslskel.config.groups import EmptyBodies, Stream
 from sslskel.errors import UsageError
 from sslskel.nn.batch_norm import GlobalBatchNorm
 from sslskel.transforms.clip import bone, motion
 
 Prepare = Callable[[Tensor], Tensor]
-
-
-class EmptyBodies(Enum):
-    """Whether training rows include the zeros of missing persons, as in released code, or persons present only."""
-
-    reference = "reference"
-    present = "present"
 
 
 def joined_bones(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
@@ -138,7 +130,5 @@ class Tower(nn.Module):
 
     def encoder(self) -> PooledEncoder:
         """What protocols see: the backbone on this stream, averaged over persons as in training."""
-        pooling: Literal["reference", "ignore"] = (
-            "reference" if self.empty_bodies is EmptyBodies.reference else "ignore"
-        )
-        return PooledEncoder(self.backbone, self.clip, pooling, self.prepare)
+        counts_all = self.empty_bodies is EmptyBodies.reference
+        return PooledEncoder(self.backbone, self.clip, "reference" if counts_all else "present", self.prepare)
