@@ -14,7 +14,7 @@ from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
 from sslskel.encoders.open import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
-from sslskel.grid.stages import check_judgeable
+from sslskel.evaluation.judge import check_judgeable
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.protocols.cluster import Cluster, ClusterConfig
 from sslskel.protocols.detection import Detection, DetectionConfig

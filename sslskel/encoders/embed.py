@@ -16,9 +16,8 @@ from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import open_encoders
-from sslskel.engine.device import autocast, check_precision, resolve_device
+from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device
 from sslskel.errors import UsageError
-from sslskel.grid.stages import dtype_of
 from sslskel.plugins.registry import BENCHMARKS
 
 BATCH = 64

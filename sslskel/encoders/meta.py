@@ -16,11 +16,10 @@ from sslskel import __version__
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, compose, from_plain
 from sslskel.config.groups import EngineConfig
-from sslskel.encoders.open import OpenedEncoders
+from sslskel.encoders.open import OpenedEncoders, weights_digest
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.grid.cell import digest
-from sslskel.grid.stages import weights_digest
 from sslskel.plugins.registry import METHODS
 from sslskel.results.feature_cache import FeatureCache
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,22 @@ def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = N
     if name not in encoders:
         raise UsageError(f"{path} has no stream '{name}' (it has: {', '.join(encoders)})")
     return encoders[name].eval()
+
+
+def weights_digest(encoders: Mapping[str, Encoder]) -> str:
+    """sha256 over every weight and buffer of the encoders, by name."""
+    total = hashlib.sha256()
+    for stream in sorted(encoders):
+        for name, tensor in sorted(encoders[stream].state_dict().items()):
+            total.update(f"{stream}.{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def parameter_count(encoders: Mapping[str, Encoder]) -> int:
+    """Weights of all encoders, each shared one counted once."""
+    unique = {id(p): p.numel() for encoder in encoders.values() for p in encoder.parameters()}
+    return sum(unique.values())
 
 
 def _rebuild(meta: Mapping[str, Any], step: Path, seed: int = 0) -> PretextMethod:

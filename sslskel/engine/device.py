@@ -53,6 +53,11 @@ def check_precision(device: torch.device, precision: Precision) -> None:
         raise UsageError(f"device '{device}' has no bf16; take fp32 or fp16")
 
 
+def dtype_of(engine: EngineConfig) -> torch.dtype:
+    """Type of weights and data: float64 in fp64 runs, else float32."""
+    return torch.float64 if engine.precision is Precision.fp64 else torch.float32
+
+
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     """Mixed precision where the run asked for it, else nothing."""
     if precision not in AUTOCAST:

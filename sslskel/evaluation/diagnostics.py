@@ -1,7 +1,7 @@
 """What is recorded of per-clip predictions beside a protocol's own scores, the same for every protocol.
 
 Accuracies, confusions, calibration and an interval over clips. Whether a row may be counted
-at all is checked before, in ``stages``; nothing here ranks.
+at all is checked before, in ``judge``; nothing here ranks.
 """
 
 from __future__ import annotations

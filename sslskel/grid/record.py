@@ -21,9 +21,10 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.api.protocol import EvaluationProtocol
+from sslskel.encoders.open import parameter_count, weights_digest
 from sslskel.engine.device import hardware
+from sslskel.evaluation.judge import Judged, judged_on
 from sslskel.evaluation.leakage import judged_seen
-from sslskel.grid.stages import Judged, judged_on, parameter_count, weights_digest
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 

@@ -23,14 +23,15 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import reading
 from sslskel.encoders.meta import features_of, released_meta, resolved_for
-from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
+from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders, weights_digest
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
+from sslskel.evaluation.judge import check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.grid.record import command_line, make_record, predictions_of
-from sslskel.grid.stages import check_judgeable, evaluate_stage, pretrain_stage, silent, weights_digest
+from sslskel.grid.stages import pretrain_stage, silent
 from sslskel.leaderboard.build import Board, build
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once

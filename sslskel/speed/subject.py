@@ -18,10 +18,9 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
-from sslskel.engine.device import autocast, check_precision, resolve_device, set_threads
+from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device, set_threads
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, grid
-from sslskel.grid.stages import dtype_of
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.machine import extra_memory, free_memory
 from sslskel.transforms.clip import clip_spec

@@ -22,8 +22,8 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.store.segments import all_in, any_in
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
+from sslskel.evaluation.judge import judged_on
 from sslskel.evaluation.leakage import judged_seen, seen_part
-from sslskel.grid.stages import judged_on
 from sslskel.protocols.knn import Knn
 from sslskel.transforms.clip import CentreCrop
 

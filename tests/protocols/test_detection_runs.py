@@ -13,7 +13,7 @@ from sslskel.config.compose import compose
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.encoders.open import build_method
 from sslskel.errors import UsageError
-from sslskel.grid.stages import evaluate_stage
+from sslskel.evaluation.judge import evaluate_stage
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.results.store import ResultStore
 from sslskel.transforms.clip import clip_spec
