@@ -93,7 +93,7 @@ from sslskel.api.backbone import Encoder
 from sslskel.config.groups import require
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.protocols import aligned, class_scores, clip_features, evaluating, labelled
+from sslskel.evaluation import aligned, class_scores, clip_features, evaluating, labelled
 
 
 @dataclass
@@ -173,7 +173,7 @@ def _written(kind: str, stem: str, known: Registry[Any], texts: Mapping[str, str
         raise UsageError(f"there is a {kind} '{stem}' already ({known.entry(stem).origin}); choose another name")
     root = Path.cwd() if root is None else root
     code, test = texts[f"{kind}s"], texts["tests"]
-    if (root / "sslskel" / "registry.py").is_file() and (root / "methods").is_dir():
+    if (root / "sslskel" / "plugins" / "registry.py").is_file() and (root / "methods").is_dir():
         folder = {"method": root / "methods", "protocol": root / "sslskel" / "protocols"}[kind]
         files = {folder / f"{stem}.py": code, root / "tests" / f"{kind}s" / f"test_{stem}.py": test}
     else:
