@@ -10,7 +10,7 @@ Each takes a registered name or the object itself and returns one result per che
 
 ``method_checks()`` and its sisters name all checks with what they hold. A plugin may
 declare failures it expects in ``expected_failed_checks``; they count as skipped.
-The checks themselves are in the private modules of this package.
+The checks themselves are in the modules of this package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contract of a pretext method, one function per promise; ``__init__`` lists and runs them.
 
-Training checks are here; other clips are tried in ``_method_shapes``, and what protocols see
-is checked in ``_method_encoders``.
+Training checks are here; other clips are tried in ``method_shapes``, and what protocols see
+is checked in ``method_encoders``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The contract of what a method hands to protocols: its encoders, and its weights on disk.
 
-How it trains is checked in ``_method``.
+How it trains is checked in ``method``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Features of frozen encoders, one row per clip, for every protocol that trains at most a head.
 
-What is done with them is each protocol's business; no label is read here beyond whether it exists.
+What is done with them the protocols say; no label is read here beyond whether it exists.
 """
 
 from __future__ import annotations

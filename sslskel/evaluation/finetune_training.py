@@ -1,15 +1,17 @@
 """Fine-tuning: an encoder and a head trained together, one pair per stream.
 
-What is asked for is ``finetune.py``'s and ``semi.py``'s business; the head is in
-``_finetune_head.py``.
+Their options are here too; the head is in ``finetune_head``. Which clips they are trained on, and
+what is reported, the protocols say.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
-from sslskel.config.groups import TrainConfig
+from sslskel.config.groups import TrainConfig, require
 from sslskel.engine.optim import FUSED, set_rate
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
@@ -31,8 +33,70 @@ from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.linear_head import mini_batches
 from sslskel.evaluation.selection import Report, Selection
 
-if TYPE_CHECKING:
-    from sslskel.protocols.finetune import FineTuneConfig
+
+class Start(Enum):
+    """Weights that fine-tuning starts from: the encoder's own, or new ones for the same network."""
+
+    pretrained = "pretrained"
+    scratch = "scratch"
+
+
+@dataclass
+class FineTuneConfig:
+    """Defaults are the released MAMP fine-tuning for NTU (Mao et al., ICCV 2023), 48 clips on its two GPUs."""
+
+    recipe: str = "mamp"
+    """Name under which the record says how it was trained; changed fields are added to it."""
+    start: Start = Start.pretrained
+    epochs: int = 100
+    batch_size: int = 48
+    """Clips of a step; the whole training part where it is smaller."""
+    lr: float = 3e-4
+    min_lr: float = 1e-5
+    """What half a cosine comes down to, after ``warmup_epochs`` of rising from 0."""
+    warmup_epochs: float = 5.0
+    layer_decay: float = 0.8
+    """The learning rate of a layer is this much of the next one's; 1 for the same rate everywhere."""
+    weight_decay: float = 0.05
+    """On tensors of more than one dimension."""
+    beta1: float = 0.9
+    beta2: float = 0.999
+    label_smoothing: float = 0.1
+    drop_path: float = 0.3
+    """Chance of skipping the last block's branches in training, rising to it linearly from 0."""
+    dropout: float = 0.3
+    """Share of token values that the head drops in training."""
+    hidden: int = 2048
+    """Width of the head's hidden layer."""
+    augment: bool = True
+    """Train on the encoder's training view; otherwise on its test view."""
+    selection: Selection = Selection.last
+    report: Report = Report.selected
+    """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
+    encode_batch: int = 128
+    """Clips of an evaluation pass; a matter of memory and speed only."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "hidden", "encode_batch"):
+            require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
+        require(self.batch_size >= 2, f"protocol.batch_size is {self.batch_size}; batch statistics need 2 clips")
+        require(0 < self.lr < math.inf, f"protocol.lr is {self.lr}; it must be positive")
+        require(0 <= self.min_lr <= self.lr, f"protocol.min_lr is {self.min_lr}; it must be in [0, protocol.lr]")
+        require(
+            0 <= self.warmup_epochs <= self.epochs,
+            f"protocol.warmup_epochs is {self.warmup_epochs}; it must be from 0 to protocol.epochs={self.epochs}",
+        )
+        require(0 < self.layer_decay <= 1, f"protocol.layer_decay is {self.layer_decay}; it must be in (0, 1]")
+        require(
+            0 <= self.weight_decay < math.inf, f"protocol.weight_decay is {self.weight_decay}; it must not be negative"
+        )
+        for name in ("beta1", "beta2", "label_smoothing", "drop_path", "dropout"):
+            require(0 <= getattr(self, name) < 1, f"protocol.{name} is {getattr(self, name)}; it must be in [0, 1)")
+        require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
+
+
+UNSAID = frozenset({"selection", "report", "encode_batch"})
+"""Options that a recipe's name does not tell: recorded elsewhere, or of no effect on numbers."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +153,18 @@ def fine_tune(
     if best is None:
         return Tuned(logits.cpu().numpy(), config.epochs, None, by_epoch, facts)
     return Tuned(best[2].cpu().numpy(), best[1], best[0], by_epoch, facts)
+
+
+def starting_point(config: FineTuneConfig, encoders: Mapping[str, Encoder], run: ProtocolRun) -> Mapping[str, Encoder]:
+    """The encoders to train: those given, or new ones where ``protocol.start=scratch`` asks for them."""
+    if config.start is Start.pretrained:
+        return encoders
+    if run.fresh is None:
+        raise UsageError(
+            "training from scratch needs to build the network anew, which is not known for this encoder;"
+            " judge one that sslskel pretrained, or random_init"
+        )
+    return run.fresh()
 
 
 def layer_groups(

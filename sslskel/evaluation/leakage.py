@@ -1,8 +1,8 @@
 """Which clips a pretraining saw, and how many of the clips an encoder is judged on were among them.
 
 A clip is known again by the name of its recording, which benchmarks that share recordings
-share too, and by its frames, which catch copies under another name. What a board does
-with a count is the leaderboard's business.
+share too, and by its frames, which catch copies under another name. For what a board does
+with a count see the leaderboard.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Linear heads while they are trained: one per stream and learning rate, all on the same features.
 
-What is asked for is ``linear.py``'s business; a single head and its step are in ``_head.py``.
+Their options are here too. A single head and its step are in ``linear_head``; which clips they are
+trained on, and what is reported, the protocols say.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +20,81 @@ from torch import Tensor
 from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
-from sslskel.config.groups import Optimiser, Schedule
+from sslskel.config.groups import Optimiser, Schedule, require
 from sslskel.errors import Diverged
 from sslskel.evaluation.features import View, clip_features, feature_dtype
 from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
-from sslskel.evaluation.selection import Selection
-
-if TYPE_CHECKING:
-    from sslskel.protocols.linear import LinearConfig
+from sslskel.evaluation.recipes import recipe_label
+from sslskel.evaluation.selection import Report, Selection
 
 Heads = Mapping[str, LinearHead]
+
+
+@dataclass
+class LinearConfig:
+    """Defaults are the released MAMP linear probe for NTU (Mao et al., ICCV 2023), 256 clips on its two GPUs."""
+
+    recipe: str = "mamp"
+    """Name under which the record says how the head was trained; changed fields are added to it."""
+    epochs: int = 100
+    batch_size: int = 256
+    """Clips of a step; the whole training part where it is smaller."""
+    lr: float = 0.1
+    """At the first step."""
+    rates: list[float] = field(default_factory=list)
+    """Learning rates to train a head at each, on the same features, instead of ``lr``. The one that is
+    best on the validation part is reported, by its head that was trained on the whole training part."""
+    schedule: Schedule = Schedule.cosine
+    """Half a cosine to 0 at the end without warm-up, steps at milestones, or constant."""
+    milestones: list[int] = field(default_factory=list)
+    """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
+    decay: float = 0.1
+    optimiser: Optimiser = Optimiser.sgd
+    """``sgd``, or ``adam`` as PSTL has it."""
+    momentum: float = 0.9
+    """Of SGD; with Adam its first beta, the second is 0.999."""
+    weight_decay: float = 0.0
+    norm: bool = True
+    """Normalise features by BatchNorm without scale and shift before the layer."""
+    init_std: float = 0.01
+    """Standard deviation of the layer's initial weights; its bias starts at 0."""
+    augment: bool = True
+    """Train on the encoder's training view; otherwise on its test view, encoded once."""
+    views: int = 0
+    """Augmented views to encode and go round; 0 for a fresh one every epoch, as released."""
+    selection: Selection = Selection.last
+    report: Report = Report.selected
+    """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
+    encode_batch: int = 128
+    """Clips that an encoder sees at a time; a matter of memory and speed only."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "encode_batch"):
+            require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
+        require(self.batch_size >= 2, "protocol.batch_size is 1; the head's batch statistics need at least 2 clips")
+        require(0 < self.lr < math.inf, f"protocol.lr is {self.lr}; it must be positive")
+        for rate in self.rates:
+            require(0 < rate < math.inf, f"protocol.rates has {rate}; a learning rate must be positive")
+        require(len(set(self.rates)) == len(self.rates), f"protocol.rates names a rate twice: {self.rates}")
+        require(0 <= self.momentum < 1, f"protocol.momentum is {self.momentum}; it must be in [0, 1)")
+        for name in ("weight_decay", "views"):
+            require(getattr(self, name) >= 0, f"protocol.{name} is {getattr(self, name)}; it must not be negative")
+        for name in ("decay", "init_std"):
+            require(0 < getattr(self, name) <= 1, f"protocol.{name} is {getattr(self, name)}; it must be in (0, 1]")
+        require(
+            self.schedule is not Schedule.step or bool(self.milestones),
+            "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[80]",
+        )
+        require(
+            self.optimiser in (Optimiser.sgd, Optimiser.adam),
+            f"protocol.optimiser is {self.optimiser.value}; linear heads are trained with sgd or adam",
+        )
+        require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
+
+    def label(self) -> str:
+        """The recipe's name and every field that differs from it, for records."""
+        unsaid = {"selection", "report", "encode_batch"} | (set() if self.augment else {"views"})
+        return recipe_label("linear", self, unsaid)
 
 
 @torch.no_grad()
@@ -192,6 +259,16 @@ class LinearTraining:
             return [cosine_rate(base, done + at, config.epochs * steps) for at in range(steps)]
         milestones: Sequence[int] = config.milestones if config.schedule is Schedule.step else ()
         return [step_rate(base, epoch - 1, milestones, config.decay)] * steps
+
+
+def chosen_facts(config: LinearConfig, chosen: Chosen) -> dict[str, Any]:
+    """What the record says of the heads that training ended with."""
+    facts: dict[str, Any] = {"epoch": chosen.epoch}
+    if config.rates:
+        facts["rate"] = chosen.rate
+    if chosen.accuracy is not None:
+        facts["validation_top1"] = chosen.accuracy
+    return facts
 
 
 class _Predictions:

@@ -1,6 +1,6 @@
 """Exact cosine neighbours at any size: similarities exist one block at a time.
 
-What neighbours are asked for is the business of ``knn.py``, ``retrieval.py`` and their like.
+Which neighbours are asked for, and what is made of them, the protocols say.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from sslskel.errors import UsageError
 
 
 def joined(features: Mapping[str, Tensor]) -> Tensor:
@@ -73,3 +75,11 @@ def ranks(queries: Tensor, gallery: Tensor, block: int) -> Tensor:
     order = table.argsort(dim=1, descending=True, stable=True)
     places = torch.arange(len(gallery), device=order.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places)
+
+
+def require_neighbours(option: str, k: int, gallery: int) -> None:
+    """Raise ``UsageError`` where the option asks for more neighbours than there are."""
+    if k > gallery:
+        raise UsageError(
+            f"{option} is {k}, but the training part has {gallery} labelled clips; choose a k that is not larger"
+        )

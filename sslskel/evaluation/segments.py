@@ -1,6 +1,6 @@
 """Segments of untrimmed recordings: from annotations to frames, from frames to segments, and how good those are.
 
-Pure functions of arrays; what is trained in between is ``detection.py``'s business.
+Pure functions of arrays; what is trained in between is in ``protocols/detection.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The clustering protocol: k-means on frozen features, compared with the classes; no label is learnt from.
 
-k-means and the measures are scikit-learn's; features are in ``_features``.
+k-means and the measures are scikit-learn's.
 """
 
 from __future__ import annotations

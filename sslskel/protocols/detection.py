@@ -1,7 +1,7 @@
 """The detection protocol: which actions an untrimmed recording shows, and from when to when.
 
 A linear head tells the action of every short stretch from a frozen encoder's steps; its
-probabilities become segments in ``_segments``, where the scores are too. Windows are in ``_windows``.
+probabilities become segments in ``sslskel.evaluation.segments``, where the scores are too.
 """
 
 from __future__ import annotations

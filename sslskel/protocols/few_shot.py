@@ -1,7 +1,7 @@
 """The few-shot protocol: held-out classes are told apart by a handful of labelled clips of each.
 
 Nothing is trained: a clip belongs to the class whose mean feature is nearest by cosine
-(prototypes, Snell et al., NeurIPS 2017). Features are in ``_features``.
+(prototypes, Snell et al., NeurIPS 2017).
 """
 
 from __future__ import annotations

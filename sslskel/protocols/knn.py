@@ -1,6 +1,6 @@
 """The nearest-neighbour protocol: cosine similarity to the training clips, nothing trained.
 
-How neighbours are found is in ``_neighbours``; features are in ``_features``.
+How neighbours are found is in ``sslskel.evaluation.neighbours``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
-from sslskel.errors import UsageError
 from sslskel.evaluation.features import clip_features, evaluating, labelled
 from sslskel.evaluation.metrics import aligned, class_scores
-from sslskel.evaluation.neighbours import joined, nearest
-
-__all__ = ["Knn", "KnnConfig", "Ties", "Weights"]
+from sslskel.evaluation.neighbours import joined, nearest, require_neighbours
 
 
 class Weights(Enum):
@@ -105,14 +102,6 @@ class Knn(EvaluationProtocol):
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1`` and ``macro`` (mean recall of the classes)."""
         return class_scores(outcome.values["predicted"].astype(np.int64), aligned(outcome, truth))
-
-
-def require_neighbours(option: str, k: int, gallery: int) -> None:
-    """Raise ``UsageError`` where the option asks for more neighbours than there are."""
-    if k > gallery:
-        raise UsageError(
-            f"{option} is {k}, but the training part has {gallery} labelled clips; choose a k that is not larger"
-        )
 
 
 def vote(labels: Tensor, classes: int, voices: Tensor | None = None, ties: Ties = Ties.nearest) -> Tensor:

@@ -1,6 +1,6 @@
 """The motion-prediction protocol: where the joints go next, by ridge regression from frozen features.
 
-Windows over frames are in ``_future``; features are in ``_features``.
+Windows over frames are in ``sslskel.evaluation.futures``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The occlusion protocol: a linear head trained on whole clips is asked about clips of which a part is hidden.
 
-The head and its recipe are those of ``linear.py``; what hides is in ``_occluders``.
+The head and its recipe are those of ``linear``; what hides is in ``sslskel.transforms.occlude``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 
 from sslskel.api.backbone import Encoder
 from sslskel.api.noise import Noise, stable_id
-from sslskel.api.protocol import Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.skeleton import PARTS
 from sslskel.config.groups import require
 from sslskel.errors import DataError
 from sslskel.evaluation.features import clip_features, evaluating
-from sslskel.evaluation.linear_training import mean_logits
+from sslskel.evaluation.linear_training import LinearConfig, chosen_facts, mean_logits
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.selection import Report
-from sslskel.protocols.linear import Linear, LinearConfig, chosen_facts
+from sslskel.protocols.linear import Linear
 from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
 
 
@@ -50,20 +50,25 @@ class OcclusionConfig(LinearConfig):
         )
 
 
-class Occlusion(Linear):
+class Occlusion(EvaluationProtocol):
     """Conditions ``clean``, ``spatial`` and ``temporal``, by one head per stream that never saw an occlusion."""
 
     Config = OcclusionConfig
+    trains = "head"
     primary = "occluded"
     config: OcclusionConfig
 
+    def __init__(self, config: OcclusionConfig) -> None:
+        super().__init__(config)
+        self.linear = Linear(config)
+
     def passes(self, train: int, test: int) -> float:
         """As ``linear``, with the test part three times."""
-        return super().passes(train, test) + 2 * test
+        return self.linear.passes(train, test) + 2 * test
 
     def check(self, parts: Parts) -> None:
         """Refuse a body whose layout does not name all five parts, and what ``linear`` refuses."""
-        super().check(parts)
+        self.linear.check(parts)
         layout = parts.test.spec.layout
         missing = [part for part in PARTS if part not in layout.parts]
         if missing:
@@ -79,7 +84,7 @@ class Occlusion(Linear):
         views["temporal"] = Hidden(HideFrames(config.frames))
         noise = Noise(stable_id("occlusion", str(config.occlusion_seed)))
         with evaluating(encoders):
-            training, held, info = self.training(encoders, parts, run)
+            training, held, info = self.linear.training(encoders, parts, run)
             features = {"clean": training.encode(parts.test, "test", 0, "encode test")}
             for name, view in views.items():
                 words = f"encode {name} occlusion"

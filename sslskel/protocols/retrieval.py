@@ -1,6 +1,6 @@
 """The retrieval protocol: each test clip ranks the whole training part; nothing is trained or voted on.
 
-How similar clips are is in ``_neighbours``; features are in ``_features``.
+How similar clips are is in ``sslskel.evaluation.neighbours``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun
 from sslskel.config.groups import require
 from sslskel.evaluation.features import clip_features, evaluating, labelled
 from sslskel.evaluation.metrics import aligned
-from sslskel.evaluation.neighbours import joined, ranks
-from sslskel.protocols.knn import require_neighbours
+from sslskel.evaluation.neighbours import joined, ranks, require_neighbours
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Semi-supervised evaluation: fine-tuning where few training clips have labels, several draws of them.
 
 ``semi_1``, ``semi_5``, ``semi_20`` in ``configs/protocol`` name other fractions. Which clips have
-labels is decided in ``_subsets``; how they are trained on in ``_finetune_training``.
+labels is decided in ``sslskel.evaluation.subsets``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from torch import Tensor
 from sslskel.api.backbone import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
-from sslskel.evaluation.finetune_training import Tuned, fine_tune
+from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, Tuned, fine_tune, starting_point
 from sslskel.evaluation.metrics import aligned, logit_scores
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, learnable, training_parts
 from sslskel.evaluation.subsets import draw_subsets, subsets_digest
-from sslskel.protocols.finetune import UNSAID, FineTune, FineTuneConfig, starting_point
 from sslskel.results.statistics import summarise
 
 
@@ -53,9 +52,17 @@ class Semi(EvaluationProtocol):
     """
 
     Config = SemiConfig
-    needs = FineTune.needs
+    needs = frozenset({"tokens"})
     trains = "all"
-    short: ClassVar[Mapping[str, Any]] = {**FineTune.short, "fraction": 0.5, "draws": 2, "epochs": 8}
+    short: ClassVar[Mapping[str, Any]] = {
+        "epochs": 8,
+        "batch_size": 16,
+        "lr": 2e-2,
+        "warmup_epochs": 1.0,
+        "hidden": 64,
+        "fraction": 0.5,
+        "draws": 2,
+    }
     config: SemiConfig
 
     def passes(self, train: int, test: int) -> float:

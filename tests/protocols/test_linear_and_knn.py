@@ -17,10 +17,12 @@ from sslskel.api.batch import Batch
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.linear_head import mini_batches
+from sslskel.evaluation.linear_training import LinearConfig
 from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
 from sslskel.evaluation.neighbours import nearest
+from sslskel.evaluation.selection import Selection
 from sslskel.protocols.knn import Knn, KnnConfig, Ties, Weights, vote
-from sslskel.protocols.linear import Linear, LinearConfig, Selection
+from sslskel.protocols.linear import Linear
 
 
 def linear(**changes: Any) -> Linear:

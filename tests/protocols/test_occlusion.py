@@ -13,8 +13,9 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.checks.protocol import ProtocolCase, run_of
 from sslskel.errors import UsageError
+from sslskel.evaluation.linear_training import LinearConfig
 from sslskel.evaluation.selection import Report
-from sslskel.protocols.linear import Linear, LinearConfig
+from sslskel.protocols.linear import Linear
 from sslskel.protocols.occlusion import Occlusion, OcclusionConfig
 from sslskel.transforms.occlude import HideFrames, HideParts
 

@@ -16,10 +16,12 @@ from sslskel.config.compose import from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
 from sslskel.evaluation.comparison import best_test_epoch
+from sslskel.evaluation.finetune_training import FineTuneConfig, Start
+from sslskel.evaluation.linear_training import LinearConfig
 from sslskel.evaluation.selection import Report
 from sslskel.plugins.registry import PROTOCOLS
-from sslskel.protocols.finetune import FineTune, FineTuneConfig, Start
-from sslskel.protocols.linear import Linear, LinearConfig
+from sslskel.protocols.finetune import FineTune
+from sslskel.protocols.linear import Linear
 from sslskel.results.record import CHOSEN_ON_TEST
 
 
