@@ -7,10 +7,10 @@ predictions, and the harness alone scores them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ from sslskel.api.batch import Batch
 from sslskel.api.dataset import Segments
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.results.feature_cache import FeatureCache
+
+Rows = TypeVar("Rows", bound=Sized)
 
 
 class ClipSet(Protocol):
@@ -63,6 +64,18 @@ class Parts(NamedTuple):
     classes: tuple[str, ...]
 
 
+class FeatureStore(Protocol):
+    """Where features of frozen encoders are kept for the next protocol that asks for the same ones."""
+
+    def table(self, words: Mapping[str, Any], make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """The (n, D) table that ``words`` name, read, or made and kept."""
+        ...
+
+    def counted(self, make: Callable[[], Rows]) -> Rows:
+        """Make a table that is not kept, such as one of augmented views, and note what it cost."""
+        ...
+
+
 @dataclass(frozen=True)
 class ProtocolRun:
     """What a protocol may know of the run it is part of."""
@@ -77,7 +90,7 @@ class ProtocolRun:
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
     """Builds the encoders anew, on the run's device, with weights that were never trained and are a function
     of the run's seed; None where nobody knows how."""
-    features: FeatureCache | None = None
+    features: FeatureStore | None = None
     """Where features of a view without chance are kept for the next protocol; None keeps nothing."""
 
 

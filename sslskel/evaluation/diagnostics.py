@@ -1,7 +1,8 @@
 """What is recorded of per-clip predictions beside a protocol's own scores, the same for every protocol.
 
-Accuracies, confusions, calibration and an interval over clips. Whether a row may be counted
-at all is checked before, in ``judge``; nothing here ranks.
+Accuracies, confusions, calibration, an interval over clips, and the best test epoch for comparison
+with published code. Only ``judge``, which alone holds the test labels, may ask for them; whether a
+row may be counted at all is checked there before. Nothing here ranks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
 
 from sslskel.api.dataset import Ints
-from sslskel.api.protocol import Outcome
+from sslskel.api.protocol import Outcome, Truth
+from sslskel.errors import RunError
+from sslskel.results.record import CHOSEN_ON_TEST
 from sslskel.results.statistics import bootstrap_interval
 
 BINS = 15
@@ -75,6 +78,27 @@ def _of_rows(
     if confidence is not None:
         said["ece"] = calibration_error(confidence, predicted == labels)
     return said, matrix
+
+
+def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, Any] | None:
+    """The best test accuracy over the epochs of each draw, averaged over draws; None where none were reported.
+
+    ``epochs`` are the best epoch of each draw, 1-based, the first of equals. Raises
+    ``RunError`` where the predictions by epoch are not one per row of the outcome.
+    """
+    by_epoch = outcome.by_epoch
+    if by_epoch is None:
+        return None
+    if by_epoch.ndim != 2 or by_epoch.shape[1] != len(outcome.keys) or not len(by_epoch):
+        raise RunError(f"predictions by epoch have shape {by_epoch.shape}; expected (epochs, {len(outcome.keys)})")
+    right = by_epoch == truth.of(outcome.keys)
+    draws = np.zeros(len(outcome.keys), np.int64) if outcome.draw is None else outcome.draw
+    accuracies = [right[:, draws == draw].mean(1) for draw in np.unique(draws)]
+    return {
+        "top1": float(np.mean([accuracy.max() for accuracy in accuracies])),
+        "epochs": [int(accuracy.argmax()) + 1 for accuracy in accuracies],
+        "marked": CHOSEN_ON_TEST,
+    }
 
 
 def calibration_error(confidence: npt.NDArray[Any], correct: npt.NDArray[np.bool_], bins: int = BINS) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from sslskel.api.backbone import Encoder
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Dataset, Ints
-from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
@@ -28,9 +28,7 @@ from sslskel.engine.device import (
     set_threads,
 )
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.evaluation.comparison import best_test_epoch
-from sslskel.evaluation.diagnostics import diagnose
-from sslskel.results.feature_cache import FeatureCache
+from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
 
 Advance = Callable[[str, int, int], None]
 Fresh = Callable[[int], Mapping[str, Encoder]]
@@ -70,7 +68,7 @@ def evaluate_stage(
     advance: Advance | None = None,
     fresh: Fresh | None = None,
     elsewhere: bool = False,
-    features: FeatureCache | None = None,
+    features: FeatureStore | None = None,
 ) -> Judged:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 

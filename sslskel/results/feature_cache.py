@@ -1,6 +1,7 @@
 """Features of frozen encoders on disk: written once, shared by every protocol that asks for the same ones.
 
-What is encoded, and how, is the protocols' business; this file knows names, bytes and checksums.
+What is encoded, and how, the protocols say; this file knows names, bytes and checksums.
+``FeatureCache`` is the :class:`sslskel.api.protocol.FeatureStore` of a results folder.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from sslskel.checks.protocol import ProtocolCase
 from sslskel.config.compose import from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser
 from sslskel.errors import UsageError
-from sslskel.evaluation.comparison import best_test_epoch
+from sslskel.evaluation.diagnostics import best_test_epoch
 from sslskel.evaluation.finetune_training import FineTuneConfig, Start
 from sslskel.evaluation.linear_training import LinearConfig
 from sslskel.evaluation.selection import Report
