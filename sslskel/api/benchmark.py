@@ -20,6 +20,17 @@ HELD_OUT = "-validation"
 
 
 @dataclass(frozen=True)
+class SplitRows:
+    """Clip rows of every part of a split of one dataset, found once and handed on."""
+
+    train: Ints
+    test: Ints
+    fit: Ints | None = None
+    """``train`` without ``validation``; None, as the other, where nothing is held out."""
+    validation: Ints | None = None
+
+
+@dataclass(frozen=True)
 class Split:
     """An official split as a rule over one index field.
 
@@ -63,6 +74,13 @@ class Split:
             return False
         in_train = np.isin(self.values(dataset), sorted(self.train))
         return bool((in_train & np.isin(dataset.subjects, sorted(self.validation))).any())
+
+    def rows(self, dataset: Dataset) -> SplitRows:
+        """Rows of every part that there is; raises ``DataError`` where one has no clip."""
+        train, test = self.part(dataset, "train"), self.part(dataset, "test")
+        if not self.holds_out(dataset):
+            return SplitRows(train, test)
+        return SplitRows(train, test, self.part(dataset, "fit"), self.part(dataset, "validation"))
 
     def part(self, dataset: Dataset, part: str) -> Ints:
         """Sorted clip rows of ``train``, ``test``, ``validation`` or ``fit`` (train less validation).

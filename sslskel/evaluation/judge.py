@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sslskel.api.backbone import Encoder
-from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.benchmark import Benchmark, Split, SplitRows
 from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
@@ -102,18 +102,18 @@ def evaluate_stage(
     source = functools.partial(
         ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints
     )
+    rows = rule.rows(dataset)
     if protocol.reads_labels:
-        _check_classes(rule, dataset)
-    parts = _parts(rule, dataset, source)
+        _check_classes(rule, rows, dataset)
+    parts = _parts(rows, dataset, source)
     mixed = functools.partial(autocast, device, engine.precision)
     new = None if fresh is None else anew
     run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or _silent, new, features)
     start = time.perf_counter()
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start
-    test = rule.part(dataset, "test")
-    annotated = None if dataset.segments is None else dataset.segments.of(test)
-    truth = Truth(dataset.keys[test], dataset.labels[test], parts.classes, parts.test, annotated)
+    annotated = None if dataset.segments is None else dataset.segments.of(rows.test)
+    truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, parts.test, annotated)
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
@@ -124,7 +124,7 @@ def evaluate_stage(
     labels = truth.of(outcome.keys)
     said, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(device)
-    return Judged(outcome, labels, scores, _counts(rule, dataset), seconds, memory, details, said, tables)
+    return Judged(outcome, labels, scores, _counts(rows, dataset), seconds, memory, details, said, tables)
 
 
 def check_judgeable(
@@ -136,18 +136,18 @@ def check_judgeable(
     """
     dataset = judged_on(protocol, dataset)
     rule, read = benchmark.split(split), reading(spec.layout, spec.coordinates, dataset.info)
+    rows = rule.rows(dataset)
     if protocol.reads_labels:
-        _check_classes(rule, dataset)
-    protocol.check(_parts(rule, dataset, functools.partial(ClipSource, dataset, spec=spec, joints=read.joints)))
+        _check_classes(rule, rows, dataset)
+    protocol.check(_parts(rows, dataset, functools.partial(ClipSource, dataset, spec=spec, joints=read.joints)))
 
 
-def _parts(rule: Split, dataset: Dataset, source: Callable[..., ClipSource]) -> Parts:
-    held = rule.holds_out(dataset)
+def _parts(rows: SplitRows, dataset: Dataset, source: Callable[..., ClipSource]) -> Parts:
     return Parts(
-        train=source(rows=rule.part(dataset, "train")),
-        fit=source(rows=rule.part(dataset, "fit")) if held else None,
-        validation=source(rows=rule.part(dataset, "validation")) if held else None,
-        test=source(rows=rule.part(dataset, "test"), labels=False),
+        train=source(rows=rows.train),
+        fit=None if rows.fit is None else source(rows=rows.fit),
+        validation=None if rows.validation is None else source(rows=rows.validation),
+        test=source(rows=rows.test, labels=False),
         classes=tuple(dataset.info.classes),
     )
 
@@ -173,9 +173,9 @@ def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol
         )
 
 
-def _check_classes(rule: Split, dataset: Dataset) -> None:
+def _check_classes(rule: Split, rows: SplitRows, dataset: Dataset) -> None:
     """Every class of the test part has a training clip, and there are two classes or more."""
-    known, asked = (np.unique(_shown(dataset, rule.part(dataset, part))) for part in ("train", "test"))
+    known, asked = (np.unique(_shown(dataset, part)) for part in (rows.train, rows.test))
     where = f"split '{rule.name}' of '{dataset.info.name}'"
     known = known[known >= 0]
     if len(known) == 1:
@@ -222,10 +222,10 @@ def _check_counted_once(outcome: Outcome, truth: Truth) -> None:
             )
 
 
-def _counts(rule: Split, dataset: Dataset) -> dict[str, int]:
+def _counts(rows: SplitRows, dataset: Dataset) -> dict[str, int]:
     return {
-        "train": len(rule.part(dataset, "train")),
-        "validation": len(rule.part(dataset, "validation")) if rule.holds_out(dataset) else 0,
-        "test": len(rule.part(dataset, "test")),
+        "train": len(rows.train),
+        "validation": 0 if rows.validation is None else len(rows.validation),
+        "test": len(rows.test),
         "num_classes": len(dataset.info.classes),
     }
