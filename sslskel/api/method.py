@@ -38,7 +38,7 @@ class Progress(NamedTuple):
 class BuildBackbone(Protocol):
     """Builds one fresh backbone of the run's kind at every call; raises ``UsageError`` if it does not fit."""
 
-    def __call__(self, clip: ClipSpec) -> Backbone: ...
+    def __call__(self, clip: ClipSpec, /) -> Backbone: ...
 
 
 class MethodCard(NamedTuple):

@@ -77,7 +77,7 @@ def check_method(
     25 joints in 3D, two persons); ``only`` names the checks to run.
     Raises ``UsageError`` for a name that is unknown or cannot be imported.
     """
-    plugin: type[PretextMethod] = METHODS.get(method) if isinstance(method, str) else method
+    plugin = METHODS.get(method) if isinstance(method, str) else method
     if config is None and _builds(plugin):
         preset = METHODS.preset(method).get("config") if isinstance(method, str) else None
         base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
@@ -91,7 +91,7 @@ def check_backbone(
     backbone: str | type[Backbone], *, clips: DatasetInfo | None = None, only: Collection[str] | None = None
 ) -> list[CheckResult]:
     """Check a backbone by name or class, with small layers; otherwise as :func:`check_method`."""
-    plugin: type[Backbone] = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
+    plugin = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
     return run_checks(BackboneCase(plugin, clips or dataset_info()), _BACKBONE, _expected(plugin), only)
 
 
@@ -99,7 +99,7 @@ def check_protocol(
     protocol: str | type[EvaluationProtocol], *, config: Any = None, only: Collection[str] | None = None
 ) -> list[CheckResult]:
     """Check a protocol or protocol preset by name, or a class; ``config`` replaces its short configuration."""
-    plugin: type[EvaluationProtocol] = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
+    plugin = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
     if config is None and _builds(plugin):
         preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
         base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
@@ -119,7 +119,7 @@ def check_dataset(
     ``dataset`` is an opened one, else it is opened (an embedded one prepared) under
     ``root``. Raises ``DataError`` where it is not prepared or cannot be opened.
     """
-    found: Benchmark = BENCHMARKS.get(benchmark) if isinstance(benchmark, str) else benchmark
+    found = BENCHMARKS.get(benchmark) if isinstance(benchmark, str) else benchmark
     opened = open_benchmark(found, root) if dataset is None else dataset
     return run_checks(DatasetCase(found, opened), _DATASET, {}, only)
 

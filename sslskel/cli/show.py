@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sslskel.errors import UsageError
+
+if TYPE_CHECKING:
+    from sslskel.api.benchmark import Benchmark
+    from sslskel.plugins.registry import Registry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the card of one plugin."""
-    from sslskel.plugins.registry import REGISTRIES
+    from sslskel.plugins.registry import BENCHMARKS, REGISTRIES
 
     kinds = [options.kind + "s"] if options.kind else [k for k, r in REGISTRIES.items() if options.name in r.names()]
     if not kinds:
@@ -29,19 +33,18 @@ def run(options: argparse.Namespace) -> int:
         )
     for kind in kinds:
         registry = REGISTRIES[kind]
-        plugin = registry.get(options.name)
         print(f"{options.name}: {registry.kind}, {registry.entry(options.name).origin}")
         if kind == "benchmarks":
-            _benchmark(plugin)
+            _benchmark(BENCHMARKS.get(options.name))
         else:
-            _plugin(registry, options.name, plugin)
+            _plugin(registry, options.name)
     return 0
 
 
-def _plugin(registry: Any, name: str, plugin: Any) -> None:
+def _plugin(registry: Registry[Any], name: str) -> None:
     from sslskel.config.compose import to_plain
 
-    preset = dict(registry.preset(name))
+    plugin, preset = registry.get(name), dict(registry.preset(name))
     print(f"version {plugin.version}")
     print(inspect.cleandoc(plugin.__doc__ or "no description"))
     if preset:
@@ -54,7 +57,7 @@ def _plugin(registry: Any, name: str, plugin: Any) -> None:
         print(f"does not keep '{check}': {reason}")
 
 
-def _benchmark(benchmark: Any) -> None:
+def _benchmark(benchmark: Benchmark) -> None:
     info = benchmark.info
     print(f"version {benchmark.version}: {benchmark.title}")
     print(f"{len(info.classes)} classes, {info.layout.num_joints} joints ({info.layout.name}), {info.coordinates}D")

@@ -116,4 +116,4 @@ def _scores(records: Sequence[Record]) -> str:
 def _licence(benchmark: str) -> str:
     if benchmark not in BENCHMARKS.names():
         return "of a benchmark that is not installed here"
-    return str(BENCHMARKS.get(benchmark).licence)
+    return BENCHMARKS.get(benchmark).licence

@@ -51,13 +51,11 @@ def build_method(
     """Construct a method with initial weights that are a function of the seed alone."""
 
     def build_backbone(spec: ClipSpec) -> Backbone:
-        built: Backbone = BACKBONES.get(backbone)(backbone_config, spec)
-        return built
+        return BACKBONES.get(backbone)(backbone_config, spec)
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        built: PretextMethod = METHODS.get(method)(method_config, build_backbone, clip)
-    return built
+        return METHODS.get(method)(method_config, build_backbone, clip)
 
 
 def info_json(info: DatasetInfo) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def grid(
     for judged_name in benchmarks:
         judged = judged_name, BENCHMARKS.get(judged_name).split(split).name
         benchmark_name, chosen_split = _pretrained_on(pretrain_on) if pretrain_on else judged
-        benchmark: Benchmark = BENCHMARKS.get(benchmark_name)
+        benchmark = BENCHMARKS.get(benchmark_name)
         chosen_preset = preset or benchmark.preset
         target = judged if judged != (benchmark_name, chosen_split) else ("", "")
         for protocol in protocols:

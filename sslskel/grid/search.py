@@ -152,7 +152,7 @@ def _check_space(space: Sequence[Dimension], trials: int) -> None:
 
 def _choosing(benchmark: str, split: str | None) -> str:
     """Name of the split for choosing; ``UsageError`` where no training subject is held out."""
-    found: Any = BENCHMARKS.get(benchmark)
+    found = BENCHMARKS.get(benchmark)
     rule = found.split(split)
     official = found.split(rule.official or rule.name)
     if not official.holds_out(open_benchmark(found)):

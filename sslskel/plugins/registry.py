@@ -17,12 +17,18 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.paths import imported_sets
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from sslskel.api.backbone import Backbone
+    from sslskel.api.benchmark import Benchmark
+    from sslskel.api.method import PretextMethod
+    from sslskel.api.protocol import EvaluationProtocol
+
+T = TypeVar("T", covariant=True)
 Found = TypeVar("Found")
 
 _kept: dict[tuple[str, ...], Any] | None = None
@@ -274,20 +280,23 @@ def _import_file(path: Path, name: str) -> ModuleType:
     return module
 
 
-METHODS: Registry[Any] = Registry(
+METHODS: Registry[type[PretextMethod]] = Registry(
     "method", "sslskel.methods", "sslskel.api.method:PretextMethod", presets="sslskel.configs.method"
 )
-BACKBONES: Registry[Any] = Registry("backbone", "sslskel.backbones", "sslskel.api.backbone:Backbone")
-PROTOCOLS: Registry[Any] = Registry(
+BACKBONES: Registry[type[Backbone]] = Registry("backbone", "sslskel.backbones", "sslskel.api.backbone:Backbone")
+PROTOCOLS: Registry[type[EvaluationProtocol]] = Registry(
     "protocol", "sslskel.protocols", "sslskel.api.protocol:EvaluationProtocol", presets="sslskel.configs.protocol"
 )
-BENCHMARKS: Registry[Any] = Registry(
+BENCHMARKS: Registry[Benchmark] = Registry(
     "benchmark",
     "sslskel.benchmarks",
     "sslskel.api.benchmark:Benchmark",
     instance="BENCHMARK",
     imported="sslskel.data.own.benchmark:read_benchmark",
 )
-REGISTRIES: dict[str, Registry[Any]] = {
-    registry.kind + "s": registry for registry in (METHODS, BACKBONES, BENCHMARKS, PROTOCOLS)
+REGISTRIES: dict[str, Registry[type | Benchmark]] = {
+    "methods": METHODS,
+    "backbones": BACKBONES,
+    "benchmarks": BENCHMARKS,
+    "protocols": PROTOCOLS,
 }
