@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec

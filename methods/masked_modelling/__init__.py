@@ -15,8 +15,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Backbone, Encoder, PooledEncoder, SparseTokenBackbone, TokenBackbone, unchanged
+from sslskel.api.backbone import Backbone, SparseTokenBackbone, TokenBackbone
 from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.encoder import Encoder, PooledEncoder, unchanged
 from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import nn
 
-from sslskel.api.backbone import Backbone, Encoder, PooledEncoder
+from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 

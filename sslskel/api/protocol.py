@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import Segments
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 

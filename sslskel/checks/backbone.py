@@ -10,9 +10,10 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone, PooledEncoder, TokenBackbone
+from sslskel.api.backbone import Backbone, TokenBackbone
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.checks.fixtures import (
     FRAMES,

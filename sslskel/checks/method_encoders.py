@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.checks.fixtures import make_source

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec

@@ -9,8 +9,9 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.api.backbone import Backbone, PooledEncoder, unchanged
+from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import PooledEncoder, unchanged
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec

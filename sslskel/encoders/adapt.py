@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.encoders.joint_map import map_joints, same_joints

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from sslskel.api.backbone import Backbone, Encoder
+from sslskel.api.backbone import Backbone
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec

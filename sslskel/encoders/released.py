@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
-from sslskel.api.backbone import PooledEncoder
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ClipSpec, ViewSpec

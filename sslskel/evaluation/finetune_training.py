@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.benchmark import Benchmark, Split, SplitRows
 from sslskel.api.dataset import Dataset, Ints
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.config.groups import Optimiser, Schedule, require

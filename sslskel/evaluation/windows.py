@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec

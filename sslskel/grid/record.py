@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import __version__
-from sslskel.api.backbone import Encoder
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol
 from sslskel.encoders.open import parameter_count, weights_digest
 from sslskel.engine.device import hardware

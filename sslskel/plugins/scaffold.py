@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sslskel.api.backbone import PooledEncoder
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.config.groups import require
 from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
@@ -89,7 +89,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.config.groups import require
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth

@@ -18,8 +18,8 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_limits
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.dataset import Ints
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require

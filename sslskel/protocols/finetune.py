@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, fine_tune, starting_point
 from sslskel.evaluation.metrics import aligned, logit_scores

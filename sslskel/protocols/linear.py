@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.evaluation.features import evaluating
 from sslskel.evaluation.linear_training import LinearConfig, LinearTraining, chosen_facts, mean_logits

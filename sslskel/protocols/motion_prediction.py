@@ -16,7 +16,7 @@ import torch
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec

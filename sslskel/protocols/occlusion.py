@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, stable_id
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.skeleton import PARTS

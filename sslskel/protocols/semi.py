@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, Tuned, fine_tune, starting_point

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sslskel.api.backbone import Encoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.protocols.finetune import FineTune

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder, PooledEncoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.config.groups import Optimiser

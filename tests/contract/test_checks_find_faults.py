@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Backbone, Encoder, PooledEncoder
+from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec

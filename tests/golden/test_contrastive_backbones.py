@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import PooledEncoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.bigru import BiGru

@@ -9,7 +9,7 @@ import torch
 from released_contrast import Case, batch, case_of, close, graph, gru
 from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
 
-from sslskel.api.backbone import PooledEncoder
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.config.groups import Stream
 from sslskel.contrastive.tower import stream_input

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from sslskel.api.backbone import PooledEncoder
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.backbones.transformer import Transformer, TransformerConfig

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import PooledEncoder, TokenBackbone
+from sslskel.api.backbone import TokenBackbone
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import Clip, Track
+from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import Parts, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_spec

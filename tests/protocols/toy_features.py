@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Encoder
 from sslskel.api.batch import Batch
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import Parts, ProtocolRun, Truth
 from sslskel.api.view import ViewSpec

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sslskel.api.backbone import PooledEncoder
 from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.encoder import PooledEncoder
 from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
