@@ -39,7 +39,7 @@ def embed(
     The file appears whole or not at all; of several processes the first writes it. Returns n and D.
     """
     opened = open_encoders(checkpoint, num_heads=num_heads)
-    name = benchmark or opened.meta.get("benchmark", {}).get("name")
+    name = benchmark or opened.meta.benchmark.name
     if not name:
         raise UsageError("a released file does not say what it was pretrained on; name a benchmark with --benchmark")
     chosen = BENCHMARKS.get(name)

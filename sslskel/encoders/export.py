@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import pack, resolve
 from sslskel.errors import RunError, UsageError
 from sslskel.leaderboard.formats.markdown import escape
@@ -40,12 +40,12 @@ def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         state = pack(step, temporary)
-        meta = state["meta"]
-        records = [record for record in store.read_all()[0] if record.pretrain_identity == meta["identity"]]
+        meta = CheckpointMeta.from_json(state["meta"], step)
+        records = [record for record in store.read_all()[0] if record.pretrain_identity == meta.identity]
         own = ResultStore(temporary)
         for record in records:
             own.write(record, store.predictions(record) or None)
-        (temporary / CARD).write_text(_card(target.name, meta, state, records), encoding="utf-8")
+        (temporary / CARD).write_text(_card(target.name, meta, state["step"], records), encoding="utf-8")
         temporary.rename(target)
     except OSError as fault:
         raise RunError(f"{target} cannot be written: {fault}; nothing was left behind") from fault
@@ -59,40 +59,39 @@ def _results_of(step: Path) -> Path:
     return step.resolve().parent.parent.parent
 
 
-def _card(name: str, meta: Mapping[str, Any], state: Mapping[str, Any], records: Sequence[Record]) -> str:
+def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record]) -> str:
     """What somebody who gets the folder must know: data, recipe, results, licence, limits, use."""
-    benchmark, dataset = meta["benchmark"], meta["dataset"]
+    made = meta.construction
+    assert made is not None
+    dataset = made.dataset
     seen = [
         f"- {escape(s['dataset'])}, split {escape(s['split'])}, part {escape(s['part'])}: {s['clips']:,} clips,"
         f" data {escape(s['fingerprint'][:12])}"
-        for s in meta["seen"]
+        for s in meta.seen
     ]
-    recipe = {group: meta[group] for group in ("clip", "train")} | {
-        "method": meta["method"]["config"],
-        "backbone": meta["backbone"]["config"],
-    }
+    recipe = {"clip": made.clip, "train": made.train, "method": made.method, "backbone": made.backbone}
     blocks = [
         f"# {escape(name)}",
-        f"An encoder of 3D human skeletons: method {escape(meta['method']['name'])} (version"
-        f" {meta['method']['version']}), backbone {escape(meta['backbone']['name'])}, preset {escape(meta['preset'])},"
-        f" seed {meta['seed']}, precision {escape(meta['precision'])}, step {state['step']:,}.",
+        f"An encoder of 3D human skeletons: method {escape(meta.method.name)} (version"
+        f" {meta.method.version}), backbone {escape(meta.backbone.name)}, preset {escape(meta.preset)},"
+        f" seed {meta.seed}, precision {escape(made.precision)}, step {step:,}.",
         "## Data",
         "\n".join(seen) if seen else "It was not trained on any clip.",
-        f"Layout {escape(dataset['layout']['name'])}, {len(dataset['layout']['joints'])} joints,"
-        f" {dataset['coordinates']} coordinates, unit {escape(dataset['unit'])}, {dataset['fps']:g} frames/s,"
-        f" at most {dataset['persons']} persons.",
+        f"Layout {escape(dataset.layout.name)}, {dataset.layout.num_joints} joints,"
+        f" {dataset.coordinates} coordinates, unit {escape(dataset.unit)}, {dataset.fps:g} frames/s,"
+        f" at most {dataset.persons} persons.",
         "## Results",
         _scores(records),
         "## Use",
         "```sh\n"
-        f"sslskel evaluate --checkpoint FOLDER --protocol knn --benchmark {benchmark['name']}\n"
+        f"sslskel evaluate --checkpoint FOLDER --protocol knn --benchmark {meta.benchmark.name}\n"
         f"sslskel leaderboard --results FOLDER\n```",
         'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
         "## Licence",
-        f"Data: {escape(_licence(benchmark['name']))}. Whether weights learned from data fall under its licence is not"
-        " settled; treat them as if they did.",
+        f"Data: {escape(_licence(meta.benchmark.name))}. Whether weights learned from data fall under its licence is"
+        " not settled; treat them as if they did.",
         "## Limits",
-        f"Trained and judged on {escape(dataset['name'])} alone unless the results say otherwise: other layouts, frame"
+        f"Trained and judged on {escape(dataset.name)} alone unless the results say otherwise: other layouts, frame"
         " rates, sensors and people were not tried. Scores are of the test part of the splits named above, with this"
         " one seed.",
         "## Recipe",

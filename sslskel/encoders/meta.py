@@ -1,84 +1,206 @@
-"""What is known of an encoder that is given as a checkpoint: how it was made, as far as it says.
+"""What a checkpoint says of the encoder in it: how it was made, for what, and what it has seen.
 
-And where features are kept that depend on all of that.
+The keys of ``to_json`` lie in every checkpoint's ``state.json`` and are read for good.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.engine.checkpoint import read_meta, resolve
+from sslskel.errors import CheckpointError
+from sslskel.hashing import digest
+from sslskel.results.facts import MethodFacts, SeenFacts
 
-from sslskel import __version__
-from sslskel.api.dataset import Dataset
-from sslskel.config.compose import Resolved, compose, from_plain
-from sslskel.config.groups import EngineConfig
-from sslskel.encoders.open import OpenedEncoders, weights_digest
-from sslskel.engine.device import resolve_device
-from sslskel.errors import UsageError
-from sslskel.grid.cell import digest
-from sslskel.plugins.registry import METHODS
-from sslskel.results.feature_cache import FeatureCache
+Options = Mapping[str, object]
+"""A configuration group as plain data."""
 
 
-def resolved_for(meta: Any, protocol: str, overrides: Sequence[str]) -> Resolved:
-    """The configuration an encoder was made with, with a protocol and overrides of ``protocol`` and ``engine``."""
-    wrong = [o for o in overrides if not o.startswith(("protocol.", "engine."))]
-    if wrong:
-        raise UsageError(
-            f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
+@dataclass(frozen=True)
+class MethodMeta:
+    """The method that made an encoder."""
+
+    name: str
+    """As asked for: a plugin or a preset of one."""
+    plugin: str
+    version: int
+    origin: str
+
+    def facts(self) -> MethodFacts:
+        """As a record keeps them."""
+        return {"name": self.name, "plugin": self.plugin, "version": self.version, "origin": self.origin}
+
+
+@dataclass(frozen=True)
+class BackboneMeta:
+    """The network that the method asked for."""
+
+    name: str
+    version: int
+    used: bool = True
+    """Whether the method built it."""
+
+
+@dataclass(frozen=True)
+class BenchmarkMeta:
+    """Where an encoder was pretrained; a released file names none."""
+
+    name: str = ""
+    version: int = 0
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetMeta:
+    """The kind of clips that an encoder was built for."""
+
+    name: str
+    layout: SkeletonLayout
+    fps: float
+    unit: str
+    coordinates: int
+    persons: int
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, info: DatasetInfo, fingerprint: str) -> DatasetMeta:
+        """What an encoder must remember of its dataset."""
+        return cls(info.name, info.layout, info.fps, info.unit, info.coordinates, info.persons, fingerprint)
+
+    @property
+    def info(self) -> DatasetInfo:
+        """As much of the dataset's own facts as an encoder needs to be built again."""
+        return DatasetInfo(
+            self.name, 0, self.layout, (), self.fps, self.unit, coordinates=self.coordinates, persons=self.persons
         )
-    fresh = compose(
-        meta["method"]["name"] if meta["method"]["name"] in METHODS.names() else "random_init",
-        backbone=meta["backbone"]["name"],
-        preset=meta["preset"],
-        protocol=protocol,
-        overrides=overrides,
+
+
+@dataclass(frozen=True)
+class Construction:
+    """All that an encoder is built again from: the options it was made with, and the clips it was made for."""
+
+    method: Options
+    backbone: Options
+    clip: Options
+    train: Options
+    precision: str
+    dataset: DatasetMeta
+
+
+@dataclass(frozen=True)
+class CheckpointMeta:
+    """What is known of the encoders in one checkpoint."""
+
+    identity: str
+    """Hex id of the pretraining."""
+    method: MethodMeta
+    backbone: BackboneMeta
+    benchmark: BenchmarkMeta
+    preset: str
+    seed: int
+    seen: tuple[SeenFacts, ...]
+    """Which data its weights have seen, that of earlier trainings included."""
+    construction: Construction | None
+    """None for a released file, which does not say how it was made."""
+    init: str = ""
+    """sha256 of the weights that its training started from, if any."""
+
+    @property
+    def made_for(self) -> str:
+        """Name of the dataset whose clips it was built for; empty where that is not known."""
+        return self.construction.dataset.name if self.construction else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``meta`` in a checkpoint's ``state.json``."""
+        content = {
+            "identity": self.identity,
+            "method": asdict(self.method),
+            "backbone": asdict(self.backbone),
+            "init": self.init,
+            "preset": self.preset,
+            "seed": self.seed,
+            "benchmark": asdict(self.benchmark),
+            "seen": list(self.seen),
+        }
+        return content if self.construction is None else _with_construction(content, self.construction)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], where: Path | str) -> CheckpointMeta:
+        """Read ``meta`` of a checkpoint that lies at ``where``, whatever version wrote it.
+
+        Keys that are not known are passed over. Raises ``CheckpointError`` naming one that is missing.
+        """
+        try:
+            return cls(
+                identity=content["identity"],
+                method=MethodMeta(**_some(content["method"], "name", "plugin", "version", "origin")),
+                # Early checkpoints do not say whether the backbone was used: all of them used one.
+                backbone=BackboneMeta(
+                    **_some(content["backbone"], "name", "version"), used=content["backbone"].get("used", True)
+                ),
+                benchmark=BenchmarkMeta(**_some(content["benchmark"], "name", "version", "split")),
+                preset=content["preset"],
+                seed=content["seed"],
+                seen=tuple(content["seen"]),
+                construction=_construction(content),
+                init=content.get("init", ""),
+            )
+        except KeyError as fault:
+            raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault
+
+    @classmethod
+    def read(cls, path: Path) -> CheckpointMeta:
+        """Of the checkpoint at ``path``: a step's directory or a folder of them. Raises ``CheckpointError``."""
+        step = resolve(path)
+        return cls.from_json(read_meta(step), step)
+
+    @classmethod
+    def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:
+        """What can be said of a released file: its name, content and heads, and nothing it does not tell."""
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        return cls(
+            identity=digest({"released": content, "heads": num_heads}),
+            method=MethodMeta(file.stem, "released", 0, file.name),
+            backbone=BackboneMeta("transformer", 1),
+            benchmark=BenchmarkMeta(),
+            preset="released",
+            seed=0,
+            seen=(),
+            construction=None,
+        )
+
+
+def _some(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: content[name] for name in names}
+
+
+def _with_construction(content: dict[str, Any], made: Construction) -> dict[str, Any]:
+    return content | {
+        "method": content["method"] | {"config": made.method},
+        "backbone": content["backbone"] | {"config": made.backbone},
+        "clip": made.clip,
+        "train": made.train,
+        "precision": made.precision,
+        "dataset": vars(made.dataset) | {"layout": made.dataset.layout.to_json()},
+    }
+
+
+def _construction(content: Mapping[str, Any]) -> Construction:
+    data = content["dataset"]
+    return Construction(
+        method=content["method"]["config"],
+        backbone=content["backbone"]["config"],
+        clip=content["clip"],
+        train=content["train"],
+        precision=content["precision"],
+        dataset=DatasetMeta(
+            **_some(data, "name", "fps", "unit", "coordinates", "persons", "fingerprint"),
+            layout=SkeletonLayout.from_json(data["layout"]),
+        ),
     )
-    made = {
-        group: from_plain(type(getattr(fresh, group)), plain, group)
-        for group, plain in {
-            "clip": meta.get("clip"),
-            "train": meta.get("train"),
-            "method": meta["method"].get("config"),
-            "backbone": meta["backbone"].get("config"),
-        }.items()
-        if plain is not None
-    }
-    fresh = Resolved(**{**vars(fresh), **made})
-    if "precision" in meta and not any(o.startswith("engine.precision") for o in overrides):
-        engine = {**fresh.plain()["engine"], "precision": meta["precision"]}
-        fresh = Resolved(**{**vars(fresh), "engine": from_plain(EngineConfig, engine, "engine")})
-    return fresh
-
-
-def released_meta(opened: OpenedEncoders, num_heads: int) -> dict[str, Any]:
-    """What can be said of a released file: its name, content and heads, and nothing it does not tell."""
-    content = hashlib.sha256(opened.path.read_bytes()).hexdigest()
-    return {
-        "identity": digest({"released": content, "heads": num_heads}),
-        "method": {"name": opened.path.stem, "plugin": "released", "version": 0, "origin": opened.path.name},
-        "backbone": {"name": "transformer", "version": 1},
-        "benchmark": {"name": "", "split": None},
-        "preset": "released",
-        "seed": 0,
-        "seen": [],
-    }
-
-
-def features_of(
-    output: Path, opened: OpenedEncoders, meta: Any, dataset: Dataset, engine: EngineConfig
-) -> FeatureCache:
-    """The cache of what these encoders say of this dataset, in a folder that is called as their pretraining."""
-    context = {
-        "encoder": meta["identity"],
-        "weights": weights_digest(opened.encoders),
-        "data": dataset.fingerprint,
-        "precision": engine.precision.value,
-        "device": resolve_device(engine.device).type,
-        "versions": [__version__, torch.__version__],
-    }
-    return FeatureCache(output / "features" / str(meta["identity"]), context, keep=engine.cache_features)

@@ -11,15 +11,14 @@ from typing import Any
 import torch
 
 from sslskel.api.backbone import Backbone
-from sslskel.api.dataset import DatasetInfo
 from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod
-from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.compose import from_plain
 from sslskel.config.groups import ClipConfig
+from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.encoders.released import load_released
-from sslskel.engine.checkpoint import latest, load_weights, read_meta
+from sslskel.engine.checkpoint import latest, load_weights
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.transforms.clip import clip_spec
@@ -27,10 +26,10 @@ from sslskel.transforms.clip import clip_spec
 
 @dataclass(frozen=True)
 class OpenedEncoders:
-    """Encoders by stream, and what their checkpoint says of itself (empty for a released file)."""
+    """Encoders by stream, and what their checkpoint says of itself."""
 
     encoders: dict[str, Encoder]
-    meta: Mapping[str, Any]
+    meta: CheckpointMeta
     path: Path
 
     def fresh(self, seed: int) -> dict[str, Encoder]:
@@ -38,12 +37,13 @@ class OpenedEncoders:
 
         Raises ``CheckpointError`` for a released file, which does not say how it was built.
         """
-        if not self.meta:
+        made = self.meta.construction
+        if made is None:
             raise CheckpointError(
                 f"{self.path} does not say how its network was built, so it cannot be trained from scratch;"
                 " judge random_init instead"
             )
-        return _rebuild(self.meta, self.path, seed).encoders()
+        return _rebuild(self.meta, made, self.path, seed).encoders()
 
 
 def build_method(
@@ -59,18 +59,6 @@ def build_method(
         return METHODS.get(method)(method_config, build_backbone, clip)
 
 
-def info_json(info: DatasetInfo) -> dict[str, Any]:
-    """What an encoder must remember of its dataset."""
-    return {
-        "name": info.name,
-        "layout": info.layout.to_json(),
-        "fps": info.fps,
-        "unit": info.unit,
-        "coordinates": info.coordinates,
-        "persons": info.persons,
-    }
-
-
 def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     """Open every stream's encoder from a sslskel checkpoint directory or a released ``.pth`` file.
 
@@ -80,18 +68,20 @@ def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     """
     path = Path(path)
     if path.is_file():
-        return OpenedEncoders({"joint": load_released(path, num_heads=num_heads)}, {}, path)
+        encoders: dict[str, Encoder] = {"joint": load_released(path, num_heads=num_heads)}
+        return OpenedEncoders(encoders, CheckpointMeta.of_released(path, num_heads), path)
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint at {path}")
     step = path if (path / "manifest.json").is_file() else latest(path)
     if step is None:
         raise CheckpointError(f"{path} holds no sound checkpoint; give a checkpoint directory or a .pth file")
-    meta = read_meta(step)
-    method = _rebuild(meta, step)
+    meta = CheckpointMeta.read(step)
+    assert meta.construction is not None
+    method = _rebuild(meta, meta.construction, step)
     try:
         method.load_state_dict(load_weights(step))
     except RuntimeError as fault:
-        raise CheckpointError(f"the weights in {step} do not fit method '{meta['method']['name']}': {fault}") from fault
+        raise CheckpointError(f"the weights in {step} do not fit method '{meta.method.name}': {fault}") from fault
     return OpenedEncoders(method.encoders(), meta, step)
 
 
@@ -124,26 +114,19 @@ def parameter_count(encoders: Mapping[str, Encoder]) -> int:
     return sum(unique.values())
 
 
-def _rebuild(meta: Mapping[str, Any], step: Path, seed: int = 0) -> PretextMethod:
-    try:
-        data, name, backbone = meta["dataset"], meta["method"]["plugin"], meta["backbone"]["name"]
-        layout = SkeletonLayout.from_json(data["layout"])
-        info = DatasetInfo(data["name"], 0, layout, (), data["fps"], data["unit"], data["coordinates"], data["persons"])
-        plugin, network = METHODS.get(name), BACKBONES.get(backbone)
-        for kind, found in (("method", plugin), ("backbone", network)):
-            if found.version != meta[kind]["version"]:
-                raise CheckpointError(
-                    f"{step} was made by version {meta[kind]['version']} of {kind} '{meta[kind]['name']}', but version"
-                    f" {found.version} is installed; pretrain again or install the older one"
-                )
-        clip = clip_spec(info, from_plain(ClipConfig, meta["clip"], f"{step}: clip"))
-        return build_method(
-            name,
-            from_plain(plugin.Config, meta["method"]["config"], f"{step}: method"),
-            backbone,
-            from_plain(network.Config, meta["backbone"]["config"], f"{step}: backbone"),
-            clip,
-            seed,
-        )
-    except KeyError as fault:
-        raise CheckpointError(f"{step} does not say how to rebuild its encoder: {fault} is missing") from fault
+def _rebuild(meta: CheckpointMeta, made: Construction, step: Path, seed: int = 0) -> PretextMethod:
+    plugin, network = METHODS.get(meta.method.plugin), BACKBONES.get(meta.backbone.name)
+    for kind, asked, installed in (("method", meta.method, plugin), ("backbone", meta.backbone, network)):
+        if installed.version != asked.version:
+            raise CheckpointError(
+                f"{step} was made by version {asked.version} of {kind} '{asked.name}', but version"
+                f" {installed.version} is installed; pretrain again or install the older one"
+            )
+    return build_method(
+        meta.method.plugin,
+        from_plain(plugin.Config, made.method, f"{step}: method"),
+        meta.backbone.name,
+        from_plain(network.Config, made.backbone, f"{step}: backbone"),
+        clip_spec(made.dataset.info, from_plain(ClipConfig, made.clip, f"{step}: clip")),
+        seed,
+    )

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.noise import stable_id
 from sslskel.errors import CheckpointError
+from sslskel.results.facts import SeenFacts
 
-IDS = ("recordings", "frames")
+IDS: tuple[Literal["recordings", "frames"], ...] = ("recordings", "frames")
 """The two ways in which a clip is known again."""
 
 
-def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> dict[str, Any]:
+def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> SeenFacts:
     """What a checkpoint says of one part of a split that it was trained on, JSON.
 
     ``clips`` counts them; ``recordings`` and ``frames`` are their 64-bit ids, packed as text
@@ -33,7 +34,7 @@ def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> 
     return seen_rows(benchmark, dataset, benchmark.split(split).part(dataset, part), split, part)
 
 
-def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: str, part: str) -> dict[str, Any]:
+def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: str, part: str) -> SeenFacts:
     """As :func:`seen_part`, of any clips; where no benchmark tells recordings apart, a clip's name does."""
     recordings, frames = _recordings(benchmark, dataset, rows), _frames(dataset, rows)
     return {
@@ -47,16 +48,14 @@ def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: 
     }
 
 
-def judged_seen(
-    seen: Iterable[Mapping[str, Any]], benchmark: Benchmark, dataset: Dataset, split: str
-) -> tuple[dict[str, Any], ...]:
+def judged_seen(seen: Iterable[SeenFacts], benchmark: Benchmark, dataset: Dataset, split: str) -> tuple[SeenFacts, ...]:
     """What a record says of each part that the encoder saw: without the ids, with what they showed.
 
     ``overlap`` is the number of clips of this split's test part that were among them, by
     recording or by frames; ``sha256`` stands for the list of recordings. Both are absent
     where an older checkpoint holds no ids. Raises ``CheckpointError`` for ids that are damaged.
     """
-    entries = [dict(entry) for entry in seen]
+    entries = [entry.copy() for entry in seen]
     if not any(name in entry for entry in entries for name in IDS):
         return tuple(entries)
     rows = benchmark.split(split).part(dataset, "test")
@@ -64,8 +63,9 @@ def judged_seen(
     return tuple(_judged(entry, ours) for entry in entries)
 
 
-def _judged(entry: dict[str, Any], ours: Mapping[str, Ints]) -> dict[str, Any]:
-    theirs = {name: _unpacked(entry.pop(name), entry) for name in IDS if name in entry}
+def _judged(entry: SeenFacts, ours: Mapping[str, Ints]) -> SeenFacts:
+    packed = {name: entry.pop(name) for name in IDS if name in entry}
+    theirs = {name: _unpacked(text, entry["dataset"]) for name, text in packed.items()}
     if len(theirs) < len(IDS):
         return entry
     known = np.logical_or.reduce([np.isin(ours[name], theirs[name]) & (ours[name] != 0) for name in IDS])
@@ -105,10 +105,10 @@ def _packed(ids: Ints) -> str:
     return base64.b64encode(unique[unique != 0].astype("<i8").tobytes()).decode("ascii")
 
 
-def _unpacked(text: Any, entry: Mapping[str, Any]) -> Ints:
+def _unpacked(text: str, dataset: str) -> Ints:
     try:
         return np.frombuffer(base64.b64decode(text, validate=True), "<i8").astype(np.int64)
     except (binascii.Error, TypeError, ValueError) as fault:
         raise CheckpointError(
-            f"the checkpoint's list of clips of '{entry.get('dataset')}' is damaged ({fault}); pretrain again"
+            f"the checkpoint's list of clips of '{dataset}' is damaged ({fault}); pretrain again"
         ) from fault

@@ -5,9 +5,7 @@ Two cells with the same identity have the same result. Nothing here trains or ev
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +15,7 @@ from sslskel.config.compose import Resolved, compose, option_names, shaping
 from sslskel.encoders.adapt import reading
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import additions
+from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 
 
@@ -112,12 +111,6 @@ def evaluation_identity(
             "seed": seed,
         }
     )
-
-
-def digest(words: Mapping[str, Any]) -> str:
-    """sha256 (first 32 hex digits) of canonical JSON."""
-    text = json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -21,8 +21,8 @@ from sslskel.config.groups import Stream
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import diagnose
 from sslskel.evaluation.metrics import logit_scores
-from sslskel.grid.cell import digest
 from sslskel.grid.record import command_line, environment
+from sslskel.hashing import digest
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 

@@ -22,10 +22,11 @@ from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError
-from sslskel.grid.cell import Cell, digest, grid
+from sslskel.grid.cell import Cell, grid
 from sslskel.grid.record import COMMAND, command_line
 from sslskel.grid.run import BenchResult, check_buildable, init_digest
 from sslskel.grid.stages import silent
+from sslskel.hashing import digest
 from sslskel.leaderboard import build
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, looked_up_once

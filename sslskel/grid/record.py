@@ -21,6 +21,7 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol
+from sslskel.encoders.meta import CheckpointMeta
 from sslskel.encoders.open import parameter_count, weights_digest
 from sslskel.engine.device import hardware
 from sslskel.evaluation.judge import Judged, judged_on
@@ -84,7 +85,7 @@ def details_of(judged: Judged) -> dict[str, Any]:
 def make_record(
     *,
     identity: str,
-    meta: Mapping[str, Any],
+    meta: CheckpointMeta,
     encoders: Mapping[str, Encoder],
     protocol_name: str,
     protocol: EvaluationProtocol,
@@ -99,16 +100,16 @@ def make_record(
     """Everything that is known of one cell. ``meta`` is what the encoder's checkpoint says of itself."""
     info = judged.outcome.info
     # Runs that start from other weights are other rows of a board.
-    start = {"start": {"init": str(meta["init"])[:12]}} if meta.get("init") else {}
+    start = {"start": {"init": meta.init[:12]}} if meta.init else {}
     details = details_of(judged)
     return Record(
         schema=SCHEMA,
         identity=identity,
-        pretrain_identity=str(meta["identity"]),
-        method={key: meta["method"][key] for key in ("name", "plugin", "version", "origin")},
+        pretrain_identity=meta.identity,
+        method=meta.method.facts(),
         backbone={
-            "name": meta["backbone"]["name"] if meta["backbone"].get("used", True) else "none",
-            "version": meta["backbone"]["version"],
+            "name": meta.backbone.name if meta.backbone.used else "none",
+            "version": meta.backbone.version,
             "parameters": parameter_count(encoders),
         },
         streams=tuple(encoders),
@@ -125,7 +126,7 @@ def make_record(
             "fingerprint": dataset.fingerprint,
             "warning": benchmark.split(split).warning,
         },
-        preset=str(meta["preset"]),
+        preset=meta.preset,
         seed=seed,
         precision=str(config["engine"]["precision"]),
         config={**config, **start},
@@ -134,7 +135,7 @@ def make_record(
         epoch=info.get("epoch"),
         counts=judged.counts,
         labels=int(info.get("labels", judged.counts["train"])),
-        seen=judged_seen(meta["seen"], benchmark, judged_on(protocol, dataset), split),
+        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), split),
         weights_sha256=weights_digest(encoders),
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),

@@ -22,8 +22,9 @@ from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import reading
-from sslskel.encoders.meta import features_of, released_meta, resolved_for
+from sslskel.encoders.meta import CheckpointMeta
 from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders, weights_digest
+from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.train import TrainResult
@@ -233,20 +234,18 @@ def evaluate(
     several processes the first one works, and the others wait for its record.
     """
     opened = open_encoders(checkpoint, num_heads=num_heads)
-    meta = dict(opened.meta) or released_meta(opened, num_heads)
-    name = benchmark or meta["benchmark"]["name"]
+    meta = opened.meta
+    name = benchmark or meta.benchmark.name
     bench_mark = BENCHMARKS.get(name)
     dataset = open_benchmark(bench_mark)
     dataset.verify()
-    chosen = bench_mark.split(split or (meta["benchmark"]["split"] if name == meta["benchmark"]["name"] else None)).name
+    chosen = bench_mark.split(split or (meta.benchmark.split if name == meta.benchmark.name else None)).name
     resolved = resolved_for(meta, protocol, overrides)
-    number = int(meta["seed"]) if seed is None else seed
-    refuse_at_home(protocol, (name, chosen) != (meta["benchmark"]["name"], meta["benchmark"]["split"]))
+    number = meta.seed if seed is None else seed
+    refuse_at_home(protocol, (name, chosen) != (meta.benchmark.name, meta.benchmark.split))
     spec = next(iter(opened.encoders.values())).spec
     joints = reading(spec.layout, spec.coordinates, dataset.info).joints
-    identity = evaluation_identity(
-        str(meta["identity"]), protocol, resolved, bench_mark, chosen, dataset, number, joints
-    )
+    identity = evaluation_identity(meta.identity, protocol, resolved, bench_mark, chosen, dataset, number, joints)
     store = ResultStore(Path(output))
     while not is_first() and not store.has(identity):
         time.sleep(POLL_SECONDS)
@@ -312,7 +311,7 @@ def _run_cell(
 def _judge_and_record(
     identity: str,
     opened: OpenedEncoders,
-    meta: Any,
+    meta: CheckpointMeta,
     protocol_name: str,
     resolved: Resolved,
     benchmark_name: str,
@@ -325,8 +324,8 @@ def _judge_and_record(
 ) -> None:
     benchmark = BENCHMARKS.get(benchmark_name)
     protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
-    made_for = meta.get("dataset", {}).get("name", "")
-    kept = features_of(store.folder, opened, meta, dataset, resolved.engine)
+    made_for = meta.made_for
+    kept = features_of(store.folder, opened, dataset, resolved.engine)
     judged = evaluate_stage(
         opened.encoders,
         protocol,
@@ -342,7 +341,7 @@ def _judge_and_record(
     )
     cost = {**cost, "encode_seconds": kept.seconds, "encoded_clips": kept.encoded, "reused_clips": kept.reused}
     # What saw no data is told apart by what it was built for alone.
-    built = {"built_for": {"dataset": made_for}} if made_for != dataset.info.name and not meta["seen"] else {}
+    built = {"built_for": {"dataset": made_for}} if made_for != dataset.info.name and not meta.seen else {}
     record = make_record(
         identity=identity,
         meta=meta,

@@ -22,10 +22,11 @@ from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.files import publish, writing_in
-from sslskel.grid.cell import Cell, digest, grid
+from sslskel.grid.cell import Cell, grid
 from sslskel.grid.jobs import Given, bench_in_jobs, find_jobs
 from sslskel.grid.run import bench, claimed, init_digest
 from sslskel.grid.stages import silent
+from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.results.store import ResultStore
 

@@ -6,22 +6,28 @@ Which cells are due, and where results go, is ``sslskel.grid.run``'s business.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
-from sslskel.encoders.open import build_method, info_json
-from sslskel.engine.checkpoint import latest, read_meta
-from sslskel.engine.device import check_precision, dtype_of, keep_freed_memory, resolve_device, set_threads
+from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Construction, DatasetMeta, MethodMeta
+from sslskel.encoders.open import build_method
+from sslskel.engine.device import (
+    check_precision,
+    dtype_of,
+    keep_freed_memory,
+    resolve_device,
+    set_threads,
+)
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
+from sslskel.results.facts import SeenFacts
 from sslskel.transforms.clip import clip_spec
 
 Advance = Callable[..., None]
@@ -31,7 +37,7 @@ def silent(*_: object, **__: object) -> None:
     """Report nothing."""
 
 
-def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[str, Any]]:
+def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenFacts]:
     """Which data a pretraining reads, for records and the leakage guard."""
     if not METHODS.get(cell.method).trains:
         return []
@@ -43,39 +49,32 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[dict[
 
 
 def checkpoint_meta(
-    cell: Cell, dataset: Dataset, benchmark: Benchmark, inherited: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
+    cell: Cell, dataset: Dataset, benchmark: Benchmark, inherited: Sequence[SeenFacts] = ()
+) -> CheckpointMeta:
     """Everything a checkpoint must say so that its encoder can be rebuilt and judged anywhere.
 
     ``inherited`` is what the weights it starts from had seen already.
     """
     plain, method = cell.resolved.plain(), METHODS.get(cell.method)
     plugin = METHODS.plugin_of(cell.method)
-    return {
-        "identity": cell.pretrain_identity(dataset),
-        "method": {
-            "name": cell.method,
-            "plugin": plugin,
-            "version": method.version,
-            "origin": METHODS.entry(plugin).origin,
-            "config": plain["method"],
-        },
-        "backbone": {
-            "name": cell.backbone,
-            "version": BACKBONES.get(cell.backbone).version,
-            "config": plain["backbone"],
-            "used": method.uses_backbone,
-        },
-        "clip": plain["clip"],
-        "train": plain["train"],
-        "precision": plain["engine"]["precision"],
-        "init": cell.init,
-        "preset": cell.preset,
-        "seed": cell.seed,
-        "benchmark": {"name": benchmark.name, "version": benchmark.version, "split": cell.split},
-        "dataset": info_json(dataset.info) | {"fingerprint": dataset.fingerprint},
-        "seen": [*inherited, *seen_clips(cell, dataset, benchmark)],
-    }
+    return CheckpointMeta(
+        identity=cell.pretrain_identity(dataset),
+        method=MethodMeta(cell.method, plugin, method.version, METHODS.entry(plugin).origin),
+        backbone=BackboneMeta(cell.backbone, BACKBONES.get(cell.backbone).version, method.uses_backbone),
+        benchmark=BenchmarkMeta(benchmark.name, benchmark.version, cell.split),
+        preset=cell.preset,
+        seed=cell.seed,
+        seen=(*inherited, *seen_clips(cell, dataset, benchmark)),
+        construction=Construction(
+            method=plain["method"],
+            backbone=plain["backbone"],
+            clip=plain["clip"],
+            train=plain["train"],
+            precision=plain["engine"]["precision"],
+            dataset=DatasetMeta.of(dataset.info, dataset.fingerprint),
+        ),
+        init=cell.init,
+    )
 
 
 def pretrain_stage(
@@ -104,8 +103,8 @@ def pretrain_stage(
     own, more = draw(dataset, rows), additions(resolved.train.also)
     also = [draw(one.dataset, one.rows, joints=read_by(one, dataset.info, resolved.clip).joints) for one in more]
     source = Mixture([own, *also]) if also else own
-    inherited = () if init is None else read_meta(latest(init) or init)["seen"]
+    inherited = () if init is None else CheckpointMeta.read(init).seen
     meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(
-        method, source, resolved.train, engine, cell.seed, folder, meta, init=init, advance=advance or silent
+        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=init, advance=advance or silent
     )

@@ -10,6 +10,14 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sslskel.results.facts import (
+    BackboneFacts,
+    BenchmarkFacts,
+    MethodFacts,
+    PredictionFacts,
+    ProtocolFacts,
+    SeenFacts,
+)
 from sslskel.results.schema import SCHEMA, NewerSchema, RecordError, check_content
 
 __all__ = ["CHOSEN_ON_TEST", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
@@ -25,14 +33,14 @@ class Record:
     schema: int
     identity: str
     pretrain_identity: str
-    method: dict[str, Any]
+    method: MethodFacts
     """``name`` as asked for, ``plugin`` behind it, its ``version`` and ``origin``."""
-    backbone: dict[str, Any]
+    backbone: BackboneFacts
     """``name``, ``version``, number of ``parameters``."""
     streams: tuple[str, ...]
-    protocol: dict[str, Any]
+    protocol: ProtocolFacts
     """``name``, ``version``, ``recipe``, ``selection``."""
-    benchmark: dict[str, Any]
+    benchmark: BenchmarkFacts
     """``name``, ``version``, ``split``, ``fingerprint`` of the data, ``warning`` of the split."""
     preset: str
     seed: int
@@ -48,11 +56,11 @@ class Record:
     """Clips of ``train``, ``validation``, ``test``; ``num_classes``."""
     labels: int
     """Labelled clips that the protocol used."""
-    seen: tuple[dict[str, Any], ...]
+    seen: tuple[SeenFacts, ...]
     """Which data the encoder saw in pretraining: ``dataset``, ``fingerprint``, ``split``, ``part``, ``clips``;
     ``overlap``, how many clips of the test part were among them, and ``sha256`` of their list, where known."""
     weights_sha256: str
-    predictions: dict[str, str] | None
+    predictions: PredictionFacts | None
     """``file`` below the results folder and its ``sha256``."""
     environment: dict[str, Any]
     """Versions, hardware, ``commit`` and ``dirty``."""

@@ -99,7 +99,7 @@ class ResultStore:
             if not publish(path, text.encode()) and not self.has(record.identity):
                 publish(path, text.encode(), replace_existing=True)
         kept = self.read(record.identity)
-        if predictions is not None and (kept.predictions or {}).get("file") != name:
+        if predictions is not None and (kept.predictions is None or kept.predictions["file"] != name):
             (self.folder / name).unlink(missing_ok=True)
         return kept
 

@@ -1,0 +1,75 @@
+"""The shapes of a record's parts, for type checkers; what each value may be is checked by ``schema``."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class MethodFacts(TypedDict):
+    """The method that made the encoder."""
+
+    name: str
+    """As asked for: a plugin or a preset of one."""
+    plugin: str
+    version: int
+    origin: str
+
+
+class BackboneFacts(TypedDict):
+    """The encoder's network; its name is ``none`` where the method built no backbone."""
+
+    name: str
+    version: int
+    parameters: int
+
+
+class ProtocolFacts(TypedDict):
+    """How the encoder was judged."""
+
+    name: str
+    version: int
+    recipe: str
+    selection: str
+
+
+class BenchmarkFacts(TypedDict):
+    """What the encoder was judged on."""
+
+    name: str
+    version: int
+    split: str
+    fingerprint: str
+    """Of the data."""
+    warning: str
+    """Of the split."""
+
+
+class SeenPart(TypedDict):
+    """Data that weights have seen in pretraining."""
+
+    dataset: str
+    fingerprint: str
+    split: str
+    part: str
+    clips: int
+
+
+class SeenFacts(SeenPart, total=False):
+    """Where the list of clips is known, a checkpoint holds ids of them, and a record what these showed."""
+
+    recordings: str
+    """Ids of the recordings, packed as text."""
+    frames: str
+    """Ids of the clips' frames, packed as text."""
+    overlap: int
+    """How many clips of the test part were among them."""
+    sha256: str
+    """Of the list of recordings."""
+
+
+class PredictionFacts(TypedDict):
+    """Where the predictions lie."""
+
+    file: str
+    """Below the results folder."""
+    sha256: str

@@ -1,0 +1,70 @@
+"""What a checkpoint says of itself: the same keys as ever, whatever version wrote them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from sslskel.api.skeleton import NTU25
+from sslskel.encoders.meta import CheckpointMeta
+from sslskel.errors import CheckpointError
+
+META: dict[str, Any] = {
+    "identity": "0123456789abcdef",
+    "method": {"name": "mamp", "plugin": "masked_modelling", "version": 1, "origin": "methods", "config": {"a": 0.5}},
+    "backbone": {"name": "transformer", "version": 1, "config": {"dim": 16}, "used": True},
+    "clip": {"frames": 16},
+    "train": {"epochs": 1, "also": []},
+    "precision": "fp32",
+    "init": "",
+    "preset": "cpu",
+    "seed": 0,
+    "benchmark": {"name": "synthetic", "version": 1, "split": "xsub"},
+    "dataset": {
+        "name": "synthetic",
+        "layout": NTU25.to_json(),
+        "fps": 30.0,
+        "unit": "metre",
+        "coordinates": 3,
+        "persons": 2,
+        "fingerprint": "abc",
+    },
+    "seen": [{"dataset": "synthetic", "fingerprint": "abc", "split": "xsub", "part": "train", "clips": 9}],
+}
+
+
+def written(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+
+
+def without(*path: str) -> dict[str, Any]:
+    """:data:`META` less the key at the end of ``path``."""
+    content = copy.deepcopy(META)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    return content
+
+
+def test_what_is_read_is_written_byte_for_byte() -> None:
+    assert written(CheckpointMeta.from_json(META, "here").to_json()) == written(META)
+
+
+def test_keys_of_a_later_version_are_passed_over() -> None:
+    later = {**META, "weather": "fine", "method": {**META["method"], "mood": "good"}}
+    assert CheckpointMeta.from_json(later, "here") == CheckpointMeta.from_json(META, "here")
+
+
+@pytest.mark.parametrize("path", [("init",), ("backbone", "used")])
+def test_early_checkpoints_lack_what_came_later(path: tuple[str, ...]) -> None:
+    assert CheckpointMeta.from_json(without(*path), "here") == CheckpointMeta.from_json(META, "here")
+
+
+@pytest.mark.parametrize("path", [("dataset",), ("clip",), ("method", "config"), ("backbone", "version")])
+def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
+    with pytest.raises(CheckpointError, match=f"here does not say how to rebuild its encoder: '{path[-1]}' is missing"):
+        CheckpointMeta.from_json(without(*path), "here")
