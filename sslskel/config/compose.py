@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
+
+ConfigT = TypeVar("ConfigT")
 
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
@@ -48,14 +50,14 @@ _PLAIN: dict[int, tuple[Any, dict[str, dict[str, Any]]]] = {}
 
 @dataclass(frozen=True)
 class Resolved:
-    """The checked configuration objects of one run."""
+    """The checked configuration objects of one run; those of plugins are instances of their ``Config``."""
 
-    method: Any
-    backbone: Any
+    method: object
+    backbone: object
     clip: ClipConfig
     train: TrainConfig
     engine: EngineConfig
-    protocol: Any = None
+    protocol: object | None = None
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """Every group as plain data, enums by name; what a record and a checkpoint keep."""
@@ -67,7 +69,7 @@ class Resolved:
         return copy.deepcopy(kept[1])
 
 
-def to_plain(config: Any) -> dict[str, Any]:
+def to_plain(config: object) -> dict[str, Any]:
     """A configuration dataclass as JSON data."""
     from omegaconf import OmegaConf
 
@@ -75,15 +77,16 @@ def to_plain(config: Any) -> dict[str, Any]:
     return plain
 
 
-def from_plain(config_class: type, plain: Mapping[str, Any], what: str) -> Any:
+def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: str) -> ConfigT:
     """Rebuild a configuration from JSON data; ``UsageError`` names a field that does not fit."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), dict(plain)))
+        made: ConfigT = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), dict(plain)))  # type: ignore[assignment]
     except OmegaConfBaseException as fault:
         raise UsageError(f"{what}: {_first_line(fault)}") from fault
+    return made
 
 
 def presets() -> dict[str, Path]:

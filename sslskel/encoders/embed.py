@@ -87,5 +87,4 @@ def _engine(overrides: Sequence[str]) -> EngineConfig:
     wrong = [key for key in pairs if not key.startswith("engine.")]
     if wrong:
         raise UsageError(f"{wrong[0]}: embedding takes overrides of the engine group only")
-    engine: EngineConfig = from_plain(EngineConfig, {k.removeprefix("engine."): v for k, v in pairs.items()}, "engine")
-    return engine
+    return from_plain(EngineConfig, {k.removeprefix("engine."): v for k, v in pairs.items()}, "engine")

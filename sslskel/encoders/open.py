@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -47,7 +46,7 @@ class OpenedEncoders:
 
 
 def build_method(
-    method: str, method_config: Any, backbone: str, backbone_config: Any, clip: ClipSpec, seed: int
+    method: str, method_config: object, backbone: str, backbone_config: object, clip: ClipSpec, seed: int
 ) -> PretextMethod:
     """Construct a method with initial weights that are a function of the seed alone."""
 

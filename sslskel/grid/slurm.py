@@ -120,7 +120,7 @@ def split_overrides(overrides: Sequence[str], preset: str) -> tuple[list[str], L
                 f" (there are: {', '.join(LauncherConfig.__dataclass_fields__)})"
             )
         values[key] = value
-    config: LauncherConfig = from_plain(LauncherConfig, values, GROUP)
+    config = from_plain(LauncherConfig, values, GROUP)
     return rest, config
 
 
