@@ -11,14 +11,13 @@ from pathlib import Path
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25
+from sslskel.benchmarks._ntu.actors import Recipe
+from sslskel.benchmarks._ntu.agcn import agcn
+from sslskel.benchmarks._ntu.classes import CLASSES
+from sslskel.benchmarks._ntu.clean import clean
+from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
+from sslskel.benchmarks._ntu.importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
 from sslskel.data.sources.pieces import PieceImporter, Plan
-
-from .actors import Recipe
-from .agcn import agcn
-from .classes import CLASSES
-from .clean import clean
-from .ctrgcn import ctrgcn
-from .importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
 
 RECIPES: dict[str, Recipe] = {"ctrgcn": ctrgcn, "clean": clean, "agcn": agcn}
 RECORDINGS = "ntu_rgbd"

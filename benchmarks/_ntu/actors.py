@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.dataset import Track
+from sslskel.benchmarks._ntu.text import Recording
 from sslskel.errors import DataError
-
-from .text import Recording
 
 MID_SPINE = 1
 """Joint that becomes the origin."""

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.skeleton import NTU25
+from sslskel.benchmarks._ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
+from sslskel.benchmarks._ntu.text import JOINTS, Recording
 from sslskel.errors import DataError
-
-from .actors import MID_SPINE, Actors, Bools, Floats, require_bodies
-from .text import JOINTS, Recording
 
 LISTED, ACTORS = 4, 2
 HIP = NTU25.joint("spine_base")

@@ -13,10 +13,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sslskel.benchmarks._ntu.actors import (
+    MID_SPINE,
+    NOISY,
+    SHORTEST,
+    Actors,
+    Bools,
+    Floats,
+    is_noisy,
+    motion_of,
+    require_bodies,
+)
+from sslskel.benchmarks._ntu.text import JOINTS, Body, Recording
 from sslskel.errors import DataError
-
-from .actors import MID_SPINE, NOISY, SHORTEST, Actors, Bools, Floats, is_noisy, motion_of, require_bodies
-from .text import JOINTS, Body, Recording
 
 ACTORS = 2
 SHARED = 1

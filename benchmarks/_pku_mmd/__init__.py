@@ -13,9 +13,8 @@ from pathlib import Path
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25
+from sslskel.benchmarks._pku_mmd.importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 from sslskel.data.sources.pieces import PieceImporter
-
-from .importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 
 ACTIONS = (
     "bow",

@@ -15,11 +15,10 @@ import numpy as np
 from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import layout
+from sslskel.benchmarks.hdm05_11.amc import positions, read_amc
+from sslskel.benchmarks.hdm05_11.asf import Skeleton, read_asf
 from sslskel.data.sources.archives import SourceFile, source_files
 from sslskel.errors import DataError
-
-from .amc import positions, read_amc
-from .asf import Skeleton, read_asf
 
 RECORDED_FPS = 120
 STRIDE = 4

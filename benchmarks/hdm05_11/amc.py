@@ -11,10 +11,9 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.benchmarks.hdm05_11.asf import Skeleton
+from sslskel.benchmarks.hdm05_11.lines import LARGEST, Lines
 from sslskel.errors import did_you_mean
-
-from .asf import Skeleton
-from .lines import LARGEST, Lines
 
 Doubles = npt.NDArray[np.float64]
 

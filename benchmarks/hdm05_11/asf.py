@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.benchmarks.hdm05_11.lines import Lines
 from sslskel.errors import did_you_mean
-
-from .lines import Lines
 
 Doubles = npt.NDArray[np.float64]
 
