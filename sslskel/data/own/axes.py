@@ -27,7 +27,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ArrayFormat:
     """How the arrays of one set are to be read; the same for all its clips."""
 
     layout: SkeletonLayout
@@ -80,7 +80,7 @@ class Reading:
             mend = f"at most {MOST_PERSONS} persons are taken; {mend}"
         return DataError(f"{where} has the shape {shape}; expected {expected}; {mend}")
 
-    def _with(self, values: int) -> Reading:
+    def _with(self, values: int) -> ArrayFormat:
         return replace(self, coordinates=INFERRED[values], axes=None)
 
     def _fits_some(self, shape: tuple[int, ...]) -> bool:
@@ -90,20 +90,20 @@ class Reading:
         return any(self._fits(shape, "".join(order)) for order in permutations(letters)) if letters else False
 
 
-def reading_of(description: Description, layout: SkeletonLayout, sample: npt.NDArray[Any] | None) -> Reading:
+def array_format(description: Description, layout: SkeletonLayout, sample: npt.NDArray[Any] | None) -> ArrayFormat:
     """How to read a set: as its description says; without a word on coordinates as its first array suggests."""
     coordinates = description.coordinates
     if coordinates is None:
-        guesses = [Reading(layout, INFERRED[values], description.axes) for values in (3, 2)]
+        guesses = [ArrayFormat(layout, INFERRED[values], description.axes) for values in (3, 2)]
         shape = () if sample is None else sample.shape
         fitting = [guess for guess in guesses if _default_fit(guess, shape)] or [
             guess for guess in guesses if guess._fits_some(shape)
         ]
         coordinates = fitting[0].coordinates if fitting else "xyz"
-    return Reading(layout, coordinates, description.axes, description.scale)
+    return ArrayFormat(layout, coordinates, description.axes, description.scale)
 
 
-def _default_fit(guess: Reading, shape: tuple[int, ...]) -> bool:
+def _default_fit(guess: ArrayFormat, shape: tuple[int, ...]) -> bool:
     if len(shape) == 2:
         return guess._fits_some(shape)
     axes = guess.axes if len(shape) == len(guess.axes or "") else DEFAULT.get(len(shape))

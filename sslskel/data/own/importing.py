@@ -17,13 +17,13 @@ from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.config.compose import read_preset
-from sslskel.data.own.axes import MOST_PERSONS, Reading
+from sslskel.data.own.axes import MOST_PERSONS, ArrayFormat
 from sslskel.data.own.bvh import read_bvh
-from sslskel.data.own.clip_table import Row, read_table
+from sslskel.data.own.clip_table import TableRow, read_table
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
 from sslskel.data.own.pickles.pyskl import read_pyskl
-from sslskel.data.own.reading import Advance, Stream
+from sslskel.data.own.reading import Advance, ClipReader
 from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.splitting import Rule, split_from, splits_of
 from sslskel.data.store.format import SPLITS, fact_of
@@ -127,15 +127,15 @@ def _imported(request: Request, root: Path, advance: Advance | None) -> Path:
     recordings = with_pattern(recordings, request.name_pattern)
     numbering = numbered(recordings, said.classes)
     splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
-    stream = Stream(request.name, recordings, report, request.strict, advance)
-    reading = stream.reading(said, layout)
-    info = _info(request.name, said, reading, numbering)
+    reader = ClipReader(request.name, recordings, report, request.strict, advance)
+    form = reader.array_format(said, layout)
+    info = _info(request.name, said, form, numbering)
     check_info(info)
     _tell(recordings, numbering, said, info, splits, report)
     write_dataset(
         target,
         info,
-        stream.clips(reading, numbering),
+        reader.clips(form, numbering),
         report=report,
         check=lambda dataset, _: _check_parts(dataset, splits),
         beside={
@@ -182,7 +182,7 @@ def _recordings(
     return recordings_of(request.clips, rows, folder, said, said.layout), said, said.layout
 
 
-def _with_bvh(rows: Sequence[Row], folder: Path, said: Description) -> Description:
+def _with_bvh(rows: Sequence[TableRow], folder: Path, said: Description) -> Description:
     """The description with the layout and rate of the first readable BVH file, where it has none."""
     paths = [folder / row.file for row in rows if row.file.lower().endswith(".bvh")]
     faults = []
@@ -198,15 +198,15 @@ def _with_bvh(rows: Sequence[Row], folder: Path, said: Description) -> Descripti
     return said
 
 
-def _info(name: str, said: Description, reading: Reading, numbering: Numbering) -> DatasetInfo:
+def _info(name: str, said: Description, form: ArrayFormat, numbering: Numbering) -> DatasetInfo:
     return DatasetInfo(
         name=name,
         version=1,
-        layout=reading.layout,
+        layout=form.layout,
         classes=numbering.classes,
         fps=said.fps or DEFAULT_FPS,
-        unit=said.unit or ("metre" if reading.dimensions == 3 else "pixel"),
-        coordinates=reading.dimensions,
+        unit=said.unit or ("metre" if form.dimensions == 3 else "pixel"),
+        coordinates=form.dimensions,
         persons=MOST_PERSONS,
         licence=said.licence,
     )
@@ -272,7 +272,7 @@ def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> 
             raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
 
 
-def _digest_files(report: ImportReport, folder: Path, rows: Sequence[Row]) -> None:
+def _digest_files(report: ImportReport, folder: Path, rows: Sequence[TableRow]) -> None:
     """One sha256 over the names and contents of all files of the table."""
     digest, count = hashlib.sha256(), 0
     for name in sorted({row.file for row in rows}):

@@ -1,4 +1,4 @@
-"""The stream from recordings to clips: each is read once, checked, and yielded or left out with its reason.
+"""From recordings to clips: each is read once, checked, and yielded or left out with its reason.
 
 What is known of the set before its clips are read, and where it is stored, is in ``importing.py``.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.data.own.axes import Reading, cut, reading_of, tracks_of
+from sslskel.data.own.axes import ArrayFormat, array_format, cut, tracks_of
 from sslskel.data.own.layout_file import Description
 from sslskel.data.own.numbering import Numbering
 from sslskel.data.own.recordings import Recording
@@ -23,7 +23,7 @@ TOLD = 3
 
 
 @dataclass(frozen=True)
-class Stream:
+class ClipReader:
     """Recordings on their way to clips. ``strict`` ends at the first that cannot be read."""
 
     name: str
@@ -32,24 +32,24 @@ class Stream:
     strict: bool
     advance: Advance | None = None
 
-    def reading(self, description: Description, layout: SkeletonLayout) -> Reading:
+    def array_format(self, description: Description, layout: SkeletonLayout) -> ArrayFormat:
         """How arrays are to be read; the first that can be opened tells what nobody says.
 
         Raises ``DataError`` where none can be opened.
         """
         if description.coordinates is not None:
-            return reading_of(description, layout, None)
+            return array_format(description, layout, None)
         faults = []
         for recording in self.recordings:
             try:
-                return reading_of(description, layout, recording.load())
+                return array_format(description, layout, recording.load())
             except DataError as fault:
                 if self.strict:
                     raise _named(recording, fault) from fault
                 faults.append(str(_named(recording, fault)))
         raise _nothing_left(faults)
 
-    def clips(self, reading: Reading, numbering: Numbering) -> Iterator[Clip]:
+    def clips(self, form: ArrayFormat, numbering: Numbering) -> Iterator[Clip]:
         """Every clip that can be read, in the order of the recordings; the others go to the report.
 
         Raises ``DataError`` at the first fault where ``strict``, and at the end where no clip is left.
@@ -58,7 +58,7 @@ class Stream:
         faults = []
         for done, recording in enumerate(self.recordings, 1):
             try:
-                clip, empty = _clip(recording, reading, numbering)
+                clip, empty = _clip(recording, form, numbering)
             except DataError as fault:
                 if self.strict:
                     raise _named(recording, fault) from fault
@@ -76,10 +76,10 @@ class Stream:
             self.report.notes.append(f"{ended:,} frames in which nobody is seen were cut off at the ends of clips")
 
 
-def _clip(recording: Recording, reading: Reading, numbering: Numbering) -> tuple[Clip, int]:
+def _clip(recording: Recording, form: ArrayFormat, numbering: Numbering) -> tuple[Clip, int]:
     """The clip, and how many frames without anybody were cut off."""
-    rows = cut(reading.persons(recording.load(), recording.where), recording.begin, recording.end, recording.where)
-    length, tracks, ended = tracks_of(rows, reading.layout, recording.where)
+    rows = cut(form.persons(recording.load(), recording.where), recording.begin, recording.end, recording.where)
+    length, tracks, ended = tracks_of(rows, form.layout, recording.where)
     clip = Clip(
         name=recording.name,
         label=numbering.labels[recording.label] if recording.label else -1,

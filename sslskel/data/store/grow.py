@@ -19,7 +19,7 @@ import numpy as np
 
 from sslskel.api.dataset import Clip
 from sslskel.data.store.format import HEADER_BYTES, npy_header, sync
-from sslskel.data.store.journal import FILES, FLUSH_SECONDS, Entry, Journal, Kept, Mark
+from sslskel.data.store.journal import FILES, FLUSH_SECONDS, Journal, JournalEntry, Kept, Mark
 from sslskel.data.store.rows import Index
 from sslskel.errors import RunError
 
@@ -51,7 +51,7 @@ class Rows:
         self.states = [entry.state for entry in journal.entries] if journal else []
         """What the marks of an interrupted import said."""
         self._files: list[BinaryIO] = []
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self._flushed = time.monotonic()
         self._began, self._sizes, self._sums = index.size(), [0, 0], [0, 0]
 
@@ -116,7 +116,7 @@ class Rows:
         if self._journal is None:
             return
         self._open(0)
-        self._entries.append(Entry(self._index.since(self._began), self._sizes, self._sums, mark.state))
+        self._entries.append(JournalEntry(self._index.since(self._began), self._sizes, self._sums, mark.state))
         self._began, self._sizes, self._sums = self._index.size(), [0, 0], [0, 0]
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._flush()

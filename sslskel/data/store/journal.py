@@ -38,7 +38,7 @@ class Kept(NamedTuple):
     marks: int
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One mark: what the index gained, sizes and checksums of the rows since the last, the importer's state."""
 
     gained: dict[str, list[Any]]
@@ -69,7 +69,7 @@ class Journal:
             self._file.close()
             raise
 
-    def _read(self) -> tuple[list[Entry], list[int]]:
+    def _read(self) -> tuple[list[JournalEntry], list[int]]:
         self._file.seek(0)
         if self._file.readline() != self._header:
             return [], []
@@ -83,7 +83,7 @@ class Journal:
         sound = _sound(self.folder, entries)
         return entries[:sound], ends[:sound]
 
-    def keep(self, marks: int) -> list[Entry]:
+    def keep(self, marks: int) -> list[JournalEntry]:
         """Cut journal and rows behind the first ``marks`` entries, which are returned."""
         kept = self.entries[:marks]
         self._file.seek(0)
@@ -97,7 +97,7 @@ class Journal:
                 rows.truncate(HEADER_BYTES + sum(entry.sizes[position] for entry in kept))
         return kept
 
-    def note(self, entries: Iterable[Entry]) -> None:
+    def note(self, entries: Iterable[JournalEntry]) -> None:
         """Append marks; the caller has made their rows durable."""
         for entry in entries:
             self._file.write(_line(entry._asdict()))
@@ -113,14 +113,14 @@ def _line(data: dict[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> JournalEntry | None:
     text = line[9:-1]
     if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(text):
         return None
-    return Entry(**json.loads(text))
+    return JournalEntry(**json.loads(text))
 
 
-def _sound(folder: Path, entries: list[Entry]) -> int:
+def _sound(folder: Path, entries: list[JournalEntry]) -> int:
     """How many entries, from the first, describe rows that are on the disk unchanged."""
     sound = len(entries)
     for position, name in enumerate(FILES):
