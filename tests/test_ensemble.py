@@ -12,7 +12,7 @@ import pytest
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid.ensemble import fuse_identities, fused, fused_by_seed, parse_weights
-from sslskel.leaderboard import build
+from sslskel.leaderboard import build_board
 from sslskel.results.record import Record, parse_record
 from sslskel.results.store import ResultStore
 
@@ -59,7 +59,7 @@ def test_a_seed_is_fused_once_and_stands_beside_its_streams(tmp_path: Path) -> N
     assert one.diagnostics["all"]["top1"] == one.scores["top1"]
     again = fused_by_seed(tmp_path, STORED.method["name"], STORED.benchmark["name"], STORED.protocol["name"], WEIGHTS)
     assert again == found
-    board = build(ResultStore(tmp_path).read_all()[0])
+    board = build_board(ResultStore(tmp_path).read_all()[0])
     assert len(board.columns) == 1
     assert sorted(len(row.key.streams) for row in board.rows) == [1, 1, 1, 3]
 

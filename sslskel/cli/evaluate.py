@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.api.distributed import is_first
     from sslskel.grid.run import evaluate
     from sslskel.leaderboard import print_board
-    from sslskel.leaderboard.build import build
+    from sslskel.leaderboard.build import build_board
     from sslskel.progress import Reporter
 
     with Reporter() as reporter:
@@ -47,5 +47,5 @@ def run(options: argparse.Namespace) -> int:
             for protocol in words(options.protocol)
         ]
     if is_first():
-        print_board(build(records))
+        print_board(build_board(records))
     return 0

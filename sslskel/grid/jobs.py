@@ -27,7 +27,7 @@ from sslskel.grid.record import COMMAND, command_line
 from sslskel.grid.run import BenchResult, check_buildable, init_digest
 from sslskel.grid.stages import silent
 from sslskel.hashing import digest
-from sslskel.leaderboard import build
+from sslskel.leaderboard import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, looked_up_once
 from sslskel.results.store import ResultStore
@@ -84,7 +84,7 @@ def bench_in_jobs(
     [work], failures = side_by_side([given], jobs, say)
     store, due = work.store, [identity for job in work.jobs for identity in job.identities]
     ran = sum(map(store.has, due))
-    result = BenchResult(build([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
+    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
     result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
     if (given.output / "records").is_dir():
         result.board = board_of(given.output, benchmarks, say)

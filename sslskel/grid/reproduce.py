@@ -19,7 +19,7 @@ from sslskel.grid.cell import grid
 from sslskel.grid.jobs import Given, side_by_side
 from sslskel.grid.run import bench
 from sslskel.grid.stages import silent
-from sslskel.leaderboard import build
+from sslskel.leaderboard import build_board
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.formats.paper_table import printed_table
 from sslskel.plugins.registry import PROTOCOLS, folder_files
@@ -75,7 +75,7 @@ class Reproduced:
     def markdown(self) -> str:
         """The table as a page: measured beside printed, the order in words, how it was made."""
         rows = [(row.name, row.published, found) for row, found in zip(self.table.rows, self.records, strict=True)]
-        board = build([record for found in self.records for record in found])
+        board = build_board([record for found in self.records for record in found])
         table = self.table
         score = table.score or PROTOCOLS.get(table.protocol).primary
         return printed_table(table.title, table.paper, table.note, table.published, score, rows, self.pairs, board)

@@ -33,7 +33,7 @@ from sslskel.evaluation.judge import check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell, evaluation_identity, grid, refuse_at_home
 from sslskel.grid.record import command_line, make_record, predictions_of
 from sslskel.grid.stages import pretrain_stage, silent
-from sslskel.leaderboard.build import Board, build
+from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.results.record import Record
@@ -111,7 +111,7 @@ def bench(
     for dataset in datasets.values():
         _verify(dataset)
     store = ResultStore(output)
-    result = BenchResult(build([]))
+    result = BenchResult(build_board([]))
     for number, cell in enumerate(cells, 1):
         say(f"[{number}/{len(cells)}] {cell.title}")
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]

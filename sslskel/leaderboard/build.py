@@ -2,7 +2,7 @@
 
 Rows are what was pretrained, columns what it was judged on. Records that differ in data,
 benchmark version, protocol version or protocol options never share a column; seeds that
-cannot be told apart are never averaged. What a board is made of is in ``board.py``, names
+cannot be told apart are never averaged. What a board is made of is in ``model.py``, names
 are in ``labels.py``, words below the table in ``notes.py``.
 """
 
@@ -22,7 +22,7 @@ from sslskel.leaderboard.notes import findings, notes_of
 from sslskel.results.record import Record
 from sslskel.results.statistics import disjoint, summarise
 
-__all__ = ["Board", "build"]
+__all__ = ["Board", "build_board"]
 
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
@@ -34,7 +34,7 @@ RELEASED = "released"
 Seeds = dict[int, list[Record]]
 
 
-def build(
+def build_board(
     records: Iterable[Record],
     *,
     benchmarks: Sequence[str] | None = None,

@@ -1,4 +1,4 @@
-"""The board of a results folder: reads the records, leaves the arithmetic to ``table.py``."""
+"""The board of a results folder: reads the records, leaves the arithmetic to ``build.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sslskel.errors import UsageError
-from sslskel.leaderboard.build import Board, build
+from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
@@ -41,7 +41,7 @@ def board_of(
     records, problems = ResultStore(output).read_all()
     for path, reason in problems:
         say(f"left out {path}: {reason}")
-    board = build(records, benchmarks=benchmarks, protocols=protocols)
+    board = build_board(records, benchmarks=benchmarks, protocols=protocols)
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sslskel.leaderboard import build, render
+from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
 from sslskel.leaderboard.model import Board, Confusion
@@ -31,7 +31,7 @@ hostile_board, three = _cases.hostile_board, _cases.three
 
 
 def board_of(rows: int) -> Board:
-    return build(
+    return build_board(
         [
             record
             for number in range(rows)

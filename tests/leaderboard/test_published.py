@@ -15,7 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from sslskel.errors import DataError
-from sslskel.leaderboard import build, render
+from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.formats import RENDERERS
 from sslskel.leaderboard.model import Board
 from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
@@ -36,7 +36,7 @@ def printed(method: str, value: float, source: str = "a paper", **changes: Any) 
 
 
 def board_with(*numbers: Printed) -> Board:
-    board = build(mixed_records())
+    board = build_board(mixed_records())
     return replace(board, published=published_rows(board.columns, {"ntu60": numbers}))
 
 
@@ -59,7 +59,7 @@ def test_sources_that_disagree_both_stay() -> None:
 
 
 def test_measured_rows_are_what_they_were() -> None:
-    with_, without = board_with(printed("A", 0.999)), build(mixed_records())
+    with_, without = board_with(printed("A", 0.999)), build_board(mixed_records())
     assert (with_.rows, with_.findings) == (without.rows, without.findings)
 
 
@@ -69,7 +69,7 @@ def test_every_format_shows_value_and_source(form: str) -> None:
     assert "81.2" in text
     assert "the source, page 3" in text
     assert "ublished" in text
-    assert render(build(mixed_records()), form).count("ublished, not measured") == 0
+    assert render(build_board(mixed_records()), form).count("ublished, not measured") == 0
 
 
 def test_json_and_csv_hold_the_numbers_in_full() -> None:

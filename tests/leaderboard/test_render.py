@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from sslskel.errors import RunError, UsageError
-from sslskel.leaderboard import build, print_board, render, write_board
+from sslskel.leaderboard import build_board, print_board, render, write_board
 from sslskel.leaderboard.formats.latex import ACCENTS, COMMANDS
 from sslskel.leaderboard.model import Board
 from sslskel.leaderboard.wording import percent, plain
@@ -69,7 +69,7 @@ HOSTILE = [
 
 def hostile_board() -> Board:
     records = [record for index, name in enumerate(HOSTILE) for record in three(name, 0.3 + index / 100, 0.31)]
-    return build([*records, *three("plain", 0.9, preset="<b>|", command="`` ``` `` | rm -rf\n# title")])
+    return build_board([*records, *three("plain", 0.9, preset="<b>|", command="`` ``` `` | rm -rf\n# title")])
 
 
 def numbers_of(text: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
     return {row[1].strip(): row[-count:] for row in rows[1:]}
 
 
-@pytest.mark.parametrize("make", [lambda: build(mixed_records()), hostile_board], ids=["mixed", "hostile"])
+@pytest.mark.parametrize("make", [lambda: build_board(mixed_records()), hostile_board], ids=["mixed", "hostile"])
 def test_all_formats_carry_the_same_numbers(make: Any) -> None:
     board = make()
     content = json.loads(render(board, "json"))
@@ -178,7 +178,7 @@ def test_all_formats_carry_the_same_numbers(make: Any) -> None:
     assert next(lines, None) is None
 
 
-@pytest.mark.parametrize("make", [lambda: build(mixed_records()), hostile_board], ids=["mixed", "hostile"])
+@pytest.mark.parametrize("make", [lambda: build_board(mixed_records()), hostile_board], ids=["mixed", "hostile"])
 def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed (Debian: texlive-latex-base, texlive-latex-recommended)")
@@ -200,7 +200,7 @@ def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, tmp_path: P
 
 
 def test_bold_is_bold_where_a_format_has_it() -> None:
-    board = build([*three("mamp", 0.80, 0.81, 0.82), *three("random_init", 0.3, 0.31, 0.32, seen=[])])
+    board = build_board([*three("mamp", 0.80, 0.81, 0.82), *three("random_init", 0.3, 0.31, 0.32, seen=[])])
     assert "| **81.0 ± 1.0 (3) \\[78.5, 83.5\\]** |" in render(board, "markdown")
     assert "| 31.0 ± 1.0 (3) \\[28.5, 33.5\\] |" in render(board, "markdown")
     assert json.loads(render(board, "json"))["rows"][0]["cells"][0]["bold"] is True
@@ -212,7 +212,7 @@ def test_bold_is_bold_where_a_format_has_it() -> None:
 
 
 def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
-    text = render(build([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])]), "markdown")
+    text = render(build_board([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])]), "markdown")
     page = MarkdownIt("commonmark").enable("table").render(text)
     assert "mean ± standard deviation (number of seeds) [95 % t interval of the mean]" in page
     assert "All rows: backbone transformer, streams joint, precision fp32." in page
@@ -224,7 +224,7 @@ def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
 
 def test_facts_that_differ_become_columns() -> None:
     text = render(
-        build([*three("mamp", 0.6), *three("mamp", 0.5, backbone__name="st_gcn", precision="bf16")]), "markdown"
+        build_board([*three("mamp", 0.6), *three("mamp", 0.5, backbone__name="st_gcn", precision="bf16")]), "markdown"
     )
     assert text.splitlines()[2].startswith("| \\# | method | preset | backbone | precision |")
     assert "All rows: streams joint." in text
@@ -273,7 +273,7 @@ def test_markup_in_names_is_not_obeyed_by_the_terminal() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_a_narrow_terminal_loses_no_number(width: int) -> None:
-    board = build(
+    board = build_board(
         [
             record
             for protocol in ("linear", "knn", "finetune", "semi")
@@ -292,11 +292,11 @@ def test_a_narrow_terminal_loses_no_number(width: int) -> None:
 
 def test_an_unknown_format_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no format 'markdwn'; did you mean 'markdown'"):
-        render(build([]), "markdwn")
+        render(build_board([]), "markdwn")
 
 
 def test_a_board_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    board = build(three("mamp", 0.5, 0.6))
+    board = build_board(three("mamp", 0.5, 0.6))
     write_board(board, "markdown", tmp_path / "docs" / "board.md")
     assert (tmp_path / "docs" / "board.md").read_bytes().decode() == render(board, "markdown")
     (tmp_path / "taken").mkdir()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from sslskel.leaderboard.build import build
+from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import RENDERERS, render
 from sslskel.leaderboard.model import Board, Cell
@@ -58,7 +58,7 @@ def labels_of(board: Board) -> list[str]:
 
 def test_seeds_give_mean_deviation_and_interval() -> None:
     scores = [0.61, 0.64, 0.66]
-    cell = cell_of(build(three("mamp", *scores)), "mamp")
+    cell = cell_of(build_board(three("mamp", *scores)), "mamp")
     assert cell is not None
     assert (cell.seeds, cell.scores) == ((0, 1, 2), tuple(scores))
     assert cell.summary.interval == pytest.approx(
@@ -82,10 +82,10 @@ def mixed_records() -> list[Record]:
 @pytest.mark.parametrize("form", sorted(RENDERERS))
 def test_shuffled_records_give_the_same_bytes(form: str) -> None:
     records = mixed_records()
-    expected = render(build(records), form).encode()
+    expected = render(build_board(records), form).encode()
     for seed in range(5):
         random.Random(seed).shuffle(records)
-        assert render(build(iter(records)), form).encode() == expected
+        assert render(build_board(iter(records)), form).encode() == expected
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_shuffled_records_give_the_same_bytes(form: str) -> None:
     ],
 )
 def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) -> None:
-    board = build([*three("mamp", 0.5, 0.5), *three("skeletonmae", 0.6, 0.6, **change)])
+    board = build_board([*three("mamp", 0.5, 0.5), *three("skeletonmae", 0.6, 0.6, **change)])
     assert len(board.columns) == 2
     assert len({column.title for column in board.columns}) == 2
     assert sum(cell is not None for row in board.rows for cell in row.cells) == 2
@@ -114,23 +114,23 @@ def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
 
     plain = [*three("mamp", 0.5, 0.52, 0.51), *three("skeletonmae", 0.6, 0.62, 0.61)]
     records = [replace(r, extra=told({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
-    before, after = build(plain), build(records)
+    before, after = build_board(plain), build_board(records)
     assert after.rows == before.rows
     [note] = set(after.notes) - set(before.notes)
     assert "best test epoch, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
     for broken in (None, 7, {"top1": "<b>"}, {"top1": 3}):
-        assert build([replace(plain[0], extra=told(broken))]).notes == build(plain[:1]).notes
+        assert build_board([replace(plain[0], extra=told(broken))]).notes == build_board(plain[:1]).notes
 
 
 def test_a_missing_cell_means_no_mean() -> None:
-    board = build([*three("mamp", 0.5), *three("mamp", 0.3, protocol="knn"), *three("skeletonmae", 0.6)])
+    board = build_board([*three("mamp", 0.5), *three("mamp", 0.3, protocol="knn"), *three("skeletonmae", 0.6)])
     means = {row.label: row.mean for row in board.rows}
     assert means == {"mamp": pytest.approx(0.4), "skeletonmae": None}
 
 
 def test_scores_of_different_kinds_have_no_mean() -> None:
     other = {"primary": "map", "scores": {"map": 0.9}, "protocol": "detection"}
-    board = build([*three("mamp", 0.5), *three("mamp", 0.9, **other)])
+    board = build_board([*three("mamp", 0.5), *three("mamp", 0.9, **other)])
     assert board.rows[0].mean is None
 
 
@@ -140,33 +140,35 @@ def bold(board: Board) -> list[str]:
 
 def test_bold_needs_an_interval_disjoint_from_the_runner_up() -> None:
     near = three("skeletonmae", 0.6, 0.64, 0.62)
-    assert bold(build([*three("mamp", 0.80, 0.81, 0.82), *near])) == ["mamp"]
-    assert bold(build([*three("mamp", 0.61, 0.66, 0.64), *near])) == []
+    assert bold(build_board([*three("mamp", 0.80, 0.81, 0.82), *near])) == ["mamp"]
+    assert bold(build_board([*three("mamp", 0.61, 0.66, 0.64), *near])) == []
     far = three("random_init", 0.1, 0.1, 0.1)
-    assert bold(build([*three("mamp", 0.61, 0.66, 0.64), *near, *far])) == []
+    assert bold(build_board([*three("mamp", 0.61, 0.66, 0.64), *near, *far])) == []
 
 
 def test_bold_needs_three_seeds_and_somebody_to_beat() -> None:
     best, second = [0.9, 0.9001, 0.9002], three("skeletonmae", 0.1, 0.1, 0.1)
-    assert bold(build([*three("mamp", *best[:2]), *second])) == []
-    assert bold(build([*three("mamp", *best), *second])) == ["mamp"]
-    assert bold(build([*three("mamp", *best), *second[:1]])) == []
-    assert bold(build(three("mamp", *best))) == []
+    assert bold(build_board([*three("mamp", *best[:2]), *second])) == []
+    assert bold(build_board([*three("mamp", *best), *second])) == ["mamp"]
+    assert bold(build_board([*three("mamp", *best), *second[:1]])) == []
+    assert bold(build_board(three("mamp", *best))) == []
 
 
 def test_options_tell_rows_apart() -> None:
-    board = build([*three("mamp", 0.5, 0.6), *three("mamp", 0.7, 0.8, config__method__mask_ratio=0.8)])
+    board = build_board([*three("mamp", 0.5, 0.6), *three("mamp", 0.7, 0.8, config__method__mask_ratio=0.8)])
     assert labels_of(board) == ["mamp (mask_ratio=0.8)", "mamp (mask_ratio=0.9)"]
 
 
 def test_options_that_shape_no_number_make_no_column_of_their_own() -> None:
-    board = build([made(seed=seed, config__protocol={"k": 1, "block": block}) for seed, block in enumerate((64, 128))])
+    board = build_board(
+        [made(seed=seed, config__protocol={"k": 1, "block": block}) for seed, block in enumerate((64, 128))]
+    )
     assert len(board.columns) == 1
     assert board.rows[0].cells[0].summary.n == 2
 
 
 def test_options_of_the_same_name_keep_their_group() -> None:
-    board = build(
+    board = build_board(
         [
             *three("mamp", 0.5),
             *three("mamp", 0.6, config__method__heads=8),
@@ -182,14 +184,14 @@ def test_options_of_the_same_name_keep_their_group() -> None:
 
 def test_many_options_stay_short_and_different() -> None:
     changes = [{f"config__method__option_{i}": value for i in range(9)} for value in (1, 2)]
-    board = build([record for change in changes for record in three("mamp", 0.5, **change)])
+    board = build_board([record for change in changes for record in three("mamp", 0.5, **change)])
     assert all("5 more options" in label for label in labels_of(board))
     assert len(set(labels_of(board))) == 2
 
 
 def test_versions_and_foreign_pretraining_tell_rows_apart() -> None:
     seen = [{"dataset": "hdm05", "fingerprint": "1" * 64, "split": "xsub", "part": "train", "clips": 9}]
-    board = build([*three("mamp", 0.3), *three("mamp", 0.4, method__version=2), *three("mamp", 0.5, seen=seen)])
+    board = build_board([*three("mamp", 0.3), *three("mamp", 0.4, method__version=2), *three("mamp", 0.5, seen=seen)])
     assert labels_of(board) == [
         "mamp (version 1, pretrained on hdm05/xsub/train)",
         "mamp (version 2)",
@@ -199,7 +201,7 @@ def test_versions_and_foreign_pretraining_tell_rows_apart() -> None:
 
 
 def test_what_shapes_no_number_does_not_split_a_row() -> None:
-    board = build(
+    board = build_board(
         [
             made("mamp", 0.5, 0),
             made("mamp", 0.6, 1, config__engine__device="cuda"),
@@ -214,7 +216,7 @@ def test_what_shapes_no_number_does_not_split_a_row() -> None:
 @pytest.mark.parametrize(("split", "part"), [("xsub", "test"), ("xview", "train"), ("xsub", "all")])
 def test_test_clips_seen_in_pretraining_are_marked_and_never_bold(split: str, part: str) -> None:
     seen = [{**STORED["seen"][0], "split": split, "part": part}]
-    board = build(
+    board = build_board(
         [
             *three("cheat", 0.99, 0.991, 0.992, seen=seen),
             *three("mamp", 0.80, 0.81, 0.82),
@@ -233,7 +235,7 @@ def test_test_clips_seen_in_pretraining_are_marked_and_never_bold(split: str, pa
 
 def test_the_same_seed_twice_is_never_averaged() -> None:
     records = [*three("mamp", 0.5, 0.6), made("mamp", 0.9, 1, weights_sha256="0" * 64)]
-    board = build([*records, *three("mamp", 0.4, protocol="knn")])
+    board = build_board([*records, *three("mamp", 0.4, protocol="knn")])
     assert cell_of(board, "mamp", 0) is None
     assert cell_of(board, "mamp", 1) is not None
     assert board.rows[0].mean is None
@@ -246,9 +248,9 @@ def test_the_same_seed_twice_is_never_averaged() -> None:
 
 def test_copies_of_a_record_count_once_and_disagreement_is_said() -> None:
     record = made("mamp", 0.5)
-    assert build([record, record]) == build([record])
+    assert build_board([record, record]) == build_board([record])
     other = parse_record(record.to_json().replace('"top1": 0.5', '"top1": 0.6').replace("2026-", "2027-"))
-    board = build([other, record])
+    board = build_board([other, record])
     cell = cell_of(board, "mamp")
     assert cell is not None
     assert cell.scores == (0.5,)
@@ -256,7 +258,7 @@ def test_copies_of_a_record_count_once_and_disagreement_is_said() -> None:
 
 
 def test_rank_follows_the_first_column_missing_last() -> None:
-    board = build(
+    board = build_board(
         [
             *three("b", 0.5),
             *three("a", 0.5),
@@ -269,15 +271,15 @@ def test_rank_follows_the_first_column_missing_last() -> None:
 
 def test_columns_put_trained_heads_first_or_follow_the_order_asked_for() -> None:
     records = [*three("mamp", 0.5), *three("mamp", 0.4, protocol="knn"), *three("mamp", 0.4, benchmark__name="a")]
-    names = [(c.benchmark, c.protocol) for c in build(records).columns]
+    names = [(c.benchmark, c.protocol) for c in build_board(records).columns]
     assert names == [("a", "linear"), ("utd_mhad", "linear"), ("utd_mhad", "knn")]
-    asked = build(records, benchmarks=["utd_mhad"], protocols=["knn", "linear"])
+    asked = build_board(records, benchmarks=["utd_mhad"], protocols=["knn", "linear"])
     assert [(c.benchmark, c.protocol) for c in asked.columns] == [("utd_mhad", "knn"), ("utd_mhad", "linear")]
 
 
 def test_findings_tell_what_seeds_can_and_cannot() -> None:
     floor = three("random_init", 0.52, 0.53, 0.51, seen=[])
-    board = build(
+    board = build_board(
         [*three("mamp", 0.62, 0.67, 0.65), *three("skeletonmae", 0.5, 0.56, 0.54), *three("one", 0.6), *floor]
     )
     lead, against = board.findings
@@ -288,18 +290,18 @@ def test_findings_tell_what_seeds_can_and_cannot() -> None:
 
 
 def test_sentences_name_the_preset_where_presets_differ() -> None:
-    board = build([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
+    board = build_board([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
     assert "mamp [cpu-200] has the highest mean, 60.0 %, before mamp [cpu], 50.0 %" in board.findings[0]
 
 
 def test_warnings_of_splits_and_unequal_budgets_are_said() -> None:
-    board = build([*three("mamp", 0.5, benchmark__warning="few subjects"), *three("skeletonmae", 0.5, labels=40)])
+    board = build_board([*three("mamp", 0.5, benchmark__warning="few subjects"), *three("skeletonmae", 0.5, labels=40)])
     assert "utd_mhad/xsub: few subjects" in board.warnings
     assert "utd_mhad/xsub linear top1: rows used from 40 to 431 labelled clips" in board.warnings
 
 
 def test_an_encoder_that_does_not_say_what_it_saw_is_no_floor() -> None:
-    board = build(
+    board = build_board(
         [*three("mamp", 0.5), *three("mamp_ntu60", 0.6, seen=[], method__plugin="released", method__version=0)]
     )
     assert all(row.trained for row in board.rows)
@@ -311,7 +313,7 @@ def test_notes_say_preset_cost_and_code() -> None:
         *three("mamp", 0.5, 0.6, config__train__lr=0.001),
         *three("random_init", 0.1, seen=[], config__train__epochs=999, config__train__lr=9.0),
     ]
-    notes = " | ".join(build(records).notes)
+    notes = " | ".join(build_board(records).notes)
     assert "preset cpu: 60 frames, 60 epochs of pretraining, 64 clips in a batch, 203,136 weights" in notes
     assert "weights in a pretrained encoder, learning rate 0.001 |" in notes
     assert "cost: 2 pretrained encoders in 0.03 h, 3 evaluations in 0.03 h, on AMD EPYC" in notes
@@ -326,11 +328,11 @@ def test_one_pretraining_is_paid_once() -> None:
         .to_json()
         .replace(made("mamp", 0.5, protocol="knn").pretrain_identity, first.pretrain_identity)
     )
-    assert any("1 pretrained encoders in 0.01 h, 2 evaluations" in note for note in build([first, second]).notes)
+    assert any("1 pretrained encoders in 0.01 h, 2 evaluations" in note for note in build_board([first, second]).notes)
 
 
 def test_missing_costs_are_no_fault() -> None:
-    assert build(three("mamp", 0.5, cost={"pretrain_seconds": None})).rows[0].pretrain_seconds == 0.0
+    assert build_board(three("mamp", 0.5, cost={"pretrain_seconds": None})).rows[0].pretrain_seconds == 0.0
 
 
 def test_a_note_says_what_one_pretraining_took() -> None:
@@ -340,7 +342,7 @@ def test_a_note_says_what_one_pretraining_took() -> None:
         for seed, (seconds, pace) in enumerate(paces)
     ]
     floor = three("random_init", 0.1, seen=[], cost={"pretrain_seconds": 0.0, "samples_per_second": 0.0})
-    board = build([*records, *floor])
+    board = build_board([*records, *floor])
     assert [(row.pretrain_seconds, row.samples_per_second) for row in board.rows] == [(180.0, 40.0), (0.0, 0.0)]
     assert (
         "one pretraining, median over seeds: mamp 3.0 min at 40 clips/s, 203,136 weights in the encoder" in board.notes
@@ -348,7 +350,7 @@ def test_a_note_says_what_one_pretraining_took() -> None:
 
 
 def test_no_records_make_an_empty_board() -> None:
-    board = build([])
+    board = build_board([])
     assert board.rows == ()
     assert "no records yet" in render(board, "table")
     assert "no records yet" in render(board, "markdown")
@@ -378,7 +380,7 @@ def test_whatever_a_record_holds_it_is_refused_or_shown() -> None:
             refused += 1
             continue
         shown += 1
-        board = build([record, made("other", 0.4)])
+        board = build_board([record, made("other", 0.4)])
         for form in RENDERERS:
             render(board, form).encode("utf-8")
     assert min(shown, refused) > 300
@@ -390,7 +392,7 @@ def test_two_thousand_records_take_seconds() -> None:
         for i in range(2000)
     ]
     start = time.process_time()
-    board = build(records)
+    board = build_board(records)
     for form in RENDERERS:
         render(board, form)
     assert time.process_time() - start < 10
@@ -414,7 +416,7 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
 
 def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
     """Raw coordinates that beat all encoders do not hide whether pretraining beats the untrained one."""
-    board = build(
+    board = build_board(
         [
             *three("mamp", 0.60, 0.61, 0.62),
             *three("raw_features", 0.80, 0.80, 0.81, seen=[]),
