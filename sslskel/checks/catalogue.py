@@ -16,6 +16,7 @@ from typing import get_type_hints
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Stream
 from sslskel.plugins.registry import METHODS, Entry
+from sslskel.text import table
 
 HEADER = (
     "method",
@@ -78,5 +79,4 @@ def _cells(entry: Entry) -> list[str]:
 def method_table() -> str:
     """Every built-in method and preset as a Markdown table, by name."""
     entries = [entry for entry in METHODS.entries() if entry.source in ("built-in", "preset")]
-    rows = [list(HEADER), ["---"] * len(HEADER), *map(_cells, entries)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows) + "\n"
+    return table(HEADER, ([cell.replace("|", "/") for cell in _cells(entry)] for entry in entries)) + "\n"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
-from sslskel.cli.options import hours, mebibytes, seconds, started_ranks
+from sslskel.cli.options import started_ranks
+from sslskel.text import duration, mebibytes, short_duration
 
 if TYPE_CHECKING:
     from sslskel.results.record import Record
@@ -67,7 +68,7 @@ def _print_costs(records: Sequence[Record]) -> None:
 
     table = Table("cost of", "cells", "median", "encoding", "clips encoded", "reused", "memory")
     for row in costs(records):
-        times = (seconds(row.seconds), seconds(row.encode_seconds))
+        times = (short_duration(row.seconds), short_duration(row.encode_seconds))
         clips = (f"{row.encoded:,}", f"{row.reused:,}")
         table.add_row(f"{row.protocol} on {row.benchmark}", str(row.cells), *times, *clips, mebibytes(row.peak_bytes))
     if table.rows:
@@ -81,7 +82,7 @@ def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
     planned = _planned(chosen, options)
     table = Table("cell", "state", "time", "disk")
     for row in planned:
-        table.add_row(row.title, "done" if row.done else "due", hours(row.seconds), mebibytes(row.bytes))
+        table.add_row(row.title, "done" if row.done else "due", duration(row.seconds), mebibytes(row.bytes))
     Console().print(table)
     print(_due(planned))
     return 0
@@ -95,5 +96,5 @@ def _planned(chosen: Grid, options: argparse.Namespace) -> list[Planned]:
 
 def _due(planned: Sequence[Planned]) -> str:
     due = [row for row in planned if not row.done]
-    total = hours(sum(row.seconds for row in due))
+    total = duration(sum(row.seconds for row in due))
     return f"{len(due)} of {len(planned)} cells due: about {total}, {mebibytes(sum(row.bytes for row in due))}"

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _told(one: Comparison) -> str:
-    from sslskel.leaderboard.wording import percent, plain
+    from sslskel.text import percent, plain
 
     lines = [
         f"{one.column}: {one.first} {percent(one.scores[0])} %, {one.second} {percent(one.scores[1])} %",

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare; the folder goes to stdout, the account to stderr."""
-    from sslskel.data.account import account
+    """Prepare; the folder goes to stdout, what was imported to stderr."""
+    from sslskel.data.card import import_lines
     from sslskel.data.prepare import prepare
     from sslskel.data.store.store import open_dataset
     from sslskel.errors import UsageError
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         path = prepare(
             benchmark, options.source, advance=reporter.advance, strict=options.strict, workers=options.workers
         )
-        for line in account(open_dataset(path).report()):
+        for line in import_lines(open_dataset(path).report()):
             print(line, file=sys.stderr)
     print(path)
     return 0

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     from itertools import chain
 
     from sslskel.checks.installation import examine, self_test
-    from sslskel.leaderboard.wording import plain
+    from sslskel.text import plain
 
     print("| what | found | |\n| --- | --- | --- |")
     faults = 0

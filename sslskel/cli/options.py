@@ -86,20 +86,3 @@ def grid_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "init": options.init,
         "output": options.output,
     }
-
-
-def hours(seconds: float) -> str:
-    """A duration for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def seconds(count: float) -> str:
-    """A duration for people, in seconds where it is short."""
-    return f"{count:.1f} s" if count < 90 else hours(count)
-
-
-def mebibytes(count: float) -> str:
-    """A size for people."""
-    return f"{count / 2**20:,.1f} MiB"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli.options import add_process_flags, add_run_flags, engine_overrides, hours, started_ranks
+from sslskel.cli.options import add_process_flags, add_run_flags, engine_overrides, started_ranks
+from sslskel.text import duration
 
 TAKES_OVERRIDES = True
 
@@ -44,5 +45,5 @@ def run(options: argparse.Namespace) -> int:
     if not is_first():
         return 0
     print(folder)
-    print(f"{trained.steps} steps in {hours(trained.seconds)}", file=sys.stderr)
+    print(f"{trained.steps} steps in {duration(trained.seconds)}", file=sys.stderr)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import mebibytes
+from sslskel.text import mebibytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""What is to be said of a prepared dataset: lines for the terminal, and a card in Markdown to publish with results.
+"""A prepared dataset described: lines for the terminal, and a card in Markdown to publish with results.
 
 Everything comes from the stored files and the benchmark; which bytes are sound is the store's business.
 """
@@ -6,7 +6,7 @@ Everything comes from the stored files and the benchmark; which bytes are sound 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -20,12 +20,14 @@ from sslskel.data.prepare import command
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
 from sslskel.files import publish, writing_in
-from sslskel.leaderboard.formats.markdown import escape, fenced
+from sslskel.text import escape, fenced, mebibytes, table
 
 LISTED = 20
 """Most dropped clips that a card names; the report beside the data has all."""
 NOTE = 400
-"""Most characters of a note on the terminal."""
+"""Most characters of a note on the terminal; a longer one ends in [...], and is whole in report.json."""
+DAMAGED = 10
+"""Most damaged files that are named one by one after an import."""
 _PARTS = ("train", "validation", "test")
 
 
@@ -48,6 +50,21 @@ def info_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
         yield f"dropped {len(names)}: {reason} ({_some(names, 3)})"
     clips = Counter(dataset.labels.tolist())
     yield from (f"  {label:>3}  {title}: {clips[label]}" for label, title in enumerate(info.classes))
+
+
+def import_lines(report: Mapping[str, Any]) -> list[str]:
+    """What ``sslskel data prepare`` prints of an import (``StoredDataset.report``): kept, left out and why, damaged."""
+    counts, faults = report["counts"], list(report["faults"].values())
+    lines = [f"{counts['clips']:,} clips kept, {len(report['dropped']):,} left out, {len(faults):,} files damaged"]
+    lines += [f"left out: {number:,}: {reason}" for reason, number in Counter(report["dropped"].values()).most_common()]
+    lines += [f"done: {what}: {number:,}" for what, number in sorted(report["tally"].items())]
+    lines += [f"damaged: {fault}" for fault in faults[:DAMAGED]]
+    if len(faults) > DAMAGED:
+        lines.append(f"damaged: {len(faults) - DAMAGED:,} more, all in report.json")
+    agreed = [f"{what} {expected:,}" for what, (found, expected) in report["expected"].items() if found == expected]
+    if agreed:
+        lines.append(f"as expected: {', '.join(agreed)}")
+    return lines + [f"note: {shorten(note, NOTE)}" for note in report["notes"]]
 
 
 def card(benchmark: Benchmark, dataset: StoredDataset) -> str:
@@ -104,7 +121,7 @@ def _facts(benchmark: Benchmark, dataset: StoredDataset) -> dict[str, str]:
         "subjects": _numbered(dataset.subjects),
         "cameras": _numbered(dataset.cameras),
         "setups": _numbered(dataset.setups),
-        "stored": f"{dataset.joints.dtype}, {sum(f.stat().st_size for f in dataset.path.iterdir()) / 2**20:,.1f} MiB",
+        "stored": f"{dataset.joints.dtype}, {mebibytes(sum(f.stat().st_size for f in dataset.path.iterdir()))}",
         "licence": benchmark.licence,
     }
 
@@ -216,8 +233,7 @@ def _some(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _table(titles: Sequence[str], lines: Any, numbers: int = 0) -> str:
-    """A Markdown table whose last ``numbers`` columns hold numbers."""
-    rule = ["---"] * (len(titles) - numbers) + ["---:"] * numbers
-    rows = [list(map(escape, titles)), rule, *([escape(word) for word in line] for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _table(titles: Sequence[str], lines: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """A table of plain text whose last ``numbers`` columns hold numbers."""
+    right = range(len(titles) - numbers, len(titles))
+    return table([*map(escape, titles)], (map(escape, line) for line in lines), right)

@@ -15,11 +15,10 @@ import yaml
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import pack, resolve
 from sslskel.errors import RunError, UsageError
-from sslskel.leaderboard.formats.markdown import escape
-from sslskel.leaderboard.wording import percent
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
+from sslskel.text import escape, percent, table
 
 CARD = "README.md"
 
@@ -103,13 +102,13 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
 def _scores(records: Sequence[Record]) -> str:
     if not records:
         return "No record was made from it yet."
-    lines = ["| benchmark | protocol | recipe | score |", "| --- | --- | --- | ---: |"]
+    rows = []
     for record in sorted(records, key=lambda r: (r.benchmark["name"], r.protocol["name"], r.identity)):
         place = f"{record.benchmark['name']}/{record.benchmark['split']}"
-        words = (place, record.protocol["name"], record.protocol["recipe"])
+        names = (place, record.protocol["name"], record.protocol["recipe"])
         score = f"{escape(record.primary)} {percent(record.scores[record.primary])} %"
-        lines.append(f"| {' | '.join(map(escape, words))} | {score} |")
-    return "\n".join(lines)
+        rows.append([*map(escape, names), score])
+    return table(("benchmark", "protocol", "recipe", "score"), rows, range(3, 4))
 
 
 def _licence(benchmark: str) -> str:

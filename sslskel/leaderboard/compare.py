@@ -14,10 +14,10 @@ from scipy import special
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.leaderboard.model import Board, Row
-from sslskel.leaderboard.wording import percent
 from sslskel.results.record import Record
 from sslskel.results.statistics import paired_interval, summarise
 from sslskel.results.store import ResultStore
+from sslskel.text import percent
 
 
 @dataclass(frozen=True)

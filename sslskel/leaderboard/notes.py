@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sslskel.leaderboard.model import Cell, Column, Row, RowKey
-from sslskel.leaderboard.wording import percent
 from sslskel.results.record import CHOSEN_ON_TEST, Record
 from sslskel.results.statistics import disjoint, summarise, welch_better
+from sslskel.text import percent
 
 LEVEL = 0.05
 """Of the one-sided Welch test behind "better than without pretraining"."""

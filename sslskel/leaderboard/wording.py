@@ -1,15 +1,13 @@
-"""How numbers and names are written, the same in every format; no format's own syntax."""
+"""What a board says, the same in every format; no format's own syntax."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sslskel.leaderboard.model import Board, Cell, Published, Row
+from sslskel.text import EMPTY, percent, plain
 
-EMPTY = "-"
-"""Stands where there is no number."""
 LEGEND = (
     "Scores in % on the test part: mean ± standard deviation (number of seeds) [95 % t interval of the mean]."
     " The mean over columns is empty where a number is missing."
@@ -83,21 +81,3 @@ def number(cell: Cell | None, gap: str = " ") -> str:
     if summary.interval is not None:
         text += f"{gap}[{percent(summary.interval[0])}, {percent(summary.interval[1])}]"
     return text
-
-
-def percent(share: float | None) -> str:
-    """A share as % with one decimal; never ``-0.0``."""
-    return EMPTY if share is None else f"{round(100 * share, 1) + 0.0:.1f}"
-
-
-def plain(text: Any) -> str:
-    """Text on one line that cannot steer a terminal, hide or turn round what is beside it."""
-    return "".join(_visible(character) for character in str(text))
-
-
-def _visible(character: str) -> str:
-    if character.isspace():
-        return " "
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
-        return f"\\u{{{ord(character):x}}}"
-    return character

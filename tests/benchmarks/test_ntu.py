@@ -22,7 +22,7 @@ from sslskel.benchmarks._ntu import CLASSES, NTU60, NTU120, RECIPES
 from sslskel.benchmarks._ntu.actors import Actors, Recipe
 from sslskel.benchmarks._ntu.importing import Place, missing_names
 from sslskel.benchmarks._ntu.text import read_skeleton
-from sslskel.data.account import account
+from sslskel.data.card import import_lines
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store.store import StoredDataset, open_dataset
 from sslskel.errors import DataError
@@ -108,7 +108,7 @@ def test_what_became_of_bodies_and_frames_is_counted(golden: Path, prepared: dic
     }
     excluded = {row["name"] for row in table(golden, "ntu_excluded.csv")}
     assert set(report["dropped"]) == {name for name in excluded if int(name[1:4]) <= 17}
-    lines = account(report)
+    lines = import_lines(report)
     assert lines[0] == "77 clips kept, 2 left out, 0 files damaged"
     assert any("found 77 clips, expected 56578" in line for line in lines)
 

@@ -19,8 +19,8 @@ from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
 from sslskel.leaderboard.model import Board, Confusion
-from sslskel.leaderboard.wording import percent, plain
 from sslskel.results.store import ResultStore
+from sslskel.text import percent, plain
 
 _spec = importlib.util.spec_from_file_location("render_cases", Path(__file__).with_name("test_render.py"))
 assert _spec is not None

@@ -19,8 +19,8 @@ from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.formats import RENDERERS
 from sslskel.leaderboard.model import Board
 from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
-from sslskel.leaderboard.wording import percent
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.text import percent
 
 _spec = importlib.util.spec_from_file_location("render_tests", Path(__file__).with_name("test_render.py"))
 assert _spec is not None

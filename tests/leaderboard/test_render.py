@@ -22,7 +22,7 @@ from sslskel.errors import RunError, UsageError
 from sslskel.leaderboard import build_board, print_board, render, write_board
 from sslskel.leaderboard.formats.latex import ACCENTS, COMMANDS
 from sslskel.leaderboard.model import Board
-from sslskel.leaderboard.wording import percent, plain
+from sslskel.text import percent, plain
 
 _spec = importlib.util.spec_from_file_location("board_records", Path(__file__).with_name("test_table.py"))
 assert _spec is not None

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sslskel.leaderboard.model import Board, Cell, Column, Row
-from sslskel.leaderboard.wording import number, percent, plain
+from sslskel.leaderboard.wording import number
+from sslskel.text import percent, plain
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """Beginnings that spreadsheets take for a formula."""

@@ -15,19 +15,9 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.model import Board, Column, Confusion, Row
-from sslskel.leaderboard.wording import (
-    EMPTY,
-    PUBLISHED,
-    facts_of,
-    has_means,
-    legend,
-    number,
-    percent,
-    plain,
-    published_facts,
-    title,
-)
+from sslskel.leaderboard.wording import PUBLISHED, facts_of, has_means, legend, number, published_facts, title
 from sslskel.results.record import Record
+from sslskel.text import EMPTY, percent, plain
 
 FILTERS = ("kind", "benchmark", "protocol", "labels", "method", "backbone", "streams", "preset")
 SCRIPTS = ("jquery.slim.min.js", "datatables.min.js", "chart.umd.min.js")

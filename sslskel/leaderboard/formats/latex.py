@@ -9,17 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 
 from sslskel.leaderboard.model import Board, Row
-from sslskel.leaderboard.wording import (
-    PUBLISHED,
-    PUBLISHED_FACTS,
-    facts_of,
-    has_means,
-    legend,
-    number,
-    percent,
-    plain,
-    published_facts,
-)
+from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, has_means, legend, number, published_facts
+from sslskel.text import percent, plain
 
 COMMANDS = {
     "\\": r"\textbackslash{}",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from sslskel.leaderboard.model import Board, Row
 from sslskel.leaderboard.wording import (
     PUBLISHED,
@@ -13,11 +10,10 @@ from sslskel.leaderboard.wording import (
     has_means,
     legend,
     number,
-    percent,
-    plain,
     published_facts,
     title,
 )
+from sslskel.text import escape, fenced, percent, table
 
 
 def markdown_text(board: Board) -> str:
@@ -26,11 +22,13 @@ def markdown_text(board: Board) -> str:
         return "There are no records yet.\n"
     facts, shared = facts_of(board)
     titles = [*(fact.title for fact in facts), *(column.title for column in board.columns)]
-    rule = ["---"] * len(facts) + ["---:"] * (len(board.columns) + has_means(board))
-    lines = [_line([*map(escape, titles), *(["mean"] if has_means(board) else [])]), _line(rule)]
-    for row in board.rows:
-        lines.append(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)]))
-    blocks = [f"# {escape(title(board))}", "\n".join(lines), escape(" ".join(filter(None, (legend(board), shared))))]
+    titles = [*map(escape, titles), *(["mean"] if has_means(board) else [])]
+    rows = ([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)] for row in board.rows)
+    blocks = [
+        f"# {escape(title(board))}",
+        table(titles, rows, range(len(facts), len(titles))),
+        escape(" ".join(filter(None, (legend(board), shared)))),
+    ]
     if board.published:
         blocks += [escape(PUBLISHED), _published(board)]
     for heading, sentences in (("Shown", board.findings), ("Beware", board.warnings), ("Made", board.notes)):
@@ -43,34 +41,11 @@ def markdown_text(board: Board) -> str:
 
 def _published(board: Board) -> str:
     titles = [*PUBLISHED_FACTS, *(column.title for column in board.columns), "source"]
-    rule = ["---"] * len(PUBLISHED_FACTS) + ["---:"] * len(board.columns) + ["---"]
-    lines = [_line([*map(escape, titles)]), _line(rule)]
-    for row in board.published:
-        words = [*published_facts(row), *map(percent, row.values), row.source]
-        lines.append(_line([*map(escape, words)]))
-    return "\n".join(lines)
+    rows = (map(escape, [*published_facts(row), *map(percent, row.values), row.source]) for row in board.published)
+    return table([*map(escape, titles)], rows, range(len(PUBLISHED_FACTS), len(titles) - 1))
 
 
 def _numbers(board: Board, row: Row) -> list[str]:
     numbers = [escape(number(cell)) for cell in row.cells]
     bold = [f"**{text}**" if cell and cell.bold else text for text, cell in zip(numbers, row.cells, strict=True)]
     return [*bold, *([percent(row.mean)] if has_means(board) else [])]
-
-
-def _line(words: Sequence[str]) -> str:
-    return f"| {' | '.join(words)} |"
-
-
-def escape(text: str) -> str:
-    """Text in which no character means anything to Markdown, HTML or GitHub's mentions and mathematics."""
-    safe = re.sub(r"([\\`*\[\]<>|~$&#])", r"\\\1", plain(text))
-    safe = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", safe)
-    return re.sub(r"@|:(?=//)|(?<=\bwww)\.", lambda found: f"&#{ord(found[0])};", safe, flags=re.IGNORECASE)
-
-
-def fenced(commands: Sequence[str]) -> str:
-    """A code block whose fence is longer than any row of backticks inside."""
-    safe = [plain(command) for command in commands]
-    longest = max((len(run) for text in safe for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join([f"{fence}sh" if longest < 3 else fence, *safe, fence])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sslskel.leaderboard.compare import Difference
-from sslskel.leaderboard.formats.markdown import escape, fenced
 from sslskel.leaderboard.model import Board
-from sslskel.leaderboard.wording import EMPTY, percent
 from sslskel.results.record import Record
 from sslskel.results.statistics import summarise
+from sslskel.text import EMPTY, escape, fenced, percent, table
 
 AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
     "found, by more than noise",
@@ -48,26 +47,22 @@ def printed_table(
     first = rows[0][2][0]
     measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
     head = ["row", f"measured: {measured}", *(f"printed: {column}" for column in columns)]
-    lines = [_line(map(escape, head)), _line(["---", *["---:"] * (1 + len(columns))])]
+    lines = []
     for name, printed, records in rows:
         shown = [EMPTY if value is None else f"{value:.1f}" for value in printed]
-        lines.append(_line([escape(name), escape(_measured(score, records)), *map(escape, shown)]))
+        lines.append([*map(escape, (name, _measured(score, records), *shown))])
     blocks = [
         f"# {escape(title[:1].upper() + title[1:])}",
         f"After {escape(paper)}. Measured numbers: mean ± standard deviation (seeds) \\[95 % t interval\\], in %."
         " Printed numbers are the paper's, on its data with its sizes; heights do not compare, order may.",
         *([escape(note)] if note else []),
-        "\n".join(lines),
+        table([*map(escape, head)], lines, range(1, len(head))),
         "\n".join(["What was found:", "", *(f"- {escape(said)}" for said in _findings(columns, rows, pairs))]),
         *(["\n".join(["Beware:", "", *(f"- {escape(said)}" for said in board.warnings)])] if board.warnings else []),
         "\n".join(["Made:", "", *(f"- {escape(said)}" for said in board.notes)]),
         f"By:\n\n{fenced(board.commands)}",
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _line(words: Iterable[str]) -> str:
-    return f"| {' | '.join(words)} |"
 
 
 def _measured(score: str, records: Sequence[Record]) -> str:

@@ -11,17 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sslskel.leaderboard.model import Board
-from sslskel.leaderboard.wording import (
-    PUBLISHED,
-    PUBLISHED_FACTS,
-    facts_of,
-    has_means,
-    legend,
-    number,
-    percent,
-    plain,
-    published_facts,
-)
+from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, has_means, legend, number, published_facts
+from sslskel.text import percent, plain
 
 WIDE = 100_000
 """Columns of a console on which nothing is ever folded."""

@@ -1,0 +1,70 @@
+"""How text is written for people, whatever it is about: numbers, durations, sizes, Markdown.
+
+Knows no object of the package. What boards say is in ``leaderboard/wording.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+EMPTY = "-"
+"""Stands where there is no number."""
+
+
+def percent(share: float | None) -> str:
+    """A share as % with one decimal; never ``-0.0``."""
+    return EMPTY if share is None else f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, whole minutes, or hours with one decimal."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def short_duration(seconds: float) -> str:
+    """As :func:`duration`, with a decimal where it is short."""
+    return f"{seconds:.1f} s" if seconds < 90 else duration(seconds)
+
+
+def mebibytes(count: float, digits: int = 1) -> str:
+    """A number of bytes in MiB."""
+    return f"{count / 2**20:,.{digits}f} MiB"
+
+
+def plain(text: Any) -> str:
+    """Text on one line that cannot steer a terminal, hide or turn round what is beside it."""
+    return "".join(_visible(character) for character in str(text))
+
+
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
+        return f"\\u{{{ord(character):x}}}"
+    return character
+
+
+def escape(text: str) -> str:
+    """Text in which no character means anything to Markdown, HTML or GitHub's mentions and mathematics."""
+    safe = re.sub(r"([\\`*\[\]<>|~$&#])", r"\\\1", plain(text))
+    safe = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", safe)
+    return re.sub(r"@|:(?=//)|(?<=\bwww)\.", lambda match: f"&#{ord(match[0])};", safe, flags=re.IGNORECASE)
+
+
+def fenced(commands: Sequence[str]) -> str:
+    """A code block whose fence is longer than any row of backticks inside."""
+    safe = [plain(command) for command in commands]
+    longest = max((len(run) for text in safe for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}sh" if longest < 3 else fence, *safe, fence])
+
+
+def table(titles: Sequence[str], rows: Iterable[Iterable[str]], numbers: range = range(0)) -> str:
+    """A Markdown table of cells that are Markdown already; columns (from 0) of ``numbers`` are set to the right."""
+    rule = ["---:" if column in numbers else "---" for column in range(len(titles))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
