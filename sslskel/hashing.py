@@ -1,6 +1,7 @@
-"""Stable ids: keys of clips, what random numbers are keyed by, identities of what a run was asked for.
+"""Names made of contents: stable ids of words, identities of plain data, digests of files.
 
-Apart from ``noise`` because preparing a dataset needs them and no torch.
+Needs no torch, because preparing a dataset needs it. Every byte here is part of what is kept on
+disks: a change makes strangers of all records, checkpoints and prepared datasets.
 """
 
 from __future__ import annotations
@@ -8,15 +9,38 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
+
+_CHUNK = 1 << 22
 
 
 def stable_id(*words: str) -> int:
     """A 63-bit id of some words, the same on every machine and Python."""
-    digest = hashlib.sha256("\0".join(words).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
+    whole = hashlib.sha256("\0".join(words).encode()).digest()
+    return int.from_bytes(whole[:8], "little") >> 1
 
 
-def digest(words: Mapping[str, object]) -> str:
-    """sha256 (first 32 hex digits) of canonical JSON."""
-    text = json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def digest(content: Mapping[str, object]) -> str:
+    """The identity of plain data: 32 hex digits, the same in whatever order the keys come."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def json_bytes(content: Mapping[str, object]) -> bytes:
+    """Canonical JSON, as files of checkpoints and datasets hold it: sorted, indented, ASCII, newline at the end."""
+    return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def json_sha256(content: Mapping[str, object]) -> str:
+    """sha256 of :func:`json_bytes`, in hex."""
+    return hashlib.sha256(json_bytes(content)).hexdigest()
+
+
+def file_sha256(path: Path) -> tuple[int, str]:
+    """Size and sha256 (hex) of a file, read once in pieces of 4 MiB. Raises ``OSError``."""
+    whole, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            whole.update(chunk)
+            size += len(chunk)
+    return size, whole.hexdigest()

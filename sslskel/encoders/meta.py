@@ -5,7 +5,6 @@ The keys of ``to_json`` lie in every checkpoint's ``state.json`` and are read fo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
-from sslskel.hashing import digest
+from sslskel.hashing import digest, file_sha256
 from sslskel.results.facts import MethodFacts, SeenFacts
 
 Options = Mapping[str, object]
@@ -163,7 +162,7 @@ class CheckpointMeta:
     @classmethod
     def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:
         """What can be said of a released file: its name, content and heads, and nothing it does not tell."""
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        _, content = file_sha256(file)
         return cls(
             identity=digest({"released": content, "heads": num_heads}),
             method=MethodMeta(file.stem, "released", 0, file.name),

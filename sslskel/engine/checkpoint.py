@@ -22,6 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from sslskel.errors import CheckpointError, RunError
+from sslskel.hashing import json_bytes
 
 FORMAT = 1
 MANIFEST, STATE, MODEL, OPTIMISER = "manifest.json", "state.json", "model.safetensors", "optimiser.safetensors"
@@ -54,7 +55,7 @@ def save_checkpoint(
     contents = {
         MODEL: save(_unshared(model)),
         OPTIMISER: save(_unshared(optimiser)),
-        STATE: _json({"format": FORMAT, "step": step, **state}),
+        STATE: json_bytes({"format": FORMAT, "step": step, **state}),
     }
     size = sum(len(content) for content in contents.values())
     with disk_faults(folder, f"the checkpoint of step {step} ({size / 2**20:.1f} MiB)"):
@@ -93,7 +94,7 @@ def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Make a new directory with these files and a manifest of their digests."""
     folder.mkdir()
     facts = {name: _write(folder / name, content) for name, content in contents.items()}
-    _write(folder / MANIFEST, _json({"format": FORMAT, "files": facts}))
+    _write(folder / MANIFEST, json_bytes({"format": FORMAT, "files": facts}))
     _sync(folder)
 
 
@@ -206,10 +207,6 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
 def _write(path: Path, content: bytes) -> dict[str, Any]:
     """Write through to the disk; returns size and digest."""
     with path.open("wb") as file:
@@ -237,7 +234,7 @@ def _manifest(step: Path) -> Any:
         raw = (step / MANIFEST).read_bytes()
         content = json.loads(raw)
         facts = content["files"]
-        whole = _json(content) == raw and content["format"] == FORMAT and set(facts) == set(FILES)
+        whole = json_bytes(content) == raw and content["format"] == FORMAT and set(facts) == set(FILES)
     except (OSError, ValueError, KeyError, TypeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "is not as it was written"
         raise CheckpointError(f"{MANIFEST}: {reason}") from fault

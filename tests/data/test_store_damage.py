@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from sslskel.data.store import store
-from sslskel.data.store.format import json_bytes, npy_header
+from sslskel.data.store.format import npy_header
 from sslskel.data.store.store import open_dataset, verify_dataset
 from sslskel.errors import DataError
+from sslskel.hashing import json_bytes
 
 FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",
           "track_clip", "track_slot", "track_begin", "track_length", "track_offset")  # fmt: skip

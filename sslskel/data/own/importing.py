@@ -26,10 +26,11 @@ from sslskel.data.own.pickles.pyskl import read_pyskl
 from sslskel.data.own.reading import Advance, ClipReader
 from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.splitting import Rule, split_from, splits_of
-from sslskel.data.store.format import SPLITS, fact_of
+from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import StoredDataset, write_dataset
 from sslskel.errors import DataError, UsageError
+from sslskel.hashing import file_sha256
 from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.registry import BENCHMARKS
 
@@ -267,7 +268,7 @@ def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> 
     """The sha256 of table, pickle and layout file."""
     for path in [*files, *([Path(layout)] if layout and Path(layout).is_file() else [])]:
         try:
-            report.source[path.name] = fact_of(path).sha256
+            report.source[path.name] = file_sha256(path)[1]
         except OSError as fault:
             raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
 
@@ -278,7 +279,7 @@ def _digest_files(report: ImportReport, folder: Path, rows: Sequence[TableRow]) 
     for name in sorted({row.file for row in rows}):
         if (folder / name).is_file():
             try:
-                digest.update(f"{name}\0{fact_of(folder / name).sha256}\n".encode())
+                digest.update(f"{name}\0{file_sha256(folder / name)[1]}\n".encode())
             except OSError:
                 continue  # the clip will be named with its reason
             count += 1

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslskel.api.benchmark import Split
-from sslskel.api.noise import stable_id
 from sslskel.data.own.numbering import FIELDS, Numbering, natural
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError, UsageError, did_you_mean
+from sslskel.hashing import stable_id
 
 RULE_NAMES = {"subject": "xsub", "camera": "xview", "setup": "xset"}
 VALIDATION_SHARE = 0.2

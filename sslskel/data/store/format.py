@@ -5,7 +5,6 @@ Which files there are, how they are filled and how they are opened is in ``store
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,12 +17,12 @@ import numpy.typing as npt
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
+from sslskel.hashing import file_sha256, json_bytes, json_sha256
 
 FORMAT = 1
 """Bumped when the files of a prepared dataset change their meaning."""
 MANIFEST = "manifest.json"
 HEADER_BYTES = 128
-CHUNK = 1 << 22
 SPLITS = "splits.json"
 """Splits that are kept with an imported set; part of its fingerprint, because no code holds them."""
 
@@ -84,12 +83,7 @@ def sync_folder(path: Path) -> None:
 
 def fact_of(path: Path) -> FileFact:
     """Size and sha256 of a file, read in pieces of 4 MiB."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return FileFact(size, digest.hexdigest())
+    return FileFact(*file_sha256(path))
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -99,15 +93,10 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         sync(file)
 
 
-def json_bytes(data: Mapping[str, Any]) -> bytes:
-    """Canonical JSON: sorted keys, indented, ASCII, newline at the end."""
-    return (json.dumps(data, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
-
-
 def write_manifest(folder: Path, facts: Mapping[str, FileFact]) -> None:
     """Write ``manifest.json``: format, and size and sha256 of every other file."""
     files = {name: fact._asdict() for name, fact in facts.items()}
-    write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "self": _digest_of(files)})
+    write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "self": json_sha256(files)})
 
 
 def read_manifest(folder: Path, mend: str) -> dict[str, FileFact]:
@@ -127,16 +116,12 @@ def read_manifest(folder: Path, mend: str) -> dict[str, FileFact]:
             )
         facts = {str(name): FileFact(int(f["size"]), str(f["sha256"])) for name, f in data["files"].items()}
         # Comparing the bytes too leaves no byte of the file that could change unnoticed.
-        sound = data["self"] == _digest_of(data["files"]) and content == json_bytes(data)
+        sound = data["self"] == json_sha256(data["files"]) and content == json_bytes(data)
     except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise DataError(f"'{path}' is damaged; {mend}")
     return facts
-
-
-def _digest_of(data: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json_bytes(data)).hexdigest()
 
 
 def fingerprint(info: DatasetInfo, facts: Mapping[str, FileFact]) -> str:
@@ -147,7 +132,7 @@ def fingerprint(info: DatasetInfo, facts: Mapping[str, FileFact]) -> str:
     """
     shaping = {k: v for k, v in info_to_json(info).items() if k not in ("licence", "source")}
     arrays = {name: fact.sha256 for name, fact in facts.items() if name.endswith(".npy") or name == SPLITS}
-    return _digest_of({"format": FORMAT, "info": shaping, "arrays": arrays})
+    return json_sha256({"format": FORMAT, "info": shaping, "arrays": arrays})
 
 
 def info_to_json(info: DatasetInfo) -> dict[str, Any]:

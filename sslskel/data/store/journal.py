@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from sslskel.data.store.format import CHUNK, HEADER_BYTES, sync
+from sslskel.data.store.format import HEADER_BYTES, sync
 
 try:
     import fcntl
@@ -22,6 +22,7 @@ except ImportError:  # Windows, where an open file cannot be removed by somebody
 
 NAME = "journal"
 FILES = ("joints.npy", "valid.npy")
+_CHUNK = 1 << 22
 FLUSH_SECONDS = 2.0
 """Work that a kill may cost, besides what is under way."""
 
@@ -140,7 +141,7 @@ def _sum(rows: BinaryIO, size: int) -> int:
     """CRC-32 of the next ``size`` bytes, -1 where there are fewer."""
     total = 0
     while size:
-        part = rows.read(min(size, CHUNK))
+        part = rows.read(min(size, _CHUNK))
         if not part:
             return -1
         total = zlib.crc32(part, total)
