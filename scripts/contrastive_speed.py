@@ -1,4 +1,4 @@
-"""Writes ``docs/speed-contrastive.md``: the stepped GRU against a loop over frames, and steps against their encoders.
+"""Writes ``docs/measured/speed-contrastive.md``: the stepped GRU against a loop over frames, and steps against their encoders.
 
 Each measurement is one ``sslskel speed --against`` whose JSON stays in the folder, so that an interrupted page goes
 on where it was.
@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=16, help="clips of a step (default: 16)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--page", type=Path, default=Path("docs/speed-contrastive.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/measured/speed-contrastive.md"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     shared = ["--preset", "released", "--device", options.device]

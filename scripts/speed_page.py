@@ -1,4 +1,4 @@
-"""Writes ``docs/speed.md``: runs the measurements that are missing in a folder, and sets them beside their targets.
+"""Writes ``docs/measured/speed.md``: runs the measurements that are missing in a folder, and sets them beside their targets.
 
 Each measurement is one ``sslskel speed`` whose JSON stays in the folder, so that an interrupted page goes on
 where it was, and measurements of another machine can be put there.
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--presets", nargs="+", default=["quick", "released"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--page", type=Path, default=Path("docs/speed.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/measured/speed.md"))
     parser.add_argument("--only-write", action="store_true", help="measure nothing; write the page of what is there")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

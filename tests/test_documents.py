@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import importlib
 import os
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -19,7 +20,15 @@ from sslskel.cli import VERBS
 from sslskel.plugins.registry import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/your-own-data.md", "examples/plugin/README.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/guide/protocols.md",
+    "docs/guide/your-own-data.md",
+    "examples/plugin/README.md",
+)
+MADE = ("tests/methods/test_my_idea.py", "configs/method/NAME.yaml", "sslskel/datasets")
+"""Paths in pages that a command or a person makes, not the checkout."""
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -70,12 +79,25 @@ def test_python_in_the_readme_names_what_exists() -> None:
             assert all(hasattr(module, alias.name) for alias in node.names)
 
 
-def test_files_that_documents_link_to_are_there() -> None:
-    for document in DOCUMENTS:
-        text = (ROOT / document).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
+def pages() -> list[Path]:
+    """Every Markdown file that people read."""
+    return [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "plugin" / "README.md"]
+
+
+def test_files_that_pages_link_to_are_there() -> None:
+    for page in pages():
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
-                assert ((ROOT / document).parent / target).exists(), f"{document} links to {target}"
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_files_and_modules_that_pages_name_are_there() -> None:
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"\b((?:docs|scripts|sslskel|tests|configs)/[\w/-]+(?:\.\w+)?)", text):
+            assert path in MADE or (ROOT / path).exists(), f"{page.relative_to(ROOT)} names {path}"
+        for name in re.findall(r"`(sslskel(?:\.\w+)+)", text):
+            pkgutil.resolve_name(name)
 
 
 def test_scripts_of_the_documents_can_be_run() -> None:
@@ -86,13 +108,15 @@ def test_scripts_of_the_documents_can_be_run() -> None:
 
 
 def test_every_protocol_has_a_section_that_names_its_options() -> None:
-    sections = re.split(r"^## ", (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = re.split(
+        r"^## ", (ROOT / "docs" / "guide" / "protocols.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     said = {section.partition("\n")[0]: section for section in sections}
     for name in (entry.name for entry in PROTOCOLS.entries() if entry.source == "built-in"):
         options = {field.name for field in dataclasses.fields(PROTOCOLS.get(name).Config)}
         inherited = {"transfer": "finetune", "semi": "finetune", "occlusion": "linear"}.get(name, name)
         words = set(re.findall(r"\w+", said[name] + said[inherited]))
-        assert options <= words, f"docs/protocols.md does not say {sorted(options - words)} of {name}"
+        assert options <= words, f"docs/guide/protocols.md does not say {sorted(options - words)} of {name}"
         assert "**Measures**" in said[name]
         assert "**Selection**" in said[name] + said[inherited]
     for name in (entry.name for entry in PROTOCOLS.entries() if entry.source == "preset"):

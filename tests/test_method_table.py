@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sslskel.checks.catalogue import lines_of_code, method_table
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "methods.md"
 
 
 def test_the_table_of_methods_is_up_to_date() -> None:
     [written] = re.findall(r"<!-- table -->\n(.*)<!-- end of table -->", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert written == method_table(), "run `sslskel list methods --table` and put its output into docs/methods.md"
+    assert written == method_table(), "run `sslskel list methods --table` and put its output into docs/guide/methods.md"
 
 
 def test_code_is_counted_without_prose(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Measures the import of NTU-format files against the baseline of ``plain.py`` and writes docs/speed-import.md.
+"""Measures the import of NTU-format files against the baseline of ``plain.py`` and writes docs/measured/speed-import.md.
 
 Both sides are timed in one run, in pairs A B B A, after their results were found equal bit for
 bit. Times depend on the machine and its load; the table is about their ratios.
@@ -226,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=400, help="files of the smaller set; the larger has twice as many")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "speed-import.md")
+    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "measured" / "speed-import.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = measure(options, Path(folder))

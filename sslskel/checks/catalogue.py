@@ -1,4 +1,4 @@
-"""The table of methods in ``docs/methods.md``, made from what is registered.
+"""The table of methods in ``docs/guide/methods.md``, made from what is registered.
 
 Each fact comes from the plugin itself: its card, its options, its file. Nothing is
 measured here.

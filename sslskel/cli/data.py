@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return made
 
     data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
-    data_import.add_arguments(action("import", "make a benchmark of recordings of your own (docs/your-own-data.md)"))
+    data_import.add_arguments(
+        action("import", "make a benchmark of recordings of your own (docs/guide/your-own-data.md)")
+    )
     _add_name(action("info", "say what is in a prepared dataset"))
     _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
     card = action("card", "describe a prepared dataset as Markdown")

@@ -1,6 +1,6 @@
 """How fast and how large the parts of a run are on this machine, alone or against our plainest configuration.
 
-Measured times are for people and for ``docs/speed.md``; nothing here decides how a run is made.
+Measured times are for people and for ``docs/measured/speed.md``; nothing here decides how a run is made.
 """
 
 from sslskel.speed.against import AGAINST, speed_against

@@ -1,6 +1,6 @@
 """The fault harness: hurts runs in every way that clusters do, counts what survived, and writes the tally down.
 
-``python harness.py [--quick] [--output FILE]``; its counts are those of docs/reliability.md.
+``python harness.py [--quick] [--output FILE]``; its counts are those of docs/measured/reliability.md.
 Children are forked from this process, which has torch already, so that a kill costs no start-up.
 """
 

@@ -124,7 +124,7 @@ def test_dstformer_refuses_other_clips() -> None:
 
 
 def test_the_documents_table_has_every_backbone_and_its_size() -> None:
-    table = (Path(__file__).resolve().parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    table = (Path(__file__).resolve().parents[2] / "docs" / "guide" / "backbones.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) M \|", table, flags=re.MULTILINE))
     names = [entry.name for entry in BACKBONES.entries() if entry.source == "built-in"]
     assert sorted(rows) == sorted(names)

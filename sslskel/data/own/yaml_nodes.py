@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> Node:
         raise DataError(f"'{path}'{line}: this is not YAML ({what}); mend the line") from fault
     except RecursionError as fault:
         raise DataError(
-            f"'{path}' is nested deeper than any layout file; start from the one in docs/your-own-data.md"
+            f"'{path}' is nested deeper than any layout file; start from the one in docs/guide/your-own-data.md"
         ) from fault
     if node is None:
         raise DataError(f"layout file '{path}' is empty; it says at least 'joints:', one 'joint: parent' per line")
