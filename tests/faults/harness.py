@@ -420,7 +420,7 @@ def main() -> int:
         text = options.output.read_text(encoding="utf-8")
         before, _, rest = text.partition("<!-- tally -->\n")
         _, _, after = rest.partition("<!-- end of tally -->")
-        made = f"Made by `scripts/faults --output {options.output}`, torch {torch.__version__}, Linux, CPU.\n"
+        made = f"Made by `scripts/pages/faults --output {options.output}`, torch {torch.__version__}, Linux, CPU.\n"
         body = "\n".join([made, *rows])
         options.output.write_text(f"{before}<!-- tally -->\n{body}\n<!-- end of tally -->{after}", encoding="utf-8")
     return int(any(isinstance(tally, Tally) and tally.survived < tally.tried for tally in found.values()))

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Measures what a run costs per clip, and computes from it where 1,000 GPUs and a billion clips saturate.
 
-Usage: scripts/saturation [--quick] [--output docs/measured/scale.md]. Prints two Markdown tables: what was
-measured on this machine, and what follows for the sizes above it; the second is arithmetic, not a run.
+Usage: python scripts/pages/saturation.py [--quick] [--output docs/measured/scale.md]. Prints a Markdown
+table: what was measured on this machine, and what follows for the sizes above it, which is arithmetic, not a run.
 """
 
 from __future__ import annotations
@@ -20,8 +19,12 @@ import numpy as np
 import psutil
 import torch
 
-from sslskel.grid.cell import grid
+from sslskel.api.dataset import DatasetInfo
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import NTU25
 from sslskel.config.groups import ClipConfig
+from sslskel.data.loader import ClipSource
+from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.format import (
     HEADER_BYTES,
     FileFact,
@@ -33,18 +36,14 @@ from sslskel.data.store.format import (
     write_json,
     write_manifest,
 )
-from sslskel.data.loader import ClipSource
-from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.rows import CLIP_FIELDS
 from sslskel.data.store.store import open_dataset
-from sslskel.transforms.clip import clip_spec
-from sslskel.api.dataset import DatasetInfo
 from sslskel.engine.checkpoint import save_checkpoint
 from sslskel.engine.sampler import EpochSampler
+from sslskel.grid.cell import grid
 from sslskel.grid.run import check_buildable
-from sslskel.api.noise import Noise
 from sslskel.plugins.registry import BENCHMARKS, METHODS
-from sslskel.api.skeleton import NTU25
+from sslskel.transforms.clip import clip_spec
 
 GPUS, CLIPS, BATCH = 1000, 10**9, 128
 """The size on paper: processes, clips, clips a process and step."""
@@ -271,7 +270,7 @@ def main() -> None:
         text = options.output.read_text(encoding="utf-8")
         before, _, rest = text.partition("<!-- saturation -->\n")
         _, _, after = rest.partition("<!-- end of saturation -->")
-        command = f"scripts/saturation {'--quick ' * options.quick}--output {options.output}"
+        command = f"python scripts/pages/saturation.py {'--quick ' * options.quick}--output {options.output}"
         clock = "CPU time of one thread, wall time where a disk or the store decides"
         made = f"Made by `{command}`: {clock}; torch {torch.__version__}, {found['clips']:,} clips at most.\n"
         body = "\n".join([made, *rows])

@@ -1,4 +1,4 @@
-"""Writes ``docs/measured/speed-contrastive.md``: the stepped GRU against a loop over frames, and steps against their encoders.
+"""Writes ``docs/measured/speed-contrastive.md``: the stepped GRU against a loop, and steps against their encoders.
 
 Each measurement is one ``sslskel speed --against`` whose JSON stays in the folder, so that an interrupted page goes
 on where it was.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from speed_page import measure
+from speed import measure
 
 GRU_SIZES = ((1, 512), (8, 256), (16, 256), (32, 256))
 """Clips of a batch and units of a direction; three layers, 64 frames."""
@@ -91,7 +91,7 @@ def page(loops: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
         "## How this page is made",
         "",
         "```sh",
-        " ".join(["python", "scripts/contrastive_speed.py", *sys.argv[1:]]),
+        " ".join(["python", "scripts/pages/contrastive.py", *sys.argv[1:]]),
     ]
     return "\n".join([*lines, "```", ""])
 

@@ -1,4 +1,4 @@
-"""Measures the import of NTU-format files against the baseline of ``plain.py`` and writes docs/measured/speed-import.md.
+"""Writes docs/measured/speed-import.md: the import of NTU-format files against the baseline of ``plain.py``.
 
 Both sides are timed in one run, in pairs A B B A, after their results were found equal bit for
 bit. Times depend on the machine and its load; the table is about their ratios.
@@ -199,7 +199,7 @@ def measure(options: argparse.Namespace, work: Path) -> str:
         (HERE / "page.md")
         .read_text(encoding="utf-8")
         .format(
-            command=f"python scripts/import_speed/measure.py --files {options.files} --pairs {options.pairs}",
+            command=f"python scripts/pages/import/measure.py --files {options.files} --pairs {options.pairs}",
             files=2 * options.files,
             size=size,
             pairs=options.pairs,
@@ -226,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=400, help="files of the smaller set; the larger has twice as many")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "measured" / "speed-import.md")
+    parser.add_argument("--output", type=Path, default=HERE.parents[2] / "docs" / "measured" / "speed-import.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = measure(options, Path(folder))

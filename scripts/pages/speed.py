@@ -1,4 +1,4 @@
-"""Writes ``docs/measured/speed.md``: runs the measurements that are missing in a folder, and sets them beside their targets.
+"""Writes ``docs/measured/speed.md``: runs the measurements that a folder lacks, and sets them beside their targets.
 
 Each measurement is one ``sslskel speed`` whose JSON stays in the folder, so that an interrupted page goes on
 where it was, and measurements of another machine can be put there.
@@ -121,7 +121,7 @@ def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:
         "## How this page is made",
         "",
         "```sh",
-        " ".join(["python", "scripts/speed_page.py", *(word for word in sys.argv[1:] if word != "--only-write")]),
+        " ".join(["python", "scripts/pages/speed.py", *(word for word in sys.argv[1:] if word != "--only-write")]),
         "```",
         "",
         f"`{BENCHMARK}` is the embedded benchmark `synthetic` with as many second persons as NTU RGB+D 60 has"

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Times what a grid of 10,000 cells costs beside its training: to list, to resume, to report.
 
-Usage: scripts/scale [CELLS]. Prints a Markdown table; docs/measured/scale.md keeps one.
+Usage: python scripts/pages/scale.py [CELLS]. Prints a Markdown table; docs/measured/scale.md keeps one.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import sslskel.data.prepare
 from sslskel.grid.jobs import Given, find_jobs
@@ -25,10 +25,12 @@ METHODS = ("mamp", "random_init")
 PROTOCOLS = ("linear", "knn")
 SWEPT = 100
 
+T = TypeVar("T")
+
 
 def fill(store: ResultStore, identities: list[str], titles: list[tuple[str, str, int]]) -> None:
     """A record per cell, all made from one that was stored long ago."""
-    old = json.loads((Path(__file__).resolve().parents[1] / "tests" / "results" / "record_v1.json").read_text())
+    old = json.loads((Path(__file__).resolve().parents[2] / "tests" / "results" / "record_v1.json").read_text())
     (store.folder / "records").mkdir(parents=True)
     for identity, (method, protocol, seed) in zip(identities, titles, strict=True):
         record = json.loads(json.dumps(old))
@@ -47,7 +49,7 @@ def main() -> None:
     seeds = tuple(range(cells // (len(METHODS) * len(PROTOCOLS))))
     rows: list[tuple[str, float]] = []
 
-    def timed(what: str, work: Callable[[], object]) -> object:
+    def timed(what: str, work: Callable[[], T]) -> T:
         start = time.process_time()
         result = work()
         rows.append((what, time.process_time() - start))
@@ -57,12 +59,12 @@ def main() -> None:
         sslskel.data.prepare.open_benchmark(BENCHMARKS.get("synthetic"))
         given = Given(METHODS, PROTOCOLS, ("synthetic",), seeds, Path(folder))
         work = timed("list, nothing done", lambda: find_jobs(given))
-        titles = [(cell.method, str(cell.protocol), cell.seed) for cell in work.cells]  # type: ignore[attr-defined]
-        fill(ResultStore(folder), work.identities, titles)  # type: ignore[attr-defined]
+        titles = [(cell.method, str(cell.protocol), cell.seed) for cell in work.cells]
+        fill(ResultStore(folder), work.identities, titles)
         again = timed("resume, all done", lambda: find_jobs(given))
-        assert not again.due  # type: ignore[attr-defined]
+        assert not again.jobs
         board = timed("make the board", lambda: board_of(Path(folder), (), lambda _: None))
-        timed("write it as Markdown", lambda: render(board, "markdown"))  # type: ignore[arg-type]
+        timed("write it as Markdown", lambda: render(board, "markdown"))
         pairs = [[f"train.lr={1 + number}e-5", "train.epochs=1"] for number in range(SWEPT)]
         swept = replace(given, methods=("mamp",), protocols=("knn",), seeds=(0,), variants=pairs)
         timed(f"list a sweep of {SWEPT} combinations", lambda: find_jobs(swept))

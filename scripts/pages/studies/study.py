@@ -13,17 +13,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sslskel.config.modes import MODES
+
 HERE = Path(__file__).resolve().parent
 os.environ["SSLSKEL_PLUGINS"] = os.pathsep.join(
     filter(None, [str(HERE / "plugins"), os.environ.get("SSLSKEL_PLUGINS", "")])
 )
 
 VIEWS = (0, 1, 5, 10, 100)
-MODES = {
-    "exact": ("method.empty_bodies=reference", "engine.precision=fp32"),
-    "present": ("method.empty_bodies=present", "engine.precision=fp32"),
-    "fast": ("method.empty_bodies=present", "engine.precision=bf16"),
-}
 QUESTIONS = {
     "views": (
         "Linear heads on cached views",
@@ -44,7 +41,7 @@ def variants(study: str, only: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Name -> overrides; the first is what the others are compared with."""
     if study == "views":
         return {"fresh" if k == 0 else f"{k}": (f"protocol.views={k}", "protocol.epochs=100") for k in VIEWS}
-    return {name: MODES[name] for name in only}
+    return {name: tuple(f"{key}={value}" for key, value in MODES[name].items()) for name in only}
 
 
 def main() -> int:
@@ -119,7 +116,7 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
         f" {made['commit'][:12]}. Command:",
         "",
     ]
-    words = ["python", "scripts/studies/study.py", options.study, "--benchmarks", *options.benchmarks]
+    words = ["python", "scripts/pages/studies/study.py", options.study, "--benchmarks", *options.benchmarks]
     words += ["--modes", *options.modes] if options.study == "modes" else []
     words += ["--seeds", str(options.seeds), "--preset", options.preset, "--page", str(options.page)]
     words += options.overrides
