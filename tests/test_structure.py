@@ -1,0 +1,113 @@
+"""The numbers of the structure stay within their limits, and their script finds what it looks for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(path: Path) -> ModuleType:
+    """A script as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+structure = load(ROOT / "scripts" / "pages" / "structure.py")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> dict[str, Any]:
+    """All numbers of this checkout."""
+    return structure.measure(ROOT)
+
+
+@pytest.mark.parametrize("name", [name for name, limit in structure.LIMITS.items() if limit is not None])
+def test_no_number_is_beyond_its_limit(numbers: dict[str, Any], name: str) -> None:
+    value, details = numbers[name]
+    assert value <= structure.LIMITS[name], "\n".join(details)
+
+
+def test_functions_that_may_say_any_are_there() -> None:
+    read = structure.sources(ROOT)
+    names = {name for source in read.values() for name, _, public in structure.functions(source) if public}
+    assert set(structure.THIRD_PARTY) <= names
+
+
+FILES = {
+    ".importlinter": "[importlinter:contract:layers]\nlayers =\n    upper\n    middle | beside\n    ground\n",
+    "sslskel/__init__.py": "TABLE = {'make': 'upper'}\n",
+    "sslskel/upper.py": "from sslskel.middle import deep\n",
+    "sslskel/middle/__init__.py": "",
+    "sslskel/middle/deep.py": "def work():\n    from sslskel.middle import other\n",
+    "sslskel/middle/other.py": "from .deep import work\n",
+    "sslskel/beside.py": "import typing\nif typing.TYPE_CHECKING:\n    from sslskel.middle.deep import work\n",
+    "sslskel/ground.py": "from sslskel import make\nfrom sslskel.middle.deep import _hidden\n",
+    "sslskel/_drawer.py": "def many(a, b, c, d, e, /, f, g, *h, i, **j): ...\n",
+    "methods/one.py": "from sslskel import make\nfrom sslskel.ground import thing\n",
+    "tests/test_one.py": "from sslskel.middle import deep\ndeep._hidden()\nsetattr(deep, '_hidden', 1)\n",
+}
+SIGNATURES = """
+from typing import Any
+def loose(a: list[Any], b: "Any", *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+def _private(a: Any) -> Any: ...
+class Door:
+    def open(self, key: Any | None) -> npt.NDArray[Any]:
+        def inside(a: Any): ...
+"""
+
+
+def test_faults_are_found(tmp_path: Path) -> None:
+    for path, text in {**FILES, "sslskel/typed.py": SIGNATURES, "sslskel/long.py": "\n" * 401}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    numbers = structure.measure(tmp_path)
+    details = {name: sorted(number.details) for name, number in numbers.items()}
+    assert details["modules directly in sslskel"] == [
+        "__init__.py",
+        "_drawer.py",
+        "beside.py",
+        "ground.py",
+        "long.py",
+        "typed.py",
+        "upper.py",
+    ]
+    assert details["packages directly in sslskel"] == ["middle"]
+    assert details["rooms"] == ["_drawer", "beside", "ground", "long", "methods", "middle", "typed", "upper"]
+    assert details["arrows"] == [
+        "beside -> middle",
+        "ground -> middle",
+        "ground -> upper",
+        "methods -> ground",
+        "methods -> upper",
+        "upper -> middle",
+    ]
+    assert numbers["floors"].value == 4
+    assert details["arrows against .importlinter"] == ["beside -> middle", "ground -> middle", "ground -> upper"]
+    assert details["circles of rooms"] == []
+    assert details["circles of files or packages"] == ["sslskel.middle.deep <-> sslskel.middle.other"]
+    assert details["functions with 10 or more parameters"] == ["sslskel._drawer.many: 10"]
+    assert details["private names that cross packages"] == [
+        "sslskel/ground.py:2 sslskel.middle.deep._hidden",
+        "tests/test_one.py:2 sslskel.middle.deep._hidden",
+        "tests/test_one.py:3 sslskel.middle.deep._hidden",
+    ]
+    assert details["underscore modules in sslskel"] == ["sslskel/_drawer.py"]
+    assert details["Any in public signatures"] == ["sslskel.typed.Door.open", *["sslskel.typed.loose"] * 2]
+    assert details["dict[str, Any] in public signatures"] == ["sslskel.typed.loose"]
+    assert details["files of more than 400 lines"] == ["sslskel/long.py: 401"]
+
+
+def test_a_circle_of_rooms_stands_on_one_floor() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert structure.circles(graph) == ["b <-> c"]
+    assert structure.floors(graph) == 3
