@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
+PLUGINS = (*FOLDED, "protocols")
+"""Folders whose files the framework knows by name alone."""
 
 
 def imported(file: Path) -> Iterator[tuple[int, str]]:
@@ -27,8 +29,8 @@ def imported(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def faults_of_framework(files: list[Path]) -> list[str]:
-    """Imports of folded packages by the framework, which must know its plugins by name alone."""
-    banned = tuple(f"sslskel.{folder}" for folder in FOLDED)
+    """Imports of plugins by the framework; protocols, which are part of it, import none of each other either."""
+    banned = tuple(f"sslskel.{folder}" for folder in PLUGINS)
     return [
         f"{file.name}:{line} imports {name}"
         for file in files
@@ -67,7 +69,7 @@ def test_imports_go_downstairs_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_framework_names_no_method_and_no_benchmark() -> None:
+def test_the_framework_imports_no_method_no_benchmark_and_no_protocol() -> None:
     assert not faults_of_framework(sorted((ROOT / "sslskel").rglob("*.py")))
 
 

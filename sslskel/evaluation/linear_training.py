@@ -10,7 +10,6 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -259,16 +258,6 @@ class LinearTraining:
             return [cosine_rate(base, done + at, config.epochs * steps) for at in range(steps)]
         milestones: Sequence[int] = config.milestones if config.schedule is Schedule.step else ()
         return [step_rate(base, epoch - 1, milestones, config.decay)] * steps
-
-
-def chosen_facts(config: LinearConfig, chosen: Chosen) -> dict[str, Any]:
-    """What the record says of the heads that training ended with."""
-    facts: dict[str, Any] = {"epoch": chosen.epoch}
-    if config.rates:
-        facts["rate"] = chosen.rate
-    if chosen.accuracy is not None:
-        facts["validation_top1"] = chosen.accuracy
-    return facts
 
 
 class _Predictions:

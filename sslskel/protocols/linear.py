@@ -7,16 +7,14 @@ in ``sslskel.evaluation.linear_training``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import torch
 
 from sslskel.api.encoder import Encoder
-from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.evaluation.features import evaluating
-from sslskel.evaluation.linear_training import LinearConfig, LinearTraining, chosen_facts, mean_logits
+from sslskel.evaluation.linear_parts import linear_clips, linear_facts, linear_passes, linear_setup
+from sslskel.evaluation.linear_training import LinearConfig, mean_logits
 from sslskel.evaluation.metrics import aligned, logit_scores
-from sslskel.evaluation.selection import Report, Selection, learnable, training_parts
+from sslskel.evaluation.selection import Report
 
 
 class Linear(EvaluationProtocol):
@@ -32,12 +30,11 @@ class Linear(EvaluationProtocol):
 
     def passes(self, train: int, test: int) -> float:
         """The training part once per view that is encoded."""
-        views = (self.config.views or self.config.epochs) if self.config.augment else 1
-        return train * min(views, self.config.epochs) + test
+        return linear_passes(self.config, train, test)
 
     def check(self, parts: Parts) -> None:
         """Refuse a training part that no head can learn from, or a validation part that is asked for and not there."""
-        self._clips(parts)
+        linear_clips(self.config, parts)
 
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (R, num_classes) of the test clips.
@@ -46,33 +43,14 @@ class Linear(EvaluationProtocol):
         ``DataError`` for a training part that no head can learn from.
         """
         with evaluating(encoders):
-            training, held, info = self.training(encoders, parts, run)
+            training, held, labels = linear_setup(self.config, encoders, parts, run)
             test = training.encode(parts.test, "test", 0, "encode test")
             chosen = training.run(held, test if self.config.report is Report.best_test_epoch else None)
             logits = mean_logits(chosen.heads, test)
         values = {"logits": logits.cpu().numpy()}
-        info |= chosen_facts(self.config, chosen)
+        info = linear_facts(self.config, labels, chosen)
         return Outcome(parts.test.keys.cpu().numpy(), values, info=info, by_epoch=chosen.by_epoch)
-
-    def training(
-        self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun
-    ) -> tuple[LinearTraining, ClipSet | None, dict[str, Any]]:
-        """Heads that are ready to be trained, the clips to choose by, and what the record says of both."""
-        config = self.config
-        clips, held = self._clips(parts)
-        fit, used = None, len(clips) + (0 if held is None else len(held))
-        if config.rates:
-            whole = learnable(parts.train, len(parts.classes))
-            clips, fit = whole, torch.isin(whole.keys, clips.keys).nonzero()[:, 0]
-        info = {"recipe": config.label(), "selection": config.selection.value, "labels": used}
-        return LinearTraining(config, encoders, clips, len(parts.classes), run, fit), held, info
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1``, ``macro`` (mean recall of the classes) and, with more than 5 classes, ``top5``."""
         return logit_scores(outcome.values["logits"], aligned(outcome, truth))
-
-    def _clips(self, parts: Parts) -> tuple[ClipSet, ClipSet | None]:
-        """Clips to train on, and those to choose by."""
-        why = "protocol.rates" if self.config.rates else "protocol.selection=validation"
-        held_out = bool(self.config.rates) or self.config.selection is Selection.validation
-        return training_parts(parts, held_out, why)

@@ -17,10 +17,10 @@ from sslskel.api.skeleton import PARTS
 from sslskel.config.groups import require
 from sslskel.errors import DataError
 from sslskel.evaluation.features import clip_features, evaluating
-from sslskel.evaluation.linear_training import LinearConfig, chosen_facts, mean_logits
+from sslskel.evaluation.linear_parts import linear_clips, linear_facts, linear_passes, linear_setup
+from sslskel.evaluation.linear_training import LinearConfig, mean_logits
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.selection import Report
-from sslskel.protocols.linear import Linear
 from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
 
 
@@ -58,17 +58,13 @@ class Occlusion(EvaluationProtocol):
     primary = "occluded"
     config: OcclusionConfig
 
-    def __init__(self, config: OcclusionConfig) -> None:
-        super().__init__(config)
-        self.linear = Linear(config)
-
     def passes(self, train: int, test: int) -> float:
         """As ``linear``, with the test part three times."""
-        return self.linear.passes(train, test) + 2 * test
+        return linear_passes(self.config, train, test) + 2 * test
 
     def check(self, parts: Parts) -> None:
         """Refuse a body whose layout does not name all five parts, and what ``linear`` refuses."""
-        self.linear.check(parts)
+        linear_clips(self.config, parts)
         layout = parts.test.spec.layout
         missing = [part for part in PARTS if part not in layout.parts]
         if missing:
@@ -84,7 +80,7 @@ class Occlusion(EvaluationProtocol):
         views["temporal"] = Hidden(HideFrames(config.frames))
         noise = Noise(stable_id("occlusion", str(config.occlusion_seed)))
         with evaluating(encoders):
-            training, held, info = self.linear.training(encoders, parts, run)
+            training, held, labels = linear_setup(config, encoders, parts, run)
             features = {"clean": training.encode(parts.test, "test", 0, "encode test")}
             for name, view in views.items():
                 words = f"encode {name} occlusion"
@@ -95,7 +91,7 @@ class Occlusion(EvaluationProtocol):
             np.tile(parts.test.keys.cpu().numpy(), len(features)),
             {"logits": np.concatenate(logits)},
             condition=np.repeat([*features], len(parts.test)),
-            info=info | chosen_facts(config, chosen) | {"occlusion_seed": config.occlusion_seed},
+            info=linear_facts(config, labels, chosen) | {"occlusion_seed": config.occlusion_seed},
         )
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:

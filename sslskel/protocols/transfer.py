@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.evaluation.finetune_parts import SHORT, fine_tune_clips, fine_tune_on, fine_tune_passes
 from sslskel.evaluation.finetune_training import FineTuneConfig
-from sslskel.protocols.finetune import FineTune
+from sslskel.evaluation.metrics import aligned, logit_scores
 
 
 class Transfer(EvaluationProtocol):
@@ -23,28 +24,24 @@ class Transfer(EvaluationProtocol):
     """
 
     Config = FineTuneConfig
-    needs = FineTune.needs
+    needs = frozenset({"tokens"})
     trains = "all"
     elsewhere = True
-    short: ClassVar[Mapping[str, Any]] = FineTune.short
+    short: ClassVar[Mapping[str, Any]] = SHORT
     config: FineTuneConfig
-
-    def __init__(self, config: FineTuneConfig) -> None:
-        super().__init__(config)
-        self.tuning = FineTune(config)
 
     def passes(self, train: int, test: int) -> float:
         """As ``finetune``."""
-        return self.tuning.passes(train, test)
+        return fine_tune_passes(self.config, train, test)
 
     def check(self, parts: Parts) -> None:
         """Refuse what ``finetune`` refuses."""
-        self.tuning.check(parts)
+        fine_tune_clips(self.config, parts)
 
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """As ``finetune``, whose recipe names and options are recorded."""
-        return self.tuning.evaluate(encoders, parts, run)
+        return fine_tune_on(self.config, encoders, parts, run)
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """As ``finetune``."""
-        return self.tuning.score(outcome, truth)
+        return logit_scores(outcome.values["logits"], aligned(outcome, truth))
