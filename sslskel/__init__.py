@@ -1,14 +1,14 @@
 """sslskel: a benchmark framework for self-supervised learning on 3D human skeletons.
 
-Everything the command does is one call here: ``bench``, ``pretrain``, ``evaluate``,
-``embed``, ``load_encoder``, ``speed``, ``speed_against``, ``mode_overrides``, ``plan``,
-``board_of``, ``list_runs``, ``prune``, ``prepare``, ``open_benchmark``, ``import_dataset``,
-``draw_clip``, ``new_method``. They are imported when first used.
+Everything a user calls and everything a plugin builds on can be imported from here: what the commands do
+(``bench``, ``pretrain``, ``evaluate``, ``embed``, ``load_encoder`` ...), the contracts of plugins (``PretextMethod``,
+``Backbone``, ``EvaluationProtocol``, ``Benchmark``), what these are given and return (``Batch``, ``Noise``,
+``Term`` ...) and the errors. A name's module is imported when the name is first used.
 """
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -17,34 +17,206 @@ _root = Path(__file__).resolve().parent.parent
 if not (_root / "sslskel" / "methods").is_dir() and (_root / "methods").is_dir():
     __path__.append(str(_root))
 
-_CALLS = {
-    "bench": "grid.run",
-    "pretrain": "grid.run",
-    "evaluate": "grid.run",
-    "BenchResult": "grid.run",
-    "embed": "encoders.embed",
-    "load_encoder": "encoders.open",
-    "open_encoders": "encoders.open",
-    "speed": "speed",
-    "speed_against": "speed",
-    "mode_overrides": "config.modes",
-    "plan": "speed.estimate",
-    "board_of": "leaderboard.folder",
-    "list_runs": "grid.runs",
-    "prune": "grid.runs",
-    "prepare": "data.prepare",
-    "open_benchmark": "data.prepare",
-    "import_dataset": "data.own.importing",
-    "draw_clip": "data.drawing.draw",
-    "new_method": "plugins.scaffold",
+# Type checkers and editors read these imports and __all__; Python reads the table below. A test compares the three.
+if TYPE_CHECKING:
+    from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone
+    from sslskel.api.batch import Batch, StepOutput, Term
+    from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
+    from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Segment, Segments, Track
+    from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
+    from sslskel.api.encoder import Encoder, PooledEncoder
+    from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
+    from sslskel.api.noise import Noise, ReplayNoise
+    from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+    from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
+    from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
+    from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
+    from sslskel.config.groups import EmptyBodies, Fidelity, Stream, require
+    from sslskel.config.modes import mode_overrides
+    from sslskel.data.drawing.draw import draw_clip
+    from sslskel.data.own.importing import import_dataset
+    from sslskel.data.prepare import open_benchmark, prepare
+    from sslskel.encoders.embed import embed
+    from sslskel.encoders.export import export
+    from sslskel.encoders.open import OpenedEncoders, load_encoder, open_encoders
+    from sslskel.errors import (
+        CheckpointError,
+        DataError,
+        Diverged,
+        Interrupted,
+        RunError,
+        SslskelError,
+        UsageError,
+        did_you_mean,
+    )
+    from sslskel.evaluation.features import clip_features, evaluating, labelled
+    from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
+    from sslskel.grid.run import BenchResult, bench, evaluate, pretrain
+    from sslskel.grid.runs import list_runs, prune
+    from sslskel.hashing import stable_id
+    from sslskel.leaderboard.folder import board_of
+    from sslskel.leaderboard.formats.terminal import print_board
+    from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
+    from sslskel.plugins.scaffold import new_method, new_protocol
+    from sslskel.speed.against import speed_against
+    from sslskel.speed.estimate import plan
+    from sslskel.speed.works import measure_speed
+    from sslskel.transforms.clip import CentreCrop, RandomCrop, bone, motion
+    from sslskel.transforms.views import crop_view, shifted_view
+
+_PLACES = {
+    "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone",
+    "api.batch": "Batch StepOutput Term",
+    "api.benchmark": "Benchmark ImportReport Split SplitRows",
+    "api.dataset": "Clip Dataset DatasetInfo Segment Segments Track",
+    "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
+    "api.encoder": "Encoder PooledEncoder",
+    "api.method": "BuildBackbone MethodCard PretextMethod Progress",
+    "api.noise": "Noise ReplayNoise",
+    "api.protocol": "ClipSet EvaluationProtocol Outcome Parts ProtocolRun Truth",
+    "api.skeleton": "COCO17 NTU25 PARTS SkeletonLayout layout",
+    "api.view": "Augment ClipSpec Sampler ViewSpec",
+    "checks": "CheckResult check_backbone check_dataset check_method check_protocol",
+    "config.groups": "EmptyBodies Fidelity Stream require",
+    "config.modes": "mode_overrides",
+    "data.drawing.draw": "draw_clip",
+    "data.own.importing": "import_dataset",
+    "data.prepare": "open_benchmark prepare",
+    "encoders.embed": "embed",
+    "encoders.export": "export",
+    "encoders.open": "OpenedEncoders load_encoder open_encoders",
+    "errors": "CheckpointError DataError Diverged Interrupted RunError SslskelError UsageError did_you_mean",
+    "evaluation.features": "clip_features evaluating labelled",
+    "evaluation.metrics": "aligned class_scores logit_scores",
+    "grid.run": "BenchResult bench evaluate pretrain",
+    "grid.runs": "list_runs prune",
+    "hashing": "stable_id",
+    "leaderboard.folder": "board_of",
+    "leaderboard.formats.terminal": "print_board",
+    "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",
+    "plugins.scaffold": "new_method new_protocol",
+    "speed.against": "speed_against",
+    "speed.estimate": "plan",
+    "speed.works": "measure_speed",
+    "transforms.clip": "CentreCrop RandomCrop bone motion",
+    "transforms.views": "crop_view shifted_view",
 }
+_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
 
+if not TYPE_CHECKING:  # else every name that there is not would pass as one
 
-def __getattr__(name: str) -> Any:
-    if name not in _CALLS:
-        raise AttributeError(f"module 'sslskel' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"sslskel.{_CALLS[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module 'sslskel' has no attribute '{name}'")
+        return getattr(importlib.import_module(f"sslskel.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_CALLS])
+    return sorted([*globals(), *_MODULES])
+
+
+__all__ = [
+    "BACKBONES",
+    "BENCHMARKS",
+    "COCO17",
+    "METHODS",
+    "NTU25",
+    "PARTS",
+    "PROTOCOLS",
+    "Augment",
+    "Backbone",
+    "Batch",
+    "BenchResult",
+    "Benchmark",
+    "BuildBackbone",
+    "CentreCrop",
+    "CheckResult",
+    "CheckpointError",
+    "Clip",
+    "ClipSet",
+    "ClipSpec",
+    "DataError",
+    "Dataset",
+    "DatasetInfo",
+    "Diverged",
+    "EmptyBodies",
+    "Encoder",
+    "EvaluationProtocol",
+    "Fidelity",
+    "ImportReport",
+    "Interrupted",
+    "MethodCard",
+    "Noise",
+    "OpenedEncoders",
+    "Outcome",
+    "Parts",
+    "PooledEncoder",
+    "PretextMethod",
+    "Progress",
+    "ProtocolRun",
+    "RandomCrop",
+    "ReplayNoise",
+    "RunError",
+    "Sampler",
+    "Segment",
+    "Segments",
+    "SequenceBackbone",
+    "SkeletonLayout",
+    "SparseTokenBackbone",
+    "Split",
+    "SplitRows",
+    "SslskelError",
+    "StepOutput",
+    "Stream",
+    "Term",
+    "TokenBackbone",
+    "Track",
+    "Truth",
+    "UsageError",
+    "ViewSpec",
+    "aligned",
+    "bench",
+    "board_of",
+    "bone",
+    "check_backbone",
+    "check_dataset",
+    "check_method",
+    "check_protocol",
+    "class_scores",
+    "clip_features",
+    "crop_view",
+    "did_you_mean",
+    "draw_clip",
+    "embed",
+    "evaluate",
+    "evaluating",
+    "export",
+    "gather_rows",
+    "import_dataset",
+    "is_first",
+    "labelled",
+    "layout",
+    "list_runs",
+    "load_encoder",
+    "logit_scores",
+    "measure_speed",
+    "mode_overrides",
+    "motion",
+    "new_method",
+    "new_protocol",
+    "open_benchmark",
+    "open_encoders",
+    "own_rows",
+    "plan",
+    "prepare",
+    "pretrain",
+    "print_board",
+    "prune",
+    "rank",
+    "require",
+    "shifted_view",
+    "speed_against",
+    "stable_id",
+    "sum_over_processes",
+    "world_size",
+]

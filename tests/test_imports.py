@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import sslskel
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
 PLUGINS = (*FOLDED, "protocols")
@@ -37,6 +39,12 @@ def faults_of_framework(files: list[Path]) -> list[str]:
         for line, name in imported(file)
         if f"{name}.".startswith(tuple(f"{package}." for package in banned))
     ]
+
+
+def faults_of_facade(files: list[Path]) -> list[str]:
+    """Imports through ``sslskel`` itself by the framework: they would hide which floor a name stands on."""
+    names = {f"sslskel.{name}" for name in sslskel.__all__}
+    return [f"{file.name}:{line} imports {name}" for file in files for line, name in imported(file) if name in names]
 
 
 def faults_of_plugins(folder: Path) -> list[str]:
@@ -69,6 +77,10 @@ def test_imports_go_downstairs_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_framework_takes_nothing_through_its_facade() -> None:
+    assert not faults_of_facade(sorted((ROOT / "sslskel").glob("*/**/*.py")))
+
+
 def test_the_framework_imports_no_method_no_benchmark_and_no_protocol() -> None:
     assert not faults_of_framework(sorted((ROOT / "sslskel").rglob("*.py")))
 
@@ -84,9 +96,11 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.api.noise import _mix, Noise\n")
     (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.api.batch import Batch\n")
     (folder / "c.py").write_text("from sslskel.methods._family import A\nfrom sslskel.methods._family import _a\n")
+    (folder / "d.py").write_text("from sslskel import Batch, __version__\n")
     assert faults_of_plugins(folder) == [
         "methods/a.py:1 imports sslskel.methods.b.B",
         "methods/a.py:2 imports sslskel.api.noise._mix",
         "methods/c.py:2 imports sslskel.methods._family._a",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1
+    assert faults_of_facade([folder / "d.py"]) == ["d.py:1 imports sslskel.Batch"]

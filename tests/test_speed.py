@@ -17,7 +17,7 @@ from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.nn.gru import GruConfig
-from sslskel.speed import markdown, speed, speed_against, text
+from sslskel.speed import markdown, measure_speed, speed_against, text
 from sslskel.speed import subject as module
 from sslskel.speed.clock import Taken, paired
 from sslskel.speed.encoders import passes_of
@@ -159,7 +159,7 @@ def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: py
     assert report["pretraining"]["flops_per_second"] > report["pretraining"]["step_seconds"]["median"]
     assert {"versions", "load", "hardware", "allocator", "matmul_peak"} <= set(report)
     assert "| pretraining |" in markdown([report])
-    assert speed("raw_features", benchmark="tiny", steps=1, works=("loader",))["pretraining"] is None
+    assert measure_speed("raw_features", benchmark="tiny", steps=1, works=("loader",))["pretraining"] is None
 
 
 def test_memory_of_work_is_beyond_what_was_held() -> None:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from sslskel.errors import UsageError
-    from sslskel.speed import speed, speed_against, text
+    from sslskel.speed import measure_speed, speed_against, text
 
     if options.steps < 1:
         raise UsageError(f"--steps is {options.steps}; it must be at least 1")
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.against:
         report = speed_against(options.method, options.against, pairs=options.pairs, **shared)
     else:
-        report = speed(options.method, steps=options.steps, **shared)
+        report = measure_speed(options.method, steps=options.steps, **shared)
     print(text(report))
     if options.output:
         options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

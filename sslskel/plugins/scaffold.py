@@ -17,18 +17,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from sslskel.api.encoder import PooledEncoder
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.config.groups import require
-from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Noise,
+    PooledEncoder,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Term,
+    require,
+)
 
 
 @dataclass
@@ -70,7 +76,7 @@ class {name}(PretextMethod):
 
 TEST = '''"""The contract of every method, held by {stem}. Add what is special about yours."""
 
-from sslskel.checks import check_method
+from sslskel import check_method
 
 
 def test_{stem}_keeps_the_contract_of_a_method() -> None:
@@ -89,11 +95,21 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from sslskel.api.encoder import Encoder
-from sslskel.config.groups import require
-from sslskel.api.noise import Noise
-from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.evaluation import aligned, class_scores, clip_features, evaluating, labelled
+from sslskel import (
+    Encoder,
+    EvaluationProtocol,
+    Noise,
+    Outcome,
+    Parts,
+    ProtocolRun,
+    Truth,
+    aligned,
+    class_scores,
+    clip_features,
+    evaluating,
+    labelled,
+    require,
+)
 
 
 @dataclass
@@ -139,7 +155,7 @@ class {name}(EvaluationProtocol):
 
 PROTOCOL_TEST = '''"""The contract of every protocol, held by {stem}. Add what is special about yours."""
 
-from sslskel.checks import check_protocol
+from sslskel import check_protocol
 
 
 def test_{stem}_keeps_the_contract_of_a_protocol() -> None:

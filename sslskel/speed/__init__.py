@@ -5,6 +5,6 @@ Measured times are for people and for ``docs/measured/speed.md``; nothing here d
 
 from sslskel.speed.against import AGAINST, speed_against
 from sslskel.speed.report import markdown, text
-from sslskel.speed.works import WORKS, speed
+from sslskel.speed.works import WORKS, measure_speed
 
-__all__ = ["AGAINST", "WORKS", "markdown", "speed", "speed_against", "text"]
+__all__ = ["AGAINST", "WORKS", "markdown", "measure_speed", "speed_against", "text"]

@@ -14,7 +14,7 @@ from sslskel.grid.cell import Cell, grid
 from sslskel.grid.run import check_buildable, init_digest, pretrain_folder
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
-from sslskel.speed import speed
+from sslskel.speed import measure_speed
 
 STEPS = 2
 TIMED = ("pretraining", "encoding")
@@ -106,7 +106,7 @@ def _measure(
     weights, train = check_buildable(cell, dataset), cell.resolved.train
     own = [word for word in overrides if not word.startswith("protocol.")]
     with torch.random.fork_rng(devices=[]):
-        found = speed(
+        found = measure_speed(
             cell.method,
             benchmark=cell.benchmark,
             backbone=backbone,

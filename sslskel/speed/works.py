@@ -25,7 +25,7 @@ WORKS = ("pretraining", "encoding", "linear", "loader")
 HEAD_BATCH = 256
 
 
-def speed(
+def measure_speed(
     method: str,
     *,
     benchmark: str = "synthetic",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import sslskel_example_plugin
 
-from sslskel.checks import check_method
-from sslskel.plugins.registry import METHODS
+from sslskel import METHODS, check_method
 
 
 def test_sslskel_finds_the_method_by_its_entry_point() -> None:

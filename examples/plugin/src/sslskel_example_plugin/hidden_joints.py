@@ -1,19 +1,24 @@
 """Hide some joints of every person for the whole clip and predict where they were."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.encoder import PooledEncoder
-from sslskel.api.method import BuildBackbone, Encoder, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec
-from sslskel.config.groups import require
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Noise,
+    PooledEncoder,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Term,
+    require,
+)
 
 
 @dataclass
