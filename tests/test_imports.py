@@ -90,6 +90,27 @@ def test_plugins_take_public_names_and_nothing_of_each_other(folder: str) -> Non
     assert not faults_of_plugins(ROOT / folder)
 
 
+def test_what_judges_without_training_loads_no_compiler(command_env: dict[str, str], tmp_path: Path) -> None:
+    """``torch._dynamo`` takes more than a second; an optimiser of torch brings it by itself, and nothing else may."""
+    script = """
+import sys
+from sslskel.cli import main
+code = main(sys.argv[1:])
+loaded = {"torch._dynamo", "sslskel.encoders.open", "sslskel.backbones.transformer"} & set(sys.modules)
+sys.exit(code or loaded != {"sslskel.encoders.open", "sslskel.backbones.transformer"})
+"""
+    words = ["bench", "--method", "random_init", "--protocol", "knn", "--benchmark", "tiny", "--preset", "quick"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=tmp_path,
+        env=command_env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_these_checks_can_fail(tmp_path: Path) -> None:
     folder = tmp_path / "methods"
     folder.mkdir()

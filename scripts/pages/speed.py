@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sslskel.nn.attention import multiplies_bfloat16
+from sslskel.nn.attention import MULTIPLIES_BFLOAT16
 from sslskel.speed import markdown
 from sslskel.speed.machine import matmul_peak
 
@@ -83,7 +83,7 @@ def main() -> int:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    modes = ["exact", "present", *(["fast"] if device == "cuda" or multiplies_bfloat16() else [])]
+    modes = ["exact", "present", *(["fast"] if device == "cuda" or MULTIPLIES_BFLOAT16 else [])]
     for preset in [] if options.only_write else options.presets:
         shared = ["--method", "mamp", "--benchmark", BENCHMARK, "--preset", preset, "--device", device]
         size = f"train.batch_size={options.batch}"
@@ -203,7 +203,7 @@ def _store(report: dict[str, Any] | None, name: str) -> float | None:
 
 def bfloat16() -> list[str]:
     """Why ``fast`` was or was not measured on this CPU."""
-    if torch.cuda.is_available() or multiplies_bfloat16():
+    if torch.cuda.is_available() or MULTIPLIES_BFLOAT16:
         return []
     single, half = (
         matmul_peak(torch.device("cpu"), dtype, size=256) / 1e9 for dtype in (torch.float32, torch.bfloat16)

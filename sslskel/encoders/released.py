@@ -16,13 +16,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
+from sslskel.api.backbone import Backbone
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
-from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.groups import ClipConfig
 from sslskel.errors import CheckpointError, UsageError
+from sslskel.plugins.registry import BACKBONES
 from sslskel.transforms.clip import clip_spec
 
 PERSONS = 2
@@ -73,7 +74,8 @@ def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = 
     sizes = _sizes(state, path)
     _check_heads(content, sizes, num_heads, path)
     clip = _clip(sizes, sizes.segments * sizes.segment if frames is None else frames, path)
-    config = TransformerConfig(
+    network = BACKBONES.get("transformer")
+    config = network.Config(
         dim=sizes.dim,
         depth=sizes.depth,
         heads=num_heads,
@@ -83,7 +85,7 @@ def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = 
     )
     # On the meta device nothing is allocated or drawn, whatever sizes a file claims.
     with torch.device("meta"):
-        backbone = Transformer(config, clip)
+        backbone = network(config, clip)
     ours = {our_name(name): our_value(name, value) for name, value in state.items()}
     ours["time_table"] = resize_time(ours["time_table"], clip.frames // sizes.segment)
     _check_names(ours, backbone, path)
@@ -92,7 +94,7 @@ def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = 
 
 
 def our_name(name: str) -> str:
-    """Where a released encoder parameter lives in :class:`Transformer`; blocks and norm keep their names."""
+    """Where a released encoder parameter lives in backbone ``transformer``; blocks and norm keep their names."""
     return RENAMED.get(name, name)
 
 
@@ -215,7 +217,7 @@ def _clip(sizes: Sizes, frames: int, path: Path) -> ClipSpec:
     return clip_spec(info, ClipConfig(frames=frames) if sizes.coordinates == 3 else still)
 
 
-def _check_names(ours: Mapping[str, Tensor], backbone: Transformer, path: Path) -> None:
+def _check_names(ours: Mapping[str, Tensor], backbone: Backbone, path: Path) -> None:
     """Every parameter there, no other, and all of the right shape; messages use the file's names."""
     wanted = {name: tuple(value.shape) for name, value in backbone.state_dict().items()}
     theirs = {name: name for name in (*wanted, *ours)} | {name: released for released, name in RENAMED.items()}

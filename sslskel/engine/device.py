@@ -95,7 +95,9 @@ def arithmetic(engine: EngineConfig) -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = short
-        torch.use_deterministic_algorithms(strict)
+        # Asking for what is so already would import torch's compiler, which takes a second.
+        if torch.are_deterministic_algorithms_enabled() != strict:
+            torch.use_deterministic_algorithms(strict)
         torch.set_num_threads(threads)
 
 

@@ -6,7 +6,6 @@ depend on the machine's load, and the last bits of a run on the winner.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +13,13 @@ from contextvars import ContextVar
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
+
+# A constant, because a compiler can read one but cannot follow the question, and what marks a function as
+# constant for it (torch.compiler.assume_constant_result) takes more than a second to import.
+MULTIPLIES_BFLOAT16: bool = any(
+    bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+)
+"""Whether this CPU has instructions for it; without them each product goes by way of float32."""
 
 _FORCED: ContextVar[bool] = ContextVar("explicit attention", default=False)
 
@@ -50,19 +56,6 @@ def kernel_name(device: torch.device, dtype: torch.dtype) -> str:
     Explicit products won in bfloat16 on a CPU that multiplies it in hardware; everywhere
     else the fused kernel did, in memory always.
     """
-    if device.type == "cpu" and dtype == torch.bfloat16 and multiplies_bfloat16():
+    if device.type == "cpu" and dtype == torch.bfloat16 and MULTIPLIES_BFLOAT16:
         return "explicit"
     return "fused"
-
-
-# The answer is the machine's; a compiler asks once instead of following the question.
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for it; without them each product goes by way of float32."""
-    return _has_bfloat16_instructions()
-
-
-@functools.cache
-def _has_bfloat16_instructions() -> bool:
-    found = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(bool(ask()) for ask in found)

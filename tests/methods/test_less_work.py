@@ -9,7 +9,7 @@ from torch import Tensor
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Block, Transformer, TransformerConfig, take_tokens
-from sslskel.nn.attention import attention, explicit_attention, kernel_name, multiplies_bfloat16
+from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit_attention, kernel_name
 
 LAYOUT = SkeletonLayout("star", tuple(f"j{i}" for i in range(5)), (-1, 0, 0, 0, 0), 0)
 VIEW = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
@@ -56,4 +56,4 @@ def test_kernels_agree(dtype: torch.dtype, tolerance: float) -> None:
 def test_the_choice_of_a_kernel_is_fixed_per_device_and_type() -> None:
     cpu = torch.device("cpu")
     assert kernel_name(cpu, torch.float32) == kernel_name(torch.device("cuda"), torch.bfloat16) == "fused"
-    assert kernel_name(cpu, torch.bfloat16) == ("explicit" if multiplies_bfloat16() else "fused")
+    assert kernel_name(cpu, torch.bfloat16) == ("explicit" if MULTIPLIES_BFLOAT16 else "fused")
