@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device
 from sslskel.errors import UsageError
+from sslskel.files import replacing, writing_in
 from sslskel.plugins.registry import BENCHMARKS
 
 BATCH = 64
@@ -62,11 +62,9 @@ def embed(
     if not is_first():
         return table.shape[0], table.shape[1]
     target = Path(output)
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}.npz")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with writing_in(target.parent, target.name, error=UsageError), replacing(target) as file:
         np.savez_compressed(
-            temporary,
+            file,
             features=table,
             names=dataset.names,
             keys=dataset.keys,
@@ -74,11 +72,6 @@ def embed(
             subjects=dataset.subjects,
             parts=parts,
         )
-        temporary.replace(target)
-    except OSError as fault:
-        raise UsageError(f"{target} cannot be written: {fault.strerror}") from fault
-    finally:
-        temporary.unlink(missing_ok=True)
     return table.shape[0], table.shape[1]
 
 

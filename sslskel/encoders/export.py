@@ -5,8 +5,6 @@ The folder is a checkpoint and a results folder at once; no path of this machine
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import yaml
 
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import pack, resolve
-from sslskel.errors import RunError, UsageError
+from sslskel.errors import UsageError
+from sslskel.files import new_folder, write_synced, writing_in
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -35,21 +34,14 @@ def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | 
     if target.exists():
         raise UsageError(f"{target} is there already; remove it or choose another folder")
     store = ResultStore(_results_of(step) if results is None else results)
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with writing_in(target.parent, f"the export '{target.name}'"), new_folder(target) as temporary:
         state = pack(step, temporary)
         meta = CheckpointMeta.from_json(state["meta"], step)
         records = [record for record in store.read_all()[0] if record.pretrain_identity == meta.identity]
         own = ResultStore(temporary)
         for record in records:
             own.write(record, store.predictions(record) or None)
-        (temporary / CARD).write_text(_card(target.name, meta, state["step"], records), encoding="utf-8")
-        temporary.rename(target)
-    except OSError as fault:
-        raise RunError(f"{target} cannot be written: {fault}; nothing was left behind") from fault
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_synced(temporary / CARD, _card(target.name, meta, state["step"], records).encode())
     return target, len(records)
 
 

@@ -7,13 +7,12 @@ by what verifies, not by what was written last. When to write one is the loop's 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from sslskel.errors import CheckpointError, RunError
+from sslskel.errors import CheckpointError
+from sslskel.files import new_folder, write_synced, writing_in
 from sslskel.hashing import json_bytes
 
 FORMAT = 1
@@ -58,18 +58,12 @@ def save_checkpoint(
         STATE: json_bytes({"format": FORMAT, "step": step, **state}),
     }
     size = sum(len(content) for content in contents.values())
-    with disk_faults(folder, f"the checkpoint of step {step} ({size / 2**20:.1f} MiB)"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _remove(temporary)
+    with writing_in(folder, f"the checkpoint of step {step} ({size / 2**20:.1f} MiB)"):
+        _remove(temporary)
+        with new_folder(target, temporary):
             _fill(temporary, contents)
             if target.exists():
                 _remove(target)
-            temporary.rename(target)
-            _sync(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
     earlier = [path for path in _steps(folder) if path.name <= target.name]
     for old in set(_steps(folder)) - set(earlier[-keep:]):
         # Somebody else may be removing it; an old checkpoint too many harms nobody.
@@ -79,10 +73,10 @@ def save_checkpoint(
 
 
 def pack(source: Path, target: Path) -> dict[str, Any]:
-    """Write a checkpoint's weights and state, without its optimiser, as a new checkpoint directory ``target``.
+    """Write a checkpoint's weights and state, without its optimiser, into the empty folder ``target``.
 
-    Returns the state. Raises ``CheckpointError`` where ``source`` is not sound and ``FileExistsError``
-    where ``target`` is there; other faults of the disk are the caller's.
+    Returns the state. Raises ``CheckpointError`` where ``source`` is not sound; faults of the disk are the
+    caller's.
     """
     step = resolve(source)
     state = read_state(step)
@@ -91,11 +85,11 @@ def pack(source: Path, target: Path) -> dict[str, Any]:
 
 
 def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Make a new directory with these files and a manifest of their digests."""
-    folder.mkdir()
-    facts = {name: _write(folder / name, content) for name, content in contents.items()}
-    _write(folder / MANIFEST, json_bytes({"format": FORMAT, "files": facts}))
-    _sync(folder)
+    """Write these files and a manifest of their digests."""
+    for name, content in contents.items():
+        write_synced(folder / name, content)
+    facts = {name: _facts(content) for name, content in contents.items()}
+    write_synced(folder / MANIFEST, json_bytes({"format": FORMAT, "files": facts}))
 
 
 def latest(folder: Path) -> Path | None:
@@ -164,15 +158,6 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def disk_faults(folder: Path, what: str) -> Iterator[None]:
-    """Turn a full disk or a read-only folder, met while writing ``what``, into one ``RunError``."""
-    try:
-        yield
-    except OSError as fault:
-        raise RunError(_explain(fault, folder, what)) from fault
-
-
 def _runs(pid: int) -> bool:
     """Whether another process of this machine has the number."""
     try:
@@ -207,25 +192,8 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def _write(path: Path, content: bytes) -> dict[str, Any]:
-    """Write through to the disk; returns size and digest."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return _facts(content)
-
-
 def _facts(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _manifest(step: Path) -> Any:
@@ -267,15 +235,3 @@ def _tensors(step: Path, name: str) -> dict[str, Tensor]:
     except SafetensorError as fault:
         raise CheckpointError(f"{step / name} is not a safetensors file: {fault}") from fault
     return tensors
-
-
-def _explain(fault: OSError, folder: Path, what: str) -> str:
-    again = "and give the same command again; earlier checkpoints are untouched"
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        home = next(path for path in (folder, *folder.parents) if path.exists())
-        free = shutil.disk_usage(home).free / 2**20
-        return (
-            f"no space left for {what} in {folder} ({free:.1f} MiB free): free some, for instance with"
-            f" `sslskel runs prune`, {again}"
-        )
-    return f"{what} cannot be written in {folder} ({fault.strerror}): make the folder writable {again}"

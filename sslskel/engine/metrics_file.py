@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sslskel.engine.checkpoint import disk_faults
+from sslskel.files import publish, writing_in
 
 NAME = "metrics.jsonl"
 
@@ -21,14 +20,12 @@ class MetricsFile:
 
     def __init__(self, folder: Path, resumed_step: int) -> None:
         self._path = folder / NAME
-        with disk_faults(folder, NAME):
+        with writing_in(folder, NAME):
             self._shorten(resumed_step)
 
     def _shorten(self, resumed_step: int) -> None:
         kept = [line for line in self._lines() if _step(line) <= resumed_step]
-        temporary = self._path.parent / f".{NAME}.tmp-{os.getpid()}"
-        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        temporary.replace(self._path)
+        publish(self._path, "".join(line + "\n" for line in kept).encode(), replace_existing=True)
 
     def _lines(self) -> list[str]:
         if not self._path.exists():
@@ -42,7 +39,7 @@ class MetricsFile:
         What is not finite becomes null, which JSON can say.
         """
         told = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with disk_faults(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
+        with writing_in(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
 
 

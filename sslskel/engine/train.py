@@ -36,6 +36,7 @@ from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopWish, interrupted
 from sslskel.engine.step_log import Report, RunLog
 from sslskel.errors import CheckpointError, RunError, UsageError
+from sslskel.files import writing_in
 
 Advance = Callable[..., None]
 
@@ -154,7 +155,7 @@ def _start(run: _Run, init: Path | None) -> Path | None:
     """Put the run where its newest sound checkpoint was, and return that; None for a new run."""
     at = -1
     if rank() == 0:
-        with disk.disk_faults(run.folder, "the run"):
+        with writing_in(run.folder, "the run"):
             run.folder.mkdir(parents=True, exist_ok=True)
             disk.remove_leftovers(run.folder)
         newest = disk.latest(run.folder)

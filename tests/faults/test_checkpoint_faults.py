@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from sslskel.engine import checkpoint
 from sslskel.engine.checkpoint import (
     latest,
     load_weights,
@@ -71,7 +70,7 @@ def test_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: p
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"no space left for the checkpoint of step 3.*free some"):
         save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=1)
     assert latest(tmp_path) == newer
@@ -92,7 +91,7 @@ def test_disk_that_fills_at_any_write_leaves_no_trace(
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(handle)
 
-    monkeypatch.setattr(checkpoint.os, "fsync", sometimes)
+    monkeypatch.setattr(os, "fsync", sometimes)
     if moment >= 6:
         save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=5)
         return

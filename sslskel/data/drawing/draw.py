@@ -6,7 +6,6 @@ Where joints stand in the picture is settled in ``scene.py``.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,6 +15,7 @@ from sslskel.data.drawing.image import write_gif, write_png
 from sslskel.data.drawing.page import write_html
 from sslskel.data.drawing.scene import Scene, find_clip, scene_of
 from sslskel.errors import UsageError
+from sslskel.files import publish, writing_in
 
 TURN = 25.0
 """Degrees from the front: depth shows best a little from the side."""
@@ -62,11 +62,6 @@ def draw_clip(
     scene = scene_of(dataset, find_clip(dataset, clip), up)
     content = io.BytesIO()
     drawn = kind.write(scene, content, frames, size, turn)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content.getvalue())
-        temporary.replace(output)
-    except OSError as fault:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"'{output}' cannot be written ({fault.strerror}); choose another place") from fault
+    with writing_in(output.parent, output.name, error=UsageError):
+        publish(output, content.getvalue(), replace_existing=True)
     return drawn

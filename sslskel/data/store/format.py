@@ -6,10 +6,9 @@ Which files there are, how they are filled and how they are opened is in ``store
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
+from sslskel.files import write_synced
 from sslskel.hashing import file_sha256, json_bytes, json_sha256
 
 FORMAT = 1
@@ -48,10 +48,7 @@ def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array as ``.npy``, little-endian whatever this machine is, and sync it."""
     fixed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    with path.open("wb") as file:
-        file.write(npy_header(fixed.dtype, fixed.shape))
-        file.write(fixed.tobytes())
-        sync(file)
+    write_synced(path, npy_header(fixed.dtype, fixed.shape) + fixed.tobytes())
 
 
 def parse_array(content: bytes) -> npt.NDArray[Any]:
@@ -63,24 +60,6 @@ def parse_array(content: bytes) -> npt.NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def sync(file: BinaryIO) -> None:
-    """Make sure that what was written is on the disk, not only on its way."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable (a no-op where folders cannot be opened)."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def fact_of(path: Path) -> FileFact:
     """Size and sha256 of a file, read in pieces of 4 MiB."""
     return FileFact(*file_sha256(path))
@@ -88,9 +67,7 @@ def fact_of(path: Path) -> FileFact:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write one JSON file, the same bytes for the same data, and sync it."""
-    with path.open("wb") as file:
-        file.write(json_bytes(data))
-        sync(file)
+    write_synced(path, json_bytes(data))
 
 
 def write_manifest(folder: Path, facts: Mapping[str, FileFact]) -> None:

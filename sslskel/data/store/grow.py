@@ -5,12 +5,10 @@ What the finished files are called and when they become a dataset is the store's
 
 from __future__ import annotations
 
-import errno
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -18,29 +16,20 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sslskel.api.dataset import Clip
-from sslskel.data.store.format import HEADER_BYTES, npy_header, sync
+from sslskel.data.store.format import HEADER_BYTES, npy_header
 from sslskel.data.store.journal import FILES, FLUSH_SECONDS, Journal, JournalEntry, Kept, Mark
 from sslskel.data.store.rows import Index
 from sslskel.errors import RunError
+from sslskel.files import sync, writing_in
 
 Continued = Callable[[Sequence[Mapping[str, Any]]], Iterator[Clip | Mark | Kept]]
 """Clips that can go on where they were interrupted: given the states of earlier marks, yields ``Kept`` first."""
 
 
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turn a failure of the disk into one sentence."""
-    try:
-        yield
-    except OSError as fault:
-        where = next(folder for folder in (target.parent, *target.parents) if folder.exists())
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(where).free / 2**20
-            raise RunError(
-                f"the disk is full: dataset '{target.name}' does not fit in '{where}' ({free:.0f} MiB free there);"
-                " free some space or set SSLSKEL_DATA to a folder on another disk, then run the same command again"
-            ) from fault
-        raise RunError(f"dataset '{target.name}' cannot be written to '{where}': {fault.strerror or fault}") from fault
+def writing(target: Path) -> AbstractContextManager[None]:
+    """Turn a failure of the disk into one sentence about the dataset."""
+    hint = " or set SSLSKEL_DATA to a folder on another disk"
+    return writing_in(target.parent, f"dataset '{target.name}'", hint=hint)
 
 
 class Rows:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from sslskel.data.store.format import HEADER_BYTES, sync
+from sslskel.data.store.format import HEADER_BYTES
+from sslskel.files import sync
 
 try:
     import fcntl

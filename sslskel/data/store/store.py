@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +35,6 @@ from sslskel.data.store.format import (
     npy_header,
     parse_array,
     read_manifest,
-    sync_folder,
     write_array,
     write_json,
     write_manifest,
@@ -46,6 +44,7 @@ from sslskel.data.store.journal import Journal
 from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
+from sslskel.files import name_folder, temporary_name
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
 _CUT = ("segment_clip", *SEGMENT_FIELDS)
@@ -277,7 +276,7 @@ def write_dataset(
 
 
 def _new_folder(target: Path) -> Path:
-    folder = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    folder = temporary_name(target)
     folder.mkdir()
     return folder
 
@@ -312,7 +311,6 @@ def _write_index(
     if check is not None:
         check(open_dataset(folder), report)
         _write_report(folder, index, report, facts)
-    sync_folder(folder)
     return digest
 
 
@@ -338,7 +336,7 @@ def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Ma
         if _same_exists(target, digest, beside):
             return digest
         try:
-            temporary.rename(target)
+            name_folder(temporary, target)
         except OSError as fault:
             if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
@@ -346,7 +344,6 @@ def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Ma
             if not _same_exists(target, digest, beside):
                 _set_aside(target)
         else:
-            sync_folder(target.parent)
             return digest
     raise RunError(f"'{target}' is being replaced by other processes again and again; let one of them finish")
 
@@ -364,7 +361,7 @@ def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, An
 def _set_aside(target: Path) -> None:
     """Remove the older dataset; whoever has it mapped keeps reading it."""
     _refuse_foreign(target)
-    old = target.parent / f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    old = temporary_name(target)
     with suppress(FileNotFoundError):
         target.rename(old)
         shutil.rmtree(old, ignore_errors=True)
