@@ -54,7 +54,15 @@ FILES = {
     "sslskel/ground.py": "from sslskel import make\nfrom sslskel.middle.deep import _hidden\n",
     "sslskel/_drawer.py": "def many(a, b, c, d, e, /, f, g, *h, i, **j): ...\n",
     "methods/one.py": "from sslskel import make\nfrom sslskel.ground import thing\n",
-    "tests/test_one.py": "from sslskel.middle import deep\ndeep._hidden()\nsetattr(deep, '_hidden', 1)\n",
+    "tests/test_one.py": """
+from sslskel.middle import deep
+deep._hidden()
+setattr(deep, '_other', 1)
+print(deep.work()._state, deep._own, os._exit)
+class Own:
+    _own: int
+import os
+""",
 }
 SIGNATURES = """
 from typing import Any
@@ -96,10 +104,11 @@ def test_faults_are_found(tmp_path: Path) -> None:
     assert details["circles of rooms"] == []
     assert details["circles of files or packages"] == ["sslskel.middle.deep <-> sslskel.middle.other"]
     assert details["functions with 10 or more parameters"] == ["sslskel._drawer.many: 10"]
-    assert details["private names that cross packages"] == [
-        "sslskel/ground.py:2 sslskel.middle.deep._hidden",
-        "tests/test_one.py:2 sslskel.middle.deep._hidden",
-        "tests/test_one.py:3 sslskel.middle.deep._hidden",
+    assert details["private names that cross packages"] == ["sslskel/ground.py:2 sslskel.middle.deep._hidden"]
+    assert details["private attributes of other objects"] == [
+        "tests/test_one.py:3 deep._hidden",
+        "tests/test_one.py:4 deep._other",
+        "tests/test_one.py:5 deep.work()._state",
     ]
     assert details["underscore modules in sslskel"] == ["sslskel/_drawer.py"]
     assert details["Any in public signatures"] == ["sslskel.typed.Door.open", *["sslskel.typed.loose"] * 2]

@@ -35,6 +35,7 @@ LIMITS = {
     "functions with 10 or more parameters": 2,
     "functions with 8 or more parameters": None,
     "private names that cross packages": 0,
+    "private attributes of other objects": 0,
     "underscore modules in sslskel": 0,
     "Any in public signatures": 0,
     "dict[str, Any] in public signatures": None,
@@ -55,6 +56,9 @@ THIRD_PARTY = {
     "sslskel.grid.slurm.Task.checkpoint": "submitit, which is optional",
 }
 """Public functions that may say ``Any``, and whose type it stands for."""
+
+OF_LIBRARIES = {"_replace", "_asdict", "_fields", "_get_default_store", "_log_softmax_backward_data"}
+"""Private names of named tuples and of torch, which code may use."""
 
 Graph = Mapping[str, set[str]]
 
@@ -96,9 +100,7 @@ def sources(root: Path) -> dict[str, Source]:
 def room_of(module: str) -> str | None:
     """The room that a module is in; None for the facade and for tests."""
     first, *rest = module.removeprefix(".").split(".")
-    if first == "sslskel":
-        return rest[0] if rest else None
-    return {"scripts": "scripts", "ci": ".ci"}.get(first)
+    return next(iter(rest), None) if first == "sslskel" else {"scripts": "scripts", "ci": ".ci"}.get(first)
 
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
@@ -174,23 +176,18 @@ def room_graph(graph: Graph) -> Graph:
 def reached(graph: Graph, start: str) -> set[str]:
     """Everything that can be reached from a node by one arrow or more."""
     seen: set[str] = set()
-    ahead = list(graph.get(start, ()))
+    ahead = [start]
     while ahead:
-        node = ahead.pop()
-        if node not in seen:
-            seen.add(node)
-            ahead += graph.get(node, ())
+        new = graph.get(ahead.pop(), set()) - seen
+        seen |= new
+        ahead += new
     return seen
 
 
 def circles(graph: Graph) -> list[str]:
     """Every group of nodes that all reach one another, as one line."""
     reach = {node: reached(graph, node) for node in graph}
-    groups = {
-        frozenset(other for other in reach[node] if node in reach.get(other, ()))
-        for node in graph
-        if node in reach[node]
-    }
+    groups = {frozenset(to for to in reach[one] if one in reach.get(to, ())) for one in graph if one in reach[one]}
     return sorted(" <-> ".join(sorted(group)) for group in groups)
 
 
@@ -234,8 +231,7 @@ def functions(source: Source) -> Iterator[tuple[str, Function, bool]]:
             if isinstance(child, ast.ClassDef):
                 yield from walk(child, f"{prefix}.{child.name}", public and not child.name.startswith("_"))
             elif isinstance(child, Function):
-                hidden = child.name.startswith("_") and not child.name.startswith("__")
-                yield f"{prefix}.{child.name}", child, public and not hidden
+                yield f"{prefix}.{child.name}", child, public and not is_private(child.name)
                 yield from walk(child, f"{prefix}.{child.name}", False)
             else:
                 yield from walk(child, prefix, public)
@@ -298,36 +294,39 @@ def private_names(read: Mapping[str, Source]) -> list[str]:
     crossing = []
     for source in read.values():
         package = source.module if source.is_package else source.module.rpartition(".")[0]
-        for line, name in (*imported(source), *used_of_modules(source, read)):
+        for line, name in imported(source):
             parts = name.split(".")
-            at = next(
-                (at for at, part in enumerate(parts) if is_private(part) and (at != 2 or parts[1] not in FOLDED)), 0
-            )
+            private = [n for n, part in enumerate(parts) if is_private(part) and (n != 2 or parts[1] not in FOLDED)]
+            at = min(private, default=0)
             owner = ".".join(parts[: at - (1 if ".".join(parts[:at]) in read else 0)])
             if parts[0] == "sslskel" and at and not f"{package}.".startswith(f"{owner}."):
                 crossing.append(f"{source.path}:{line} {name}")
     return crossing
 
 
-def used_of_modules(source: Source, read: Mapping[str, Source]) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of ``module._name`` and ``setattr(module, "_name", ...)`` for imported modules."""
-    modules: dict[str, str] = {}
+def private_attributes(source: Source) -> Iterator[str]:
+    """``thing._x`` and ``setattr(thing, "_x", ...)`` where neither the file nor another library has the name."""
+    named: set[str | None] = {*OF_LIBRARIES}
+    libraries: set[str] = set()
     for node in source.nodes:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-            modules |= {name: full for name, full in names.items() if full in read}
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            own = f"{'.' * getattr(node, 'level', 0)}{getattr(node, 'module', None) or node.names[0].name}"
+            if not own.startswith((".", "sslskel")):
+                libraries |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
+            named.add(node.attr)
+        else:
+            named.add(getattr(node, "name", getattr(node, "id", None)))
     for node in source.nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            yield node.lineno, f"{modules[node.value.id]}.{node.attr}"
-        elif isinstance(node, ast.Call) and len(node.args) > 1 and called(node) == "setattr":
-            subject, name = node.args[:2]
-            if isinstance(subject, ast.Name) and subject.id in modules and isinstance(name, ast.Constant):
-                yield node.lineno, f"{modules[subject.id]}.{name.value!s}"
-
-
-def called(node: ast.Call) -> str:
-    """The last name of what is called."""
-    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
+        owner, name = getattr(node, "value", None), getattr(node, "attr", "")
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr") and len(node.args) > 1:
+            owner, name = node.args[0], ast.unparse(node.args[1]).strip("'")
+        if (
+            is_private(name)
+            and name not in named
+            and re.split(r"\W", ast.unparse(owner), maxsplit=1)[0] not in libraries
+        ):
+            yield f"{source.path}:{getattr(node, 'lineno', 0)} {ast.unparse(owner)}.{name}"
 
 
 def used_twice(named: Iterable[tuple[str, str]]) -> list[str]:
@@ -352,7 +351,6 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
     circular = {line for source in inside if source.is_package for line in circles(contracted(graph, source.module))}
     circular |= set(circles({module: targets for module, targets in graph.items() if room_of(module)}))
     taken = {module: len(targets) for module, targets in graph.items() if room_of(module) == "methods"}
-    trainer = [source for source in inside if source.path == TRAINER]
     classes = [(node.name, s.path) for s in inside for node in s.tree.body if isinstance(node, ast.ClassDef)]
     details: list[list[str]] = [
         [parts[1] for parts in entries if len(parts) == 2],
@@ -366,6 +364,7 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
         [f"{name}: {count}" for name, count in length.items() if count >= 10],
         [f"{name}: {count}" for name, count in length.items() if count >= 8],
         private_names(read),
+        [line for source in read.values() for line in private_attributes(source)],
         sorted({"/".join(parts) for parts in entries if any(is_private(part) for part in parts)}),
         loose,
         json,
@@ -377,7 +376,7 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
     ]
     values = {name: Number(len(lines), lines) for name, lines in zip(LIMITS, details, strict=True)}
     values["floors"] = Number(floors(rooms), [])
-    over = sum(max(source.lines - TRAINER_LINES, 0) for source in trainer)
+    over = sum(max(source.lines - TRAINER_LINES, 0) for source in inside if source.path == TRAINER)
     values[f"lines of the trainer beyond {TRAINER_LINES}"] = Number(over, [])
     most = "most modules that a method imports from"
     values[most] = values[most]._replace(value=max(taken.values(), default=0))

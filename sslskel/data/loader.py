@@ -32,7 +32,7 @@ class ClipSource:
     ``rows`` are clip rows of the dataset (n,), in any order. On the CPU frames are
     read from the memory map (the system's page cache keeps what fits); on an
     accelerator they are copied there once if they take at most half of its free
-    memory (``resident`` decides otherwise), else each batch is copied. A view
+    memory, else each batch is copied; ``resident`` decides otherwise, on the CPU too. A view
     depends on the clip's key and the noise alone, never on the rest of the batch.
 
     ``joints`` are the dataset's joints in the order of ``spec.layout``, repeated where need be,
@@ -57,7 +57,7 @@ class ClipSource:
         self.device, self.dtype = torch.device(device), dtype
         self.rows = _positions(rows, len(dataset), f"dataset '{dataset.info.name}'")
         self._tracks = _TrackTable(dataset)
-        self._frames = _Frames(dataset, self._tracks, self.rows, self.device, resident)
+        self.frames = Frames(dataset, self._tracks, self.rows, self.device, resident)
         self._joints = None if joints is None else torch.tensor(joints, dtype=torch.int64, device=self.device)
         self._set_columns(labels)
 
@@ -83,7 +83,7 @@ class ClipSource:
         other = ClipSource.__new__(ClipSource)
         other.dataset, other.spec, other.device, other.dtype = self.dataset, self.spec, self.device, self.dtype
         other.rows = self.rows[_positions(rows, len(self), "this set")]
-        other._tracks, other._frames, other._joints = self._tracks, self._frames, self._joints
+        other._tracks, other.frames, other._joints = self._tracks, self.frames, self._joints
         other._set_columns(self._shown)
         return other
 
@@ -106,7 +106,7 @@ class ClipSource:
         key, label = self.keys[at].to(self.device), self.labels[at].to(self.device)
         slot = self._tracks.slot[track].to(self.device)
         seed = Batch(
-            torch.zeros(len(track), 0, *self._frames.shape, dtype=self.dtype, device=self.device),
+            torch.zeros(len(track), 0, *self.frames.shape, dtype=self.dtype, device=self.device),
             torch.zeros(len(track), 0, dtype=torch.bool, device=self.device),
             owner.to(self.device),
             slot,
@@ -115,7 +115,7 @@ class ClipSource:
         )
         lengths = self._tracks.clip_length[rows].to(self.device)
         read = view.sample(lengths, self.spec.frames, noise.on(seed))
-        tracks, valid = self._frames.read(read[seed.owner], track, self.dtype)
+        tracks, valid = self.frames.read(read[seed.owner], track, self.dtype)
         if self._joints is not None:
             tracks = tracks.index_select(2, self._joints)
         batch = seed._replace(tracks=tracks, valid=valid)
@@ -171,32 +171,32 @@ class _TrackTable:
         return owner, self._first[rows][owner] + within
 
 
-class _Frames:
+class Frames:
     """Stored frames, on the device where they fit, and linear interpolation between them."""
 
     def __init__(
         self, dataset: Dataset, tracks: _TrackTable, rows: Tensor, device: torch.device, resident: bool | None
     ) -> None:
         self.shape, self._device, self._tracks = dataset.joints.shape[1:], device, tracks
-        self._joints, self._valid = _shared(dataset.joints), _shared(dataset.valid)
+        self.joints, self.valid = _shared(dataset.joints), _shared(dataset.valid)
         self._offset = tracks.offset
-        if device.type != "cpu":
-            _, used = tracks.of(torch.unique(rows))
-            frames = int(tracks.length[used].sum())
-            size = frames * self._joints[:1].nbytes
-            if resident if resident is not None else size <= RESIDENT_SHARE * _free_bytes(device):
-                self._move(used, frames)
+        if resident is False or (resident is None and device.type == "cpu"):
+            return
+        _, used = tracks.of(torch.unique(rows))
+        frames = int(tracks.length[used].sum())
+        if resident or frames * self.joints[:1].nbytes <= RESIDENT_SHARE * _free_bytes(device):
+            self._move(used, frames)
 
     def _move(self, used: Tensor, frames: int) -> None:
         """Copy the frames of the used tracks to the device, one after the other."""
         length = self._tracks.length[used]
         offset = length.cumsum(0) - length
-        joints = torch.empty(frames, *self.shape, dtype=self._joints.dtype, device=self._device)
+        joints = torch.empty(frames, *self.shape, dtype=self.joints.dtype, device=self._device)
         valid = torch.empty(frames, dtype=torch.bool, device=self._device)
         for to, at, size in zip(offset.tolist(), self._offset[used].tolist(), length.tolist(), strict=True):
-            joints[to : to + size] = self._joints[at : at + size]
-            valid[to : to + size] = self._valid[at : at + size]
-        self._joints, self._valid = joints, valid
+            joints[to : to + size] = self.joints[at : at + size]
+            valid[to : to + size] = self.valid[at : at + size]
+        self.joints, self.valid = joints, valid
         self._offset = torch.full_like(self._offset, -1)
         self._offset[used] = offset
 
@@ -223,9 +223,9 @@ class _Frames:
         return parts[0].add_(parts[1]), sound
 
     def _gather(self, row: Tensor) -> tuple[Tensor, Tensor]:
-        at = row.flatten().to(self._joints.device)
-        joints = self._joints.index_select(0, at).reshape(*row.shape, *self.shape)
-        valid = self._valid.index_select(0, at).reshape(row.shape)
+        at = row.flatten().to(self.joints.device)
+        joints = self.joints.index_select(0, at).reshape(*row.shape, *self.shape)
+        valid = self.valid.index_select(0, at).reshape(row.shape)
         return joints.to(self._device), valid.to(self._device)
 
 

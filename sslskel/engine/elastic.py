@@ -59,7 +59,7 @@ def run_ranks(words: Sequence[str], processes: int, max_restarts: int = 0) -> No
     ``RunError`` naming a lost process, ``UsageError``, or ``Interrupted`` after a signal.
     """
     for attempt in range(max_restarts + 1):
-        fault = _attempt(words, processes)
+        fault = start_once(words, processes)
         if fault is None:
             return
         if fault.exit_code in FINAL or attempt == max_restarts:
@@ -97,7 +97,7 @@ def _added(environment: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _attempt(words: Sequence[str], processes: int) -> SslskelError | None:
+def start_once(words: Sequence[str], processes: int) -> SslskelError | None:
     """One start of all ranks; None where all ended well."""
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -124,7 +124,7 @@ def _attempt(words: Sequence[str], processes: int) -> SslskelError | None:
         try:
             elastic_launch(config, sys.executable)("-m", "sslskel", *words)
         except ChildFailedError as fault:
-            return _explained(fault.failures)
+            return first_fault(fault.failures)
         except SignalException as fault:
             stopped = Interrupted(_last_words(Path(logs)) or "stopped on request; the same command continues")
             stopped.exit_code = INTERRUPTED if fault.sigval == signal.SIGINT else PREEMPTED
@@ -139,7 +139,7 @@ def _environment(processes: int) -> dict[str, str]:
     return {LAUNCHED: "1", "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
 
 
-def _explained(failures: Mapping[int, Any]) -> SslskelError:
+def first_fault(failures: Mapping[int, Any]) -> SslskelError:
     """The error of the process that failed first, not of those that it took along."""
     rank, failure = min(failures.items(), key=lambda pair: (_victim(pair[1]), pair[1].timestamp, pair[0]))
     code = int(failure.exitcode)

@@ -29,7 +29,7 @@ def draw_subsets(
     naming it and the smallest fraction that works for these draws.
     """
     orders = [shuffled("semi", clips.keys, seed, draw) for draw in range(draws)]
-    subsets = [_first(clips.labels[order], fraction, balanced) for order in orders]
+    subsets = [chosen_places(clips.labels[order], fraction, balanced) for order in orders]
     for order, chosen in zip(orders, subsets, strict=True):
         missing = set(clips.labels.tolist()) - set(clips.labels[order[chosen]].tolist())
         if missing:
@@ -56,7 +56,7 @@ def shuffled(site: str, keys: Tensor, seed: int, draw: int) -> Tensor:
     return keys.argsort()[shuffle]
 
 
-def _first(labels: Tensor, fraction: float, balanced: bool) -> Tensor:
+def chosen_places(labels: Tensor, fraction: float, balanced: bool) -> Tensor:
     """Places in a shuffle, whose labels are given, that are chosen."""
     if not balanced:
         return torch.arange(int(fraction * len(labels)))

@@ -18,7 +18,6 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import ClipConfig, Stream
-from sslskel.data import loader
 from sslskel.data.loader import ClipSource
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
@@ -232,10 +231,8 @@ def test_frames_held_on_a_device_are_the_same_frames(dataset: StoredDataset, mon
     """The path of accelerators, walked on the CPU: copy the used tracks, then read from the copy."""
     rows = torch.tensor([31, 4, 4, 17, 0])
     plain = ClipSource(dataset, rows, clip_spec(INFO, CONFIG))
-    held = ClipSource(dataset, rows, clip_spec(INFO, CONFIG))
-    used = held._tracks.of(torch.unique(rows))[1]
-    held._frames._move(used, int(dataset.track_length[used.numpy()].sum()))
-    assert len(held._frames._joints) < len(dataset.joints)
+    held = ClipSource(dataset, rows, clip_spec(INFO, CONFIG), resident=True)
+    assert len(held.frames.joints) < len(dataset.joints)
     view, noise = plain.spec.train_view, Noise(8)
     assert same(held.batch(torch.arange(5), view, noise), plain.batch(torch.arange(5), view, noise))
     assert same(held.subset(torch.tensor([3, 1])).batch(torch.arange(2), view, noise),
@@ -244,8 +241,8 @@ def test_frames_held_on_a_device_are_the_same_frames(dataset: StoredDataset, mon
 
 def test_the_memory_map_is_read_in_place(dataset: StoredDataset) -> None:
     source = source_of(dataset)
-    assert source._frames._joints.data_ptr() == dataset.joints.ctypes.data
-    assert loader._shared(dataset.valid).data_ptr() == dataset.valid.ctypes.data
+    assert source.frames.joints.data_ptr() == dataset.joints.ctypes.data
+    assert source.frames.valid.data_ptr() == dataset.valid.ctypes.data
 
 
 def test_nothing_reads_or_moves_the_global_generators(dataset: StoredDataset) -> None:

@@ -29,14 +29,14 @@ def failure(code: int, said: str = "", at: int = 5) -> Any:
 
 def test_the_cause_is_named_and_not_its_victims() -> None:
     victim, killed = failure(1, f"{elastic.CONTACT} by process 0", 1), failure(-9, at=9)
-    fault = elastic._explained({0: victim, 1: failure(75, "stopped", 2), 2: killed, 3: failure(-15, at=0)})
+    fault = elastic.first_fault({0: victim, 1: failure(75, "stopped", 2), 2: killed, 3: failure(-15, at=0)})
     assert isinstance(fault, RunError)
     assert "process 2 of the run was killed by SIGKILL" in str(fault)
-    fault = elastic._explained({0: victim, 1: failure(2, "there is no device", 8)})
+    fault = elastic.first_fault({0: victim, 1: failure(2, "there is no device", 8)})
     assert (str(fault), fault.exit_code) == ("there is no device", 2)
     silent = failure(1, f"process 1 of the run {elastic.SILENT} for 25 s", 3)
-    assert elastic.SILENT in str(elastic._explained({0: silent, 1: killed})), "elastic launch kills the one that hangs"
-    assert "exit code 3" in str(elastic._explained({1: failure(3)}))
+    assert elastic.SILENT in str(elastic.first_fault({0: silent, 1: killed})), "elastic launch kills the one that hangs"
+    assert "exit code 3" in str(elastic.first_fault({1: failure(3)}))
 
 
 def test_numbers_that_mean_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_only_what_may_end_better_is_started_again(monkeypatch: pytest.MonkeyPat
         fault.exit_code = code
         return fault
 
-    monkeypatch.setattr(elastic, "_attempt", attempt)
+    monkeypatch.setattr(elastic, "start_once", attempt)
     with pytest.raises(RunError, match="lost"):
         elastic.run_ranks([], 2, max_restarts=2)
     assert len(seen) == starts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,6 @@ import pytest
 from safetensors.torch import load_file
 
 from sslskel.errors import RunError, UsageError
-from sslskel.grid import slurm as module
 from sslskel.grid.jobs import Given
 from sslskel.grid.slurm import LauncherConfig, Task, split_overrides, submit
 
@@ -62,13 +62,20 @@ def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch
     """Other options or protocols of the same method, benchmark and seed are other cells."""
     tasks: list[Task] = []
     executor = SimpleNamespace(
-        batch=nullcontext, submit=lambda task: tasks.append(task) or SimpleNamespace(job_id=f"7_{len(tasks)}")
+        batch=nullcontext,
+        update_parameters=lambda **of: None,
+        submit=lambda task: tasks.append(task) or SimpleNamespace(job_id=f"7_{len(tasks)}"),
     )
-    monkeypatch.setattr(module, "_executor", lambda *of: executor)
-    monkeypatch.setattr(module, "_alive", lambda: {f"7_{number + 1}" for number in range(len(tasks))})
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=lambda **of: executor))
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text(f"#!/bin/sh\ncat {tmp_path}/queue\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
 
     def handed(protocols: list[str], *overrides: str) -> tuple[int, int]:
         given = Given(["mamp"], protocols, [tiny], [0], tmp_path / "runs", overrides=overrides)
+        (tmp_path / "queue").write_text("".join(f"7_{number + 1}\n" for number in range(len(tasks))))
         found = submit(given, LauncherConfig())
         return len(found.jobs), found.waiting
 

@@ -14,7 +14,7 @@ from toy_features import problem
 
 from sslskel.checks.protocol import ProtocolCase
 from sslskel.errors import DataError
-from sslskel.evaluation.subsets import _first, draw_subsets, subsets_digest
+from sslskel.evaluation.subsets import chosen_places, draw_subsets, subsets_digest
 from sslskel.protocols.semi import Semi, SemiConfig
 
 CLASSES = tuple(f"class {i}" for i in range(8))
@@ -53,7 +53,7 @@ def test_clips_drawn_first_by_released_code_are_those_chosen(shared: Path, seed:
             # The released draw as the beginning of a shuffle: per class, the same clips are taken first.
             rest = torch.tensor([row for row in range(len(labels)) if row not in set(chosen.tolist())])
             order = torch.cat([chosen, rest]).long()
-            ours = set(order[_first(labels[order], fraction, True)].tolist())
+            ours = set(order[chosen_places(labels[order], fraction, True)].tolist())
             halves = torch.isclose((fraction * torch.bincount(labels).double()) % 1, torch.tensor(0.5).double())
             more = [row for row in ours - set(chosen.tolist()) if not halves[labels[row]]]
             assert set(chosen.tolist()) <= ours
