@@ -51,13 +51,15 @@ if TYPE_CHECKING:
     )
     from sslskel.evaluation.features import clip_features, evaluating, labelled
     from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
-    from sslskel.grid.run import BenchResult, bench, evaluate, pretrain
+    from sslskel.grid.request import GridRequest
+    from sslskel.grid.run import BenchResult, bench, evaluate, pretrain, run_grid
     from sslskel.grid.runs import list_runs, prune
     from sslskel.hashing import stable_id
     from sslskel.leaderboard.folder import board_of
     from sslskel.leaderboard.formats.terminal import print_board
     from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
     from sslskel.plugins.scaffold import new_method, new_protocol
+    from sslskel.progress import Reporter
     from sslskel.speed.against import speed_against
     from sslskel.speed.estimate import plan
     from sslskel.speed.works import measure_speed
@@ -88,13 +90,15 @@ _PLACES = {
     "errors": "CheckpointError DataError Diverged Interrupted RunError SslskelError UsageError did_you_mean",
     "evaluation.features": "clip_features evaluating labelled",
     "evaluation.metrics": "aligned class_scores logit_scores",
-    "grid.run": "BenchResult bench evaluate pretrain",
+    "grid.request": "GridRequest",
+    "grid.run": "BenchResult bench evaluate pretrain run_grid",
     "grid.runs": "list_runs prune",
     "hashing": "stable_id",
     "leaderboard.folder": "board_of",
     "leaderboard.formats.terminal": "print_board",
     "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",
     "plugins.scaffold": "new_method new_protocol",
+    "progress": "Reporter",
     "speed.against": "speed_against",
     "speed.estimate": "plan",
     "speed.works": "measure_speed",
@@ -143,6 +147,7 @@ __all__ = [
     "Encoder",
     "EvaluationProtocol",
     "Fidelity",
+    "GridRequest",
     "ImportReport",
     "Interrupted",
     "MethodCard",
@@ -156,6 +161,7 @@ __all__ = [
     "ProtocolRun",
     "RandomCrop",
     "ReplayNoise",
+    "Reporter",
     "RunError",
     "Sampler",
     "Segment",
@@ -214,6 +220,7 @@ __all__ = [
     "prune",
     "rank",
     "require",
+    "run_grid",
     "shifted_view",
     "speed_against",
     "stable_id",

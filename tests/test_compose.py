@@ -9,7 +9,8 @@ import pytest
 from sslskel.config.compose import compose, from_plain, presets, read_preset, to_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.errors import UsageError
-from sslskel.grid.cell import grid, parse_seeds
+from sslskel.grid.cell import Cell
+from sslskel.grid.request import GridRequest, parse_seeds
 from sslskel.plugins.registry import METHODS
 
 
@@ -91,6 +92,12 @@ def test_wrong_seeds(text: str) -> None:
         parse_seeds(text)
 
 
+def cells(methods: list[str], protocols: list[str], benchmark: str, *overrides: str) -> list[Cell]:
+    return GridRequest(
+        methods=tuple(methods), protocols=tuple(protocols), benchmarks=(benchmark,), overrides=overrides
+    ).cells()
+
+
 def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None:
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS
@@ -98,7 +105,7 @@ def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None
     dataset = open_benchmark(BENCHMARKS.get(tiny))
 
     def identities(*overrides: str, protocol: str = "linear") -> tuple[str, str]:
-        [cell] = grid(["mamp"], [protocol], [tiny], [0], overrides=overrides)
+        [cell] = cells(["mamp"], [protocol], tiny, *overrides)
         return cell.pretrain_identity(dataset), cell.identity(dataset)
 
     base = identities()
@@ -110,15 +117,15 @@ def test_identity_covers_what_shapes_numbers_and_nothing_else(tiny: str) -> None
     assert identities("protocol.k=7", protocol="knn") != identities(protocol="knn")
     assert identities("engine.precision=bf16")[0] != base[0]
     assert identities(protocol="knn")[0] == base[0]
-    [floor] = grid(["random_init"], ["knn"], [tiny], [0])
-    [longer] = grid(["random_init"], ["knn"], [tiny], [0], overrides=["train.epochs=9"])
+    [floor] = cells(["random_init"], ["knn"], tiny)
+    [longer] = cells(["random_init"], ["knn"], tiny, "train.epochs=9")
     assert floor.pretrain_identity(dataset) == longer.pretrain_identity(dataset)
     assert floor.resolved.engine.precision is Precision.fp32
 
 
 def test_an_override_goes_to_the_cells_that_have_the_option(tiny: str) -> None:
-    cells = grid(["mamp", "random_init"], ["linear", "knn"], [tiny], [0], overrides=["method.tau=0.5", "protocol.k=3"])
-    assert {cell.resolved.method.tau for cell in cells if cell.method == "mamp"} == {0.5}
-    assert {cell.resolved.protocol.k for cell in cells if cell.protocol == "knn"} == {3}
+    made = cells(["mamp", "random_init"], ["linear", "knn"], tiny, "method.tau=0.5", "protocol.k=3")
+    assert {cell.resolved.method.tau for cell in made if cell.method == "mamp"} == {0.5}
+    assert {cell.resolved.protocol.k for cell in made if cell.protocol == "knn"} == {3}
     with pytest.raises(UsageError, match=r"no option 'method\.tau'"):
-        grid(["random_init"], ["linear"], [tiny], [0], overrides=["method.tau=0.5"])
+        cells(["random_init"], ["linear"], tiny, "method.tau=0.5")

@@ -18,6 +18,7 @@ from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.engine.checkpoint import read_meta, resolve
 from sslskel.errors import CheckpointError
 from sslskel.evaluation.leakage import judged_seen, seen_part
+from sslskel.grid.request import GridRequest
 from sslskel.grid.run import evaluate, pretrain
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import render
@@ -133,7 +134,11 @@ def test_ntu_120_is_known_to_contain_ntu_60(shared: Path, tmp_path: Path) -> Non
 
 def test_a_board_marks_what_an_encoder_of_a_contained_benchmark_saw(tiny: str, tmp_path: Path) -> None:
     """The whole way: pretrain on ``tiny``, judge on it and on ``tiny_more``, whose test part holds clips of it."""
-    folder, _ = pretrain("mamp", benchmark=tiny, preset="tiny", output=tmp_path, overrides=["train.epochs=1"])
+    folder, _ = pretrain(
+        GridRequest(
+            methods=("mamp",), benchmarks=(tiny,), preset="tiny", output=tmp_path, overrides=("train.epochs=1",)
+        )
+    )
     [seen] = read_meta(resolve(folder))["seen"]
     assert (seen["clips"], len(seen["recordings"])) == (18, 192)
     own, contained = (evaluate(folder, "knn", benchmark=name, output=tmp_path) for name in (tiny, "tiny_more"))

@@ -40,7 +40,7 @@ from sslskel.data.store.rows import CLIP_FIELDS
 from sslskel.data.store.store import open_dataset
 from sslskel.engine.checkpoint import save_checkpoint
 from sslskel.engine.sampler import EpochSampler
-from sslskel.grid.cell import grid
+from sslskel.grid.request import GridRequest
 from sslskel.grid.run import check_buildable
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.transforms.clip import clip_spec
@@ -171,7 +171,7 @@ def sizes(folder: Path) -> dict[str, float]:
     """Weights of the largest method at released size, copies included, and bytes of a checkpoint a second."""
     dataset, weights = open_benchmark(BENCHMARKS.get("synthetic")), 0
     for method in METHODS.names():
-        [cell] = grid([method], [None], ["synthetic"], [0], preset="released")
+        [cell] = GridRequest(methods=(method,), protocols=(), preset="released").cells()
         weights = max(weights, check_buildable(cell, dataset))
     model, moments = {"w": torch.zeros(10**7)}, {name: torch.zeros(10**7) for name in ("m", "v")}
     saved = seconds(

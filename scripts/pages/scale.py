@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import sslskel.data.prepare
-from sslskel.grid.jobs import Given, find_jobs
+from sslskel.grid.jobs import find_jobs
+from sslskel.grid.request import GridRequest
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import render
 from sslskel.plugins.registry import BENCHMARKS
@@ -57,16 +58,16 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         sslskel.data.prepare.open_benchmark(BENCHMARKS.get("synthetic"))
-        given = Given(METHODS, PROTOCOLS, ("synthetic",), seeds, Path(folder))
-        work = timed("list, nothing done", lambda: find_jobs(given))
+        request = GridRequest(methods=METHODS, protocols=PROTOCOLS, seeds=seeds, output=Path(folder))
+        work = timed("list, nothing done", lambda: find_jobs(request))
         titles = [(cell.method, str(cell.protocol), cell.seed) for cell in work.cells]
         fill(ResultStore(folder), work.identities, titles)
-        again = timed("resume, all done", lambda: find_jobs(given))
+        again = timed("resume, all done", lambda: find_jobs(request))
         assert not again.jobs
         board = timed("make the board", lambda: board_of(Path(folder), (), lambda _: None))
         timed("write it as Markdown", lambda: render(board, "markdown"))
-        pairs = [[f"train.lr={1 + number}e-5", "train.epochs=1"] for number in range(SWEPT)]
-        swept = replace(given, methods=("mamp",), protocols=("knn",), seeds=(0,), variants=pairs)
+        pairs = tuple((f"train.lr={1 + number}e-5", "train.epochs=1") for number in range(SWEPT))
+        swept = replace(request, methods=("mamp",), protocols=("knn",), seeds=(0,), variants=pairs)
         timed(f"list a sweep of {SWEPT} combinations", lambda: find_jobs(swept))
     print(f"| {len(titles):,} cells | CPU seconds |\n|---|---|")
     for what, seconds in rows:

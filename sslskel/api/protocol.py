@@ -22,6 +22,7 @@ from sslskel.api.dataset import Segments
 from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.progress import Reporter
 
 Rows = TypeVar("Rows", bound=Sized)
 
@@ -85,8 +86,8 @@ class ProtocolRun:
     dtype: torch.dtype
     autocast: Callable[[], AbstractContextManager[Any]]
     """Enter it around encoder passes: mixed precision where the run asked for it."""
-    advance: Callable[[str, int, int], None]
-    """Report progress: (what, done, of)."""
+    reporter: Reporter
+    """Is told of progress."""
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
     """Builds the encoders anew, on the run's device, with weights that were never trained and are a function
     of the run's seed; None where nobody knows how."""

@@ -23,8 +23,8 @@ from sslskel.data.prepare import data_root
 from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint
 from sslskel.engine.device import available_devices, hardware
+from sslskel.engine.provenance import PACKAGES, code_version
 from sslskel.errors import RunError, SslskelError
-from sslskel.grid.record import PACKAGES, code_version
 from sslskel.plugins.registry import REGISTRIES
 
 GIB = 2**30

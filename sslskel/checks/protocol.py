@@ -33,6 +33,7 @@ from sslskel.checks.fixtures import (
 )
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
+from sslskel.progress import SILENT
 
 CLASSES, TRAIN, TEST, DIM, FRAMES = 8, 96, 101, 16, 8
 
@@ -152,7 +153,7 @@ def run_of(encoders: Mapping[str, Encoder], dtype: torch.dtype = torch.float32) 
     """A run on the CPU without mixed precision that reports to nobody."""
     # Their only weights are an identity that nobody trained, so that a copy is as good as new.
     fresh = functools.partial(copy.deepcopy, dict(encoders))
-    return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, lambda *_: None, fresh)
+    return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, SILENT, fresh)
 
 
 def builds_from_defaults(case: ProtocolCase) -> None:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli.grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
-from sslskel.cli.options import started_ranks
+from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
+from sslskel.cli.options import request_of, started_ranks
 from sslskel.text import duration, mebibytes, short_duration
 
 if TYPE_CHECKING:
+    from sslskel.grid.request import GridRequest
     from sslskel.results.record import Record
     from sslskel.speed.estimate import Planned
 
@@ -27,29 +28,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the grid, print its board and what each protocol cost; 1 where a cell failed."""
-    chosen = grid_of(options)
+    check_processes_or_jobs(options)
+    request = request_of(options)
     if options.dry_run:
-        return _dry_run(chosen, options)
+        return _dry_run(request)
     if options.launcher == "slurm":
-        return submit_grid(chosen, options)
+        return submit_grid(request, options)
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
+    from sslskel.cli.console import ConsoleReporter
+    from sslskel.grid.jobs import bench_in_jobs
+    from sslskel.grid.run import run_grid
     from sslskel.leaderboard import print_board
-    from sslskel.progress import Reporter
 
-    if len(chosen[0]) * len(chosen[1]) * len(chosen[2]) * len(chosen[3]) >= ESTIMATED_CELLS and is_first():
-        print(f"estimated: {_due(_planned(chosen, options))}", flush=True)
-    with Reporter() as reporter:
-        where = where_of(options)
-        if options.jobs is None:
-            from sslskel.grid.run import bench
-
-            result = bench(*chosen, **where, say=reporter.say, advance=reporter.advance)
-        else:
-            from sslskel.grid.jobs import bench_in_jobs
-
-            result = bench_in_jobs(*chosen, jobs=options.jobs, **where, say=reporter.say)
+    size = len(request.methods) * len(request.protocols) * len(request.benchmarks) * len(request.seeds)
+    if size >= ESTIMATED_CELLS and is_first():
+        print(f"estimated: {_due(_planned(request))}", flush=True)
+    with ConsoleReporter() as reporter:
+        in_jobs = options.jobs is not None
+        result = bench_in_jobs(request, options.jobs, reporter) if in_jobs else run_grid(request, reporter)
     if not is_first():
         return 1 if result.failures else 0
     print_board(result.board)
@@ -75,11 +73,11 @@ def _print_costs(records: Sequence[Record]) -> None:
         Console().print(table)
 
 
-def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
+def _dry_run(request: GridRequest) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    planned = _planned(chosen, options)
+    planned = _planned(request)
     table = Table("cell", "state", "time", "disk")
     for row in planned:
         table.add_row(row.title, "done" if row.done else "due", duration(row.seconds), mebibytes(row.bytes))
@@ -88,10 +86,10 @@ def _dry_run(chosen: Grid, options: argparse.Namespace) -> int:
     return 0
 
 
-def _planned(chosen: Grid, options: argparse.Namespace) -> list[Planned]:
+def _planned(request: GridRequest) -> list[Planned]:
     from sslskel.speed.estimate import plan
 
-    return plan(*chosen, **where_of(options))
+    return plan(request)
 
 
 def _due(planned: Sequence[Planned]) -> str:

@@ -7,11 +7,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sslskel import __version__
 from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.signals import stop_at_once
-from sslskel.errors import SslskelError, UsageError
+from sslskel.errors import SslskelError, UsageError, did_you_mean
 
 VERBS = {
     "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
@@ -44,11 +45,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 failed, 2 wrong use, 75 or 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
     _let_threads_sleep()
     try:
         with stop_at_once():
-            return _dispatch(words)
+            return _dispatch(sys.argv[1:] if argv is None else argv)
     except SslskelError as fault:
         if not tell_launcher(fault):
             print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
@@ -71,34 +71,41 @@ def _let_threads_sleep() -> None:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
-def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
+def _dispatch(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
         print(overview())
         return 0
-    if words[0] == "--version":
+    if argv[0] == "--version":
         print(f"sslskel {__version__}")
         return 0
-    verb, rest = words[0], words[1:]
-    if verb not in VERBS:
-        from sslskel.errors import did_you_mean
-
-        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
-    module = importlib.import_module(f"sslskel.cli.{verb}")
-    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
-    module.add_arguments(parser)
-    options, leftover = parser.parse_known_args(rest)
-    options.words = words
-    options.overrides = _overrides(parser, leftover, getattr(module, "TAKES_OVERRIDES", False))
-    code: int = module.run(options)
+    options = parse(argv)
+    code: int = _module(argv[0]).run(options)
     return code
 
 
-def _overrides(parser: _Parser, leftover: Sequence[str], taken: bool) -> list[str]:
-    for word in leftover:
-        if word.startswith("-") or not taken or "=" not in word:
-            hint = "; overrides are written GROUP.KEY=VALUE" if taken else ""
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Options of a command, its verb first, with ``overrides`` and the words themselves as ``argv``.
+
+    Raises ``UsageError`` for a verb, flag or word that is not known.
+    """
+    verb = argv[0]
+    if verb not in VERBS:
+        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
+    module = _module(verb)
+    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
+    module.add_arguments(parser)
+    options, rest = parser.parse_known_args(argv[1:])
+    takes_overrides = getattr(module, "TAKES_OVERRIDES", False)
+    for word in rest:
+        if word.startswith("-") or not takes_overrides or "=" not in word:
+            hint = "; overrides are written GROUP.KEY=VALUE" if takes_overrides else ""
             parser.error(f"unexpected argument '{word}'{hint}")
-    return list(leftover)
+    options.argv, options.overrides = list(argv), rest
+    return options
+
+
+def _module(verb: str) -> Any:
+    return importlib.import_module(f"sslskel.cli.{verb}")
 
 
 def overview() -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import words
+from sslskel.cli.options import names
 
 if TYPE_CHECKING:
     from sslskel.leaderboard.compare import Comparison
@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
 
     board = board_of(
         options.results,
-        words(options.benchmark) if options.benchmark else None,
-        protocols=words(options.protocol) if options.protocol else None,
+        names(options.benchmark) if options.benchmark else None,
+        protocols=names(options.protocol) if options.protocol else None,
     )
     found = compare(board, ResultStore(options.results), options.first, options.second)
     if options.format == "json":

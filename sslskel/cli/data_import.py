@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import words
+from sslskel.cli.options import names
 
 TOLD = 10
 """Left-out clips that are named on the terminal; all of them are in the report beside the data."""
@@ -42,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import a set and say what became of it."""
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS
-    from sslskel.progress import Reporter
 
-    with Reporter() as reporter:
+    with ConsoleReporter() as reporter:
         path = import_dataset(
             options.name,
             clips=options.clips,
@@ -57,11 +57,11 @@ def run(options: argparse.Namespace) -> int:
             fps=options.fps,
             unit=options.unit,
             split_by=options.split_by,
-            train=words(options.train) if options.train else None,
-            validation=words(options.validation) if options.validation else None,
+            train=names(options.train) if options.train else None,
+            validation=names(options.validation) if options.validation else None,
             name_pattern=options.name_pattern,
             strict=options.strict,
-            advance=reporter.advance,
+            reporter=reporter,
         )
     dataset = open_benchmark(BENCHMARKS.get(options.name))
     report = dataset.report()

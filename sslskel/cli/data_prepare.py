@@ -19,20 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare; the folder goes to stdout, what was imported to stderr."""
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.data.card import import_lines
     from sslskel.data.prepare import prepare
     from sslskel.data.store.store import open_dataset
     from sslskel.errors import UsageError
     from sslskel.plugins.registry import BENCHMARKS
-    from sslskel.progress import Reporter
 
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers is {options.workers}; it must be at least 1")
     benchmark = BENCHMARKS.get(options.name)
-    with Reporter() as reporter:
-        path = prepare(
-            benchmark, options.source, advance=reporter.advance, strict=options.strict, workers=options.workers
-        )
+    with ConsoleReporter() as reporter:
+        path = prepare(benchmark, options.source, reporter=reporter, strict=options.strict, workers=options.workers)
         for line in import_lines(open_dataset(path).report()):
             print(line, file=sys.stderr)
     print(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import add_engine_flags, engine_overrides, words
+from sslskel.cli.options import add_engine_flags, engine_overrides, names
 
 TAKES_OVERRIDES = True
 
@@ -25,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
     from sslskel.api.distributed import is_first
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.run import evaluate
     from sslskel.leaderboard import print_board
     from sslskel.leaderboard.build import build_board
-    from sslskel.progress import Reporter
 
-    with Reporter() as reporter:
+    with ConsoleReporter() as reporter:
         records = [
             evaluate(
                 options.checkpoint,
@@ -41,10 +41,9 @@ def run(options: argparse.Namespace) -> int:
                 output=options.output,
                 overrides=engine_overrides(options),
                 num_heads=options.heads,
-                say=reporter.say,
-                advance=reporter.advance,
+                reporter=reporter,
             )
-            for protocol in words(options.protocol)
+            for protocol in names(options.protocol)
         ]
     if is_first():
         print_board(build_board(records))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sslskel.cli.options import JOBS_HELP, add_process_flags, add_run_flags, grid_arguments, words
+from sslskel.cli.options import JOBS_HELP, add_process_flags, add_run_flags
 from sslskel.errors import UsageError
 
-Grid = tuple[list[str], list[str], list[str], tuple[int, ...]]
+if TYPE_CHECKING:
+    from sslskel.grid.request import GridRequest
 
 
 def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
@@ -35,34 +36,24 @@ def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
     add_process_flags(parser)
 
 
-def grid_of(options: argparse.Namespace) -> Grid:
-    """Methods, protocols, benchmarks and seeds of a command; refuses flags that exclude each other."""
-    from sslskel.grid.cell import parse_seeds
-
+def check_processes_or_jobs(options: argparse.Namespace) -> None:
+    """Refuse ``--jobs`` together with ``--processes``."""
     if options.jobs is not None and options.processes > 1:
         raise UsageError("--jobs and --processes share out the same cores; give one of them")
-    return words(options.method), words(options.protocol), words(options.benchmark), parse_seeds(options.seeds)
 
 
-def where_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments that ``bench``, ``bench_in_jobs`` and ``plan`` share."""
-    return grid_arguments(options) | {"pretrain_on": options.pretrain_on}
-
-
-def submit_grid(grid: Grid, options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> int:
-    """Hand a grid, or all variants of one, to SLURM and say what was handed over."""
-    from sslskel.grid.jobs import Given
+def submit_grid(request: GridRequest, options: argparse.Namespace) -> int:
+    """Hand a grid to SLURM and say what was handed over."""
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.slurm import split_overrides, submit
-    from sslskel.progress import Reporter
 
-    arguments = where_of(options)
-    arguments["overrides"], config = split_overrides(arguments["overrides"], options.preset or "")
+    rest, config = split_overrides(request.overrides, request.preset or "")
     if options.jobs is not None:
         config.tasks_at_once = options.jobs
-    with Reporter() as reporter:
-        handed = submit(Given(*grid, **arguments, variants=variants), config, say=reporter.say)
+    with ConsoleReporter() as reporter:
+        handed = submit(replace(request, overrides=tuple(rest)), config, reporter=reporter)
     print(
         f"{len(handed.jobs)} tasks handed to SLURM, {handed.waiting} already there, {handed.reused} cells have a"
-        f" record; `sslskel leaderboard --results {options.output}` shows what has ended"
+        f" record; `sslskel leaderboard --results {request.output}` shows what has ended"
     )
     return 0

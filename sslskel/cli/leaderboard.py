@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sslskel.cli.options import words
+from sslskel.cli.options import names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     board = board_of(
         options.results,
-        words(options.benchmark) if options.benchmark else None,
-        say=lambda text: print(f"sslskel: {text}", file=sys.stderr),
-        protocols=words(options.protocol) if options.protocol else None,
+        names(options.benchmark) if options.benchmark else None,
+        report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
+        protocols=names(options.protocol) if options.protocol else None,
         details=options.format == "html",
         published=not options.no_published,
     )

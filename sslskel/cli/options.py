@@ -1,22 +1,26 @@
-"""Flags that several verbs share, and how they become arguments of the library."""
+"""Flags that several verbs share, and the request that they make."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sslskel.errors import UsageError
+
+if TYPE_CHECKING:
+    from sslskel.grid.request import GridRequest
 
 JOBS_HELP = "pretrainings side by side, each a process (default: one, in this one)"
 
 
-def words(text: str) -> list[str]:
-    """A comma list without empty words."""
-    found = [word.strip() for word in text.split(",") if word.strip()]
-    if not found:
+def names(text: str) -> tuple[str, ...]:
+    """A comma list without empty names."""
+    kept = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not kept:
         raise UsageError(f"'{text}' names nothing; give one name or a comma list")
-    return list(dict.fromkeys(found))
+    return kept
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,7 @@ def started_ranks(options: argparse.Namespace) -> bool:
     check_processes(options.processes, options.max_restarts)
     if is_rank() or (options.processes == 1 and not options.max_restarts):
         return False
-    run_ranks(options.words, options.processes, options.max_restarts)
+    run_ranks(options.argv, options.processes, options.max_restarts)
     return True
 
 
@@ -73,16 +77,26 @@ def _mode(options: argparse.Namespace) -> list[str]:
 
     if options.precision:
         raise UsageError(f"--mode {options.mode} says the precision already; leave out --precision {options.precision}")
-    return mode_overrides(options.mode, words(options.method))
+    return mode_overrides(options.mode, names(options.method))
 
 
-def grid_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments that ``bench`` and ``plan`` share."""
-    return {
-        "split": options.split,
-        "backbone": options.backbone,
-        "preset": options.preset,
-        "overrides": engine_overrides(options),
-        "init": options.init,
-        "output": options.output,
-    }
+def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> GridRequest:
+    """What a command asks for. Flags that it lacks keep their defaults; ``UsageError`` for what names nothing."""
+    from sslskel.grid.request import GridRequest, parse_seeds
+
+    methods, protocols = getattr(options, "method", None), getattr(options, "protocol", None)
+    seeds = parse_seeds(options.seeds) if hasattr(options, "seeds") else (options.seed,)
+    return GridRequest(
+        methods=names(methods) if methods else (),
+        protocols=names(protocols) if protocols else (),
+        benchmarks=names(options.benchmark),
+        seeds=seeds,
+        output=options.output,
+        split=options.split,
+        backbone=getattr(options, "backbone", None),
+        preset=options.preset,
+        overrides=tuple(engine_overrides(options)),
+        init=getattr(options, "init", None),
+        pretrain_on=getattr(options, "pretrain_on", None),
+        variants=tuple(map(tuple, variants)),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli.options import add_process_flags, add_run_flags, engine_overrides, started_ranks
+from sslskel.cli.options import add_process_flags, add_run_flags, request_of, started_ranks
 from sslskel.text import duration
 
 TAKES_OVERRIDES = True
@@ -25,23 +25,11 @@ def run(options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.run import pretrain
-    from sslskel.progress import Reporter
 
-    with Reporter() as reporter:
-        folder, trained = pretrain(
-            options.method,
-            benchmark=options.benchmark,
-            seed=options.seed,
-            split=options.split,
-            backbone=options.backbone,
-            preset=options.preset,
-            overrides=engine_overrides(options),
-            init=options.init,
-            output=options.output,
-            say=reporter.say,
-            advance=reporter.advance,
-        )
+    with ConsoleReporter() as reporter:
+        folder, trained = pretrain(request_of(options), reporter)
     if not is_first():
         return 0
     print(folder)

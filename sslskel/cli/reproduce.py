@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import JOBS_HELP, add_engine_flags, engine_overrides
+from sslskel.cli.options import JOBS_HELP, add_engine_flags, request_of
 
 TAKES_OVERRIDES = True
 
@@ -32,32 +32,19 @@ def run(options: argparse.Namespace) -> int:
 
     if options.table is None:
         for name in tables():
-            table = read_table(name)
-            print(f"{name}  {table.title} ({table.protocol}, {len(table.rows)} rows)")
+            one = read_table(name)
+            print(f"{name}  {one.title} ({one.protocol}, {len(one.rows)} rows)")
         return 0
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.files import publish, writing_in
-    from sslskel.grid.cell import parse_seeds
     from sslskel.grid.reproduce import reproduce
-    from sslskel.progress import Reporter
 
-    with Reporter() as reporter:
-        found = reproduce(
-            options.table,
-            benchmark=options.benchmark,
-            seeds=parse_seeds(options.seeds),
-            output=options.output,
-            split=options.split,
-            preset=options.preset,
-            pretrain_on=options.pretrain_on,
-            overrides=engine_overrides(options),
-            jobs=options.jobs,
-            say=reporter.say,
-            advance=reporter.advance,
-        )
+    with ConsoleReporter() as reporter:
+        table = reproduce(options.table, request_of(options), jobs=options.jobs, reporter=reporter)
     if options.write:
         with writing_in(options.write.parent):
-            publish(options.write, found.markdown().encode(), replace_existing=True)
+            publish(options.write, table.markdown().encode(), replace_existing=True)
         print(options.write)
     else:
-        print(found.markdown(), end="")
+        print(table.markdown(), end="")
     return 0

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sslskel.cli.grid import Grid, add_grid_flags, grid_of, submit_grid, where_of
-from sslskel.cli.options import started_ranks
+from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
+from sslskel.cli.options import request_of, started_ranks
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
+    from sslskel.grid.request import GridRequest
     from sslskel.grid.run import BenchResult
-    from sslskel.grid.search import Found
+    from sslskel.grid.search import SearchState
 
 TAKES_OVERRIDES = True
 SHOWN_TRIALS = 10
@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run all combinations and print the board, or search and print the best; 1 where a cell failed."""
-    grid = grid_of(options)
+    check_processes_or_jobs(options)
     if options.trials is not None:
-        return _search(grid, options)
+        return _search(options)
     from sslskel.config.grammar import combinations
 
     own = [word for word in options.overrides if options.launcher == "slurm" and word.startswith("launcher.")]
@@ -46,11 +46,12 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(" ".join(one) for one in every))
         return 0
     options.overrides = own
+    request = request_of(options, every)
     if options.launcher == "slurm":
-        return submit_grid(grid, options, every)
+        return submit_grid(request, options)
     if started_ranks(options):
         return 0
-    result = _run_all(grid, options, every)
+    result = _run_all(request, options.jobs)
     from sslskel.api.distributed import is_first
     from sslskel.leaderboard import print_board
 
@@ -61,42 +62,36 @@ def run(options: argparse.Namespace) -> int:
     return 1 if result.failures else 0
 
 
-def _run_all(grid: Grid, options: argparse.Namespace, every: Sequence[Sequence[str]]) -> BenchResult:
-    from sslskel.progress import Reporter
+def _run_all(request: GridRequest, jobs: int | None) -> BenchResult:
+    from sslskel.cli.console import ConsoleReporter
+    from sslskel.grid.jobs import bench_in_jobs
+    from sslskel.grid.run import run_grid
 
-    arguments, failures = where_of(options), []
-    with Reporter() as reporter:
-        if options.jobs is not None:
-            from sslskel.grid.jobs import bench_in_jobs
-
-            return bench_in_jobs(*grid, jobs=options.jobs, **arguments, variants=every, say=reporter.say)
-        from sslskel.grid.run import bench
-
-        common = arguments.pop("overrides")
-        for number, words in enumerate(every, 1):
-            reporter.say(f"combination {number} of {len(every)}: {' '.join(words)}")
-            overrides = [*common, *words]
-            result = bench(*grid, **arguments, overrides=overrides, say=reporter.say, advance=reporter.advance)
+    failures = []
+    with ConsoleReporter() as reporter:
+        if jobs is not None:
+            return bench_in_jobs(request, jobs, reporter)
+        for number, (words, one) in enumerate(zip(request.variants, request.each_variant(), strict=True), 1):
+            reporter.line(f"combination {number} of {len(request.variants)}: {' '.join(words)}")
+            result = run_grid(one, reporter)
             failures += result.failures
     result.failures = failures
     return result
 
 
-def _search(grid: Grid, options: argparse.Namespace) -> int:
-    methods, protocols, benchmarks, seeds = grid
-    for flag, names in (("method", methods), ("protocol", protocols), ("benchmark", benchmarks)):
-        if len(names) > 1:
-            raise UsageError(f"--trials searches for one {flag} at a time, but --{flag} names {len(names)}")
+def _search(options: argparse.Namespace) -> int:
+    from sslskel.config.grammar import dimensions
+    from sslskel.grid.search import check_single, search
+
+    request = request_of(options)
+    check_single(request)
     if options.launcher == "slurm":
         raise UsageError(
             "--trials chooses each trial by the scores of those before it, which an array of --launcher slurm cannot;"
             " leave it out and give the command in a job of its own, with --jobs for several trials side by side"
         )
-    where = where_of(options)
     if options.dry_run:
-        from sslskel.config.grammar import dimensions
-
-        fixed, space = dimensions(where["overrides"])
+        fixed, space = dimensions(request.overrides)
         for word in fixed:
             print(word)
         for one in space:
@@ -105,37 +100,28 @@ def _search(grid: Grid, options: argparse.Namespace) -> int:
     if started_ranks(options):
         return 0
     from sslskel.api.distributed import is_first
-    from sslskel.grid.search import search
-    from sslskel.progress import Reporter
+    from sslskel.cli.console import ConsoleReporter
 
-    with Reporter() as reporter:
-        found = search(
-            *(methods[0], protocols[0], benchmarks[0], where.pop("overrides"), seeds),
-            **where,
-            trials=options.trials,
-            search_seed=options.search_seed,
-            jobs=options.jobs,
-            say=reporter.say,
-            advance=reporter.advance,
-        )
-    return _print_found(found, options) if is_first() else 0
+    with ConsoleReporter() as reporter:
+        state = search(request, options.trials, search_seed=options.search_seed, jobs=options.jobs, reporter=reporter)
+    return _print_trials(state, options) if is_first() else 0
 
 
-def _print_found(found: Found, options: argparse.Namespace) -> int:
+def _print_trials(state: SearchState, options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("trial", f"{found.primary} on {found.split}, %", "options")
-    ranked = sorted(enumerate(found.trials, 1), key=lambda one: -1.0 if one[1].score is None else one[1].score)
+    table = Table("trial", f"{state.primary} on {state.split}, %", "options")
+    ranked = sorted(enumerate(state.trials, 1), key=lambda one: -1.0 if one[1].score is None else one[1].score)
     for number, trial in ranked[::-1][:SHOWN_TRIALS]:
         score = "diverged" if trial.score is None else f"{100 * trial.score:.1f}"
         table.add_row(str(number), score, " ".join(trial.options))
     Console().print(table)
-    print(f"{len(found.trials)} trials, all in {found.file}")
-    if found.best is None:
+    print(f"{len(state.trials)} trials, all in {state.file}")
+    if state.best is None:
         print("sslskel: failed: every trial diverged; choose another space", file=sys.stderr)
         return 1
     words = [f"--method {options.method} --protocol {options.protocol} --benchmark {options.benchmark}"]
-    fixed = [word for word in options.overrides if word.partition("=")[0] not in found.best.drawn]
-    print(f"best, now to be judged once: sslskel bench {' '.join([*words, *fixed, *found.best.options])}")
+    fixed = [word for word in options.overrides if word.partition("=")[0] not in state.best.drawn]
+    print(f"best, now to be judged once: sslskel bench {' '.join([*words, *fixed, *state.best.options])}")
     return 0

@@ -13,11 +13,12 @@ from typing import Any
 from sslskel.api.benchmark import Benchmark, ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.data.sources.pieces import PieceImporter
-from sslskel.data.sources.pipeline import Advance, PieceImport
+from sslskel.data.sources.pipeline import PieceImport
 from sslskel.data.store.format import info_to_json
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.paths import data_root as data_root
+from sslskel.progress import SILENT, Reporter
 
 
 def locate(benchmark: Benchmark, root: Path | None = None) -> Path:
@@ -38,7 +39,7 @@ def prepare(
     benchmark: Benchmark,
     sources: Sequence[Path],
     root: Path | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
     *,
     strict: bool = False,
     workers: int | None = None,
@@ -59,9 +60,9 @@ def prepare(
     if isinstance(importer, PieceImporter):
         if _is_prepared(benchmark, target, sources, strict):
             return target
-        clips: Any = PieceImport(importer, sources, report, strict, workers, advance, title)
+        clips: Any = PieceImport(importer, sources, report, strict, workers, reporter, title)
     else:
-        clips = _counted(benchmark, importer(sources, report), advance, title)
+        clips = _counted(benchmark, importer(sources, report), reporter, title)
     partial = isinstance(importer, PieceImporter) and importer.partial and not strict
     write_dataset(
         target,
@@ -138,12 +139,11 @@ def _check_sources(benchmark: Benchmark, sources: Sequence[Path]) -> None:
             raise DataError(f"source '{source}' of benchmark '{benchmark.name}' is an empty folder; check the path")
 
 
-def _counted(benchmark: Benchmark, clips: Iterator[Clip], advance: Advance | None, title: str) -> Iterator[Clip]:
+def _counted(benchmark: Benchmark, clips: Iterator[Clip], reporter: Reporter, title: str) -> Iterator[Clip]:
     expected = benchmark.expected.get("clips", 0)
     for done, clip in enumerate(clips, start=1):
         yield clip
-        if advance is not None:
-            advance(title, done, expected)
+        reporter.step(title, done, expected)
 
 
 def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportReport, partial: bool) -> None:

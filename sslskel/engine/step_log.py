@@ -22,6 +22,7 @@ from sslskel.engine.metrics_file import MetricsFile
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Diverged
+from sslskel.progress import Reporter
 
 FAULT_FILE = "non_finite.json"
 SHOWN_CLIPS = 8
@@ -80,7 +81,7 @@ class Report:
 
 
 class RunLog:
-    """Writes what steps say. Only the first process writes; all of them see a fault."""
+    """Writes down what steps gave. Only the first process writes; all of them see a fault."""
 
     def __init__(
         self,
@@ -90,10 +91,10 @@ class RunLog:
         total: int,
         every: int,
         track: Callable[[dict[str, float], int], None] | None,
-        advance: Callable[..., None] | None,
+        reporter: Reporter,
     ) -> None:
         self._folder, self._sampler, self._total, self._every = folder, sampler, total, every
-        self._track, self._advance = track, advance
+        self._track, self._reporter = track, reporter
         self._file = MetricsFile(folder, step) if rank() == 0 else None
         self._since = (step, time.perf_counter())
         self._speed = 0.0
@@ -117,9 +118,9 @@ class RunLog:
                 self._file.write(line)
             if self._track is not None:
                 self._track(line, step)
-        if self._advance is not None and rank() == 0:
+        if rank() == 0:
             facts = {"epoch": f"{epoch:.1f}", "loss": values.loss, "samples/s": round(self._speed, 1)}
-            self._advance("pretraining", step, self._total, **facts)
+            self._reporter.step("pretraining", step, self._total, **facts)
 
     def _measure(self, step: int) -> None:
         before, then = self._since

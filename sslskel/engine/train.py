@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -37,8 +37,7 @@ from sslskel.engine.signals import StopWish, interrupted
 from sslskel.engine.step_log import Report, RunLog
 from sslskel.errors import CheckpointError, RunError, UsageError
 from sslskel.files import writing_in
-
-Advance = Callable[..., None]
+from sslskel.progress import SILENT, Reporter
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,13 @@ def pretrain(
     meta: Mapping[str, Any],
     *,
     init: Path | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
 ) -> TrainResult:
     """Train ``method`` on ``source``, continuing from the newest sound checkpoint in ``folder``.
 
     Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
     ``init`` is a checkpoint whose weights a new run starts from. ``source`` must be on the
-    run's device and in its dtype. ``advance(what, done, of, **facts)`` is called per step.
+    run's device and in its dtype. ``reporter`` is told of every step.
 
     Raises ``UsageError`` for settings that cannot work, ``CheckpointError`` where ``folder``
     or ``init`` belongs to something else, ``RunError`` on a non-finite loss or a full disk,
@@ -123,7 +122,7 @@ def pretrain(
         found = _start(run, init)
         if found is None or run.step < run.total:
             if run.step < run.total:
-                _loop(run, accelerator, advance)
+                _loop(run, accelerator, reporter)
             else:
                 _save(run)
             found = disk.step_folder(folder, run.step)
@@ -194,11 +193,11 @@ def _load(method: PretextMethod, path: Path) -> None:
         raise CheckpointError(f"the weights in {path} do not fit {type(method).__name__}: {reason}") from fault
 
 
-def _loop(run: _Run, accelerator: Any, advance: Advance | None) -> None:
+def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     """Steps until the end, a signal or a fault. What a step gave is read after the next one was queued."""
     model = wrap(accelerator, run.method, run.engine)
     track = tracker(accelerator, run.engine)
-    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, advance)
+    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, reporter)
     pending: deque[Report] = deque()
     lag = 1 if run.device.type == "cuda" else 0
     before, began = run.seconds, time.perf_counter()

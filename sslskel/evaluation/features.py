@@ -90,7 +90,7 @@ def _encoded(
             rows[stream].append(features.to(feature_dtype(run)))
         done += batch.num_clips
         if progress:
-            run.advance(progress, done, len(clips))
+            run.reporter.step(progress, done, len(clips))
     if not torch.equal(torch.cat(keys), clips.keys.cpu()):
         raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
     return torch.cat([_checked(torch.cat(found), encoders[s], s, clips) for s, found in rows.items()], 1)

@@ -147,7 +147,7 @@ def fine_tune(
             shown.append(logits.argmax(1).to("cpu", torch.int16))
         if better:
             best = accuracy, epoch, logits
-        run.advance("fine-tune, epoch", epoch, config.epochs)
+        run.reporter.step("fine-tune, epoch", epoch, config.epochs)
     by_epoch = torch.stack(shown).long().numpy() if config.report is Report.best_test_epoch else None
     facts = {"layers": len(streams[0].layers), "drop_path": all(stream.drops for stream in streams)}
     if best is None:

@@ -29,13 +29,18 @@ from sslskel.engine.device import (
 )
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
+from sslskel.progress import SILENT, Reporter
 
-Advance = Callable[[str, int, int], None]
 Fresh = Callable[[int], Mapping[str, Encoder]]
 
 
-def _silent(what: str, done: int, of: int) -> None:
-    """Report nothing."""
+@dataclass(frozen=True)
+class Target:
+    """What encoders are judged on."""
+
+    benchmark: Benchmark
+    dataset: Dataset
+    split: str
 
 
 @dataclass(frozen=True)
@@ -60,25 +65,24 @@ class Judged:
 def evaluate_stage(
     encoders: Mapping[str, Encoder],
     protocol: EvaluationProtocol,
-    benchmark: Benchmark,
-    dataset: Dataset,
-    split: str,
+    target: Target,
     engine: EngineConfig,
     seed: int,
-    advance: Advance | None = None,
+    *,
+    reporter: Reporter = SILENT,
     fresh: Fresh | None = None,
-    elsewhere: bool = False,
+    cross_dataset: bool = False,
     features: FeatureStore | None = None,
 ) -> Judged:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
     ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
-    train from scratch; ``elsewhere`` says that they were made for another dataset; ``features``
+    train from scratch; ``cross_dataset`` says that they were made for another dataset; ``features``
     is where those of frozen encoders are kept. Raises ``UsageError`` where the encoder does not
     fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
     the split cannot be learnt.
     """
-    dataset = judged_on(protocol, dataset)
+    benchmark, dataset = target.benchmark, judged_on(protocol, target.dataset)
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
@@ -89,16 +93,16 @@ def evaluate_stage(
     def fitted(some: Mapping[str, Encoder]) -> Reading:
         for encoder in some.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
-        return prepare_encoders(some, dataset.info, benchmark.recipe, elsewhere)
+        return prepare_encoders(some, dataset.info, benchmark.recipe, cross_dataset)
 
-    def anew() -> Mapping[str, Encoder]:
+    def rebuilt() -> Mapping[str, Encoder]:
         assert fresh is not None
         built = fresh(seed)
         fitted(built)
         return built
 
     read = fitted(encoders)
-    rule, spec = benchmark.split(split), next(iter(encoders.values())).spec
+    rule, spec = benchmark.split(target.split), next(iter(encoders.values())).spec
     source = functools.partial(
         ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints
     )
@@ -107,8 +111,8 @@ def evaluate_stage(
         _check_classes(rule, rows, dataset)
     parts = _parts(rows, dataset, source)
     mixed = functools.partial(autocast, device, engine.precision)
-    new = None if fresh is None else anew
-    run = ProtocolRun(seed, device, dtype_of(engine), mixed, advance or _silent, new, features)
+    new = None if fresh is None else rebuilt
+    run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, new, features)
     start = time.perf_counter()
     outcome = protocol.evaluate(encoders, parts, run)
     seconds = time.perf_counter() - start

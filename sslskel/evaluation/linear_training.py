@@ -180,7 +180,7 @@ class LinearTraining:
                         best = accuracy, at, epoch, copy.deepcopy(self.reported[at].heads)
             if test is not None:
                 seen.add(self.reported, test)
-            self.of_run.advance("linear head, epoch", epoch, epochs)
+            self.of_run.reporter.step("linear head, epoch", epoch, epochs)
         shown = None if test is None else seen.of(0 if best is None else best[1])
         if best is None:
             return Chosen(self.reported[0].heads, epochs, self.reported[0].rate, None, shown)

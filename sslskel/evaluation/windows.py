@@ -79,7 +79,7 @@ def encode_bins(
             pooled = functional.adaptive_avg_pool1d(found.transpose(1, 2), bins).transpose(1, 2).flatten(0, 1)
             rows[stream].append(pooled[kept.to(pooled.device)])
         done += len(at)
-        run.advance(progress, done, total)
+        run.reporter.step(progress, done, total)
     where = torch.cat(places)
     order = (where[:, 0] * (int(clips.lengths.max()) + 1) + where[:, 1]).argsort()
     features = {}

@@ -6,17 +6,17 @@ Two cells with the same identity have the same result. Nothing here trains or ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
-from sslskel.config.compose import Resolved, compose, option_names, shaping
+from sslskel.config.compose import Resolved, shaping
 from sslskel.encoders.adapt import reading
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import additions
 from sslskel.hashing import digest
-from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -113,80 +113,10 @@ def evaluation_identity(
     )
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """``3`` means seeds 0, 1, 2; ``4,7`` means those; ``5,`` means seed 5 alone."""
-    try:
-        numbers = [int(word) for word in text.split(",") if word.strip()]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 0 or (("," not in text) and numbers[0] < 1):
-        raise UsageError(f"--seeds {text} is not a count (3) or a comma list of seeds (0,1,2)")
-    return tuple(range(numbers[0])) if "," not in text else tuple(dict.fromkeys(numbers))
-
-
-@looked_up_once()
-def grid(
-    methods: Sequence[str],
-    protocols: Sequence[str | None],
-    benchmarks: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    split: str | None = None,
-    backbone: str | None = None,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    init: str = "",
-    pretrain_on: str | None = None,
-) -> list[Cell]:
-    """Every cell of the grid, in an order that pretrains each method and seed once.
-
-    Everything is composed and checked before the first cell is returned. An override of
-    an option that only some methods or protocols of the grid have is set for those.
-    ``pretrain_on`` is ``NAME`` or ``NAME/SPLIT`` of the benchmark to pretrain on where that
-    is not the one to be judged on; its recipe and preset are those of the run.
-    """
-    cells = []
-    backbones = {method: backbone or METHODS.get(method).default_backbone for method in methods}
-    options = {(m, p): option_names(m, backbones[m], p) for m in methods for p in protocols}
-    shared = set[str]().union(*options.values())
-    for judged_name in benchmarks:
-        judged = judged_name, BENCHMARKS.get(judged_name).split(split).name
-        benchmark_name, chosen_split = _pretrained_on(pretrain_on) if pretrain_on else judged
-        benchmark = BENCHMARKS.get(benchmark_name)
-        chosen_preset = preset or benchmark.preset
-        target = judged if judged != (benchmark_name, chosen_split) else ("", "")
-        for protocol in protocols:
-            refuse_at_home(protocol, bool(target[0]))
-        for method in methods:
-            chosen = backbones[method]
-            row = []
-            for protocol in protocols:
-                foreign = shared - options[method, protocol]
-                own = [word for word in overrides if word.partition("=")[0] not in foreign]
-                resolved = compose(
-                    method,
-                    backbone=chosen,
-                    preset=chosen_preset,
-                    protocol=protocol,
-                    recipe=benchmark.recipe,
-                    overrides=own,
-                )
-                named = (method, chosen, benchmark_name, chosen_split, chosen_preset)
-                row.append(Cell(*named, 0, resolved, protocol, init, *target))
-            cells += [replace(cell, seed=seed) for seed in seeds for cell in row]
-    return cells
-
-
-def refuse_at_home(protocol: str | None, elsewhere: bool) -> None:
+def require_cross_dataset(protocol: str, crosses: bool) -> None:
     """Raise ``UsageError`` for a protocol that judges on other data than pretraining's, where it is the same."""
-    if protocol is not None and PROTOCOLS.get(protocol).elsewhere and not elsewhere:
+    if PROTOCOLS.get(protocol).elsewhere and not crosses:
         raise UsageError(
             f"protocol '{protocol}' judges encoders on another benchmark than they were pretrained on; name that one,"
             " for instance with --pretrain-on synthetic"
         )
-
-
-def _pretrained_on(text: str) -> tuple[str, str]:
-    """``NAME`` or ``NAME/SPLIT`` as benchmark and split."""
-    name, slash, split = text.partition("/")
-    return name, BENCHMARKS.get(name).split(split if slash else None).name

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from sslskel.api.protocol import Outcome
 from sslskel.config.groups import Stream
+from sslskel.engine.provenance import command_line, environment
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import diagnose
 from sslskel.evaluation.metrics import logit_scores
-from sslskel.grid.record import command_line, environment
 from sslskel.hashing import digest
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore

@@ -12,29 +12,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from sslskel.api.dataset import Dataset
 from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
+from sslskel.data.store.store import StoredDataset
+from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
 from sslskel.errors import RunError, UsageError
-from sslskel.grid.cell import Cell, grid
-from sslskel.grid.record import COMMAND, command_line
-from sslskel.grid.run import BenchResult, check_buildable, init_digest
-from sslskel.grid.stages import silent
+from sslskel.grid.cell import Cell
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import BenchResult, check_each
 from sslskel.hashing import digest
 from sslskel.leaderboard import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, looked_up_once
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
 
 POLL_SECONDS = 0.2
-TELL_SECONDS = 20.0
-"""How often the last word of each running job is passed on."""
+REPORT_SECONDS = 20.0
+"""How often the last line of each running job is passed on."""
 PATIENCE_SECONDS = 60.0
 """How long jobs may take to end themselves once the command is interrupted."""
 
@@ -43,97 +44,22 @@ PATIENCE_SECONDS = 60.0
 class Job:
     """One pretraining and what is judged of it."""
 
-    cells: list[Cell]
+    request: GridRequest
+    """What its process is asked for."""
     identities: list[str]
+    """Of the records that it makes."""
     title: str
     log: Path
-    options: Sequence[str] = ()
-    """Flags and overrides of its command, beside what its cells say."""
     process: subprocess.Popen[bytes] | None = None
     output: IO[bytes] | None = None
     device: int = 0
-    told: str = ""
-    """Its last word that was passed on."""
-
-
-def bench_in_jobs(
-    methods: Sequence[str],
-    protocols: Sequence[str] = ("linear",),
-    benchmarks: Sequence[str] = ("synthetic",),
-    seeds: Sequence[int] = (0,),
-    *,
-    jobs: int,
-    output: Path | str = "runs",
-    split: str | None = None,
-    backbone: str | None = None,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    init: Path | str | None = None,
-    pretrain_on: str | None = None,
-    variants: Sequence[Sequence[str]] = ((),),
-    say: Callable[[str], None] = silent,
-) -> BenchResult:
-    """As :func:`sslskel.bench`, with up to ``jobs`` pretrainings at a time, for every variant of the grid.
-
-    The cores are shared out among the jobs, and each gets one of several GPUs in turn. What a
-    job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
-    cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
-    """
-    named = (methods, protocols, benchmarks, seeds, Path(output))
-    given = Given(*named, split, backbone, preset, overrides, init, pretrain_on, variants)
-    [work], failures = side_by_side([given], jobs, say)
-    store, due = work.store, [identity for job in work.jobs for identity in job.identities]
-    ran = sum(map(store.has, due))
-    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
-    result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
-    if (given.output / "records").is_dir():
-        result.board = board_of(given.output, benchmarks, say)
-    return result
-
-
-def side_by_side(
-    grids: Sequence[Given], jobs: int, say: Callable[[str], None] = silent
-) -> tuple[list[Work], list[str]]:
-    """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
-
-    Returns the grids as they were found and one sentence per job that failed. Raises as
-    :func:`bench_in_jobs`.
-    """
-    if jobs < 1:
-        raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    works = [find_jobs(given) for given in grids]
-    queue = [job for work in works for job in work.jobs]
-    return works, _Floor(queue, jobs, grids[0].output, say).run() if queue else []
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a person asked for; as the arguments of :func:`bench_in_jobs`."""
-
-    methods: Sequence[str]
-    protocols: Sequence[str]
-    benchmarks: Sequence[str]
-    seeds: Sequence[int]
-    output: Path
-    split: str | None = None
-    backbone: str | None = None
-    preset: str | None = None
-    overrides: Sequence[str] = ()
-    init: Path | str | None = None
-    pretrain_on: str | None = None
-    variants: Sequence[Sequence[str]] = ((),)
-    """More overrides: the grid is run once for each of these lists."""
-
-    @property
-    def flags(self) -> list[str]:
-        """Flags and overrides that every job's command repeats."""
-        named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))
-        return [*(flag for name, value in named if value for flag in (name, str(value))), *self.overrides]
+    reported: str = ""
+    """Its last line that was passed on."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A grid, looked at: its cells, and the jobs that make those which have no record."""
+    """A grid's cells, and the jobs that make those which have no record."""
 
     cells: list[Cell]
     identities: list[str]
@@ -141,81 +67,110 @@ class Work:
     store: ResultStore
 
 
+def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) -> BenchResult:
+    """As :func:`run_grid`, with up to ``jobs`` pretrainings at a time, for every variant of the request.
+
+    The cores are shared out among the jobs, and each gets one of several GPUs in turn. What a
+    job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
+    cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
+    """
+    [work], failures = side_by_side([request], jobs, reporter)
+    store, due = work.store, [identity for job in work.jobs for identity in job.identities]
+    ran = sum(map(store.has, due))
+    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
+    result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
+    if (request.output / "records").is_dir():
+        result.board = board_of(request.output, request.benchmarks, reporter.line)
+    return result
+
+
+def side_by_side(
+    requests: Sequence[GridRequest], jobs: int, reporter: Reporter = SILENT
+) -> tuple[list[Work], list[str]]:
+    """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
+
+    Returns the grids as they were before, and one sentence per job that failed. Raises as
+    :func:`bench_in_jobs`.
+    """
+    if jobs < 1:
+        raise UsageError(f"--jobs is {jobs}; it must be at least 1")
+    works = [find_jobs(request) for request in requests]
+    queue = [job for work in works for job in work.jobs]
+    return works, _Floor(queue, jobs, reporter).run() if queue else []
+
+
 @looked_up_once()
-def find_jobs(given: Given) -> Work:
+def find_jobs(request: GridRequest) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
-    store, datasets = ResultStore(given.output), dict[str, Dataset]()
-    work = Work([], [], [], store)
-    init = init_digest(None if given.init is None else Path(given.init))
-    for options in given.variants:
-        cells = grid(
-            given.methods,
-            given.protocols,
-            given.benchmarks,
-            given.seeds,
-            split=given.split,
-            backbone=given.backbone,
-            preset=given.preset,
-            overrides=[*given.overrides, *options],
-            init=init,
-            pretrain_on=given.pretrain_on,
-        )
+    work, datasets = Work([], [], [], ResultStore(request.output)), dict[str, StoredDataset]()
+    init = request.init_digest()
+    for one in request.each_variant():
+        cells = one.cells(init)
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
             datasets[name] = open_benchmark(BENCHMARKS.get(name))
-        for cell in {(c.method, c.judged_on, c.protocol): c for c in cells}.values():
-            check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
+        check_each(cells, datasets)
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
         before, named = set(work.identities), dict(zip(identities, cells, strict=True))
-        due = {one: cell for one, cell in named.items() if one not in before and not store.has(one)}
+        due = {key: cell for key, cell in named.items() if key not in before and not work.store.has(key)}
         work.cells.extend(cells)
         work.identities.extend(identities)
-        work.jobs.extend(_jobs(due, given, options))
+        work.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))
     return work
 
 
-def _jobs(due: Mapping[str, Cell], given: Given, variant: Sequence[str]) -> list[Job]:
+def _jobs(due: Mapping[str, Cell], request: GridRequest, variant: Sequence[str]) -> list[Job]:
+    """One job per method, benchmark and seed of the cells that are due, by their identities."""
     grouped: dict[tuple[str, str, int], list[str]] = {}
     for identity, cell in due.items():
         grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(identity)
-    options = [*given.flags, *variant]
-    named = [word for word in (given.backbone, given.preset) if word]
-    shown = [*([given.backbone] if given.backbone else []), *variant]
+    options = request.options()
+    shown = [*([request.backbone] if request.backbone else []), *variant]
     more = f", {' '.join(shown)}" if shown else ""
-    tail = f"-{digest({'options': [*named, *options]})[:8]}" if named or options else ""
+    tail = f"-{digest({'options': options})[:8]}" if options else ""
     jobs = []
     for (method, benchmark, seed), identities in grouped.items():
         cells = [due[identity] for identity in identities]
         split = cells[0].judged_on[1]
-        log = given.output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log"
-        title = f"{method} on {benchmark}/{split}, seed {seed}{more}"
-        jobs.append(Job(cells, identities, title, log, options))
+        log = request.output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log"
+        jobs.append(
+            Job(_of_one_encoder(cells, request), identities, f"{method} on {benchmark}/{split}, seed {seed}{more}", log)
+        )
     return jobs
 
 
-def job_command(job: Job, output: Path) -> list[str]:
-    """The ``sslskel bench`` command that does a job."""
-    cell = job.cells[0]
-    protocols = list(dict.fromkeys(one.protocol for one in job.cells if one.protocol is not None))
+def _of_one_encoder(cells: Sequence[Cell], request: GridRequest) -> GridRequest:
+    """The part of a request that is of these cells, which share their encoder."""
+    cell = cells[0]
+    protocols = tuple(dict.fromkeys(one.protocol for one in cells if one.protocol is not None))
     known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
-    return [
-        *(sys.executable, "-m", "sslskel", "bench", "--method", cell.method, "--protocol", ",".join(protocols)),
-        *("--benchmark", cell.judged_on[0], "--seeds", f"{cell.seed},", "--output", str(output)),
-        *("--backbone", cell.backbone, "--preset", cell.preset),
+    return replace(
+        request,
+        methods=(cell.method,),
+        protocols=protocols,
+        benchmarks=(cell.judged_on[0],),
+        seeds=(cell.seed,),
+        backbone=cell.backbone,
+        preset=cell.preset,
         # An option that other methods of the grid have means nothing to this one.
-        *(flag for flag in job.options if "=" not in flag or flag.partition("=")[0] in known),
-    ]
+        overrides=tuple(word for word in request.overrides if word.partition("=")[0] in known),
+    )
+
+
+def job_command(job: Job) -> list[str]:
+    """The ``sslskel bench`` command that does a job."""
+    return [sys.executable, "-m", "sslskel", "bench", *job.request.argv()]
 
 
 class _Floor:
     """Where jobs wait, run and end."""
 
-    def __init__(self, queue: Sequence[Job], slots: int, output: Path, say: Callable[[str], None]) -> None:
-        self.queue, self.slots, self.output, self.say = list(queue), slots, output, say
+    def __init__(self, queue: Sequence[Job], slots: int, reporter: Reporter) -> None:
+        self.queue, self.slots, self.reporter = list(queue), slots, reporter
         self.running: list[Job] = []
         self.failures: list[str] = []
         self.total, self.ended = len(queue), 0
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
 
     def run(self) -> list[str]:
         """One sentence per job that failed, when all have ended."""
@@ -227,7 +182,7 @@ class _Floor:
                     if wish.code:
                         self._stop(wish.code)
                     self._collect()
-                    self._tell()
+                    self._report()
                     time.sleep(POLL_SECONDS)
             finally:
                 for job in self.running:
@@ -242,7 +197,7 @@ class _Floor:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             job.output = job.log.open("wb")
             job.process = subprocess.Popen(
-                job_command(job, self.output),
+                job_command(job),
                 stdin=subprocess.DEVNULL,
                 stdout=job.output,
                 stderr=subprocess.STDOUT,
@@ -253,7 +208,7 @@ class _Floor:
         except OSError as fault:
             raise RunError(f"{job.title} could not be started: {fault}") from fault
         self.running.append(job)
-        self.say(f"[{self.ended + len(self.running)}/{self.total}] {job.title}: started, see {job.log}")
+        self.reporter.line(f"[{self.ended + len(self.running)}/{self.total}] {job.title}: started, see {job.log}")
 
     def _environment(self, slot: int) -> Mapping[str, str]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -273,19 +228,19 @@ class _Floor:
             self.ended += 1
             code = job.process.returncode
             if code == 0:
-                self.say(f"[{self.ended}/{self.total}] {job.title}: done")
+                self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: done")
             elif code not in (INTERRUPTED, PREEMPTED):
                 self.failures.append(f"{job.title} ended with code {code}: {_last_line(job.log)} (see {job.log})")
-                self.say(f"[{self.ended}/{self.total}] {self.failures[-1]}")
+                self.reporter.line(f"[{self.ended}/{self.total}] {self.failures[-1]}")
 
-    def _tell(self) -> None:
-        if time.monotonic() - self.told >= TELL_SECONDS:
-            self.told = time.monotonic()
+    def _report(self) -> None:
+        if time.monotonic() - self.reported >= REPORT_SECONDS:
+            self.reported = time.monotonic()
             for job in self.running:
-                word = _last_line(job.log).strip()
-                if word != job.told:
-                    job.told = word
-                    self.say(f"  {job.title}: {word}")
+                line = _last_line(job.log).strip()
+                if line != job.reported:
+                    job.reported = line
+                    self.reporter.line(f"  {job.title}: {line}")
 
     def _stop(self, code: int) -> None:
         """Let every job write its checkpoint, then end as the signal asks."""

@@ -3,67 +3,37 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import os
-import platform
-import shlex
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import __version__
-from sslskel.api.benchmark import Benchmark
-from sslskel.api.dataset import Dataset
-from sslskel.api.encoder import Encoder
-from sslskel.api.protocol import EvaluationProtocol
-from sslskel.encoders.meta import CheckpointMeta
-from sslskel.encoders.open import parameter_count, weights_digest
-from sslskel.engine.device import hardware
-from sslskel.evaluation.judge import Judged, judged_on
+from sslskel.config.compose import Resolved
+from sslskel.encoders.open import OpenedEncoders, parameter_count, weights_digest
+from sslskel.engine.provenance import command_line, environment
+from sslskel.evaluation.judge import Judged, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 
-COMMAND = "SSLSKEL_COMMAND"
-"""Environment variable in which a command that starts others tells them what was typed."""
-TOLD = ("recipe", "selection", "epoch", "labels")
+FIELDS = ("recipe", "selection", "epoch", "labels")
 """What an outcome says that has a field of its own in a record."""
 PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Versions, hardware and code state that a number was made with."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"sslskel": __version__, "python": platform.python_version(), **versions, **hardware(), "device": device} | (
-        code_version()
-    )
+@dataclass(frozen=True)
+class Judgement:
+    """One encoder to be judged under one protocol."""
 
-
-def code_version() -> dict[str, Any]:
-    """Commit of the checkout that runs, and whether it had uncommitted changes; empty for a wheel."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return {"commit": "", "dirty": False}
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
-        changed = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain"], capture_output=True, text=True, timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": "", "dirty": False}
-    return {"commit": commit.stdout.strip(), "dirty": bool(changed.stdout.strip())}
-
-
-def command_line() -> str:
-    """The command that runs, as typed."""
-    return os.environ.get(COMMAND) or shlex.join(["sslskel", *sys.argv[1:]])
+    identity: str
+    """Hex id that the record will have."""
+    opened: OpenedEncoders
+    protocol: str
+    resolved: Resolved
+    target: Target
+    seed: int
 
 
 def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
@@ -76,35 +46,34 @@ def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
     return {"keys": outcome.keys, "label": judged.labels, **kept, **values, **others, **judged.tables}
 
 
+def config_of(one: Judgement) -> dict[str, Any]:
+    """The configuration, and of what it says too little: other weights to start from, other data built for."""
+    meta, config = one.opened.meta, one.resolved.plain()
+    if meta.made_for != one.target.dataset.info.name and not meta.seen:
+        # Encoders that saw no data differ by what they were built for alone.
+        config["built_for"] = {"dataset": meta.made_for}
+    if meta.init:
+        # Runs that start from other weights are other rows of a board.
+        config["start"] = {"init": meta.init[:12]}
+    return config
+
+
 def details_of(judged: Judged) -> dict[str, Any]:
     """What the protocol says of its run beyond the fields of a record, and numbers for comparison only."""
-    said = {name: value for name, value in judged.outcome.info.items() if name not in TOLD}
-    return {**said, **judged.details}
+    more = {name: value for name, value in judged.outcome.info.items() if name not in FIELDS}
+    return {**more, **judged.details}
 
 
-def make_record(
-    *,
-    identity: str,
-    meta: CheckpointMeta,
-    encoders: Mapping[str, Encoder],
-    protocol_name: str,
-    protocol: EvaluationProtocol,
-    benchmark: Benchmark,
-    split: str,
-    dataset: Dataset,
-    seed: int,
-    config: Mapping[str, Any],
-    judged: Judged,
-    cost: Mapping[str, float],
-) -> Record:
-    """Everything that is known of one cell. ``meta`` is what the encoder's checkpoint says of itself."""
+def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Record:
+    """Everything that is known of one judged encoder; ``cost`` in seconds, clips and clips per second."""
+    meta, target, protocol = one.opened.meta, one.target, PROTOCOLS.get(one.protocol)(one.resolved.protocol)
+    encoders, benchmark, dataset = one.opened.encoders, target.benchmark, target.dataset
     info = judged.outcome.info
-    # Runs that start from other weights are other rows of a board.
-    start = {"start": {"init": meta.init[:12]}} if meta.init else {}
+    config = config_of(one)
     details = details_of(judged)
     return Record(
         schema=SCHEMA,
-        identity=identity,
+        identity=one.identity,
         pretrain_identity=meta.identity,
         method=meta.method.facts(),
         backbone={
@@ -114,28 +83,28 @@ def make_record(
         },
         streams=tuple(encoders),
         protocol={
-            "name": protocol_name,
-            "version": PROTOCOLS.get(protocol_name).version,
+            "name": one.protocol,
+            "version": protocol.version,
             "recipe": str(info.get("recipe", "default")),
             "selection": str(info.get("selection", "last")),
         },
         benchmark={
             "name": benchmark.name,
             "version": benchmark.version,
-            "split": split,
+            "split": target.split,
             "fingerprint": dataset.fingerprint,
-            "warning": benchmark.split(split).warning,
+            "warning": benchmark.split(target.split).warning,
         },
         preset=meta.preset,
-        seed=seed,
+        seed=one.seed,
         precision=str(config["engine"]["precision"]),
-        config={**config, **start},
+        config=config,
         primary=protocol.primary,
         scores=judged.scores,
         epoch=info.get("epoch"),
         counts=judged.counts,
         labels=int(info.get("labels", judged.counts["train"])),
-        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), split),
+        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split),
         weights_sha256=weights_digest(encoders),
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),

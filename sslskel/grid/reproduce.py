@@ -6,8 +6,8 @@ heights are not compared with ours; whether they stand in the same order is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +15,14 @@ from typing import Any, Literal
 import yaml
 
 from sslskel.errors import RunError, UsageError, did_you_mean
-from sslskel.grid.cell import grid
-from sslskel.grid.jobs import Given, side_by_side
-from sslskel.grid.run import bench
-from sslskel.grid.stages import silent
+from sslskel.grid.jobs import side_by_side
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import run_grid
 from sslskel.leaderboard import build_board
 from sslskel.leaderboard.compare import Difference, over_seeds, paired
 from sslskel.leaderboard.formats.paper_table import printed_table
 from sslskel.plugins.registry import PROTOCOLS, folder_files
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -126,62 +126,45 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
     )
 
 
-def reproduce(
-    name: str,
-    *,
-    benchmark: str = "synthetic",
-    seeds: Sequence[int] = (0,),
-    output: Path | str = "runs",
-    split: str | None = None,
-    preset: str | None = None,
-    pretrain_on: str | None = None,
-    overrides: Sequence[str] = (),
-    jobs: int | None = None,
-    say: Callable[[str], None] = silent,
-    advance: Callable[..., None] = silent,
-) -> Reproduced:
+def reproduce(name: str, request: GridRequest, *, jobs: int | None = None, reporter: Reporter = SILENT) -> Reproduced:
     """Run every row of a table that is not there yet, with the same seeds, and compare every two of them.
 
+    The request says on what and how; methods, backbones and the protocol are the table's.
     With ``jobs``, that many pretrainings of all rows run side by side, each a process. Raises
     ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
     ``RunError`` where a cell failed. Interrupted, the same call continues.
     """
     table = read_table(name)
-    where: dict[str, Any] = {"split": split, "preset": preset, "pretrain_on": pretrain_on}
-    cells = [
-        (
-            row,
-            (*row.overrides, *_scaled(row, table, benchmark, **where), *overrides),
-            {**where, "backbone": row.backbone},
-        )
-        for row in table.rows
-    ]
-    judged = ([table.protocol], [benchmark], seeds)
-    for row, chosen, given in cells:
-        grid([row.method], *judged, **given, overrides=chosen)
+    requests = [request_of_row(row, table, request) for row in table.rows]
+    for one in requests:
+        one.cells()
     if jobs is not None:
-        grids = [Given([row.method], *judged, Path(output), **given, variants=[chosen]) for row, chosen, given in cells]
-        _, failures = side_by_side(grids, jobs, say)
+        _, failures = side_by_side(requests, jobs, reporter)
         if failures:
             raise RunError(f"{table.name}: {failures[0]}; the same command continues")
     rows = []
-    for row, chosen, given in cells:
-        say(f"{table.name}: {row.name}")
-        result = bench([row.method], *judged, **given, output=output, overrides=chosen, say=say, advance=advance)
+    for row, one in zip(table.rows, requests, strict=True):
+        reporter.line(f"{table.name}: {row.name}")
+        result = run_grid(one, reporter)
         if result.failures:
             raise RunError(f"{table.name}, row '{row.name}': {result.failures[0]}; the same command continues")
         rows.append(tuple(sorted(result.records, key=lambda record: record.seed)))
-    return Reproduced(table, benchmark, tuple(rows), _pairs(table, rows, ResultStore(output)))
+    return Reproduced(table, request.benchmarks[0], tuple(rows), _pairs(table, rows, ResultStore(request.output)))
 
 
-def _scaled(
-    row: TableRow, table: Table, benchmark: str, split: str | None, preset: str | None, pretrain_on: str | None = None
-) -> list[str]:
+def request_of_row(row: TableRow, table: Table, request: GridRequest) -> GridRequest:
+    """What one row asks for; ``UsageError`` where an option it multiplies comes to no whole number."""
+    plain = replace(request, methods=(row.method,), protocols=(table.protocol,), backbone=row.backbone, overrides=())
+    scaled = _scaled(row, table, replace(plain, seeds=(0,), init=None))
+    # As a variant, so that titles and logs of jobs say what tells a row from the others.
+    return replace(plain, variants=((*row.overrides, *scaled, *request.overrides),))
+
+
+def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
     """Overrides that multiply what the preset says; ``UsageError`` where that is no whole number."""
     if not row.scaled:
         return []
-    where: dict[str, Any] = {"split": split, "backbone": row.backbone, "preset": preset, "pretrain_on": pretrain_on}
-    [cell] = grid([row.method], [table.protocol], [benchmark], [0], **where)
+    [cell] = request.cells()
     plain, overrides = cell.resolved.plain(), []
     for option, factor in row.scaled.items():
         group, key = option.split(".")

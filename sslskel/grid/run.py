@@ -1,4 +1,4 @@
-"""The grid: runs the cells that are missing, writes their records, and hands over the board.
+"""Runs the cells of a grid that are missing, writes their records, and hands over the board.
 
 A finished cell is never run again, an interrupted one continues, and one pretraining
 serves every protocol that asks for it.
@@ -8,40 +8,38 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
-from sslskel.config.compose import Resolved
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import reading
-from sslskel.encoders.meta import CheckpointMeta
-from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders, weights_digest
+from sslskel.encoders.open import build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
+from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
-from sslskel.evaluation.judge import check_judgeable, evaluate_stage
-from sslskel.grid.cell import Cell, evaluation_identity, grid, refuse_at_home
-from sslskel.grid.record import command_line, make_record, predictions_of
-from sslskel.grid.stages import pretrain_stage, silent
+from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
+from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
+from sslskel.grid.claim import POLL_SECONDS, claimed
+from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
+from sslskel.grid.record import Judgement, make_record, predictions_of
+from sslskel.grid.request import GridRequest
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.transforms.clip import clip_spec
-
-Say = Callable[[str], None]
-POLL_SECONDS = 1.0
 
 
 @dataclass
@@ -57,12 +55,6 @@ class BenchResult:
     reused: int = 0
 
 
-def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
-    """Where a pretraining lives: readable names first, identity last."""
-    return output / "pretrain" / f"{cell.method}-{cell.benchmark}-{cell.split}-s{cell.seed}-{identity[:10]}"
-
-
-@looked_up_once()
 def bench(
     methods: Sequence[str],
     protocols: Sequence[str] = ("linear",),
@@ -76,62 +68,213 @@ def bench(
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
     pretrain_on: str | None = None,
-    say: Say = silent,
-    advance: Callable[..., None] = silent,
+    reporter: Reporter = SILENT,
 ) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank a grid of methods, protocols, benchmarks and seeds.
 
-    ``pretrain_on`` (``NAME`` or ``NAME/SPLIT``) names another benchmark to pretrain on.
+    The arguments are those of :class:`GridRequest`; raises and leaves behind as :func:`run_grid`.
+    """
+    request = GridRequest(
+        methods=tuple(methods),
+        protocols=tuple(protocols),
+        benchmarks=tuple(benchmarks),
+        seeds=tuple(seeds),
+        output=Path(output),
+        split=split,
+        backbone=backbone,
+        preset=preset,
+        overrides=tuple(overrides),
+        init=None if init is None else Path(init),
+        pretrain_on=pretrain_on,
+    )
+    return run_grid(request, reporter)
+
+
+@looked_up_once()
+def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
+    """Pretrain (or reuse), evaluate, record and rank what a request asks for.
 
     Everything is composed and checked before the first cell runs: a wrong name, key or
     type raises ``UsageError`` and leaves nothing behind. A cell that fails later is kept in
     ``failures/`` and named in the result; the others go on. Interrupting leaves a state
-    that the same call continues. ``output`` gets ``records/``, ``predictions/``,
+    that the same call continues. The results folder gets ``records/``, ``predictions/``,
     ``pretrain/`` and ``failures/``.
     """
-    output = Path(output)
-    start = None if init is None else Path(init)
-    cells = grid(
-        methods,
-        protocols,
-        benchmarks,
-        seeds,
-        split=split,
-        backbone=backbone,
-        preset=preset,
-        overrides=overrides,
-        init=init_digest(start),
-        pretrain_on=pretrain_on,
-    )
+    cells = request.cells()
     join(resolve_device(cells[0].resolved.engine.device))
-    used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
-    datasets = {name: _opened(name) for name in used}
-    for cell in {(c.method, c.benchmark, c.protocol, c.target): c for c in cells}.values():
-        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
-    for dataset in datasets.values():
-        _verify(dataset)
-    store = ResultStore(output)
+    run = Run(request, reporter)
+    run.open(cells)
     result = BenchResult(build_board([]))
     for number, cell in enumerate(cells, 1):
-        say(f"[{number}/{len(cells)}] {cell.title}")
-        dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        identity = cell.identity(dataset, target)
+        reporter.line(f"[{number}/{len(cells)}] {cell.title}")
+        identity = run.identity(cell)
         try:
-            if _run_cell(cell, identity, dataset, target, store, start, say, advance):
+            if run.finish(cell, identity):
                 result.ran += 1
             else:
                 result.reused += 1
             if is_first():
-                result.records.append(store.read(identity))
+                result.records.append(run.store.read(identity))
         except (Interrupted, UsageError):
             raise
         except SslskelError as fault:
             if is_first():
-                store.fail(identity, fault, command_line())
+                run.store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
-    if (output / "records").is_dir():
-        result.board = board_of(output, benchmarks, say)
+    if (request.output / "records").is_dir():
+        result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
+
+
+@looked_up_once()
+def pretrain(request: GridRequest, reporter: Reporter = SILENT) -> tuple[Path, TrainResult]:
+    """Pretrain one method, or continue or reuse what is there; returns the folder of its checkpoints.
+
+    Protocols of the request are not looked at. Raises ``UsageError`` where it is of several cells.
+    """
+    cells = request.pretraining().cells()
+    if len(cells) != 1:
+        raise UsageError(f"one method, benchmark and seed is pretrained at a time, but the request is of {len(cells)}")
+    [cell] = cells
+    join(resolve_device(cell.resolved.engine.device))
+    run = Run(request, reporter)
+    run.open(cells)
+    reporter.line(cell.title)
+    return run.pretrain(cell)
+
+
+class Run:
+    """A results folder at work, with the datasets that are open for it."""
+
+    def __init__(self, request: GridRequest, reporter: Reporter = SILENT) -> None:
+        self.store, self.reporter = ResultStore(request.output), reporter
+        self._init = request.init
+        self._datasets: dict[str, StoredDataset] = {}
+
+    def open(self, cells: Sequence[Cell]) -> None:
+        """Open the data of all cells, check that each cell can run, and read the data once per machine."""
+        for name in dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0])):
+            self._datasets[name] = _opened(name)
+        check_each(cells, self._datasets)
+        for dataset in self._datasets.values():
+            _verify(dataset)
+
+    def identity(self, cell: Cell) -> str:
+        """Hex id of a cell's record."""
+        return cell.identity(self._datasets[cell.benchmark], self._datasets[cell.judged_on[0]])
+
+    def finish(self, cell: Cell, identity: str) -> bool:
+        """Run one cell unless its record exists; True where it ran.
+
+        Of several processes all pretrain, and the first alone decides, evaluates and writes.
+        """
+        with ExitStack() as held:
+
+            def decide() -> str:
+                if not self.store.has(identity):
+                    held.enter_context(claimed(self.store, identity, self.reporter))
+                return "" if self.store.has(identity) else identity
+
+            due = of_first(decide)
+            if due not in ("", identity):
+                raise RunError(
+                    f"process {rank()} made another configuration of '{cell.title}' than the first process did: the"
+                    " same versions, plugins, data and command must be on every machine"
+                )
+            if not due:
+                return False
+            folder, trained = self.pretrain(cell)
+            if is_first():
+                assert cell.protocol is not None
+                benchmark, split = cell.judged_on
+                target = Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
+                one = Judgement(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
+                cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
+                judge_and_record(one, self.store, self.reporter, cost)
+        return True
+
+    def pretrain(self, cell: Cell) -> tuple[Path, TrainResult]:
+        """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost."""
+        dataset = self._datasets[cell.benchmark]
+        identity = cell.pretrain_identity(dataset)
+        folder = pretrain_folder(self.store.folder, cell, identity)
+        with claimed(self.store, f"pretrain-{identity}", self.reporter):
+            # The claim may take as long as another run does; the others must not wait for it in a collective.
+            of_first(lambda: "claimed")
+            benchmark = BENCHMARKS.get(cell.benchmark)
+            return folder, pretrain_stage(cell, dataset, benchmark, folder, init=self._init, reporter=self.reporter)
+
+
+def evaluate(
+    checkpoint: Path | str,
+    protocol: str,
+    *,
+    benchmark: str | None = None,
+    split: str | None = None,
+    seed: int | None = None,
+    output: Path | str = "runs",
+    overrides: Sequence[str] = (),
+    num_heads: int = 8,
+    reporter: Reporter = SILENT,
+) -> Record:
+    """Judge a checkpoint directory, or a released ``.pth`` file, under one protocol and record it.
+
+    Benchmark, split and seed default to those the encoder was pretrained with. Raises
+    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged. Of
+    several processes the first one works, and the others wait for its record.
+    """
+    opened = open_encoders(checkpoint, num_heads=num_heads)
+    meta = opened.meta
+    name = benchmark or meta.benchmark.name
+    judged_on = BENCHMARKS.get(name)
+    dataset = open_benchmark(judged_on)
+    dataset.verify()
+    chosen = judged_on.split(split or (meta.benchmark.split if name == meta.benchmark.name else None)).name
+    resolved = resolved_for(meta, protocol, overrides)
+    number = meta.seed if seed is None else seed
+    require_cross_dataset(protocol, (name, chosen) != (meta.benchmark.name, meta.benchmark.split))
+    spec = next(iter(opened.encoders.values())).spec
+    joints = reading(spec.layout, spec.coordinates, dataset.info).joints
+    identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)
+    store = ResultStore(Path(output))
+    while not is_first() and not store.has(identity):
+        time.sleep(POLL_SECONDS)
+    if not store.has(identity):
+        one = Judgement(identity, opened, protocol, resolved, Target(judged_on, dataset, chosen), number)
+        with claimed(store, identity, reporter):
+            judge_and_record(one, store, reporter)
+    return store.read(identity)
+
+
+def judge_and_record(
+    one: Judgement, store: ResultStore, reporter: Reporter, cost: Mapping[str, float] | None = None
+) -> None:
+    """Evaluate an encoder and write its record; ``cost`` is what its pretraining took, where that is known."""
+    dataset, opened, engine = one.target.dataset, one.opened, one.resolved.engine
+    features = features_of(store.folder, opened, dataset, engine)
+    judged = evaluate_stage(
+        opened.encoders,
+        PROTOCOLS.get(one.protocol)(one.resolved.protocol),
+        one.target,
+        engine,
+        one.seed,
+        reporter=reporter,
+        fresh=opened.fresh,
+        cross_dataset=opened.meta.made_for != dataset.info.name,
+        features=features,
+    )
+    encoding = {
+        "encode_seconds": features.seconds,
+        "encoded_clips": features.encoded,
+        "reused_clips": features.reused,
+    }
+    store.write(make_record(one, judged, {**(cost or {}), **encoding}), predictions_of(judged))
+
+
+def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
+    """Check one cell of each kind; see :func:`check_buildable`."""
+    for cell in {(c.method, c.benchmark, c.judged_on, c.protocol): c for c in cells}.values():
+        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
 
 
 def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None) -> int:
@@ -161,223 +304,6 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
     return sum(p.numel() for p in method.parameters())
 
 
-def pretrain(
-    method: str,
-    *,
-    benchmark: str = "synthetic",
-    seed: int = 0,
-    split: str | None = None,
-    backbone: str | None = None,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    init: Path | str | None = None,
-    output: Path | str = "runs",
-    say: Say = silent,
-    advance: Callable[..., None] = silent,
-) -> tuple[Path, TrainResult]:
-    """Pretrain one method, or continue or reuse what is there; returns the folder of its checkpoints."""
-    start = None if init is None else Path(init)
-    [cell] = grid(
-        [method],
-        [None],
-        [benchmark],
-        [seed],
-        split=split,
-        backbone=backbone,
-        preset=preset,
-        overrides=overrides,
-        init=init_digest(start),
-    )
-    join(resolve_device(cell.resolved.engine.device))
-    dataset = _opened(benchmark)
-    check_buildable(cell, dataset)
-    _verify(dataset)
-    say(cell.title)
-    return pretrain_cell(cell, dataset, Path(output), start, say, advance)
-
-
-def pretrain_cell(
-    cell: Cell,
-    dataset: Dataset,
-    output: Path,
-    init: Path | None = None,
-    say: Say = silent,
-    advance: Callable[..., None] = silent,
-) -> tuple[Path, TrainResult]:
-    """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost."""
-    identity = cell.pretrain_identity(dataset)
-    folder = pretrain_folder(output, cell, identity)
-    with claimed(ResultStore(output), f"pretrain-{identity}", say):
-        # The claim may take as long as another run does; the others must not wait for it in a collective.
-        of_first(lambda: "claimed")
-        trained = pretrain_stage(cell, dataset, BENCHMARKS.get(cell.benchmark), folder, init=init, advance=advance)
-    return folder, trained
-
-
-def evaluate(
-    checkpoint: Path | str,
-    protocol: str,
-    *,
-    benchmark: str | None = None,
-    split: str | None = None,
-    seed: int | None = None,
-    output: Path | str = "runs",
-    overrides: Sequence[str] = (),
-    num_heads: int = 8,
-    say: Say = silent,
-    advance: Callable[..., None] = silent,
-) -> Record:
-    """Judge a checkpoint directory, or a released ``.pth`` file, under one protocol and record it.
-
-    Benchmark, split and seed default to those the encoder was pretrained with. Raises
-    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged. Of
-    several processes the first one works, and the others wait for its record.
-    """
-    opened = open_encoders(checkpoint, num_heads=num_heads)
-    meta = opened.meta
-    name = benchmark or meta.benchmark.name
-    bench_mark = BENCHMARKS.get(name)
-    dataset = open_benchmark(bench_mark)
-    dataset.verify()
-    chosen = bench_mark.split(split or (meta.benchmark.split if name == meta.benchmark.name else None)).name
-    resolved = resolved_for(meta, protocol, overrides)
-    number = meta.seed if seed is None else seed
-    refuse_at_home(protocol, (name, chosen) != (meta.benchmark.name, meta.benchmark.split))
-    spec = next(iter(opened.encoders.values())).spec
-    joints = reading(spec.layout, spec.coordinates, dataset.info).joints
-    identity = evaluation_identity(meta.identity, protocol, resolved, bench_mark, chosen, dataset, number, joints)
-    store = ResultStore(Path(output))
-    while not is_first() and not store.has(identity):
-        time.sleep(POLL_SECONDS)
-    if not store.has(identity):
-        with claimed(store, identity, say):
-            _judge_and_record(
-                identity, opened, meta, protocol, resolved, name, chosen, dataset, number, {}, store, advance
-            )
-    return store.read(identity)
-
-
-def _run_cell(
-    cell: Cell,
-    identity: str,
-    dataset: Dataset,
-    target: Dataset,
-    store: ResultStore,
-    init: Path | None,
-    say: Say,
-    advance: Any,
-) -> bool:
-    """Run one cell unless its record exists; True where it ran.
-
-    Of several processes all pretrain, and the first alone decides, evaluates and writes.
-    """
-    with ExitStack() as held:
-
-        def decide() -> str:
-            if not store.has(identity):
-                held.enter_context(claimed(store, identity, say))
-            return "" if store.has(identity) else identity
-
-        due = of_first(decide)
-        if due not in ("", identity):
-            raise RunError(
-                f"process {rank()} made another configuration of '{cell.title}' than the first process did: the same"
-                " versions, plugins, data and command must be on every machine"
-            )
-        if not due:
-            return False
-        folder, trained = pretrain_cell(cell, dataset, store.folder, init, say, advance)
-        if not is_first():
-            return True
-        opened = open_encoders(folder)
-        cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
-        assert cell.protocol is not None
-        _judge_and_record(
-            identity,
-            opened,
-            opened.meta,
-            cell.protocol,
-            cell.resolved,
-            *cell.judged_on,
-            target,
-            cell.seed,
-            cost,
-            store,
-            advance,
-        )
-    return True
-
-
-def _judge_and_record(
-    identity: str,
-    opened: OpenedEncoders,
-    meta: CheckpointMeta,
-    protocol_name: str,
-    resolved: Resolved,
-    benchmark_name: str,
-    split: str,
-    dataset: Dataset,
-    seed: int,
-    cost: dict[str, float],
-    store: ResultStore,
-    advance: Any,
-) -> None:
-    benchmark = BENCHMARKS.get(benchmark_name)
-    protocol = PROTOCOLS.get(protocol_name)(resolved.protocol)
-    made_for = meta.made_for
-    kept = features_of(store.folder, opened, dataset, resolved.engine)
-    judged = evaluate_stage(
-        opened.encoders,
-        protocol,
-        benchmark,
-        dataset,
-        split,
-        resolved.engine,
-        seed,
-        advance,
-        opened.fresh,
-        elsewhere=made_for != dataset.info.name,
-        features=kept,
-    )
-    cost = {**cost, "encode_seconds": kept.seconds, "encoded_clips": kept.encoded, "reused_clips": kept.reused}
-    # What saw no data is told apart by what it was built for alone.
-    built = {"built_for": {"dataset": made_for}} if made_for != dataset.info.name and not meta.seen else {}
-    record = make_record(
-        identity=identity,
-        meta=meta,
-        encoders=opened.encoders,
-        protocol_name=protocol_name,
-        protocol=protocol,
-        benchmark=benchmark,
-        split=split,
-        dataset=dataset,
-        seed=seed,
-        config={**resolved.plain(), **built},
-        judged=judged,
-        cost=cost,
-    )
-    store.write(record, predictions_of(judged))
-
-
-@contextmanager
-def claimed(store: ResultStore, identity: str, say: Say) -> Iterator[None]:
-    """Hold a piece of work for this run; waits while another run on the same folder does it.
-
-    Of several processes of one run the first holds it for all.
-    """
-    if not is_first():
-        yield
-        return
-    told = False
-    while (claim := store.claim(identity)) is None:
-        if not told:
-            say("  another process is working on this; waiting for it")
-            told = True
-        time.sleep(POLL_SECONDS)
-    with claim:
-        yield
-
-
 def _opened(name: str) -> StoredDataset:
     """A benchmark's dataset; of several processes the first one prepares it where it may be."""
     benchmark = BENCHMARKS.get(name)
@@ -389,12 +315,3 @@ def _verify(dataset: StoredDataset) -> None:
     """Read all of it once per machine."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         dataset.verify()
-
-
-def init_digest(init: Path | None) -> str:
-    """Identity of the weights that pretraining starts from; empty for none."""
-    if init is None:
-        return ""
-    if init.is_file():
-        raise UsageError(f"--init takes a checkpoint directory that `sslskel pretrain` wrote, but {init} is a file")
-    return weights_digest(open_encoders(init).encoders)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.files import publish, writing_in
-from sslskel.grid.cell import Cell, grid
-from sslskel.grid.jobs import Given, bench_in_jobs, find_jobs
-from sslskel.grid.run import bench, claimed, init_digest
-from sslskel.grid.stages import silent
+from sslskel.grid.cell import Cell
+from sslskel.grid.claim import claimed
+from sslskel.grid.jobs import bench_in_jobs, find_jobs
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import run_grid
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
 
 
@@ -46,7 +48,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchState:
     """What a search knows."""
 
     split: str
@@ -63,69 +65,68 @@ class Found:
 
 
 def search(
-    method: str,
-    protocol: str,
-    benchmark: str,
-    overrides: Sequence[str],
-    seeds: Sequence[int] = (0,),
-    *,
+    request: GridRequest,
     trials: int,
+    *,
     search_seed: int = 0,
     jobs: int | None = None,
-    output: Path | str = "runs",
-    split: str | None = None,
-    backbone: str | None = None,
-    preset: str | None = None,
-    init: Path | str | None = None,
-    pretrain_on: str | None = None,
-    say: Callable[[str], None] = silent,
-    advance: Callable[..., None] = silent,
-) -> Found:
-    """Try ``trials`` points of the space that ``overrides`` span, or those that an earlier call has not tried.
+    reporter: Reporter = SILENT,
+) -> SearchState:
+    """Try ``trials`` points of the space that the overrides span, or those that an earlier call has not tried.
 
     A trial pretrains without the validation subjects of the split and is judged on them. The
     same call draws the same trials, also after an interruption; ``jobs`` of them are drawn and
-    run side by side. Raises ``UsageError`` without Optuna, for a split without validation
-    subjects and for a value that an option does not take, ``RunError`` where a trial fails
-    for another reason than a loss that is not finite.
+    run side by side. Raises ``UsageError`` without Optuna, for several methods, protocols or
+    benchmarks, for a split without validation subjects and for a value that an option does not
+    take, ``RunError`` where a trial fails for another reason than a loss that is not finite.
     """
+    check_single(request)
     optuna = _optuna()
-    fixed, space = dimensions(overrides)
+    fixed, space = dimensions(request.overrides)
     _check_space(space, trials)
-    names = ([method], [protocol], [benchmark], tuple(seeds))
-    where: dict[str, Any] = {"backbone": backbone, "preset": preset, "pretrain_on": pretrain_on}
-    where["split"] = _choosing(benchmark, split)
-    start = init_digest(None if init is None else Path(init))
-    cells = grid(*names, **where, overrides=fixed, init=start)
+    request = replace(request, split=_choosing(request.benchmarks[0], request.split), overrides=tuple(fixed))
+    init = request.init_digest()
+    cells = request.cells(init)
     for dimension in space:
         for drawn in dimension.ends():
-            grid(*names, **where, overrides=[*fixed, dimension.option(drawn)], init=start)
+            replace(request, overrides=(*fixed, dimension.option(drawn))).cells(init)
     join(resolve_device(cells[0].resolved.engine.device))
-    store = ResultStore(output)
+    store = ResultStore(request.output)
     file = _file(store.folder, cells, space, search_seed)
-    found = Found("/".join(cells[0].judged_on), PROTOCOLS.get(protocol).primary, file, ())
-    where |= {"output": store.folder, "init": init}
-    with claimed(store, file.stem, say):
-        found = _read(found, space)
+    state = SearchState("/".join(cells[0].judged_on), PROTOCOLS.get(request.protocols[0]).primary, file, ())
+    with claimed(store, file.stem, reporter):
+        state = _read(state, space)
         while True:
-            count, told = min(jobs or 1, trials - len(found.trials)), found.trials
-            words = of_first(functools.partial(_asked, optuna, space, told, search_seed, count))
-            points = [(drawn, [one.option(drawn[one.key]) for one in space]) for drawn in json.loads(words)]
+            count = min(jobs or 1, trials - len(state.trials))
+            asked = of_first(functools.partial(_asked, optuna, space, state.trials, search_seed, count))
+            points = [(drawn, tuple(one.option(drawn[one.key]) for one in space)) for drawn in json.loads(asked)]
             if not points:
-                return found
-            say(f"trial {len(found.trials) + 1} of {trials}: {'; '.join(' '.join(options) for _, options in points)}")
-            variants = [options for _, options in points]
+                return state
+            shown = "; ".join(" ".join(options) for _, options in points)
+            reporter.line(f"trial {len(state.trials) + 1} of {trials}: {shown}")
+            due = replace(request, variants=tuple(options for _, options in points))
             if jobs is None:
-                bench(*names, **where, overrides=[*fixed, *variants[0]], say=say, advance=advance)
+                run_grid(due, reporter)
             else:
-                bench_in_jobs(*names, **where, overrides=fixed, variants=variants, jobs=jobs, say=say)
+                bench_in_jobs(due, jobs, reporter)
             made = tuple(
-                _judged(store, Given(*names, **where, overrides=[*fixed, *options]), drawn, options, found.primary)
-                for drawn, options in points
+                _judged(store, one, drawn, options, state.primary)
+                for one, (drawn, options) in zip(due.each_variant(), points, strict=True)
             )
-            found = Found(found.split, found.primary, file, (*found.trials, *made))
+            state = replace(state, trials=(*state.trials, *made))
             if is_first():
-                _write(found)
+                _write(state)
+
+
+def check_single(request: GridRequest) -> None:
+    """Raise ``UsageError`` where a request is of several methods, protocols or benchmarks."""
+    for flag, names in (
+        ("method", request.methods),
+        ("protocol", request.protocols),
+        ("benchmark", request.benchmarks),
+    ):
+        if len(names) != 1:
+            raise UsageError(f"--trials searches for one {flag} at a time, but --{flag} names {len(names)}")
 
 
 def _optuna() -> Any:
@@ -153,10 +154,10 @@ def _check_space(space: Sequence[Dimension], trials: int) -> None:
 
 def _choosing(benchmark: str, split: str | None) -> str:
     """Name of the split for choosing; ``UsageError`` where no training subject is held out."""
-    found = BENCHMARKS.get(benchmark)
-    rule = found.split(split)
-    official = found.split(rule.official or rule.name)
-    if not official.holds_out(open_benchmark(found)):
+    judged_on = BENCHMARKS.get(benchmark)
+    rule = judged_on.split(split)
+    official = judged_on.split(rule.official or rule.name)
+    if not official.holds_out(open_benchmark(judged_on)):
         raise UsageError(
             f"split '{official.name}' of '{benchmark}' holds out no training subjects, and a search may look at no"
             " others; name a split with a validation part"
@@ -173,17 +174,17 @@ def _file(output: Path, cells: Sequence[Cell], space: Sequence[Dimension], seed:
     return output / "search" / f"{cells[0].method}-{'-'.join(cells[0].judged_on)}-{name}.json"
 
 
-def _asked(optuna: Any, space: Sequence[Dimension], told: Sequence[Trial], seed: int, count: int) -> str:
+def _asked(optuna: Any, space: Sequence[Dimension], tried: Sequence[Trial], seed: int, count: int) -> str:
     """The next points, as JSON: a function of what is known, the seed and their number alone."""
     study = optuna.create_study(direction="maximize")
     bounds = {one.key: _distribution(optuna, one) for one in space}
-    for trial in told:
+    for trial in tried:
         state = optuna.trial.TrialState.FAIL if trial.score is None else optuna.trial.TrialState.COMPLETE
         study.add_trial(
             optuna.trial.create_trial(state=state, params=dict(trial.drawn), distributions=bounds, value=trial.score)
         )
     asked = []
-    for number in range(len(told), len(told) + count):
+    for number in range(len(tried), len(tried) + count):
         study.sampler = optuna.samplers.TPESampler(seed=int(digest({"seed": seed, "trial": number})[:8], 16))
         drawn = study.ask(bounds).params
         asked.append({one.key: one.rounded(drawn[one.key]) for one in space})
@@ -201,11 +202,13 @@ def _distribution(optuna: Any, one: Dimension) -> Any:
     return kind(one.low, one.high, log=one.log)
 
 
-def _judged(store: ResultStore, given: Given, drawn: Mapping[str, Any], options: Sequence[str], primary: str) -> Trial:
+def _judged(
+    store: ResultStore, request: GridRequest, drawn: Mapping[str, Any], options: Sequence[str], primary: str
+) -> Trial:
     """A trial that has run: its score, or that it diverged; ``RunError`` where it failed otherwise."""
     if not is_first():
         return Trial(tuple(options), drawn, None)
-    identities = find_jobs(given).identities
+    identities = find_jobs(request).identities
     missing = [identity for identity in identities if not store.has(identity)]
     if not missing:
         scores = [store.read(identity).scores[primary] for identity in identities]
@@ -217,24 +220,24 @@ def _judged(store: ResultStore, given: Given, drawn: Mapping[str, Any], options:
     raise RunError(f"the trial {' '.join(options)} failed, the same command tries it again: {why}")
 
 
-def _read(found: Found, space: Sequence[Dimension]) -> Found:
+def _read(state: SearchState, space: Sequence[Dimension]) -> SearchState:
     """With the trials that are kept already; ``UsageError`` for a file that is damaged."""
-    if not is_first() or not found.file.exists():
-        return found
+    if not is_first() or not state.file.exists():
+        return state
     try:
-        kept = json.loads(found.file.read_text(encoding="utf-8"))["trials"]
+        kept = json.loads(state.file.read_text(encoding="utf-8"))["trials"]
         trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in kept)
         if any(set(trial.drawn) != {one.key for one in space} for trial in trials):
             raise ValueError("a trial has other options")
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise UsageError(
-            f"{found.file} cannot be read as trials of a search ({fault}); remove it: the records of trials stay, so"
+            f"{state.file} cannot be read as trials of a search ({fault}); remove it: the records of trials stay, so"
             " that they are not run again"
         ) from fault
-    return Found(found.split, found.primary, found.file, trials)
+    return replace(state, trials=trials)
 
 
-def _write(found: Found) -> None:
-    content = {"judged_on": found.split, "score": found.primary, "trials": [asdict(trial) for trial in found.trials]}
-    with writing_in(found.file.parent.parent):
-        publish(found.file, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)
+def _write(state: SearchState) -> None:
+    content = {"judged_on": state.split, "score": state.primary, "trials": [asdict(trial) for trial in state.trials]}
+    with writing_in(state.file.parent.parent):
+        publish(state.file, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)

@@ -11,19 +11,20 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sslskel.config.compose import from_plain, read_preset
 from sslskel.config.groups import require
+from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import PREEMPTED
 from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.files import publish, writing_in
-from sslskel.grid.jobs import Given, find_jobs, job_command
-from sslskel.grid.record import COMMAND, command_line
-from sslskel.grid.stages import silent
+from sslskel.grid.jobs import find_jobs, job_command
+from sslskel.grid.request import GridRequest
+from sslskel.progress import SILENT, Reporter
 
 GROUP = "launcher"
 SAVE_SECONDS = 60.0
@@ -125,20 +126,20 @@ def split_overrides(overrides: Sequence[str], preset: str) -> tuple[list[str], L
 
 
 def submit(
-    given: Given, config: LauncherConfig, *, cluster: str = "slurm", say: Callable[[str], None] = silent
+    request: GridRequest, config: LauncherConfig, *, cluster: str = "slurm", reporter: Reporter = SILENT
 ) -> Submitted:
     """Hand over what is due and not waiting already; returns at once.
 
     Logs and submitit's files go to ``OUTPUT/slurm``. Raises ``UsageError`` where submitit or
     SLURM is missing or a cell does not fit, ``RunError`` where SLURM refuses.
     """
-    executor = _executor(given.output / "slurm", config, cluster)
-    work = find_jobs(given)
-    ledger = given.output / "slurm" / "jobs.json"
+    executor = _executor(request.output / "slurm", config, cluster)
+    work = find_jobs(request)
+    ledger = request.output / "slurm" / "jobs.json"
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()
     jobs = [job for job in work.jobs if any(known.get(identity) not in alive for identity in job.identities)]
-    tasks = [Task(job_command(job, given.output), {COMMAND: command_line()}) for job in jobs]
+    tasks = [Task(job_command(job), {COMMAND: command_line()}) for job in jobs]
     ids: dict[str, str] = {}
     for first in range(0, len(tasks), config.array):
         part = tasks[first : first + config.array]
@@ -150,9 +151,9 @@ def submit(
         for job, one in zip(jobs[first:], handed, strict=False):
             ids[job.title] = str(one.job_id)
             known |= dict.fromkeys(job.identities, str(one.job_id))
-        with writing_in(given.output):
+        with writing_in(request.output):
             publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
-        say(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
+        reporter.line(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
     return Submitted(ids, len(work.jobs) - len(jobs), sum(map(work.store.has, work.identities)))
 
 

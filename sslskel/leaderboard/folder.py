@@ -22,13 +22,13 @@ CURVE_POINTS = 100
 def board_of(
     output: Path | str,
     benchmarks: Sequence[str] | None = None,
-    say: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
     *,
     protocols: Sequence[str] | None = None,
     details: bool = False,
     published: bool = True,
 ) -> Board:
-    """Build the board of a folder; broken record files are named through ``say`` and left out.
+    """Build the board of a folder; broken record files are named through ``report`` and left out.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
@@ -40,7 +40,7 @@ def board_of(
         raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
     records, problems = ResultStore(output).read_all()
     for path, reason in problems:
-        say(f"left out {path}: {reason}")
+        report(f"left out {path}: {reason}")
     board = build_board(records, benchmarks=benchmarks, protocols=protocols)
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})

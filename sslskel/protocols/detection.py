@@ -160,7 +160,7 @@ class Detection(EvaluationProtocol):
                 loss = fit_epoch(head, optimiser, rows, labels, batches, [rate] * len(batches))
                 if not torch.isfinite(loss):
                     raise Diverged(f"the detection head of stream '{stream}' diverged; lower protocol.lr")
-                run.advance(f"detection head, {stream}, epoch", epoch, config.epochs)
+                run.reporter.step(f"detection head, {stream}, epoch", epoch, config.epochs)
             heads[stream] = head
         return heads
 

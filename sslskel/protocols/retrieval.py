@@ -76,7 +76,7 @@ class Retrieval(EvaluationProtocol):
             precision.append(found[0].float().cpu())
             first.append(found[1].int().cpu())
             done += len(some)
-            run.advance("rank training part", done, len(asked))
+            run.reporter.step("rank training part", done, len(asked))
         places = torch.cat(first)
         values = {
             "average_precision": torch.cat(precision).numpy(),

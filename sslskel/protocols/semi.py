@@ -86,7 +86,7 @@ class Semi(EvaluationProtocol):
             some = learnable(clips.subset(rows), classes)
             start = starting_point(config, encoders, run)
             tuned.append(fine_tune(config, start, some, held, parts.test, classes, run, "semi", str(draw)))
-            run.advance("labelled subset", draw + 1, config.draws)
+            run.reporter.step("labelled subset", draw + 1, config.draws)
         count = len(parts.test)
         epochs = sorted({one.epoch for one in tuned})
         shown = [one.by_epoch for one in tuned if one.by_epoch is not None]

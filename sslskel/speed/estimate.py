@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.data.prepare import open_benchmark
-from sslskel.grid.cell import Cell, grid
-from sslskel.grid.run import check_buildable, init_digest, pretrain_folder
+from sslskel.grid.cell import Cell
+from sslskel.grid.pretrain import pretrain_folder
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import check_buildable
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed import measure_speed
@@ -33,49 +33,24 @@ class Planned:
 
 
 @looked_up_once()
-def plan(
-    methods: Sequence[str],
-    protocols: Sequence[str] = ("linear",),
-    benchmarks: Sequence[str] = ("synthetic",),
-    seeds: Sequence[int] = (0,),
-    *,
-    output: Path | str = "runs",
-    split: str | None = None,
-    backbone: str | None = None,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    init: Path | str | None = None,
-    pretrain_on: str | None = None,
-) -> list[Planned]:
+def plan(request: GridRequest) -> list[Planned]:
     """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
 
     The estimate times a few steps on this machine; evaluation is counted as the passes
     over the clips that its protocol makes.
     """
-    start = None if init is None else Path(init)
-    cells = grid(
-        methods,
-        protocols,
-        benchmarks,
-        seeds,
-        split=split,
-        backbone=backbone,
-        preset=preset,
-        overrides=overrides,
-        init=init_digest(start),
-        pretrain_on=pretrain_on,
-    )
+    cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
-    store, rates, counted, rows = ResultStore(Path(output)), {}, set(), []
+    store, rates, counted, rows = ResultStore(request.output), {}, set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
         kind = (cell.benchmark, cell.method)
         if kind not in rates:
-            rates[kind] = _measure(cell, dataset, backbone, preset, overrides)
+            rates[kind] = _measure(cell, dataset, request)
         train_seconds, encode_rate, size = rates[kind]
         identity = cell.pretrain_identity(dataset)
-        due = identity not in counted and not pretrain_folder(Path(output), cell, identity).exists()
+        due = identity not in counted and not pretrain_folder(request.output, cell, identity).exists()
         counted.add(identity)
         evaluation = _passes(cell, target) / encode_rate
         rows.append(
@@ -99,18 +74,16 @@ def _passes(cell: Cell, dataset: Dataset) -> float:
     return passes
 
 
-def _measure(
-    cell: Cell, dataset: Dataset, backbone: str | None, preset: str | None, overrides: Sequence[str]
-) -> tuple[float, float, int]:
+def _measure(cell: Cell, dataset: Dataset, request: GridRequest) -> tuple[float, float, int]:
     """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
     weights, train = check_buildable(cell, dataset), cell.resolved.train
-    own = [word for word in overrides if not word.startswith("protocol.")]
+    own = [word for word in request.overrides if not word.startswith("protocol.")]
     with torch.random.fork_rng(devices=[]):
         found = measure_speed(
             cell.method,
             benchmark=cell.benchmark,
-            backbone=backbone,
-            preset=preset,
+            backbone=request.backbone,
+            preset=request.preset,
             steps=STEPS,
             works=("pretraining", "encoding"),
             overrides=own,

@@ -38,7 +38,7 @@ def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             meta = {"identity": "speed"}
             engine = found.cell.resolved.engine
-            pretrain(found.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, advance=laps.note)
+            pretrain(found.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
         return laps.taken()
 
     def bare() -> Taken:
@@ -49,7 +49,7 @@ def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
         for step in range(count):
             found.learn(step, sampler.batch(step))
             optimiser.step()
-            laps.note()
+            laps.step()
         return laps.taken()
 
     report = paired(engine, bare, pairs)
@@ -68,13 +68,16 @@ class _Laps:
         self._device = device
         self._notes: list[Taken] = []
 
-    def note(self, *_: object, **__: object) -> None:
+    def line(self, text: str) -> None:
+        """Nothing is kept of sentences."""
+
+    def step(self, what: str = "", done: int = 0, of: int = 0, /, **detail: object) -> None:
         """A step is done."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._notes.append(Taken(time.perf_counter(), time.process_time()))
 
     def taken(self) -> Taken:
-        """Between the first and the last note."""
+        """Between the first and the last step."""
         first, last = self._notes[0], self._notes[-1]
         return Taken(last.wall - first.wall, last.cpu - first.cpu)

@@ -20,7 +20,8 @@ from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device, set_threads
 from sslskel.errors import UsageError
-from sslskel.grid.cell import Cell, grid
+from sslskel.grid.cell import Cell
+from sslskel.grid.request import GridRequest
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.machine import extra_memory, free_memory
 from sslskel.transforms.clip import clip_spec
@@ -71,7 +72,15 @@ class Subject:
 
 def subject(method: str, benchmark: str, backbone: str | None, preset: str | None, overrides: Sequence[str]) -> Subject:
     """Build it. Raises ``UsageError`` for names, a device or a precision that are not there."""
-    [cell] = grid([method], [None], [benchmark], [0], backbone=backbone, preset=preset, overrides=overrides)
+    request = GridRequest(
+        methods=(method,),
+        protocols=(),
+        benchmarks=(benchmark,),
+        backbone=backbone,
+        preset=preset,
+        overrides=tuple(overrides),
+    )
+    [cell] = request.cells()
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)

@@ -15,16 +15,28 @@ import sslskel.grid.search
 from sslskel.config.grammar import Dimension, dimensions
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import RunError, UsageError
-from sslskel.grid.run import bench
-from sslskel.grid.search import Trial, search
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import BenchResult, run_grid
+from sslskel.grid.search import SearchState, Trial, search
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.progress import Reporter
 from sslskel.results.store import ResultStore
 
 SPACE = ["train.lr=tag(log,interval(1e-4,1e-1))", "method.mask_ratio=0.5,0.7", "train.epochs=range(1,3)"]
 
 
-def tried(name: str, output: Path, trials: int, *more: str, **options: Any) -> sslskel.grid.search.Found:
-    return search("mamp", "knn", name, [*SPACE, *more], output=output, trials=trials, **options)
+def request(benchmark: str, output: Path, overrides: list[str]) -> GridRequest:
+    return GridRequest(
+        methods=("mamp",),
+        protocols=("knn",),
+        benchmarks=(benchmark,),
+        output=output,
+        overrides=tuple(overrides),
+    )
+
+
+def tried(benchmark: str, output: Path, trials: int, **options: Any) -> SearchState:
+    return search(request(benchmark, output, SPACE), trials, **options)
 
 
 def test_a_split_for_choosing_is_the_training_part_cut_once_more(tiny: str) -> None:
@@ -82,7 +94,7 @@ def test_the_same_call_gives_the_same_trials_and_records_judge_no_test_clip(tiny
         assert record.benchmark["split"] == "xsub-validation"
         assert set(store.predictions(record)["keys"].tolist()) == held
         assert [seen["overlap"] for seen in record.seen] == [0]
-    [last] = search("mamp", "knn", tiny, SPACE, output=tmp_path / "two", trials=1, search_seed=1).trials
+    [last] = tried(tiny, tmp_path / "two", 1, search_seed=1).trials
     assert last.options != found.trials[0].options
 
 
@@ -92,14 +104,14 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(
     pytest.importorskip("optuna")
     whole, seen = tried(tiny, tmp_path / "whole", 4), []
 
-    def stopped(*names: Any, **options: Any) -> Any:
+    def stopped(one: GridRequest, reporter: Reporter) -> BenchResult:
         if len(seen) == 2:
             raise KeyboardInterrupt
-        seen.append(options["overrides"])
-        return bench(*names, **options)
+        seen.append(one.variants)
+        return run_grid(one, reporter)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sslskel.grid.search, "bench", stopped)
+        patch.setattr(sslskel.grid.search, "run_grid", stopped)
         with pytest.raises(KeyboardInterrupt):
             tried(tiny, tmp_path / "cut", 4)
     assert tried(tiny, tmp_path / "cut", 2).trials == whole.trials[:2]
@@ -121,14 +133,14 @@ def test_a_diverged_trial_is_one_of_them_and_another_failure_ends_the_search(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
-    found = search("mamp", "knn", tiny, ["train.lr=1e30,1e31"], output=tmp_path / "runs", trials=2)
+    found = search(request(tiny, tmp_path / "runs", ["train.lr=1e30,1e31"]), 2)
     assert found.best is None
     assert all("is not finite" in trial.failure or "is nan" in trial.failure for trial in found.trials)
 
     def full(*names: Any, **options: Any) -> Any:
         raise RunError("no space left")
 
-    monkeypatch.setattr("sslskel.grid.run.pretrain_cell", full)
+    monkeypatch.setattr("sslskel.grid.run.Run.pretrain", full)
     with pytest.raises(RunError, match=r"the trial .* failed.*no space left"):
         tried(tiny, tmp_path / "full", 2)
 
@@ -144,7 +156,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(
         (["method.mask_rato=0.1,0.2"], "did you mean 'method.mask_ratio'"),
     ):
         with pytest.raises(UsageError, match=told):
-            search("mamp", "knn", tiny, words, output=tmp_path / "runs", trials=2)
+            search(request(tiny, tmp_path / "runs", words), 2)
     with pytest.raises(UsageError, match="--trials is 0"):
         tried(tiny, tmp_path / "runs", 0)
     benchmark = BENCHMARKS.get(tiny)

@@ -104,22 +104,24 @@ def test_what_cannot_be_mixed_is_one_sentence(tmp_path: Path, shards: tuple[Clip
 
 
 def test_a_mixture_is_pretrained_on_and_part_of_the_identity(tiny: str, tmp_path: Path) -> None:
-    import sslskel
     from sslskel.data.prepare import open_benchmark
     from sslskel.engine.checkpoint import read_meta
-    from sslskel.grid.cell import grid
+    from sslskel.grid.request import GridRequest
+    from sslskel.grid.run import pretrain
     from sslskel.plugins.registry import BENCHMARKS
 
     made = clips(7, 25, first=100)
     stored(tmp_path / "part", "more", NTU25, made)
     common = ["train.epochs=1", "train.warmup_epochs=0", "train.drop_last=false"]
     overrides = [*common, f"train.also=[{tmp_path}/part]"]
-    mixed, trained = sslskel.pretrain("mamp", benchmark=tiny, output=tmp_path, overrides=overrides)
+
+    def request(options: list[str]) -> GridRequest:
+        return GridRequest(methods=("mamp",), benchmarks=(tiny,), output=tmp_path, overrides=tuple(options))
+
+    mixed, trained = pretrain(request(overrides))
     assert trained.steps == 5, "18 clips of the benchmark and 7 of the folder, in batches of 6"
     seen = read_meta(mixed)["seen"]
     assert [(entry["dataset"], entry["clips"]) for entry in seen] == [("tiny", 18), ("more", 7)]
     home = open_benchmark(BENCHMARKS.get(tiny))
-    ids = [
-        grid(["mamp"], [None], [tiny], [0], overrides=given)[0].pretrain_identity(home) for given in (common, overrides)
-    ]
+    ids = [request(one).cells()[0].pretrain_identity(home) for one in (common, overrides)]
     assert ids[0] != ids[1]

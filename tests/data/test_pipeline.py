@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorder import Recorder
 
 from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
@@ -75,17 +76,13 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clips_come_in_order_and_twice_is_once(source: Path, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-
-    def advance(what: str, done: int, of: int, /, **detail: Any) -> None:
-        told.append((done, of))
-        assert set(detail) == {"files/s"}
-
-    path = prepare(toy(), [source], tmp_path / "data", advance)
+    recorder = Recorder()
+    path = prepare(toy(), [source], tmp_path / "data", recorder)
     dataset = open_benchmark(toy(), tmp_path / "data")
     assert list(dataset.names) == [str(number) for number in range(9)]
     assert dataset.lengths.tolist() == list(range(1, 10))
-    assert told == [(done, 9) for done in range(1, 10)]
+    assert [(done, of) for _, done, of in recorder.steps] == [(done, 9) for done in range(1, 10)]
+    assert all(set(detail) == {"files/s"} for detail in recorder.details)
     assert dataset.report()["tally"] == {"frames": 45}
     read_names.clear()
     assert prepare(toy(), [source], tmp_path / "data") == path

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from torch._dynamo.utils import counters
 from toy_engine import Toy, run
 
-import sslskel
 from sslskel.api.noise import Noise
 from sslskel.errors import RunError
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import pretrain
 
 OPTIONS = [
     *("engine.device=cpu", "engine.log_every=1", "train.drop_last=false", "train.batch_size=7", "train.epochs=3"),
@@ -39,7 +40,10 @@ def test_a_method_that_is_no_graph_is_one_sentence(tmp_path: Path) -> None:
 
 def train(output: Path, *options: str) -> tuple[list[float], dict[str, torch.Tensor], Path]:
     """Losses, final weights and folder of a run."""
-    sslskel.pretrain("mamp", benchmark="tiny", preset="quick", output=output, overrides=[*OPTIONS, *options])
+    request = GridRequest(
+        methods=("mamp",), benchmarks=("tiny",), preset="quick", output=output, overrides=(*OPTIONS, *options)
+    )
+    pretrain(request)
     [folder] = output.glob("pretrain/*")
     losses = [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return losses, load_file(max(folder.glob("step-*")) / "model.safetensors"), folder

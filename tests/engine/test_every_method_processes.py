@@ -21,7 +21,10 @@ from sslskel.plugins.registry import METHODS
 
 METHOD_NAMES = sorted(name for name in METHODS.names() if METHODS.get(name).trains)
 WORKER = """
-import sys, torch, sslskel
+import sys, torch
+from pathlib import Path
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import pretrain
 from sslskel.plugins.registry import METHODS
 torch.set_num_threads(1)
 small = {
@@ -31,11 +34,13 @@ small = {
 }
 rates = {"pstl": 3e-9}
 for method in sys.argv[3:]:
-    sslskel.pretrain(method, benchmark="tiny", output=sys.argv[1], preset="quick", overrides=[
+    options = [
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
         "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4",
         f"train.lr={rates.get(method, 3e-6)}", "train.min_lr=0", "clip.frames=16", "clip.min_frames=8",
-        *small.get(METHODS.get(method).default_backbone, [])])
+        *small.get(METHODS.get(method).default_backbone, [])]
+    pretrain(GridRequest(methods=(method,), benchmarks=("tiny",), output=Path(sys.argv[1]), preset="quick",
+        overrides=tuple(options)))
 """
 """18 clips in batches of 7, 7 and 4; over four processes 2, 2, 2, 1 and 1, 1, 1, 1.
 

@@ -74,10 +74,6 @@ def make_source(dtype: torch.dtype = torch.float32, clips: int = 18) -> ClipSour
     return ClipSource(dataset, np.arange(clips), spec, dtype=dtype, labels=False)
 
 
-def quiet(*_: Any, **__: Any) -> None:
-    """Report nothing."""
-
-
 def settings(**values: Any) -> TrainConfig:
     return TrainConfig(**{"epochs": 4, "batch_size": 5, "warmup_epochs": 1, "checkpoint_epochs": 1, **values})
 
@@ -87,9 +83,7 @@ def run(folder: Path, train: TrainConfig | None = None, method: Toy | None = Non
     source = make_source(torch.float64 if precision is Precision.fp64 else torch.float32)
     config = EngineConfig(device="cpu", precision=precision, log_every=1, **engine)
     method = method or Toy(source.spec)
-    return pretrain(
-        method, source, train or settings(), config, 3, folder, {"identity": "x"}, advance=lambda *a, **k: None
-    )
+    return pretrain(method, source, train or settings(), config, 3, folder, {"identity": "x"})
 
 
 def weights(result: TrainResult) -> dict[str, torch.Tensor]:
@@ -251,7 +245,6 @@ def test_checkpoint_folder_of_another_run_is_refused(tiny: str, tmp_path: Path) 
             3,
             tmp_path,
             {"identity": "y"},
-            advance=quiet,
         )
 
 

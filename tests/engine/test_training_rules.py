@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorder import Recorder
 from safetensors.torch import load_file
 from torch import Tensor
 from toy_engine import Mixing, Still, Toy, ToyConfig, ToySource, lines, run, train_config
@@ -290,10 +291,10 @@ def test_metrics_stay_json_where_a_number_is_not_finite(tmp_path: Path) -> None:
     assert {line["metric/odd"] for line in lines(tmp_path)} == {None}
 
 
-def test_progress_is_told_of_every_step(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    run(tmp_path, advance=lambda what, done, of, **facts: told.append((what, done, of)))
-    assert told == [("pretraining", step, 24) for step in range(1, 25)]
+def test_every_step_is_reported(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(tmp_path, reporter=recorder)
+    assert recorder.steps == [("pretraining", step, 24) for step in range(1, 25)]
 
 
 def test_tensorboard_gets_the_numbers_where_it_is_asked_for(tmp_path: Path) -> None:

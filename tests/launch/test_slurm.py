@@ -18,7 +18,7 @@ import pytest
 from safetensors.torch import load_file
 
 from sslskel.errors import RunError, UsageError
-from sslskel.grid.jobs import Given
+from sslskel.grid.request import GridRequest
 from sslskel.grid.slurm import LauncherConfig, Task, split_overrides, submit
 
 TINY = ["--benchmark", "tiny", "--protocol", "knn", "--device", "cpu"]
@@ -74,10 +74,16 @@ def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
 
     def handed(protocols: list[str], *overrides: str) -> tuple[int, int]:
-        given = Given(["mamp"], protocols, [tiny], [0], tmp_path / "runs", overrides=overrides)
+        request = GridRequest(
+            methods=("mamp",),
+            protocols=tuple(protocols),
+            benchmarks=(tiny,),
+            output=tmp_path / "runs",
+            overrides=overrides,
+        )
         (tmp_path / "queue").write_text("".join(f"7_{number + 1}\n" for number in range(len(tasks))))
-        found = submit(given, LauncherConfig())
-        return len(found.jobs), found.waiting
+        submitted = submit(request, LauncherConfig())
+        return len(submitted.jobs), submitted.waiting
 
     assert handed(["knn"]) == (1, 0)
     assert handed(["knn"]) == (0, 1)

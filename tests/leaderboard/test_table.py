@@ -405,13 +405,13 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
         store.write(record)
     (tmp_path / "records" / "broken.json").write_text("{", encoding="utf-8")
     said: list[str] = []
-    board = board_of(tmp_path, say=said.append)
+    board = board_of(tmp_path, report=said.append)
     cell = cell_of(board, "mamp")
     assert cell is not None
     assert cell.seeds == (0, 1)
     assert len(said) == 1
     assert "broken.json" in said[0]
-    assert board_of(tmp_path, ["other"], say=said.append).rows == ()
+    assert board_of(tmp_path, ["other"], report=said.append).rows == ()
 
 
 def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:

@@ -13,7 +13,7 @@ from sslskel.config.compose import compose
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.encoders.open import build_method
 from sslskel.errors import UsageError
-from sslskel.evaluation.judge import evaluate_stage
+from sslskel.evaluation.judge import Target, evaluate_stage
 from sslskel.protocols.detection import Detection, DetectionConfig
 from sslskel.results.store import ResultStore
 from sslskel.transforms.clip import clip_spec
@@ -54,7 +54,7 @@ def test_recorded_pku_files_are_judged(shared: Path, tmp_path: Path) -> None:
     encoders = build_method("random_init", resolved.method, "transformer", resolved.backbone, spec, 0).encoders()
     protocol = Detection(DetectionConfig(epochs=3))
     protocol.reads_labels = False  # type: ignore[misc]
-    judged = evaluate_stage(encoders, protocol, benchmark, dataset, "xsub", resolved.engine, 0)
+    judged = evaluate_stage(encoders, protocol, Target(benchmark, dataset, "xsub"), resolved.engine, 0)
     assert set(judged.scores) == {f"map_{letter}_{share}" for letter in "av" for share in (10, 30, 50)}
     assert all(0 <= value <= 1 for value in judged.scores.values())
     assert dataset.untrimmed is not None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorder import Recorder
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -279,10 +280,10 @@ def test_a_feature_of_another_width_than_promised_is_refused() -> None:
 
 def test_progress_is_reported() -> None:
     parts, _ = problem()
-    seen: list[tuple[str, int, int]] = []
-    linear(epochs=2).evaluate({"joint": Pass(12)}, parts, run_of(advance=lambda *args: seen.append(args)))
-    assert ("linear head, epoch", 2, 2) in seen
-    assert ("encode test", 300, 300) in seen
+    recorder = Recorder()
+    linear(epochs=2).evaluate({"joint": Pass(12)}, parts, run_of(reporter=recorder))
+    assert ("linear head, epoch", 2, 2) in recorder.steps
+    assert ("encode test", 300, 300) in recorder.steps
 
 
 @pytest.mark.parametrize(

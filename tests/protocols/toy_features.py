@@ -15,6 +15,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import Parts, ProtocolRun, Truth
 from sslskel.api.view import ViewSpec
+from sslskel.progress import SILENT
 
 TRAIN, TEST = ViewSpec(sample=lambda *_: None), ViewSpec(sample=lambda *_: None)
 
@@ -63,7 +64,7 @@ class Pass(Encoder):
 
 
 def run_of(seed: int = 0, dtype: torch.dtype = torch.float32, **changes: Any) -> ProtocolRun:
-    fields = {"autocast": contextlib.nullcontext, "advance": lambda *_: None} | changes
+    fields = {"autocast": contextlib.nullcontext, "reporter": SILENT} | changes
     return ProtocolRun(seed, torch.device("cpu"), dtype, **fields)
 
 

@@ -23,7 +23,7 @@ from sslskel.data.own.clip_table import TableRow, read_table
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
 from sslskel.data.own.pickles.pyskl import read_pyskl
-from sslskel.data.own.reading import Advance, ClipReader
+from sslskel.data.own.reading import ClipReader
 from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.splitting import Rule, split_from, splits_of
 from sslskel.data.store.format import SPLITS
@@ -33,6 +33,7 @@ from sslskel.errors import DataError, UsageError
 from sslskel.hashing import file_sha256
 from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.progress import SILENT, Reporter
 
 DEFAULT_FPS = 30.0
 SHOWN_NUMBERS = 40
@@ -86,7 +87,7 @@ def import_dataset(
     name_pattern: str | None = None,
     strict: bool = False,
     root: Path | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
 ) -> Path:
     """Import a set of one's own as benchmark ``name`` and return the folder of its prepared data.
 
@@ -115,10 +116,10 @@ def import_dataset(
         name_pattern=name_pattern,
         strict=strict,
     )
-    return _imported(request, root or data_root(), advance)
+    return _imported(request, root or data_root(), reporter)
 
 
-def _imported(request: Request, root: Path, advance: Advance | None) -> Path:
+def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
     said = read_description(request.layout)
@@ -128,7 +129,7 @@ def _imported(request: Request, root: Path, advance: Advance | None) -> Path:
     recordings = with_pattern(recordings, request.name_pattern)
     numbering = numbered(recordings, said.classes)
     splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
-    reader = ClipReader(request.name, recordings, report, request.strict, advance)
+    reader = ClipReader(request.name, recordings, report, request.strict, reporter)
     form = reader.array_format(said, layout)
     info = _info(request.name, said, form, numbering)
     check_info(info)

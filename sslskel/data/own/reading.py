@@ -5,7 +5,7 @@ What is known of the set before its clips are read, and where it is stored, is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sslskel.api.benchmark import ImportReport
@@ -16,8 +16,8 @@ from sslskel.data.own.layout_file import Description
 from sslskel.data.own.numbering import Numbering
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError
+from sslskel.progress import SILENT, Reporter
 
-Advance = Callable[[str, int, int], None]
 TOLD = 3
 """Clips that the error names where not one could be read."""
 
@@ -30,7 +30,7 @@ class ClipReader:
     recordings: Sequence[Recording]
     report: ImportReport
     strict: bool
-    advance: Advance | None = None
+    reporter: Reporter = SILENT
 
     def array_format(self, description: Description, layout: SkeletonLayout) -> ArrayFormat:
         """How arrays are to be read; the first that can be opened tells what nobody says.
@@ -68,8 +68,7 @@ class ClipReader:
             else:
                 kept, ended = kept + 1, ended + empty
                 yield clip
-            if self.advance is not None:
-                self.advance(f"importing {self.name}", done, len(self.recordings))
+            self.reporter.step(f"importing {self.name}", done, len(self.recordings))
         if not kept:
             raise _nothing_left(faults)
         if ended:

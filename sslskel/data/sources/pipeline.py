@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
@@ -19,12 +19,7 @@ from sslskel.data.sources.pieces import Made, Piece, PieceImporter, count_in, di
 from sslskel.data.sources.workers import Outcome, cores, outcomes, tasks_of
 from sslskel.data.store.journal import Kept, Mark
 from sslskel.errors import DataError
-
-
-class Advance(Protocol):
-    """Reports progress: (what, done, of); ``of`` is 0 where the number is not known."""
-
-    def __call__(self, what: str, done: int, of: int, /, **detail: Any) -> None: ...
+from sslskel.progress import SILENT, Reporter
 
 
 @dataclass
@@ -40,7 +35,7 @@ class PieceImport:
     strict: bool = False
     workers: int | None = None
     """Processes; all cores where None, this process alone where 1."""
-    advance: Advance | None = None
+    reporter: Reporter = SILENT
     title: str = "importing"
     _began: float = field(default_factory=time.monotonic)
 
@@ -95,9 +90,8 @@ class PieceImport:
         yield from outcome.made.clips
 
     def _tell(self, done: int, skipped: int, of: int) -> None:
-        if self.advance is not None:
-            seconds = max(time.monotonic() - self._began, 1e-3)
-            self.advance(self.title, done, of, **{"files/s": float(round((done - skipped) / seconds))})
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        self.reporter.step(self.title, done, of, **{"files/s": float(round((done - skipped) / seconds))})
 
 
 @dataclass

@@ -7,8 +7,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from sslskel import progress
-from sslskel.progress import Reporter
+from sslskel.cli import console
+from sslskel.cli.console import ConsoleReporter
 
 
 class Clock:
@@ -22,14 +22,14 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(console, "time", clock)
     return clock
 
 
 def test_plain_lines_come_less_and_less_often(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Reporter() as reporter:
+    with ConsoleReporter() as reporter:
         for step in range(1, 1001):
-            reporter.advance("pretraining", step, 1000, epoch="0.5", loss=0.123456)
+            reporter.step("pretraining", step, 1000, epoch="0.5", loss=0.123456)
             clock.now += 1
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "  pretraining 11/1000  epoch 0.5  loss 0.1235  0:16:29 left"
@@ -37,30 +37,30 @@ def test_plain_lines_come_less_and_less_often(clock: Clock, capsys: pytest.Captu
 
 
 def test_a_new_task_starts_its_own_clock(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Reporter() as reporter:
+    with ConsoleReporter() as reporter:
         for _ in range(2):
-            reporter.advance("pretraining", 5, 10)
+            reporter.step("pretraining", 5, 10)
             clock.now += 11
-            reporter.advance("pretraining", 6, 10)
+            reporter.step("pretraining", 6, 10)
     assert capsys.readouterr().err.splitlines() == ["  pretraining 6/10    0:00:44 left"] * 2
 
 
 def test_said_lines_are_text_and_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    with Reporter() as reporter:
-        reporter.say("[bold]mamp[/] on x")
+    with ConsoleReporter() as reporter:
+        reporter.line("[bold]mamp[/] on x")
     assert capsys.readouterr().err == "[bold]mamp[/] on x\n"
 
 
 def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(
-        progress, "Console", lambda stderr, **kept: Console(file=screen, force_terminal=True, width=120, **kept)
+        console, "Console", lambda stderr, **kept: Console(file=screen, force_terminal=True, width=120, **kept)
     )
-    with Reporter() as reporter:
-        reporter.advance("pretraining [/x]", 1, 4, loss=0.5)
-        reporter.advance("pretraining [/x]", 2, 4, loss=0.25)
-        reporter.advance("linear", 1, 2)
-        reporter.say("done [/y]")
+    with ConsoleReporter() as reporter:
+        reporter.step("pretraining [/x]", 1, 4, loss=0.5)
+        reporter.step("pretraining [/x]", 2, 4, loss=0.25)
+        reporter.step("linear", 1, 2)
+        reporter.line("done [/y]")
     text = screen.getvalue()
     assert "pretraining [/x]" in text
     assert "loss 0.5" in text
@@ -69,5 +69,5 @@ def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_showing_progress_does_not_import_torch() -> None:
-    code = "import sys, sslskel.progress; sys.exit('torch' in sys.modules)"
+    code = "import sys, sslskel.cli.console; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

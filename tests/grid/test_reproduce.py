@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from recorder import Recorder
 
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid import reproduce as module
-from sslskel.grid.reproduce import Table, TableRow, read_table, reproduce, tables
+from sslskel.grid.reproduce import Table, TableRow, read_table, reproduce, request_of_row, tables
+from sslskel.grid.request import GridRequest
 from sslskel.leaderboard.compare import Comparison, Discordance, OverSeeds, over_seeds
 from sslskel.leaderboard.formats.paper_table import AGREES, CONTRADICTS, EQUAL, LEANS, LEANS_AWAY, verdict
 from sslskel.plugins.registry import METHODS, PROTOCOLS
@@ -33,6 +35,10 @@ PCM3 = {
     "detection-actions": ("detection", "mAP_a@IoU0.5", "PCM3 Table (detection)"),
     "detection-videos": ("detection", "mAP_v@IoU0.5", "PCM3 Table (detection)"),
 }
+
+
+def request(benchmark: str, output: Path, *overrides: str) -> GridRequest:
+    return GridRequest(benchmarks=(benchmark,), seeds=(0, 1), output=output, overrides=overrides)
 
 
 @pytest.mark.parametrize("name", sorted(tables()))
@@ -80,7 +86,7 @@ def test_printed_numbers_are_those_that_were_read_from_the_paper(name: str, shar
 
 
 def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> None:
-    found = reproduce("mamp-table8", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=["train.epochs=1"])
+    found = reproduce("mamp-table8", request(tiny, tmp_path, "train.epochs=1"))
     assert [len(records) for records in found.records] == [2, 2]
     assert [record.method["name"] for records in found.records for record in records[:1]] == ["joint_to_motion", "mamp"]
     page = found.markdown()
@@ -88,7 +94,7 @@ def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> 
     assert "| 83.7 | 77.3 |" in page
     assert "of 1 orders printed for ntu60/xsub" in page
     before = sorted((tmp_path / "records").iterdir())
-    assert reproduce("mamp-table8", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=["train.epochs=1"]).records
+    assert reproduce("mamp-table8", request(tiny, tmp_path, "train.epochs=1")).records
     assert sorted((tmp_path / "records").iterdir()) == before
 
 
@@ -103,10 +109,10 @@ def test_rows_side_by_side_make_the_records_of_rows_in_turn(
     )
     table = Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows)
     monkeypatch.setattr(module, "read_table", lambda name: table)
-    said: list[str] = []
-    beside = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path / "jobs", jobs=2, say=said.append)
-    turn = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path / "turn")
-    assert sum("started" in line for line in said) == 4
+    recorder = Recorder()
+    beside = reproduce("t", request(tiny, tmp_path / "jobs"), jobs=2, reporter=recorder)
+    turn = reproduce("t", request(tiny, tmp_path / "turn"))
+    assert sum("started" in line for line in recorder.lines) == 4
     for mine, theirs in zip(beside.records, turn.records, strict=True):
         assert [record.identity for record in mine] == [record.identity for record in theirs]
         assert [record.scores for record in mine] == [record.scores for record in theirs]
@@ -121,17 +127,17 @@ def test_a_table_compares_the_score_and_condition_that_it_names(
     )
     table = Table("t", "t", "p", "", "occlusion", ("ntu60/xsub",), rows, score="temporal", condition="temporal")
     monkeypatch.setattr(module, "read_table", lambda name: table)
-    found = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path)
+    found = reproduce("t", request(tiny, tmp_path))
     [(_, _, difference)] = found.pairs
     means = [sum(record.scores["temporal"] for record in records) / 2 for records in found.records]
     assert difference.difference == pytest.approx(means[0] - means[1])
     assert "occlusion temporal" in found.markdown()
     assert f"{100 * means[0]:.1f} ± " in found.markdown()
     monkeypatch.setattr(module, "read_table", lambda name: replace(table, pairs="seeds", condition=None))
-    [(_, _, again)] = reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path).pairs
+    [(_, _, again)] = reproduce("t", request(tiny, tmp_path)).pairs
     assert isinstance(again, OverSeeds)
     assert again.difference == pytest.approx(difference.difference)
-    assert again.words() in reproduce("t", benchmark=tiny, seeds=[0, 1], output=tmp_path).markdown()
+    assert again.words() in reproduce("t", request(tiny, tmp_path)).markdown()
 
 
 def test_pairs_over_seeds_are_sure_by_their_interval_alone() -> None:
@@ -146,24 +152,26 @@ def test_pairs_over_seeds_are_sure_by_their_interval_alone() -> None:
 def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
     table = read_table("mamp-table9")
     [row] = [row for row in table.rows if row.scaled.get("clip.frames") == 2]
-    assert module._scaled(row, table, tiny, None, "cpu") == ["backbone.segment=8", "clip.frames=120"]
+    asked = replace(request(tiny, Path("runs"), "train.epochs=1"), preset="cpu")
+    [variant] = request_of_row(row, table, asked).variants
+    assert variant == (*row.overrides, "backbone.segment=8", "clip.frames=120", "train.epochs=1")
     odd = TableRow("odd", "mamp", scaled={"clip.frames": 0.51})
     with pytest.raises(UsageError, match=r"row 'odd' needs clip\.frames = 60 x 0\.51, which is no whole number"):
-        module._scaled(odd, table, tiny, None, "cpu")
+        request_of_row(odd, table, asked)
 
 
 def test_few_labels_are_compared_over_seeds(tiny: str, tmp_path: Path) -> None:
     """A clip has a prediction from each draw of the labelled clips, which cannot be paired."""
     small = ["train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0"]
     small += ["protocol.draws=2", "protocol.fraction=0.5", "protocol.balanced=true"]
-    found = reproduce("mamp-table5-10", benchmark=tiny, seeds=[0, 1], output=tmp_path, overrides=small)
+    found = reproduce("mamp-table5-10", request(tiny, tmp_path, *small))
     assert [isinstance(difference, OverSeeds) for _, _, difference in found.pairs] == [True] * 3
     assert "| new weights |" in found.markdown()
 
 
 def test_a_row_that_does_not_fit_stops_before_anything_runs(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        reproduce("mamp-table8", benchmark=tiny, output=tmp_path / "runs", overrides=["method.mask_ratio=2"])
+        reproduce("mamp-table8", request(tiny, tmp_path / "runs", "method.mask_ratio=2"))
     assert not (tmp_path / "runs").exists()
 
 

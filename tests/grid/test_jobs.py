@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from recorder import Recorder
 
 from sslskel.errors import UsageError
 from sslskel.grid.jobs import bench_in_jobs
-from sslskel.grid.run import bench
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import run_grid
 from sslskel.results.store import ResultStore
 
 
@@ -22,31 +24,40 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
+def request(benchmark: str, output: Path, *overrides: str) -> GridRequest:
+    return GridRequest(
+        methods=("mamp", "random_init"),
+        protocols=("knn",),
+        benchmarks=(benchmark,),
+        output=output,
+        overrides=overrides,
+    )
+
+
 def test_jobs_make_the_records_of_a_plain_run(tiny: str, tmp_path: Path) -> None:
     """Options that only one method of the grid has are given to that one alone."""
-    grid = (["mamp", "random_init"], ["knn"], [tiny], [0])
-    plain = bench(*grid, output=tmp_path / "plain", overrides=["method.tau=0.5", "train.epochs=1"])
-    jobs = bench_in_jobs(*grid, jobs=2, output=tmp_path / "jobs", overrides=["method.tau=0.5", "train.epochs=1"])
+    options = ("method.tau=0.5", "train.epochs=1")
+    plain = run_grid(request(tiny, tmp_path / "plain", *options))
+    jobs = bench_in_jobs(request(tiny, tmp_path / "jobs", *options), 2)
     assert (jobs.ran, jobs.reused, jobs.failures) == (2, 0, [])
     assert [record.identity for record in jobs.records] == [record.identity for record in plain.records]
     for mine, theirs in zip(jobs.records, plain.records, strict=True):
         assert mine.scores == theirs.scores
         assert mine.weights_sha256 == theirs.weights_sha256
     assert [row.label for row in jobs.board.rows] == [row.label for row in plain.board.rows]
-    again = bench_in_jobs(*grid, jobs=2, output=tmp_path / "jobs", overrides=["method.tau=0.5", "train.epochs=1"])
+    again = bench_in_jobs(request(tiny, tmp_path / "jobs", *options), 2)
     assert (again.ran, again.reused) == (0, 2)
 
 
 def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
-    said: list[str] = []
-    options = {"output": tmp_path / "runs", "overrides": ["train.lr=1e30"], "say": said.append}
-    found = bench_in_jobs(["mamp", "random_init"], ["knn"], [tiny], [0], jobs=1, **options)  # type: ignore[arg-type]
-    [failure] = found.failures
+    recorder = Recorder()
+    result = bench_in_jobs(request(tiny, tmp_path / "runs", "train.lr=1e30"), 1, recorder)
+    [failure] = result.failures
     assert failure.startswith(f"mamp on {tiny}/xsub, seed 0 ended with code 1: ")
     assert "finite" in failure
-    assert [record.method["name"] for record in found.records] == ["random_init"]
-    assert (found.ran, found.reused) == (1, 0)
-    assert failure in " ".join(said)
+    assert [record.method["name"] for record in result.records] == ["random_init"]
+    assert (result.ran, result.reused) == (1, 0)
+    assert failure in " ".join(recorder.lines)
 
 
 def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -> None:
@@ -67,5 +78,5 @@ def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -
 
 def test_no_jobs_is_a_usage_error(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--jobs is 0"):
-        bench_in_jobs(["mamp"], ["knn"], [tiny], [0], jobs=0, output=tmp_path / "runs")
+        bench_in_jobs(request(tiny, tmp_path / "runs"), 0)
     assert not (tmp_path / "runs").exists()

@@ -1,12 +1,12 @@
-"""What a cell does first: pretrain an encoder. How it is judged is in ``sslskel.evaluation.judge``.
+"""Pretrains the encoder of a cell, and says in its checkpoint how it was made.
 
-Which cells are due, and where results go, is ``sslskel.grid.run``'s business.
+Which cells are due is decided in ``run``; how encoders are judged is in ``sslskel.evaluation.judge``.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sslskel.api.benchmark import Benchmark
@@ -27,14 +27,14 @@ from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import additions, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
 from sslskel.transforms.clip import clip_spec
 
-Advance = Callable[..., None]
 
-
-def silent(*_: object, **__: object) -> None:
-    """Report nothing."""
+def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
+    """Where a pretraining lives: readable names first, identity last."""
+    return output / "pretrain" / f"{cell.method}-{cell.benchmark}-{cell.split}-s{cell.seed}-{identity[:10]}"
 
 
 def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenFacts]:
@@ -84,7 +84,7 @@ def pretrain_stage(
     folder: Path,
     *,
     init: Path | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
 ) -> TrainResult:
     """Pretrain a cell's method on the official training part, or continue where it stopped.
 
@@ -106,5 +106,5 @@ def pretrain_stage(
     inherited = () if init is None else CheckpointMeta.read(init).seen
     meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(
-        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=init, advance=advance or silent
+        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=init, reporter=reporter
     )

@@ -1,0 +1,102 @@
+"""Progress for a person: live bars on a terminal, plain lines elsewhere. Imports no torch.
+
+What is reported, and how often, the caller decides; how much of it is shown is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = (10.0, 300.0)
+"""Shortest and longest time between plain lines of one task; it doubles with each line."""
+
+
+class ConsoleReporter:
+    """Shows lines and steps on stderr; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live = self._console.is_terminal
+        self._bars = Progress(
+            TextColumn("  {task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task: _Task | None = None
+
+    def __enter__(self) -> ConsoleReporter:
+        if self._live:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._bars.stop()
+
+    def line(self, text: str) -> None:
+        """One line; of several processes of one run only the first shows it."""
+        if os.environ.get("RANK", "0") != "0":
+            return
+        if self._live:
+            self._bars.console.print(text, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def step(self, what: str, done: int, of: int, /, **detail: object) -> None:
+        """``done`` of ``of`` steps; details are shown as ``name value``."""
+        text = "  ".join(f"{name} {_short(value)}" for name, value in detail.items())
+        task = self._task
+        if task is None or task.what != what or task.of != of or done < task.done:
+            task = self._task = self._begin(what, done, of, text)
+        task.done = done
+        if task.bar is not None:
+            self._bars.update(task.bar, completed=done, detail=text)
+        elif task.is_due():
+            print(f"  {what} {done}/{of}  {text}  {task.left()}".rstrip(), file=sys.stderr, flush=True)
+
+    def _begin(self, what: str, done: int, of: int, text: str) -> _Task:
+        if not self._live:
+            return _Task(what, done, of, None)
+        if self._task is not None and self._task.bar is not None:
+            self._bars.remove_task(self._task.bar)
+        return _Task(what, done, of, self._bars.add_task(what, total=of, completed=done, detail=text))
+
+
+class _Task:
+    """One thing that advances, and when it was last shown."""
+
+    def __init__(self, what: str, done: int, of: int, bar: TaskID | None) -> None:
+        self.what, self.done, self.of, self.bar = what, done, of, bar
+        self._start, self._began = done, time.monotonic()
+        self._shown, self._pause = self._began, PLAIN_SECONDS[0]
+
+    def is_due(self) -> bool:
+        """Whether a plain line is due now; asking counts as showing."""
+        now = time.monotonic()
+        if now - self._shown < self._pause:
+            return False
+        self._shown, self._pause = now, min(2 * self._pause, PLAIN_SECONDS[1])
+        return True
+
+    def left(self) -> str:
+        """Time left at the speed so far, such as ``1:05:00 left``; empty where nothing is known."""
+        if self.done <= self._start:
+            return ""
+        seconds = round((time.monotonic() - self._began) * (self.of - self.done) / (self.done - self._start))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
