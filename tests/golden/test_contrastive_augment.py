@@ -16,7 +16,7 @@ from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.api.view import Augment, Sampler
 from sslskel.config.groups import Fidelity
-from sslskel.contrastive.mixing import MixPlan, mix_plan, topology_mask
+from sslskel.methods.pcm3.mixing import MixPlan, mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,
     Either,

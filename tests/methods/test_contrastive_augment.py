@@ -15,8 +15,8 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity
-from sslskel.contrastive.mixing import mix_plan, topology_mask
 from sslskel.errors import DataError, UsageError
+from sslskel.methods.pcm3.mixing import mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,
     Either,

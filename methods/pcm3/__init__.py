@@ -16,14 +16,14 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity, Stream, require
 from sslskel.contrastive.config import ContrastConfig, require_distillation, require_weight
-from sslskel.contrastive.frame_decoder import FrameDecoder
 from sslskel.contrastive.losses import divergence, info_nce, masked_error, mean_term
-from sslskel.contrastive.mixing import hidden_numbers, mix_clips, require_parts
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.prompt import Prompts
 from sslskel.contrastive.recipes import PCM3 as RECIPE
 from sslskel.contrastive.tower import HeadStart
 from sslskel.errors import UsageError
+from sslskel.methods.pcm3.frame_decoder import FrameDecoder
+from sslskel.methods.pcm3.mixing import hidden_numbers, mix_clips, require_parts
+from sslskel.methods.pcm3.prompt import Prompts
 from sslskel.transforms.views import crop_view
 
 
