@@ -16,13 +16,23 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity, Stream, require
-from sslskel.contrastive.config import ContrastConfig
+from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig
 from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart
 from sslskel.errors import UsageError
-from sslskel.transforms.views import extreme_view, require_shear, shifted_view
+from sslskel.transforms.augment import (
+    AxisMask,
+    FillPersons,
+    Flip,
+    GaussianNoise,
+    Shear,
+    TiltRotation,
+    require_swaps,
+)
+from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
+from sslskel.transforms.views import prepared, require_shear, shifted_view
 
 
 @dataclass
@@ -53,6 +63,27 @@ class AimCLRConfig(ContrastConfig):
             f"method.neighbours is {self.neighbours}; it must be 1 to method.queue={self.queue}",
         )
         require(0.5 < self.drop_above <= 1, f"method.drop_above is {self.drop_above}; it must lie in (0.5, 1]")
+
+
+def extreme_view(clip: ClipSpec, shear: float, fidelity: Fidelity) -> ViewSpec:
+    """The extreme view: eight augmentations in the released order.
+
+    As released missing persons are zeros that get the noise too. Raises ``DataError``
+    where the layout names no left and right.
+    """
+    require_swaps(clip.layout, "the extreme view")
+    filled = (FillPersons(),) if fidelity is Fidelity.released else ()
+    extreme = (
+        *filled,
+        Shear(shear),
+        Flip(),
+        TiltRotation(),
+        GaussianNoise(),
+        GaussianBlur(fidelity),
+        AxisMask(),
+        TimeFlip(),
+    )
+    return ViewSpec(PadCrop(), prepared(clip, extreme))
 
 
 def attention(maps: Tensor) -> Tensor:
@@ -103,7 +134,11 @@ class AimCLR(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "st_gcn"
-    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=300, batch_size=128, lr=0.1, milestone=250),
+        "clip": WHOLE_CLIP,
+        "backbone": {"dropout": 0.5},
+    }
     expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: AimCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

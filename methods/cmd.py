@@ -15,8 +15,8 @@ from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig, require_distillation, require_streams
 from sslskel.contrastive.losses import divergence, info_nce, mean_term
-from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import CMD as RECIPE
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
+from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart
 from sslskel.transforms.views import crop_view
 
@@ -62,7 +62,10 @@ class CMD(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "gru_stepped"
-    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=451, batch_size=64, lr=0.01, milestone=351),
+        "clip": CROPPED_CLIP,
+    }
 
     def __init__(self, config: CMDConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
@@ -74,16 +77,13 @@ class CMD(MomentumSteps, PretextMethod):
             }
         )
 
-    def _contrasts(self) -> dict[str, MomentumContrast]:
-        return {name: part for name, part in self.streams.items() if isinstance(part, MomentumContrast)}
-
     def views(self) -> tuple[ViewSpec, ...]:
         """Query and key; all streams are computed from the same two."""
         return (crop_view(self.clip),) * 2
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One InfoNCE term per stream, one distillation term per ordered pair of streams."""
-        config, contrasts, terms = self.config, self._contrasts(), {}
+        config, contrasts, terms = self.config, self.contrasts(), {}
         found, taught = {}, {}
         for at, (name, contrast) in enumerate(contrasts.items()):
             query = contrast.query(views[0], noise.view(0).view(at))
@@ -101,4 +101,4 @@ class CMD(MomentumSteps, PretextMethod):
 
     def encoders(self) -> dict[str, Encoder]:
         """Every stream's query."""
-        return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
+        return {name: contrast.query.encoder() for name, contrast in self.contrasts().items()}

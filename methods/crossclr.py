@@ -15,10 +15,10 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity, Stream, require
-from sslskel.contrastive.config import ContrastConfig, require_streams
+from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig, require_streams
 from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
-from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
+from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart, start_normal
 from sslskel.transforms.views import require_shear, shifted_view
 
@@ -73,7 +73,11 @@ class CrosSCLR(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "st_gcn"
-    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=300, batch_size=128, lr=0.1, milestone=250),
+        "clip": WHOLE_CLIP,
+        "backbone": {"dropout": 0.5},
+    }
     expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: CrosSCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
@@ -83,7 +87,7 @@ class CrosSCLR(MomentumSteps, PretextMethod):
         self.streams = nn.ModuleDict()
         for stream in config.streams:
             contrast = momentum_contrast(config, build_backbone, clip, stream, HeadStart.normal, apart=self.released)
-            first = next(iter(self._contrasts().values()), None)
+            first = next(iter(self.contrasts().values()), None)
             if self.released and first is not None:
                 for tower, shared in ((contrast.query, first.query), (contrast.key, first.key)):
                     first_layer = nn.Linear(tower.backbone.dim, tower.backbone.dim)
@@ -91,9 +95,6 @@ class CrosSCLR(MomentumSteps, PretextMethod):
                     tower.head = nn.Sequential(first_layer, nn.ReLU(), shared.head)
                 contrast.key.requires_grad_(False)
             self.streams[stream.value] = contrast
-
-    def _contrasts(self) -> dict[str, MomentumContrast]:
-        return {name: part for name, part in self.streams.items() if isinstance(part, MomentumContrast)}
 
     def crosses(self, progress: Progress) -> bool:
         """Whether streams learn from each other by now."""
@@ -105,14 +106,14 @@ class CrosSCLR(MomentumSteps, PretextMethod):
 
     def on_step_start(self, progress: Progress) -> None:
         """Move the key encoders; in the released second phase, motion's alone."""
-        for name, contrast in self._contrasts().items():
+        for name, contrast in self.contrasts().items():
             if not (self.released and self.crosses(progress)) or name == Stream.motion.value:
                 contrast.follow()
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One term per stream: InfoNCE, or from ``cross_epoch`` on its mean over the other streams' neighbours."""
         found: dict[str, Tensor] = {}
-        for at, (name, contrast) in enumerate(self._contrasts().items()):
+        for at, (name, contrast) in enumerate(self.contrasts().items()):
             query = contrast.query(views[0], noise.view(0).view(at))
             key = contrast.keys(views[1], noise.view(1).view(at))
             found[name] = contrast.similarities(query, key)
@@ -136,4 +137,4 @@ class CrosSCLR(MomentumSteps, PretextMethod):
 
     def encoders(self) -> dict[str, Encoder]:
         """Every stream's query."""
-        return {name: contrast.query.encoder() for name, contrast in self._contrasts().items()}
+        return {name: contrast.query.encoder() for name, contrast in self.contrasts().items()}

@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.config.groups import Stream, require
 from sslskel.contrastive.config import ContrastConfig
-from sslskel.contrastive.losses import info_nce, mean_term, similarities
-from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import ISC as RECIPE
+from sslskel.contrastive.losses import info_nce, mean_term
+from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
+from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart
+from sslskel.plugins.registry import BACKBONES
 from sslskel.transforms.views import crop_view
 
 
@@ -69,14 +67,20 @@ class ISC(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "gru_stepped"
-    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=451, batch_size=64, lr=0.01, milestone=351),
+        "clip": CROPPED_CLIP,
+        "backbone": {"input_norm": False},
+    }
 
     def __init__(self, config: ISCConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         self.config: ISCConfig = config
 
+        network = BACKBONES.get("st_gcn")
+
         def build_graph(clip: ClipSpec) -> Backbone:
-            return StGcn(StGcnConfig(width=config.graph_width), clip)
+            return network(network.Config(width=config.graph_width), clip)
 
         self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
         self.graph = momentum_contrast(config, build_graph, clip, config.stream, HeadStart.xavier)
@@ -87,21 +91,17 @@ class ISC(MomentumSteps, PretextMethod):
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One InfoNCE term per representation, named for the query."""
-        both = {"sequence": self.sequence, "graph": self.graph}
-        queries, keys = {}, {}
-        for at, (name, contrast) in enumerate(both.items()):
+        contrasts, queries, keys = self.contrasts(), {}, {}
+        for at, (name, contrast) in enumerate(contrasts.items()):
             queries[name] = contrast.query(views[0], noise.view(0).view(at))
             keys[name] = contrast.keys(views[1], noise.view(1).view(at))
         other = {"sequence": "graph", "graph": "sequence"} if self.config.contrast is Contrast.inter else {}
         terms = {}
         for name, query in queries.items():
             partner = other.get(name, name)
-            logits = self._logits(query, keys[partner], both[partner])
-            terms[name] = mean_term(info_nce(logits))
+            similar = contrasts[partner].similarities(query, keys[partner])
+            terms[name] = mean_term(info_nce(similar / self.config.temperature))
         return StepOutput(terms)
-
-    def _logits(self, query: Tensor, key: Tensor, contrast: MomentumContrast) -> Tensor:
-        return similarities(query, key, contrast.queue.entries) / self.config.temperature
 
     def encoders(self) -> dict[str, Encoder]:
         """The sequence encoder alone, as published numbers have it."""

@@ -8,22 +8,33 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.distributed import sum_over_processes
 from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
 from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import EmptyBodies, Fidelity, Stream, require
-from sslskel.contrastive.config import decay_all
-from sslskel.contrastive.losses import barlow_term
-from sslskel.contrastive.recipes import EMPTY_BODIES_COUNT
-from sslskel.contrastive.recipes import PSTL as RECIPE
-from sslskel.contrastive.tower import Tower, barlow_head
+from sslskel.contrastive.config import EMPTY_BODIES_COUNT, decay_all
+from sslskel.contrastive.sgd_recipe import WHOLE_CLIP
+from sslskel.contrastive.tower import Tower
 from sslskel.errors import UsageError
+from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.transforms.augment import Flip, Shear, TiltRotation, require_swaps
+from sslskel.transforms.augment_time import PadCrop
 from sslskel.transforms.clip import motion
-from sslskel.transforms.views import require_shear, turned_view
+from sslskel.transforms.views import prepared, require_shear
+
+
+def turned_view(clip: ClipSpec, shear: float, per: Per) -> ViewSpec:
+    """The shifted and sheared view, then tilted and with left and right exchanged at even odds.
+
+    Raises ``DataError`` where the layout names no left and right.
+    """
+    require_swaps(clip.layout, "this view")
+    return ViewSpec(PadCrop(per=per), prepared(clip, (Shear(shear, per), TiltRotation(per=per), Flip(per=per))))
 
 
 @dataclass
@@ -89,6 +100,42 @@ def calm_frames(tracks: Tensor, batch: Batch, count: int, noise: Noise) -> Tenso
     return calm[:, kept]
 
 
+def barlow_head(dim: int, width: int) -> nn.Sequential:
+    """The head of Barlow Twins: (N, dim) -> (N, width), normalised over the batch.
+
+    Three linear layers with norms between them, and one without scale and shift behind.
+    """
+    return nn.Sequential(
+        nn.Linear(dim, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width),
+        nn.ReLU(),
+        nn.Linear(width, width, bias=False),
+        GlobalBatchNorm(width, affine=False),
+    )
+
+
+def cross_correlation(a: Tensor, b: Tensor) -> Tensor:
+    """(N, D) twice, normalised over the global batch -> (D, D), the mean of products over the global batch."""
+    whole = torch.cat([(a.T @ b).flatten(), a.new_full((1,), len(a))])
+    sums = sum_over_processes(whole)
+    return sums[:-1].reshape(a.shape[1], b.shape[1]) / sums[-1].detach()
+
+
+def barlow_term(a: Tensor, b: Tensor, off_diagonal: float, scale: float = 1.0) -> Term:
+    """Barlow Twins (Zbontar et al. 2021, eq. 1): the cross-correlation should be the identity.
+
+    ``a``, ``b`` (N, D) are normalised over the global batch; ``off_diagonal`` weighs redundancy.
+    """
+    correlation = cross_correlation(a, b)
+    invariance = (correlation.diagonal() - 1).square().sum()
+    redundancy = correlation.square().sum() - correlation.diagonal().square().sum()
+    total = invariance + off_diagonal * redundancy
+    return Term(total, total.new_ones(()), scale)
+
+
 class PSTL(PretextMethod):
     """A view without its central joints, and one without its liveliest frames, should agree with a whole view.
 
@@ -112,7 +159,22 @@ class PSTL(PretextMethod):
     )
     cross_batch = True
     default_backbone = "st_gcn"
-    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+    # The released rate warms up by epochs, from none at all in the first; here by steps.
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": {
+            "optimiser": "adam",
+            "weight_decay": 1e-5,
+            "beta2": 0.999,
+            "epochs": 150,
+            "batch_size": 128,
+            "lr": 5e-3,
+            "schedule": "cosine",
+            "min_lr": 0.0,
+            "warmup_epochs": 10,
+        },
+        "clip": WHOLE_CLIP,
+        "backbone": {"dropout": 0.5},
+    }
     expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: PSTLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

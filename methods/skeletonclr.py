@@ -11,10 +11,10 @@ from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity, Stream
-from sslskel.contrastive.config import ContrastConfig
+from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig
 from sslskel.contrastive.losses import info_nce, mean_term
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import CROSSCLR, EMPTY_BODIES_COUNT
+from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart
 from sslskel.transforms.views import require_shear, shifted_view
 
@@ -53,7 +53,11 @@ class SkeletonCLR(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "st_gcn"
-    recipe: ClassVar[Mapping[str, Any]] = CROSSCLR
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=300, batch_size=128, lr=0.1, milestone=250),
+        "clip": WHOLE_CLIP,
+        "backbone": {"dropout": 0.5},
+    }
     expected_failed_checks: ClassVar[Mapping[str, str]] = EMPTY_BODIES_COUNT
 
     def __init__(self, config: SkeletonCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

@@ -18,7 +18,7 @@ from sslskel.config.groups import Fidelity, Stream, require
 from sslskel.contrastive.config import ContrastConfig, require_distillation, require_weight
 from sslskel.contrastive.losses import divergence, info_nce, masked_error, mean_term
 from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.recipes import PCM3 as RECIPE
+from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadStart
 from sslskel.errors import UsageError
 from sslskel.methods.pcm3.frame_decoder import FrameDecoder
@@ -88,7 +88,10 @@ class PCM3(MomentumSteps, PretextMethod):
     )
     cross_batch = True
     default_backbone = "gru_stepped"
-    recipe: ClassVar[Mapping[str, Any]] = RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": sgd_recipe(epochs=451, batch_size=128, lr=0.02, milestone=351),
+        "clip": CROPPED_CLIP,
+    }
 
     def __init__(self, config: PCM3Config, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

@@ -1,6 +1,6 @@
 """Mixes of two clips and the hidden parts of PCM3 (Zhang et al., ACM MM 2023, sections 3.2 and 3.3).
 
-Draws are for the whole global batch; which losses follow is the method's business.
+Draws are for the whole global batch; the losses that follow are in the method itself.
 """
 
 from __future__ import annotations

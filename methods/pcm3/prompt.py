@@ -1,6 +1,6 @@
 """Learned vectors that tell an encoder which view or task it works on (PCM3, section 3.4).
 
-Which view or task gets which is the method's business.
+Which view or task gets which, the method itself decides.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 For methods whose clips see each other (queues, batch statistics, mixing partners) and for
 the engine. Process r holds the r-th consecutive part of the global batch, so gathered rows
-are in global order. Starting and ending processes is the engine's business, not this file's.
+are in global order. The engine starts and ends processes, not this file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sslskel.api.batch import Batch
 from sslskel.errors import RunError
 
 _questions = itertools.count()
@@ -104,25 +103,6 @@ def gather_rows(rows: Tensor) -> Tensor:
     counts = row_counts(rows.shape[0], rows.device)
     result: Tensor = _Gather.apply(rows, counts)  # type: ignore[no-untyped-call]
     return result
-
-
-def gather_batch(batch: Batch) -> Batch:
-    """The global batch, clips in global order; no gradient passes.
-
-    Costs memory and traffic of the whole batch: gather features instead where they do.
-    """
-    if world_size() == 1:
-        return batch
-    clips = row_counts(batch.num_clips, batch.key.device)
-    with torch.no_grad():
-        return Batch(
-            gather_rows(batch.tracks),
-            gather_rows(batch.valid.to(torch.uint8)).to(torch.bool),
-            gather_rows(batch.owner + sum(clips[: rank()])),
-            gather_rows(batch.slot),
-            gather_rows(batch.key),
-            gather_rows(batch.label),
-        )
 
 
 def own_rows(gathered: Tensor, rows: int) -> Tensor:

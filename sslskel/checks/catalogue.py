@@ -48,6 +48,12 @@ def lines_of_code(file: Path) -> int:
     return sum(bool(line.strip()) and not line.strip().startswith("#") and at not in prose for at, line in lines)
 
 
+def _files(plugin: type[PretextMethod]) -> list[Path]:
+    """The plugin's module, or all modules of a package that holds one plugin."""
+    file = Path(inspect.getsourcefile(plugin) or "")
+    return sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+
+
 def _streams(plugin: type[PretextMethod]) -> str:
     hints = get_type_hints(plugin.Config)
     fields = {field.name for field in dataclasses.fields(plugin.Config)}
@@ -59,7 +65,6 @@ def _streams(plugin: type[PretextMethod]) -> str:
 def _cells(entry: Entry) -> list[str]:
     plugin = METHODS.get(entry.name)
     card, preset = plugin.card, METHODS.preset(entry.name)
-    source = Path(inspect.getsourcefile(plugin) or "")
     shared = entry.source == "preset"
     paper = str(preset.get("paper", card.paper))
     years = re.findall(r"\b(?:19|20)\d\d\b", paper) if shared else [str(card.year or "-")]
@@ -70,7 +75,7 @@ def _cells(entry: Entry) -> list[str]:
         card.family,
         f"`{plugin.default_backbone}`" if plugin.uses_backbone else "-",
         _streams(plugin),
-        f"as `{METHODS.plugin_of(entry.name)}`" if shared else str(lines_of_code(source)),
+        f"as `{METHODS.plugin_of(entry.name)}`" if shared else str(sum(map(lines_of_code, _files(plugin)))),
         card.checked or ("paper only" if plugin.trains else "-"),
         card.departures or "-",
     ]

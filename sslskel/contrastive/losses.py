@@ -1,21 +1,17 @@
-"""Losses on embeddings: InfoNCE, mined positives, distillation between similarity distributions, Barlow Twins.
+"""Losses on embeddings: InfoNCE, mined positives, distillation between similarity distributions.
 
-All return one value per row, so that a term's total and count stay sums over clips;
-the Barlow loss alone is no sum over clips and is computed whole on every process.
+All return one value per row, so that a term's total and count stay sums over clips.
 
 Letters: N clips of this process, K entries of a queue, D dimensions of an embedding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sslskel.api.batch import Term
-from sslskel.api.distributed import sum_over_processes
 
 
 def mean_term(rows: Tensor, scale: float = 1.0) -> Term:
@@ -63,27 +59,3 @@ def divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """Kullback-Leibler divergence from teacher to student logits: (N, L) twice -> (N,), no gradient to the teacher."""
     wanted, found = functional.log_softmax(teacher.detach(), 1), functional.log_softmax(student, 1)
     return functional.kl_div(found, wanted, reduction="none", log_target=True).sum(1)
-
-
-def cross_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """(N, D) twice, normalised over the global batch -> (D, D), the mean of products over the global batch."""
-    whole = torch.cat([(a.T @ b).flatten(), a.new_full((1,), len(a))])
-    sums = sum_over_processes(whole)
-    return sums[:-1].reshape(a.shape[1], b.shape[1]) / sums[-1].detach()
-
-
-def barlow_term(a: Tensor, b: Tensor, off_diagonal: float, scale: float = 1.0) -> Term:
-    """Barlow Twins (Zbontar et al. 2021, eq. 1): the cross-correlation should be the identity.
-
-    ``a``, ``b`` (N, D) are normalised over the global batch; ``off_diagonal`` weighs redundancy.
-    """
-    correlation = cross_correlation(a, b)
-    invariance = (correlation.diagonal() - 1).square().sum()
-    redundancy = correlation.square().sum() - correlation.diagonal().square().sum()
-    total = invariance + off_diagonal * redundancy
-    return Term(total, total.new_ones(()), scale)
-
-
-def summed(terms: Sequence[Tensor]) -> Tensor:
-    """Element-wise sum of tensors of one shape."""
-    return torch.stack(list(terms)).sum(0)

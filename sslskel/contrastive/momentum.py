@@ -1,7 +1,7 @@
 """Momentum contrast: a trained query tower, a key tower that follows it, and a queue of past keys.
 
 He et al., "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020.
-What is compared with what is the method's business.
+What is compared with what, each method decides.
 """
 
 from __future__ import annotations
@@ -85,9 +85,11 @@ class MomentumSteps(nn.Module):
 
     config: Any
 
-    def contrasts(self) -> list[MomentumContrast]:
-        """All of them, in the order in which the method made them."""
-        return [part for part in self.modules() if isinstance(part, MomentumContrast)]
+    def contrasts(self) -> dict[str, MomentumContrast]:
+        """All of them by the last part of their name, in the order in which the method made them."""
+        return {
+            name.rpartition(".")[2]: part for name, part in self.named_modules() if isinstance(part, MomentumContrast)
+        }
 
     def require_batches(self, smallest: int, largest: int) -> None:
         """The queues must hold a batch."""
@@ -95,12 +97,12 @@ class MomentumSteps(nn.Module):
 
     def on_step_start(self, progress: Progress) -> None:
         """Move the key encoders."""
-        for contrast in self.contrasts():
+        for contrast in self.contrasts().values():
             contrast.follow()
 
     def on_step_end(self, progress: Progress) -> None:
         """Put the keys into the queues."""
-        for contrast in self.contrasts():
+        for contrast in self.contrasts().values():
             contrast.push()
 
     def parameter_groups(self) -> list[dict[str, Any]]:

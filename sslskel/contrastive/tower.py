@@ -17,7 +17,6 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EmptyBodies, Stream
 from sslskel.errors import UsageError
-from sslskel.nn.batch_norm import GlobalBatchNorm
 from sslskel.transforms.clip import bone, motion
 
 Prepare = Callable[[Tensor], Tensor]
@@ -70,23 +69,6 @@ def projector(dim: int, out: int, start: HeadStart) -> nn.Sequential:
         for layer in (first, last):
             start_normal(layer)
     return nn.Sequential(first, nn.ReLU(), last)
-
-
-def barlow_head(dim: int, width: int) -> nn.Sequential:
-    """The head of Barlow Twins: (N, dim) -> (N, width), normalised over the batch.
-
-    Three linear layers with norms between them, and one without scale and shift behind.
-    """
-    return nn.Sequential(
-        nn.Linear(dim, width, bias=False),
-        GlobalBatchNorm(width),
-        nn.ReLU(),
-        nn.Linear(width, width, bias=False),
-        GlobalBatchNorm(width),
-        nn.ReLU(),
-        nn.Linear(width, width, bias=False),
-        GlobalBatchNorm(width, affine=False),
-    )
 
 
 def start_normal(layer: nn.Linear) -> None:

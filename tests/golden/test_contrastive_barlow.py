@@ -12,9 +12,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import ReplayNoise
-from sslskel.contrastive.losses import barlow_term, cross_correlation
-from sslskel.contrastive.tower import barlow_head
-from sslskel.methods.pstl import PSTL, PSTLConfig, degrees
+from sslskel.methods.pstl import PSTL, PSTLConfig, barlow_head, barlow_term, cross_correlation, degrees
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 DRAWN = ("crop_start", "shear_matrix", "rotate_axis", "rotate_degrees", "flip_p")
