@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sslskel.config.compose import compose, from_plain, presets, read_preset, to_plain
+from sslskel.config.compose import compose, from_plain, to_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest, parse_seeds
+from sslskel.plugins.presets import presets, read_preset
 from sslskel.plugins.registry import METHODS
 
 

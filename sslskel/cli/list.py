@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
-    from sslskel.config.compose import presets
+    from sslskel.plugins.presets import presets
     from sslskel.plugins.registry import REGISTRIES
 
     if options.table:

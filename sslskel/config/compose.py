@@ -10,13 +10,13 @@ import copy
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS, folder_files, once
+from sslskel.plugins.presets import read_preset
+from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
 
 ConfigT = TypeVar("ConfigT")
 
@@ -87,31 +87,6 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
     except OmegaConfBaseException as fault:
         raise UsageError(f"{what}: {_first_line(fault)}") from fault
     return made
-
-
-def presets() -> dict[str, Path]:
-    """Names of the presets and their files."""
-    return {file.stem: file for file in folder_files("sslskel.configs", "preset", "*.yaml")}
-
-
-def read_preset(name: str) -> Mapping[str, Any]:
-    """What a preset says; raises ``UsageError`` for an unknown or unreadable one."""
-    return once(("preset", name), lambda: _read_preset(name))
-
-
-def _read_preset(name: str) -> Mapping[str, Any]:
-    import yaml
-
-    known = presets()
-    if name not in known:
-        raise UsageError(f"there is no preset '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    try:
-        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as fault:
-        raise UsageError(f"preset {known[name]} is not readable YAML: {_first_line(fault)}") from fault
-    if not isinstance(content, dict):
-        raise UsageError(f"preset {known[name]} must be a mapping of configuration groups")
-    return content
 
 
 def _layers(

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sslskel.config.compose import from_plain, read_preset
+from sslskel.config.compose import from_plain
 from sslskel.config.groups import require
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import PREEMPTED
@@ -24,6 +24,7 @@ from sslskel.errors import RunError, UsageError, did_you_mean
 from sslskel.files import publish, writing_in
 from sslskel.grid.jobs import find_jobs, job_command
 from sslskel.grid.request import GridRequest
+from sslskel.plugins.presets import read_preset
 from sslskel.progress import SILENT, Reporter
 
 GROUP = "launcher"

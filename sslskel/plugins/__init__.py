@@ -1,1 +1,1 @@
-"""Finding plugins by name, and writing new ones."""
+"""Finding plugins and presets by name, and writing new plugins."""

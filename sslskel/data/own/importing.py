@@ -16,7 +16,6 @@ from typing import Any
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.config.compose import read_preset
 from sslskel.data.own.axes import MOST_PERSONS, ArrayFormat
 from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.clip_table import TableRow, read_table
@@ -32,6 +31,7 @@ from sslskel.data.store.store import StoredDataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.hashing import file_sha256
 from sslskel.paths import BENCHMARK_FILE, data_root
+from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.progress import SILENT, Reporter
 
