@@ -110,7 +110,7 @@ def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
     return maps
 
 
-class AimCLR(MomentumSteps, PretextMethod):
+class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
     """Extreme views should see the same neighbours as normal ones, also after a drop of what stands out.
 
     Guo et al., "Contrastive Learning from Extremely Augmented Skeleton Sequences for
@@ -143,7 +143,6 @@ class AimCLR(MomentumSteps, PretextMethod):
 
     def __init__(self, config: AimCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: AimCLRConfig = config
         self.released = config.fidelity is Fidelity.released
         self.contrast = momentum_contrast(
             config, build_backbone, clip, config.stream, HeadStart.normal, apart=self.released

@@ -39,7 +39,7 @@ class CMDConfig(ContrastConfig):
         require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
 
 
-class CMD(MomentumSteps, PretextMethod):
+class CMD(MomentumSteps, PretextMethod[CMDConfig]):
     """Each stream contrasts its own views, and learns from the other streams who a clip's neighbours are.
 
     Mao et al., "CMD: Self-supervised 3D Action Representation Learning with Cross-Modal
@@ -69,7 +69,6 @@ class CMD(MomentumSteps, PretextMethod):
 
     def __init__(self, config: CMDConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: CMDConfig = config
         self.streams = nn.ModuleDict(
             {
                 stream.value: momentum_contrast(config, build_backbone, clip, stream, HeadStart.xavier)

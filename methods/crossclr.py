@@ -52,7 +52,7 @@ class CrosSCLRConfig(ContrastConfig):
         )
 
 
-class CrosSCLR(MomentumSteps, PretextMethod):
+class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
     """SkeletonCLR in each stream; from ``cross_epoch`` on, neighbours found in one stream are positives in the others.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
@@ -82,7 +82,6 @@ class CrosSCLR(MomentumSteps, PretextMethod):
 
     def __init__(self, config: CrosSCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: CrosSCLRConfig = config
         self.released = config.fidelity is Fidelity.released
         self.streams = nn.ModuleDict()
         for stream in config.streams:

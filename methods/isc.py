@@ -43,7 +43,7 @@ class ISCConfig(ContrastConfig):
         require(self.graph_width >= 1, f"method.graph_width is {self.graph_width}; it must be at least 1")
 
 
-class ISC(MomentumSteps, PretextMethod):
+class ISC(MomentumSteps, PretextMethod[ISCConfig]):
     """A clip as a sequence of poses should agree with the same clip as a graph, seen in another view.
 
     Thoker et al., "Skeleton-Contrastive 3D Action Representation Learning", ACM MM 2021. A
@@ -75,7 +75,6 @@ class ISC(MomentumSteps, PretextMethod):
 
     def __init__(self, config: ISCConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: ISCConfig = config
 
         network = BACKBONES.get("st_gcn")
 

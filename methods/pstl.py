@@ -136,7 +136,7 @@ def barlow_term(a: Tensor, b: Tensor, off_diagonal: float, scale: float = 1.0) -
     return Term(total, total.new_ones(()), scale)
 
 
-class PSTL(PretextMethod):
+class PSTL(PretextMethod[PSTLConfig]):
     """A view without its central joints, and one without its liveliest frames, should agree with a whole view.
 
     Zhou et al., "Self-supervised Action Representation Learning from Partial Spatio-Temporal
@@ -179,7 +179,6 @@ class PSTL(PretextMethod):
 
     def __init__(self, config: PSTLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: PSTLConfig = config
         for name, found, most in (
             ("mask_joints", config.mask_joints, clip.layout.num_joints - 1),
             ("mask_frames", config.mask_frames, (clip.frames - 1) // 2),

@@ -18,7 +18,7 @@ class RandomInitConfig:
     """Nothing to choose: backbone and seed say it all."""
 
 
-class RandomInit(PretextMethod):
+class RandomInit(PretextMethod[RandomInitConfig]):
     """Any backbone as its constructor leaves it.
 
     With the same seed, a method that builds its backbone first starts from these weights.

@@ -44,7 +44,7 @@ class RawEncoder(Encoder):
         return self._centred(batch).transpose(1, 2).flatten(2)
 
 
-class RawFeatures(PretextMethod):
+class RawFeatures(PretextMethod[RawFeaturesConfig]):
     """No network and nothing to learn: what a classifier gets from the coordinates alone."""
 
     Config = RawFeaturesConfig

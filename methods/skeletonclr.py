@@ -34,7 +34,7 @@ class SkeletonCLRConfig(ContrastConfig):
         require_shear(self.shear)
 
 
-class SkeletonCLR(MomentumSteps, PretextMethod):
+class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
     """Two sheared and shifted views of a clip should agree, against a queue of other clips.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
@@ -62,7 +62,6 @@ class SkeletonCLR(MomentumSteps, PretextMethod):
 
     def __init__(self, config: SkeletonCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: SkeletonCLRConfig = config
         apart = config.fidelity is Fidelity.released
         self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.normal, apart=apart)
 

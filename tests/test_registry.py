@@ -21,7 +21,7 @@ from sslskel.api.method import PretextMethod
 class Options:
     size: int = 1
 
-class Mine(PretextMethod):
+class Mine(PretextMethod[Options]):
     Config = Options
     def forward(self, views, noise, progress): ...
     def encoders(self): return {}

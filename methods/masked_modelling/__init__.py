@@ -159,7 +159,7 @@ class Decoder(nn.Module):
         return values
 
 
-class MaskedModelling(PretextMethod):
+class MaskedModelling(PretextMethod[MaskedModellingConfig]):
     """Hide ``mask_ratio`` of the tokens of every person and regress the hidden ones.
 
     Mao et al., "Masked Motion Predictors are Strong 3D Action Representation
@@ -179,7 +179,6 @@ class MaskedModelling(PretextMethod):
 
     def __init__(self, config: MaskedModellingConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: MaskedModellingConfig = config
         backbone = build_backbone(clip)
         if not isinstance(backbone, TokenBackbone) or backbone.joins_persons:
             raise UsageError(

@@ -54,7 +54,7 @@ class PCM3Config(ContrastConfig):
         require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
 
 
-class PCM3(MomentumSteps, PretextMethod):
+class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
     """Contrast and masked prediction feed each other: what was predicted is one more view, as is a mix of two clips.
 
     Zhang et al., "Prompted Contrast with Masked Motion Modeling: Towards Versatile 3D Action
@@ -95,7 +95,6 @@ class PCM3(MomentumSteps, PretextMethod):
 
     def __init__(self, config: PCM3Config, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.config: PCM3Config = config
         self.released = config.fidelity is Fidelity.released
         require_parts(clip.layout, clip.frames, "pcm3")
         self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)

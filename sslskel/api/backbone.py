@@ -7,15 +7,19 @@ coordinates, L tokens, D features; T', V' what is left of T and V.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Generic, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 
+ConfigT = TypeVar("ConfigT", default=object, covariant=True)
+"""The ``Config`` of a plugin; one whose options are of no interest is generic in ``object``."""
 
-class Backbone(nn.Module, ABC):
+
+class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """A network over one person's track, or over all persons of a clip at once.
 
     With ``joins_persons`` the rows it gets are clips, (N, T, M*V, C) with the
@@ -32,7 +36,7 @@ class Backbone(nn.Module, ABC):
     dim: int
     """D."""
 
-    def __init__(self, config: Any, clip: ClipSpec) -> None:
+    def __init__(self, config: ConfigT, clip: ClipSpec) -> None:
         super().__init__()
 
     @abstractmethod

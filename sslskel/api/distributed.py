@@ -11,7 +11,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -38,11 +38,32 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def shared_store(name: str) -> Any:
+class SharedStore(Protocol):
+    """A key-value store of the run; what one process writes all others read."""
+
+    def set(self, key: str, value: str, /) -> None:
+        """Store a value."""
+        ...
+
+    def get(self, key: str, /) -> bytes:
+        """The value, waited for."""
+        ...
+
+    def check(self, keys: list[str], /) -> bool:
+        """Whether all these keys have values."""
+        ...
+
+    def add(self, key: str, amount: int, /) -> int:
+        """Add to a counter, which starts at 0; returns the sum."""
+        ...
+
+
+def shared_store(name: str) -> SharedStore:
     """A key-value store that all processes of the run see, with keys of its own under ``name``."""
     torch_names: Any = dist
     # Private, but the only handle on the store that the launcher made; there since torch 1.
-    return torch_names.PrefixStore(f"sslskel/{name}", torch_names.distributed_c10d._get_default_store())
+    store: SharedStore = torch_names.PrefixStore(f"sslskel/{name}", torch_names.distributed_c10d._get_default_store())
+    return store
 
 
 def of_first(work: Callable[[], str]) -> str:
@@ -65,7 +86,7 @@ def of_first(work: Callable[[], str]) -> str:
         return answer
     while not store.check([key]):
         time.sleep(POLL_SECONDS)
-    told: str = store.get(key).decode()
+    told = store.get(key).decode()
     if told == "!":
         raise RunError("the first process of the run failed; it says why")
     return told[1:]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol
 
 from torch import nn
 
-from sslskel.api.backbone import Backbone
+from sslskel.api.backbone import Backbone, ConfigT
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
@@ -56,10 +56,10 @@ class MethodCard(NamedTuple):
     """Where the released code departs from the paper, in a phrase, if ``fidelity`` or a backbone chooses."""
 
 
-class PretextMethod(nn.Module, ABC):
+class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """A self-supervised objective on skeleton clips.
 
-    Subclasses give a plain dataclass ``Config`` (the only place its defaults live;
+    ``class MyMethod(PretextMethod[MyConfig])`` gives a plain dataclass ``Config`` (the only place its defaults live;
     it checks itself in ``__post_init__``) and :meth:`forward`. What they train with
     where the user says nothing else is in ``recipe``: values of the ``train``,
     ``clip`` and ``backbone`` groups as released, as nested mappings; those of ``backbone``
@@ -81,7 +81,7 @@ class PretextMethod(nn.Module, ABC):
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     """Name of a contract check -> reason why it does not apply."""
 
-    def __init__(self, config: Any, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+    def __init__(self, config: ConfigT, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__()
         self.config, self.clip = config, clip
 

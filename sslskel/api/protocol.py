@@ -10,13 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sslskel.api.backbone import ConfigT
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import Segments
 from sslskel.api.encoder import Encoder
@@ -147,8 +148,8 @@ class Truth(NamedTuple):
         return self.labels[found]
 
 
-class EvaluationProtocol(ABC):
-    """One way to judge encoders. ``Config`` is a plain dataclass, as for methods."""
+class EvaluationProtocol(ABC, Generic[ConfigT]):
+    """One way to judge encoders: ``class MyProtocol(EvaluationProtocol[MyConfig])``, ``Config`` as for methods."""
 
     Config: ClassVar[type]
     version: ClassVar[int] = 1
@@ -169,14 +170,14 @@ class EvaluationProtocol(ABC):
     untrimmed: ClassVar[bool] = False
     """Whether its parts hold whole recordings with annotated actions instead of the clips cut from them."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: ConfigT) -> None:
         self.config = config
 
     def passes(self, train: int, test: int) -> float:
         """About how many clips go through an encoder, for estimates; one that is trained on counts three times."""
         return train + test
 
-    def check(self, parts: Parts) -> None:  # noqa: B027 - most protocols have nothing to refuse
+    def check(self, parts: Parts) -> None:
         """Raise ``UsageError`` for what cannot work with these parts; asked before anything is pretrained."""
 
     @abstractmethod

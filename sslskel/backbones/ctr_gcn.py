@@ -121,7 +121,7 @@ class Block(nn.Module):
         return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
 
 
-class CtrGcn(Backbone):
+class CtrGcn(Backbone[CtrGcnConfig]):
     """Ten blocks over one person's track; T' = T / 4, rounded up twice, V' = V, D = 4 * width.
 
     The input is normalised per joint and coordinate of a person, where the released code

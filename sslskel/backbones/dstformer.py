@@ -70,7 +70,7 @@ class Stage(nn.Module):
         return mixed.reshape(across.shape).transpose(1, 2)
 
 
-class DSTformer(Backbone):
+class DSTformer(Backbone[DSTformerConfig]):
     """Stages of two streams over one person's track; T' = T, V' = V.
 
     The released model ends with a linear layer and tanh for its pretext tasks, which is

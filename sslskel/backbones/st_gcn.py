@@ -77,7 +77,7 @@ class Block(nn.Module):
         return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
 
 
-class StGcn(Backbone):
+class StGcn(Backbone[StGcnConfig]):
     """Ten blocks over one person's track; T' = T / 4, rounded up twice, V' = V.
 
     Raises ``DataError`` where the layout has no bones. Weights start as in the released

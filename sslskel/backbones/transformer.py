@@ -139,7 +139,7 @@ class Block(nn.Module):
         return x + (changed if branches is None else branches[1] * changed)
 
 
-class Transformer(Backbone):
+class Transformer(Backbone[TransformerConfig]):
     """Segment embedding, joint and time positions, pre-norm blocks, final norm; a ``TokenBackbone``.
 
     Raises ``UsageError`` where ``clip.frames`` is not a whole number of segments, and

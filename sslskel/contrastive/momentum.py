@@ -83,8 +83,6 @@ class MomentumContrast(nn.Module):
 class MomentumSteps(nn.Module):
     """What a method does around its loss with every :class:`MomentumContrast` it holds; named before its base class."""
 
-    config: Any
-
     def contrasts(self) -> dict[str, MomentumContrast]:
         """All of them by the last part of their name, in the order in which the method made them."""
         return {
@@ -93,7 +91,8 @@ class MomentumSteps(nn.Module):
 
     def require_batches(self, smallest: int, largest: int) -> None:
         """The queues must hold a batch."""
-        require_queue(self.config.queue, largest)
+        for contrast in self.contrasts().values():
+            require_queue(len(contrast.queue.entries), largest)
 
     def on_step_start(self, progress: Progress) -> None:
         """Move the key encoders."""

@@ -55,7 +55,7 @@ def init_matrices(module: nn.Module) -> None:
             nn.init.xavier_uniform_(parameter)
 
 
-class GruBackbone(Backbone):
+class GruBackbone(Backbone[GruConfig]):
     """Norm of the input, then :meth:`run`; T' = T, V' = 1, D = 2 * hidden."""
 
     Config = GruConfig

@@ -48,7 +48,7 @@ class {name}Config:
         require(self.jitter > 0, f"method.jitter is {{self.jitter}}; it must be positive")
 
 
-class {name}(PretextMethod):
+class {name}(PretextMethod[{name}Config]):
     """Recover where the joints were from a clip whose joints are jittered: a place to start from."""
 
     Config = {name}Config
@@ -126,7 +126,7 @@ class {name}Config:
         require(self.encode_batch >= 1, f"protocol.encode_batch is {{self.encode_batch}}; it must be at least 1")
 
 
-class {name}(EvaluationProtocol):
+class {name}(EvaluationProtocol[{name}Config]):
     """A clip belongs to the class whose mean feature is nearest by cosine: a place to start from."""
 
     Config = {name}Config

@@ -56,13 +56,12 @@ class ClusterConfig:
             require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
 
 
-class Cluster(EvaluationProtocol):
+class Cluster(EvaluationProtocol[ClusterConfig]):
     """Cluster one part and assign the test clips. Several streams are joined, each of length one."""
 
     Config = ClusterConfig
     primary = "accuracy"
     reads_labels = False
-    config: ClusterConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse more clusters than clips, and a single one."""

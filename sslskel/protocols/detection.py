@@ -73,7 +73,7 @@ class DetectionConfig:
         require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
 
 
-class Detection(EvaluationProtocol):
+class Detection(EvaluationProtocol[DetectionConfig]):
     """Rows are detections: any number per recording. Streams have a head each and vote by mean logits."""
 
     Config = DetectionConfig
@@ -82,7 +82,6 @@ class Detection(EvaluationProtocol):
     primary = "map_a_50"
     untrimmed = True
     short: ClassVar[Mapping[str, Any]] = {"epochs": 15, "lr": 0.1, "milestones": [12]}
-    config: DetectionConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse recordings without annotated actions, or with those of one class alone."""

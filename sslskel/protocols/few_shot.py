@@ -57,7 +57,7 @@ class FewShotConfig:
         require(self.subset_seed >= 0, f"protocol.subset_seed is {self.subset_seed}; it must not be negative")
 
 
-class FewShot(EvaluationProtocol):
+class FewShot(EvaluationProtocol[FewShotConfig]):
     """Every test clip gets a held-out class for each count and draw; those of other classes are not scored.
 
     Labels of held-out classes are used for the few clips alone, and labels of the others for
@@ -68,7 +68,6 @@ class FewShot(EvaluationProtocol):
 
     Config = FewShotConfig
     short: ClassVar[Mapping[str, Any]] = {"draws": 3}
-    config: FewShotConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse more shots than a held-out class has clips, and classes that are not there."""

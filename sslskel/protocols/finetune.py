@@ -17,14 +17,13 @@ from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
 
-class FineTune(EvaluationProtocol):
+class FineTune(EvaluationProtocol[FineTuneConfig]):
     """Train the whole encoder with a new head; streams are trained apart and vote by the mean of their logits."""
 
     Config = FineTuneConfig
     needs = frozenset({"tokens"})
     trains = "all"
     short: ClassVar[Mapping[str, Any]] = SHORT
-    config: FineTuneConfig
 
     def passes(self, train: int, test: int) -> float:
         """Every training clip forward and backward in every epoch."""

@@ -69,14 +69,13 @@ class KnnConfig:
         return ", ".join(words)
 
 
-class Knn(EvaluationProtocol):
+class Knn(EvaluationProtocol[KnnConfig]):
     """Gallery: the training part in its test view. Queries: the test part.
 
     Several streams are compared by the mean of their cosine similarities.
     """
 
     Config = KnnConfig
-    config: KnnConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse a k beyond the gallery."""

@@ -17,7 +17,7 @@ from sslskel.evaluation.metrics import aligned, logit_scores
 from sslskel.evaluation.selection import Report
 
 
-class Linear(EvaluationProtocol):
+class Linear(EvaluationProtocol[LinearConfig]):
     """Train one linear head per stream on frozen features; streams vote by the mean of their logits.
 
     Late fusion of separately trained heads is how the field reports several streams
@@ -26,7 +26,6 @@ class Linear(EvaluationProtocol):
 
     Config = LinearConfig
     trains = "head"
-    config: LinearConfig
 
     def passes(self, train: int, test: int) -> float:
         """The training part once per view that is encoded."""

@@ -49,7 +49,7 @@ class MotionPredictionConfig:
             require(0 < penalty < math.inf, f"protocol.ridge has {penalty}; a penalty must be positive")
 
 
-class MotionPrediction(EvaluationProtocol):
+class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
     """Regress the displacement of every joint in every future frame from the features of the frames before.
 
     The first person of a clip is predicted. Features of several streams stand side by side.
@@ -60,7 +60,6 @@ class MotionPrediction(EvaluationProtocol):
     primary = "gain"
     reads_labels = False
     from_labels = None
-    config: MotionPredictionConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse what is not in metres and 3D, and clips that are too short to have a past and a future."""

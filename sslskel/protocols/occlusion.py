@@ -50,13 +50,12 @@ class OcclusionConfig(LinearConfig):
         )
 
 
-class Occlusion(EvaluationProtocol):
+class Occlusion(EvaluationProtocol[OcclusionConfig]):
     """Conditions ``clean``, ``spatial`` and ``temporal``, by one head per stream that never saw an occlusion."""
 
     Config = OcclusionConfig
     trains = "head"
     primary = "occluded"
-    config: OcclusionConfig
 
     def passes(self, train: int, test: int) -> float:
         """As ``linear``, with the test part three times."""

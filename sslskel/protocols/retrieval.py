@@ -41,7 +41,7 @@ class RetrievalConfig:
             require(length >= 1, f"protocol.at has {length}; a result list has at least 1 clip")
 
 
-class Retrieval(EvaluationProtocol):
+class Retrieval(EvaluationProtocol[RetrievalConfig]):
     """Gallery: the training part in its test view. Queries: the test part.
 
     Since labels of queries are withheld, the outcome holds for every class what the score would
@@ -50,7 +50,6 @@ class Retrieval(EvaluationProtocol):
 
     Config = RetrievalConfig
     primary = "map"
-    config: RetrievalConfig
 
     def check(self, parts: Parts) -> None:
         """Refuse a result list that is longer than the gallery."""

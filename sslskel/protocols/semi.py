@@ -45,7 +45,7 @@ class SemiConfig(FineTuneConfig):
         require(self.subset_seed >= 0, f"protocol.subset_seed is {self.subset_seed}; it must not be negative")
 
 
-class Semi(EvaluationProtocol):
+class Semi(EvaluationProtocol[SemiConfig]):
     """Fine-tune on each of several small subsets; the score is the mean over them.
 
     ``kept`` arrays of the outcome name the clips that had labels in each draw.
@@ -63,7 +63,6 @@ class Semi(EvaluationProtocol):
         "fraction": 0.5,
         "draws": 2,
     }
-    config: SemiConfig
 
     def passes(self, train: int, test: int) -> float:
         """The labelled clips forward and backward in every epoch of every draw."""

@@ -16,7 +16,7 @@ from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
 
-class Transfer(EvaluationProtocol):
+class Transfer(EvaluationProtocol[FineTuneConfig]):
     """Fine-tune, by the same recipe, an encoder that was pretrained on other data.
 
     Refused on the benchmark of its pretraining. Other protocols judge such encoders too:
@@ -28,7 +28,6 @@ class Transfer(EvaluationProtocol):
     trains = "all"
     elsewhere = True
     short: ClassVar[Mapping[str, Any]] = SHORT
-    config: FineTuneConfig
 
     def passes(self, train: int, test: int) -> float:
         """As ``finetune``."""

@@ -183,7 +183,7 @@ class WholeConfig:
     pass
 
 
-class Whole(EvaluationProtocol):
+class Whole(EvaluationProtocol[WholeConfig]):
     Config = WholeConfig
     primary = "actions"
     untrimmed = True

@@ -56,7 +56,7 @@ class Config:
         require(self.jitter > 0, f"method.jitter is {self.jitter}; it must be positive")
 
 
-class Sound(PretextMethod):
+class Sound(PretextMethod[Config]):
     """Denoising of joints, with nothing wrong about it."""
 
     Config = Config
@@ -488,7 +488,7 @@ class Sizes:
         require(self.dim >= 1, f"backbone.dim is {self.dim}; it must be at least 1")
 
 
-class PlainBackbone(Backbone):
+class PlainBackbone(Backbone[Sizes]):
     """One linear layer for every joint of every frame."""
 
     Config = Sizes

@@ -39,7 +39,7 @@ class ToyConfig:
     """Nothing to set."""
 
 
-class Toy(PretextMethod):
+class Toy(PretextMethod[ToyConfig]):
     """Regress jittered coordinates; ``poison`` makes the loss of one step infinite."""
 
     Config = ToyConfig

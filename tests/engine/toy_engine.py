@@ -40,7 +40,7 @@ class ToyConfig:
     poison: str = "loss"
 
 
-class Toy(PretextMethod):
+class Toy(PretextMethod[ToyConfig]):
     """Rebuilds masked coordinates of each person; the second term is a mean over persons."""
 
     Config = ToyConfig

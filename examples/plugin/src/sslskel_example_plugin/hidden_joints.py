@@ -32,7 +32,7 @@ class HiddenJointsConfig:
         require(0 < self.hidden < 1, f"method.hidden is {self.hidden}; it must lie between 0 and 1")
 
 
-class HiddenJoints(PretextMethod):
+class HiddenJoints(PretextMethod[HiddenJointsConfig]):
     """Regress the hidden joints' coordinates, frame by frame, from the pooled rest of the body."""
 
     Config = HiddenJointsConfig
