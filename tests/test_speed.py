@@ -10,13 +10,11 @@ import pytest
 import torch
 
 from sslskel.api.batch import StepOutput
-from sslskel.backbones.gru_stepped import GruStepped
-from sslskel.checks.fixtures import dataset_info, make_spec
 from sslskel.cli import main
 from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
-from sslskel.nn.gru import GruConfig
+from sslskel.nn.gru import SteppedPairs
 from sslskel.speed import markdown, measure_speed, speed_against, text
 from sslskel.speed import subject as module
 from sslskel.speed.clock import Taken, paired
@@ -87,9 +85,9 @@ def test_everything_against_our_plainest_configuration(tiny: str) -> None:
 
 def test_a_loop_over_frames_gives_the_numbers_of_the_stepped_gru() -> None:
     torch.manual_seed(0)
-    fused = GruStepped(GruConfig(hidden=6, layers=3, input_norm=False), make_spec(dataset_info()))
+    fused = SteppedPairs(150, hidden=6, layers=3)
     frames = torch.randn(3, 10, 150)
-    torch.testing.assert_close(frame_loop(fused, frames)(), fused.run(frames), rtol=0, atol=1e-6)
+    torch.testing.assert_close(frame_loop(fused, frames)(), fused(frames), rtol=0, atol=1e-6)
 
 
 def test_a_stepped_gru_against_a_loop_over_frames(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:

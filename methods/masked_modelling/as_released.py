@@ -7,19 +7,38 @@ predicted though the hidden ones alone count (facts of the released MAMP code). 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from sslskel.api.backbone import TokenBackbone
+from sslskel.api.backbone import Backbone, TokenBackbone
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
-from sslskel.backbones.transformer import patchify, take_tokens
 from sslskel.errors import UsageError
-from sslskel.methods.masked_modelling import MaskedModelling, mask_order, normalise_tokens
+from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Signal
+from sslskel.methods.masked_modelling.decoder import Decoder
+from sslskel.methods.masked_modelling.masking import mask_order, normalise_tokens
+from sslskel.nn.transformer_blocks import patchify, take_tokens
 
 
-def released_step(method: MaskedModelling, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+class Masked(Protocol):
+    """What the plain form reads of the method."""
+
+    config: MaskedModellingConfig
+    backbone: Backbone
+    decoder: Decoder
+    segment: int
+    num_tokens: int
+    num_kept: int
+
+    def signal(self, tracks: Tensor, signal: Signal) -> Tensor:
+        """The tracks themselves, or their motion: (P, T, V, C) -> (P, T, V, C)."""
+        ...
+
+
+def released_step(method: Masked, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
     """What ``method.forward`` returns, over every row of the batch; raises ``UsageError`` for other backbones."""
     backbone, decoder, batch = method.backbone, method.decoder, views[0]
     if not isinstance(backbone, TokenBackbone):

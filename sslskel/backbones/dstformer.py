@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
-from sslskel.backbones.transformer import Block, init_linears, learned_table
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
+from sslskel.nn.transformer_blocks import Block, init_linears, learned_table
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The transformer encoder of MAMP (Mao et al., ICCV 2023) over space-time tokens of one person.
 
-Its blocks serve decoders too; masking, decoding and losses belong to the methods.
+Its blocks are in ``sslskel.nn.transformer_blocks``; masking, decoding and losses belong to the methods.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
@@ -16,7 +15,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
-from sslskel.nn.attention import attention
+from sslskel.nn.transformer_blocks import Block, init_linears, learned_table, patchify, take_tokens
 
 
 @dataclass
@@ -42,101 +41,6 @@ class TransformerConfig:
             f"backbone.mlp_ratio is {self.mlp_ratio}; the hidden layer needs at least one unit",
         )
         require(0 <= self.drop_path < 1, f"backbone.drop_path is {self.drop_path}; it must be in [0, 1)")
-
-
-def patchify(tracks: Tensor, segment: int) -> Tensor:
-    """Cut tracks into tokens: (P, T, V, C) -> (P, L, segment*C), L = T/segment * V.
-
-    Tokens are time-major (token l*V + v), values frame by frame, coordinates innermost.
-    """
-    rows, frames, joints, coordinates = tracks.shape
-    cut = tracks.reshape(rows, frames // segment, segment, joints, coordinates)
-    return cut.transpose(2, 3).reshape(rows, frames // segment * joints, segment * coordinates)
-
-
-def take_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
-    """Per row, the tokens with these ids, in their order: (P, L, D), (P, K) -> (P, K, D)."""
-    first = torch.arange(ids.shape[0], device=ids.device)[:, None] * tokens.shape[1]
-    return tokens.flatten(0, 1).index_select(0, (first + ids).flatten()).reshape(*ids.shape, tokens.shape[2])
-
-
-def init_linears(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases for every linear layer inside, as released."""
-    for part in module.modules():
-        if isinstance(part, nn.Linear):
-            nn.init.xavier_uniform_(part.weight)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-
-
-def learned_table(*shape: int) -> nn.Parameter:
-    """A table of positions or mask tokens: normal with s.d. 0.02, cut at +-2, as released."""
-    return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention with one joint projection to queries, keys and values."""
-
-    def __init__(self, dim: int, heads: int, qkv_bias: bool) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor, first: int = 0) -> Tensor:
-        """(P, L, D) -> (P, L - first, D): what the tokens from ``first`` on gather from all."""
-        if first == 0:
-            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        else:
-            q, k, v = self._for_some(x, first)
-        mixed: Tensor = self.proj(attention(q, k, v).transpose(1, 2).flatten(2))
-        return mixed
-
-    def _for_some(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (P, H, L - first, D/H) of some tokens, keys and values (P, H, L, D/H) of all."""
-        dim, bias = x.shape[-1], self.qkv.bias
-        asking = F.linear(x[:, first:], self.qkv.weight[:dim], None if bias is None else bias[:dim])
-        asked = F.linear(x, self.qkv.weight[dim:], None if bias is None else bias[dim:])
-        # Said in full: a rank may have no person at all, whose zero rows leave -1 open.
-        rows, tokens, each = len(asked), asked.shape[1], dim // self.heads
-        k, v = asked.reshape(rows, tokens, 2, self.heads, each).permute(2, 0, 3, 1, 4)
-        return asking.reshape(rows, tokens - first, self.heads, each).transpose(1, 2), k, v
-
-
-class MLP(nn.Module):
-    """Two linear layers with an exact GELU between them."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., D) -> (..., D)."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return out
-
-
-class Block(nn.Module):
-    """One pre-norm transformer block: attention, then MLP, each added to its input."""
-
-    def __init__(self, dim: int, heads: int, mlp_ratio: float, qkv_bias: bool = True) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = Attention(dim, heads, qkv_bias)
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = MLP(dim, round(dim * mlp_ratio))
-
-    def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0) -> Tensor:
-        """(P, L, D) -> (P, L - first, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row.
-
-        ``first`` is for a last block whose first outputs nobody reads: those tokens are attended
-        to, but nothing else is computed for them.
-        """
-        attended: Tensor = self.attn(self.norm1(x), first)
-        x = x[:, first:] + (attended if branches is None else branches[0] * attended)
-        changed: Tensor = self.mlp(self.norm2(x))
-        return x + (changed if branches is None else branches[1] * changed)
 
 
 class Transformer(Backbone[TransformerConfig]):

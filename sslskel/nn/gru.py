@@ -1,4 +1,4 @@
-"""What the two GRU backbones share: sizes, the order of a clip's numbers, the input norm, and initial weights."""
+"""Parts of the GRU backbones: sizes, the order of a clip's numbers, the input norm, layers, and initial weights."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Backbone
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.recurrence import side_by_side
 
 
 @dataclass
@@ -55,31 +55,27 @@ def init_matrices(module: nn.Module) -> None:
             nn.init.xavier_uniform_(parameter)
 
 
-class GruBackbone(Backbone[GruConfig]):
-    """Norm of the input, then :meth:`run`; T' = T, V' = 1, D = 2 * hidden."""
+def input_norm(config: GruConfig, clip: ClipSpec) -> GlobalBatchNorm | None:
+    """The norm of a frame's numbers over clips and frames; None where the configuration has none."""
+    return GlobalBatchNorm(numbers_of(clip)) if config.input_norm else None
 
-    Config = GruConfig
-    joins_persons = True
-    batch_statistics = True
 
-    def __init__(self, config: GruConfig, clip: ClipSpec) -> None:
-        super().__init__(config, clip)
-        self.dim, self._clip = 2 * config.hidden, clip
-        self.input_norm = GlobalBatchNorm(numbers_of(clip)) if config.input_norm else None
+def entered(frames: Tensor, norm: nn.Module | None, added: Tensor | None) -> Tensor:
+    """What the first layer reads: (N, T, V*C*M), normalised, then with ``added`` (V*C*M,) -> (N, T, V*C*M)."""
+    x: Tensor = frames if norm is None else norm(frames.transpose(1, 2)).transpose(1, 2)
+    return x if added is None else x + added
 
-    def run(self, frames: Tensor) -> Tensor:
-        """(N, T, V*C*M) -> (N, T, D)."""
-        raise NotImplementedError
 
-    def forward(self, tracks: Tensor) -> Tensor:
-        """(N, T, M*V, C) -> (N, T, 1, D), the state of the last layer after each frame."""
-        return self.encode(self.sequence(tracks))
+class SteppedPairs(nn.ModuleList):
+    """Layers of two GRUs that both read from the first frame to the last; the first one's state stands first."""
 
-    def sequence(self, tracks: Tensor) -> Tensor:
-        """(N, T, M*V, C) -> (N, T, V*C*M), the order in which released weights and prompts see a frame."""
-        return sequence(tracks, self._clip)
+    def __init__(self, numbers: int, hidden: int, layers: int) -> None:
+        sizes = [numbers, *[2 * hidden] * (layers - 1)]
+        super().__init__(nn.ModuleList(nn.GRU(size, hidden, batch_first=True) for _ in range(2)) for size in sizes)
 
-    def encode(self, frames: Tensor, added: Tensor | None = None) -> Tensor:
-        """(N, T, V*C*M) in the order of :meth:`sequence` -> (N, T, 1, D); ``added`` (V*C*M,) joins behind the norm."""
-        x = frames if self.input_norm is None else self.input_norm(frames.transpose(1, 2)).transpose(1, 2)
-        return self.run(x if added is None else x + added)[:, :, None]
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, T, numbers) -> (N, T, 2 * hidden), the state of the last layer after each frame."""
+        x = frames
+        for pair in self:
+            x = side_by_side([gru for gru in pair.children() if isinstance(gru, nn.GRU)], x)
+        return x

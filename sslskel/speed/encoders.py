@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone
+from sslskel.api.backbone import Backbone, SequenceBackbone
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
-from sslskel.nn.gru import GruBackbone
 from sslskel.speed.clock import paired, timed
 from sslskel.speed.subject import PROGRESS, Subject
 
@@ -82,7 +81,7 @@ def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
         return run
 
     # Methods with prompts enter a recurrent backbone behind its input, where its forward() passes too.
-    entries = [(module, "encode" if isinstance(module, GruBackbone) else "forward") for module in backbones]
+    entries = [(module, "encode" if isinstance(module, SequenceBackbone) else "forward") for module in backbones]
     for module, name in entries:
         setattr(module, name, noted(module, getattr(module, name)))
     try:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.errors import UsageError
+from sslskel.nn.gru import SteppedPairs
 from sslskel.speed.clock import paired, timed
 from sslskel.speed.equal import TOLERANCE, Equality, checked, distance
 from sslskel.speed.subject import Subject
@@ -20,27 +20,27 @@ def against_frame_loop(found: Subject, pairs: int) -> dict[str, Any]:
 
     Raises ``UsageError`` where the backbone is none that steps, or the run is not in one precision.
     """
-    fused = next((module for module in found.method.modules() if isinstance(module, GruStepped)), None)
+    fused = next((module for module in found.method.modules() if isinstance(module, SteppedPairs)), None)
     if fused is None:
         raise UsageError(f"backbone '{found.cell.backbone}' does not step from frame to frame; gru_stepped does")
     precision = found.cell.resolved.engine.precision
     if precision not in TOLERANCE:
         raise UsageError(f"--against frame_loop compares in fp32 or fp64, not in {precision.value}")
-    first = next(gru for gru in fused.pairs.modules() if isinstance(gru, nn.GRU))
+    first = first_of(fused)
     frames = torch.randn(
         found.size, found.source.spec.frames, first.input_size, device=found.device, dtype=found.source.dtype
     )
     loop = frame_loop(fused, frames)
     with torch.no_grad():
-        equality = Equality(distance(fused.run(frames), loop()), TOLERANCE[precision])
+        equality = Equality(distance(fused(frames), loop()), TOLERANCE[precision])
 
     def measure(wrap: Callable[[Callable[[], Tensor]], Callable[[], object]]) -> dict[str, Any]:
-        theirs, ours = timed(found.device, wrap(loop)), timed(found.device, wrap(lambda: fused.run(frames)))
+        theirs, ours = timed(found.device, wrap(loop)), timed(found.device, wrap(lambda: fused(frames)))
         return checked(equality, lambda: paired(theirs, ours, pairs))
 
     return {
         "frames": found.source.spec.frames,
-        "hidden": fused.dim // 2,
+        "hidden": first.hidden_size,
         "works": {"forward": measure(torch.no_grad()), "forward and backward": measure(_learning)},
     }
 
@@ -49,10 +49,17 @@ def _learning(run: Callable[[], Tensor]) -> Callable[[], object]:
     return lambda: run()[:, -1].sum().backward()  # type: ignore[no-untyped-call]
 
 
-def frame_loop(fused: GruStepped, frames: Tensor) -> Callable[[], Tensor]:
-    """The numbers of ``fused.run(frames)`` as released code makes them, the state carried from call to call."""
-    layers = [list(pair.children()) for pair in fused.pairs.children()]
-    stepped = nn.GRU(frames.shape[2], fused.dim // 2, len(layers), batch_first=True, bidirectional=True).to(frames)
+def first_of(fused: SteppedPairs) -> nn.GRU:
+    """The first GRU of the first layer, whose sizes are those of all."""
+    return next(gru for gru in fused.modules() if isinstance(gru, nn.GRU))
+
+
+def frame_loop(fused: SteppedPairs, frames: Tensor) -> Callable[[], Tensor]:
+    """The numbers of ``fused(frames)`` as released code makes them, the state carried from call to call."""
+    layers = [list(pair.children()) for pair in fused.children()]
+    stepped = nn.GRU(
+        frames.shape[2], first_of(fused).hidden_size, len(layers), batch_first=True, bidirectional=True
+    ).to(frames)
     for layer, pair in enumerate(layers):
         for ending, gru in zip(("", "_reverse"), pair, strict=True):
             for name, value in gru.named_parameters():

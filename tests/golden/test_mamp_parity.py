@@ -16,8 +16,12 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import ReplayNoise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
-from sslskel.methods import masked_modelling as mm
+from sslskel.backbones.transformer import Transformer, TransformerConfig
+from sslskel.config.groups import EmptyBodies
+from sslskel.methods.masked_modelling import MaskedModelling
+from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
+from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.nn.transformer_blocks import patchify
 from sslskel.transforms.clip import motion
 
 CASES = [f"{kind}_seed{seed}" for kind in ("mamp_motion", "mamp_random", "mae") for seed in (0, 1, 2)]
@@ -65,13 +69,13 @@ class Case:
     def tensor(self, name: str) -> Tensor:
         return torch.from_numpy(self.data[name])
 
-    def method(self) -> mm.MaskedModelling:
+    def method(self) -> MaskedModelling:
         c = self.config
         clip = clip_spec(c["T"], c["V"])
         backbone = TransformerConfig(c["dim"], c["depth"], c["heads"], c["mlp"], c["t_patch_size"], c["qkv_bias"])
-        config = mm.MaskedModellingConfig(
-            target=mm.Signal.joint if c["kind"] == "mae" else mm.Signal.motion,
-            masking=mm.Masking.motion_aware if c["kind"] == "mamp_motion" else mm.Masking.random,
+        config = MaskedModellingConfig(
+            target=Signal.joint if c["kind"] == "mae" else Signal.motion,
+            masking=Masking.motion_aware if c["kind"] == "mamp_motion" else Masking.random,
             mask_ratio=c["mask"],
             tau=c["tau"],
             motion_stride=c["stride"],
@@ -80,17 +84,17 @@ class Case:
             decoder_heads=c["heads"],
             decoder_mlp_ratio=c["mlp"],
             normalise_target=c["norm"],
-            empty_bodies=mm.EmptyBodies.reference,
+            empty_bodies=EmptyBodies.reference,
         )
-        method = mm.MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
+        method = MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
         state = {name[6:]: self.tensor(name) for name in self.data if name.startswith("state/")}
         method.load_state_dict({our_name(name): our_value(name, value) for name, value in state.items()})
         return method
 
-    def order(self, method: mm.MaskedModelling) -> Tensor:
-        return mm.mask_order(self.rows, method.segment, self.tensor("in/noise_uniform"), method.config)
+    def order(self, method: MaskedModelling) -> Tensor:
+        return mask_order(self.rows, method.segment, self.tensor("in/noise_uniform"), method.config)
 
-    def step(self, method: mm.MaskedModelling) -> StepOutput:
+    def step(self, method: MaskedModelling) -> StepOutput:
         batch = Batch.from_dense(self.dense)
         assert batch.tracks.shape[0] == 3, "one person of the case is empty"
         return method([batch], ReplayNoise({"mask": self.tensor("in/noise_uniform")}), PROGRESS)

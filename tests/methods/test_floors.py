@@ -13,7 +13,8 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.methods import masked_modelling as mm
+from sslskel.methods.masked_modelling import MaskedModelling
+from sslskel.methods.masked_modelling.config import MaskedModellingConfig
 from sslskel.methods.random_init import RandomInit, RandomInitConfig
 from sslskel.methods.raw_features import RawFeatures, RawFeaturesConfig
 
@@ -37,7 +38,7 @@ def test_random_init_starts_where_a_pretext_method_starts() -> None:
         torch.manual_seed(5)
         floor = RandomInit(RandomInitConfig(), transformer, CLIP)
         torch.manual_seed(5)
-        method = mm.MaskedModelling(mm.MaskedModellingConfig(mask_ratio=0.5), transformer, CLIP)
+        method = MaskedModelling(MaskedModellingConfig(mask_ratio=0.5), transformer, CLIP)
     batch = Batch.from_dense(dense())
     assert torch.equal(floor.encoders()["joint"].clip(batch), method.encoders()["joint"].clip(batch))
     assert not floor.trains

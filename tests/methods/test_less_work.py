@@ -8,8 +8,9 @@ from torch import Tensor
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.transformer import Block, Transformer, TransformerConfig, take_tokens
+from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit_attention, kernel_name
+from sslskel.nn.transformer_blocks import Block, take_tokens
 
 LAYOUT = SkeletonLayout("star", tuple(f"j{i}" for i in range(5)), (-1, 0, 0, 0, 0), 0)
 VIEW = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here

@@ -15,10 +15,15 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.transformer import Transformer, TransformerConfig, patchify
+from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.compose import compose
+from sslskel.config.groups import EmptyBodies
 from sslskel.errors import UsageError
-from sslskel.methods import masked_modelling as mm
+from sslskel.methods.masked_modelling import MaskedModelling
+from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
+from sslskel.methods.masked_modelling.decoder import Decoder
+from sslskel.methods.masked_modelling.masking import mask_order, motion_intensity, normalise_tokens
+from sslskel.nn.transformer_blocks import patchify
 
 PROGRESS = Progress(0, 1, 1)
 SMALL = {"decoder_depth": 1, "decoder_dim": 8, "decoder_heads": 2, "mask_ratio": 0.6}
@@ -30,12 +35,12 @@ def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: i
     return ClipSpec(layout, frames, persons, coordinates, 30.0, "metre", view, view)
 
 
-def build(clip: ClipSpec, segment: int = 4, depth: int = 2, drop_path: float = 0, **options: Any) -> mm.MaskedModelling:
+def build(clip: ClipSpec, segment: int = 4, depth: int = 2, drop_path: float = 0, **options: Any) -> MaskedModelling:
     backbone = TransformerConfig(dim=16, depth=depth, heads=4, segment=segment, drop_path=drop_path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        config = mm.MaskedModellingConfig(**{**SMALL, **options})
-        return mm.MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
+        config = MaskedModellingConfig(**{**SMALL, **options})
+        return MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
 
 
 def dense(clip: ClipSpec, clips: int = 4, seed: int = 0) -> Tensor:
@@ -45,14 +50,12 @@ def dense(clip: ClipSpec, clips: int = 4, seed: int = 0) -> Tensor:
     return walk
 
 
-def step(method: mm.MaskedModelling, batch: Batch, seed: int = 0) -> StepOutput:
+def step(method: MaskedModelling, batch: Batch, seed: int = 0) -> StepOutput:
     return method([batch], Noise(seed), PROGRESS)
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "masking"), list(itertools.product(mm.Signal, mm.Signal, mm.Masking)), ids=str
-)
-def test_every_option_trains_every_parameter(source: mm.Signal, target: mm.Signal, masking: mm.Masking) -> None:
+@pytest.mark.parametrize(("source", "target", "masking"), list(itertools.product(Signal, Signal, Masking)), ids=str)
+def test_every_option_trains_every_parameter(source: Signal, target: Signal, masking: Masking) -> None:
     clip = clip_spec()
     method = build(clip, input=source, target=target, masking=masking)
     out = step(method, Batch.from_dense(dense(clip)))
@@ -78,7 +81,7 @@ def test_other_clips(frames: int, joints: int, coordinates: int, persons: int, s
 
 def test_a_clip_of_one_segment_masks_without_motion() -> None:
     clip = clip_spec(frames=4, joints=9)
-    intensity = mm.motion_intensity(torch.randn(2, 4, 9, 3, generator=torch.Generator().manual_seed(0)), 4)
+    intensity = motion_intensity(torch.randn(2, 4, 9, 3, generator=torch.Generator().manual_seed(0)), 4)
     assert torch.equal(intensity, torch.zeros(2, 9))
     assert torch.isfinite(step(build(clip), Batch.from_dense(dense(clip))).loss())
 
@@ -99,7 +102,7 @@ def test_released_parameter_counts() -> None:
     clip = clip_spec(frames=120, joints=25)
     for depth, count in ((3, 2_453_004), (5, 4_032_524)):
         with torch.device("meta"):
-            decoder = mm.Decoder(mm.MaskedModellingConfig(decoder_depth=depth), 256, 30, 25, 12)
+            decoder = Decoder(MaskedModellingConfig(decoder_depth=depth), 256, 30, 25, 12)
         assert sum(p.numel() for p in decoder.parameters()) == count
     assert clip.frames // 4 == 30
 
@@ -107,7 +110,7 @@ def test_released_parameter_counts() -> None:
 def test_intensity_is_the_mean_change_over_a_segment() -> None:
     tracks = torch.zeros(1, 12, 2, 3)
     tracks[0, 4:8, 1] = 2.0
-    assert mm.motion_intensity(tracks, 4).reshape(3, 2).tolist() == [[0, 2], [0, 2], [0, 2]]
+    assert motion_intensity(tracks, 4).reshape(3, 2).tolist() == [[0, 2], [0, 2], [0, 2]]
 
 
 def test_moving_tokens_are_hidden_more_often() -> None:
@@ -116,27 +119,27 @@ def test_moving_tokens_are_hidden_more_often() -> None:
     tracks[:, 4:, 2] = 1.0
     uniform = torch.rand(4000, 10, generator=torch.Generator().manual_seed(0))
     for masking, tau, low, high in (
-        (mm.Masking.motion_aware, 0.8, 3.1, 3.9),
-        (mm.Masking.motion_aware, 0.0, 0.85, 1.15),
-        (mm.Masking.random, 0.8, 0.85, 1.15),
+        (Masking.motion_aware, 0.8, 3.1, 3.9),
+        (Masking.motion_aware, 0.0, 0.85, 1.15),
+        (Masking.random, 0.8, 0.85, 1.15),
     ):
-        config = mm.MaskedModellingConfig(masking=masking, tau=tau)
-        last = mm.mask_order(tracks, 4, uniform, config)[:, -1]  # the token most surely hidden
+        config = MaskedModellingConfig(masking=masking, tau=tau)
+        last = mask_order(tracks, 4, uniform, config)[:, -1]  # the token most surely hidden
         counts = torch.bincount(last % 5, minlength=5).double()
         assert low < counts[2] / counts[[0, 1, 3, 4]].mean() < high
 
 
 def test_normalised_tokens() -> None:
     tokens = torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(0)) * 5 + 3
-    normal = mm.normalise_tokens(tokens)
+    normal = normalise_tokens(tokens)
     torch.testing.assert_close(normal.mean(-1), torch.zeros(2, 7), rtol=0, atol=1e-5)
     torch.testing.assert_close(normal.std(-1), torch.ones(2, 7), rtol=1e-4, atol=0)
-    assert not mm.normalise_tokens(torch.zeros(1, 1, 12)).any()
+    assert not normalise_tokens(torch.zeros(1, 1, 12)).any()
 
 
 def test_targets_without_normalisation_are_the_values() -> None:
     clip = clip_spec()
-    method = build(clip, normalise_target=False, target=mm.Signal.joint)
+    method = build(clip, normalise_target=False, target=Signal.joint)
     tracks = Batch.from_dense(dense(clip)).tracks
     ids = torch.arange(10).expand(len(tracks), -1)
     assert torch.equal(method.targets(tracks, ids), patchify(tracks, 4))
@@ -147,7 +150,7 @@ def test_loss_counts_hidden_tokens_of_present_persons() -> None:
     batch = Batch.from_dense(dense(clip))
     hidden = 10 - build(clip).num_kept
     assert float(step(build(clip), batch).terms["masked"].count) == 7 * hidden
-    reference = build(clip, empty_bodies=mm.EmptyBodies.reference)
+    reference = build(clip, empty_bodies=EmptyBodies.reference)
     assert float(step(reference, batch).terms["masked"].count) == 8 * hidden
 
 
@@ -252,7 +255,7 @@ def test_a_backbone_without_tokens_is_named() -> None:
             return tracks
 
     with pytest.raises(UsageError, match=r"backbone Flat .* transformer"):
-        mm.MaskedModelling(mm.MaskedModellingConfig(), lambda spec: Flat(), clip_spec())
+        MaskedModelling(MaskedModellingConfig(), lambda spec: Flat(), clip_spec())
 
 
 @pytest.mark.parametrize(
@@ -268,8 +271,8 @@ def test_a_backbone_without_tokens_is_named() -> None:
 )
 def test_presets_of_the_papers(name: str, source: str, target: str, masking: str) -> None:
     composed = compose(name, backbone="transformer", preset="released").method
-    assert isinstance(composed, mm.MaskedModellingConfig)
+    assert isinstance(composed, MaskedModellingConfig)
     chosen = (composed.input.value, composed.target.value, composed.masking.value)
     assert chosen == (source, target, masking)
-    defaults = mm.MaskedModellingConfig(input=composed.input, target=composed.target, masking=composed.masking)
+    defaults = MaskedModellingConfig(input=composed.input, target=composed.target, masking=composed.masking)
     assert composed == defaults, "a preset changes nothing but what its name says"

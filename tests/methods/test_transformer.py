@@ -12,8 +12,9 @@ from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.transformer import Block, Transformer, TransformerConfig, patchify, take_tokens
+from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.errors import UsageError
+from sslskel.nn.transformer_blocks import Block, patchify, take_tokens
 
 
 def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:

@@ -1,0 +1,45 @@
+"""From features of the seen tokens to values of the hidden ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslskel.methods.masked_modelling.config import MaskedModellingConfig
+from sslskel.nn.transformer_blocks import Block, init_linears, learned_table
+
+
+class Decoder(nn.Module):
+    """Predicts the values of hidden tokens from the encoder's view of the others.
+
+    It works in the order [seen | hidden], since attention has no order but the
+    positions added, so that the hidden part is a slice and nothing is un-shuffled.
+    """
+
+    def __init__(self, config: MaskedModellingConfig, dim: int, segments: int, joints: int, values: int) -> None:
+        super().__init__()
+        width = config.decoder_dim
+        self.embed = nn.Linear(dim, width)
+        self.mask_token = learned_table(1, 1, width)
+        self.time_table = learned_table(segments, width)
+        self.joint_table = learned_table(joints, width)
+        self.blocks = nn.ModuleList(
+            Block(width, config.decoder_heads, config.decoder_mlp_ratio) for _ in range(config.decoder_depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.pred = nn.Linear(width, values)
+        init_linears(self)
+
+    def forward(self, seen: Tensor, order: Tensor) -> Tensor:
+        """(P, K, D) features of the first K tokens of ``order`` (P, L) -> (P, L-K, S) values of the others."""
+        embedded = self.embed(seen)
+        kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
+        table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
+        positions = table.index_select(0, order.flatten()).reshape(*order.shape, table.shape[1])
+        content = torch.cat([embedded, self.mask_token.to(embedded.dtype).expand(order.shape[0], hidden, -1)], 1)
+        x = content + positions
+        for at, block in enumerate(self.blocks, start=1):
+            # Nothing is predicted for the seen tokens, so that the last block need not finish them.
+            x = block(x, first=kept if at == len(self.blocks) else 0)
+        values: Tensor = self.pred(self.norm(x))
+        return values
