@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 EMPTY = "-"
 """Stands where there is no number."""
@@ -36,7 +35,7 @@ def mebibytes(count: float, digits: int = 1) -> str:
     return f"{count / 2**20:,.{digits}f} MiB"
 
 
-def plain(text: Any) -> str:
+def plain(text: object) -> str:
     """Text on one line that cannot steer a terminal, hide or turn round what is beside it."""
     return "".join(_visible(character) for character in str(text))
 

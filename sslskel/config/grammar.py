@@ -17,6 +17,9 @@ from sslskel.errors import UsageError
 MOST = 10_000
 """Combinations that one command takes; more is a slip of the pen."""
 
+Drawn = int | float | str
+"""A value that a search has chosen: a number of an interval, a place among ordered values, or one of the others."""
+
 
 def combinations(overrides: Sequence[str]) -> list[list[str]]:
     """The overrides of every combination, in the order of an odometer; one where nothing is swept.
@@ -53,15 +56,15 @@ class Dimension:
     high: float = 0
     log: bool = False
 
-    def option(self, drawn: Any) -> str:
-        """The override of a drawn value: a place among ordered values, one of the others, or a number."""
-        return f"{self.key}={self.values[drawn] if self.ordered else drawn}"
+    def option(self, drawn: Drawn) -> str:
+        """The override of a drawn value."""
+        return f"{self.key}={self.values[int(drawn)] if self.ordered else drawn}"
 
-    def rounded(self, drawn: Any) -> Any:
+    def rounded(self, drawn: Drawn) -> Drawn:
         """A number of the interval with four significant digits, which people can read; whole ones as they are."""
         return min(max(float(f"{drawn:.4g}"), self.low), self.high) if isinstance(drawn, float) else drawn
 
-    def ends(self) -> tuple[Any, ...]:
+    def ends(self) -> tuple[Drawn, ...]:
         """What may be drawn and is worth trying out: every value, or both ends of the interval."""
         if self.values:
             return tuple(range(len(self.values))) if self.ordered else self.values

@@ -41,7 +41,7 @@ def save_checkpoint(
     step: int,
     model: Mapping[str, Tensor],
     optimiser: Mapping[str, Tensor],
-    state: Mapping[str, Any],
+    state: Mapping[str, object],
     keep: int,
 ) -> Path:
     """Write the step's directory whole or not at all, then remove all but the ``keep`` newest.

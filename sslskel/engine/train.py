@@ -64,7 +64,7 @@ class _Run:
     engine: EngineConfig
     seed: int
     folder: Path
-    meta: Mapping[str, Any]
+    meta: Mapping[str, object]
     device: torch.device
     sampler: EpochSampler
     total: int
@@ -92,7 +92,7 @@ def pretrain(
     engine: EngineConfig,
     seed: int,
     folder: Path,
-    meta: Mapping[str, Any],
+    meta: Mapping[str, object],
     *,
     init: Path | None = None,
     reporter: Reporter = SILENT,

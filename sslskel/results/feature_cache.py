@@ -38,7 +38,7 @@ class FeatureCache:
     """
 
     folder: Path
-    context: Mapping[str, Any]
+    context: Mapping[str, object]
     keep: bool = True
     """Whether there are files at all; without them only the cost is counted."""
     encoded: int = 0
@@ -48,7 +48,7 @@ class FeatureCache:
     seconds: float = 0.0
     """Spent in encoders and in waiting for another process that encoded the same."""
 
-    def table(self, words: Mapping[str, Any], make: Callable[[], Array]) -> Array:
+    def table(self, words: Mapping[str, object], make: Callable[[], Array]) -> Array:
         """The (n, D) table that ``words`` name, read, or made and kept.
 
         Of several processes that want it at the same time one makes it and the others wait. Raises

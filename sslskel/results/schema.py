@@ -121,7 +121,7 @@ KNOWN: Mapping[str, Kind] = {"overlap": WHOLE, "sha256": SHA256}
 COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
 
 
-def check_content(content: Any) -> None:
+def check_content(content: object) -> None:
     """Check a parsed record; raises ``RecordError`` naming the first field that is missing or wrong."""
     if not isinstance(content, dict):
         raise RecordError(f"a record is a JSON object, not {_shown(content)}")

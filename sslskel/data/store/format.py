@@ -65,7 +65,7 @@ def fact_of(path: Path) -> FileFact:
     return FileFact(*file_sha256(path))
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
+def write_json(path: Path, data: Mapping[str, object]) -> None:
     """Write one JSON file, the same bytes for the same data, and sync it."""
     write_synced(path, json_bytes(data))
 

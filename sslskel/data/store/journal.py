@@ -43,7 +43,7 @@ class Kept(NamedTuple):
 class JournalEntry(NamedTuple):
     """One mark: what the index gained, sizes and checksums of the rows since the last, the importer's state."""
 
-    gained: dict[str, list[Any]]
+    gained: dict[str, Any]
     sizes: list[int]
     sums: list[int]
     state: dict[str, Any]
@@ -56,7 +56,7 @@ class Journal:
     empty. ``BlockingIOError`` where another process holds the lock.
     """
 
-    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, header: Mapping[str, object]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = (folder / NAME).open("a+b")
         try:
@@ -110,7 +110,7 @@ class Journal:
         self._file.close()
 
 
-def _line(data: dict[str, Any]) -> bytes:
+def _line(data: Mapping[str, object]) -> bytes:
     text = json.dumps(data, separators=(",", ":"), sort_keys=True).encode("ascii")
     return b"%08x %s\n" % (zlib.crc32(text), text)
 

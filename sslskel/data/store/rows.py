@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,16 @@ class Index:
         """Clips, tracks and annotated actions so far."""
         return len(self.names), len(self._columns["track_clip"]), len(self._segments)
 
-    def since(self, size: tuple[int, int, int]) -> dict[str, list[Any]]:
+    def since(self, size: tuple[int, int, int]) -> dict[str, Any]:
         """What was added since an earlier :meth:`size`, as plain data for :meth:`restore`."""
         clips, tracks, segments = size
         columns = {field: self._columns[field][clips:] for field in CLIP_FIELDS}
         columns |= {field: self._columns[field][tracks:] for field in TRACK_FIELDS}
-        plain: dict[str, list[Any]] = {field: [int(n) for n in values] for field, values in columns.items()}
+        plain: dict[str, Any] = {field: [int(n) for n in values] for field, values in columns.items()}
         plain |= {"names": self.names[clips:], "lists": self._lists[clips:], "segments": self._segments.since(segments)}
         return plain
 
-    def restore(self, part: Mapping[str, Sequence[Any]]) -> None:
+    def restore(self, part: Mapping[str, Any]) -> None:
         """Add what :meth:`since` gave, whose rows are stored already."""
         cut = self._segments.restore(part["segments"])
         for name, key in (*zip(part["names"], part["keys"], strict=True), *cut):

@@ -56,18 +56,18 @@ class SegmentIndex:
                 self._columns[field].append(value)
             self._clips.append(segment.clip)
 
-    def since(self, number: int) -> list[list[Any]]:
+    def since(self, number: int) -> list[list[str | int]]:
         """What was added behind the first ``number`` actions, as plain data for :meth:`restore`."""
         columns = [[int(value) for value in values[number:]] for values in self._columns.values()]
         return [list(row) for row in zip(self._clips[number:], *columns, strict=True)]
 
-    def restore(self, rows: Sequence[Sequence[Any]]) -> list[tuple[str, int]]:
+    def restore(self, rows: Sequence[Sequence[str | int]]) -> list[tuple[str, int]]:
         """Add what :meth:`since` gave; returns names and keys of the clips among it."""
         for clip, *values in rows:
-            self._clips.append(clip)
+            self._clips.append(str(clip))
             for field, value in zip(SEGMENT_FIELDS, values, strict=True):
-                self._columns[field].append(value)
-        return [(row[0], row[1 + SEGMENT_FIELDS.index("segment_key")]) for row in rows if row[0]]
+                self._columns[field].append(int(value))
+        return [(str(row[0]), int(row[1 + SEGMENT_FIELDS.index("segment_key")])) for row in rows if row[0]]
 
     def _check(self, recording: Clip, number: int, segment: Segment) -> None:
         who = f"clip '{recording.name}', annotated action {number}"

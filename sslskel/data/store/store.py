@@ -232,7 +232,7 @@ def write_dataset(
     float16: bool = False,
     report: ImportReport | None = None,
     check: Callable[[StoredDataset, ImportReport], None] | None = None,
-    beside: Mapping[str, Mapping[str, Any]] | None = None,
+    beside: Mapping[str, Mapping[str, object]] | None = None,
     most_persons: bool = False,
 ) -> str:
     """Stream clips into a new prepared dataset and return its fingerprint.
@@ -295,7 +295,7 @@ def _write_index(
     index: Index,
     report: ImportReport,
     check: Callable[[StoredDataset, ImportReport], None] | None,
-    beside: Mapping[str, Mapping[str, Any]],
+    beside: Mapping[str, Mapping[str, object]],
 ) -> str:
     """Write everything but the rows; returns the fingerprint."""
     for field, array in index.arrays().items():
@@ -330,7 +330,7 @@ def _write_report(folder: Path, index: Index, report: ImportReport, facts: Mappi
     write_manifest(folder, {**facts, "report.json": fact_of(folder / "report.json")})
 
 
-def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Mapping[str, Any]]) -> str:
+def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Mapping[str, object]]) -> str:
     """Give a finished dataset its name; of two equal writers the second discards its own."""
     for _ in range(10):
         if _same_exists(target, digest, beside):
@@ -348,7 +348,7 @@ def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Ma
     raise RunError(f"'{target}' is being replaced by other processes again and again; let one of them finish")
 
 
-def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, Any]]) -> bool:
+def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, object]]) -> bool:
     """Whether a sound dataset with this fingerprint, and the same files beside it, already has the name."""
     try:
         existing = open_dataset(target)

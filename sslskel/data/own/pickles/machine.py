@@ -29,7 +29,7 @@ class Refused(ValueError):
     """The file asks for something that no data file needs."""
 
 
-def load_plain(path: Path) -> Any:
+def load_plain(path: Path) -> object:
     """The value in a pickle: dicts, lists, tuples, sets, numbers, texts, bytes, and arrays of numbers.
 
     Raises ``DataError`` naming the file and the byte for anything else (functions, classes, objects),
@@ -233,13 +233,13 @@ def _finished(value: Any) -> Any:
     return value.value if hasattr(value, "fill") else value
 
 
-def array_of(value: Any) -> npt.NDArray[Any] | None:
+def array_of(value: object) -> npt.NDArray[Any] | None:
     """The numpy array behind a value of a loaded pickle, or None where it is something else."""
     value = _finished(value)
     return value if isinstance(value, np.ndarray) else None
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A number or text behind a value of a loaded pickle, numpy's scalars too."""
     value = _finished(value)
     return value.item() if isinstance(value, np.generic) else value

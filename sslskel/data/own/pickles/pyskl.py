@@ -1,6 +1,6 @@
 """Pickles in the form of pyskl and MMAction2: annotations with keypoints (M, T, V, C), and lists of names per split.
 
-How a pickle is read without running it is in ``pickle_machine.py``.
+How a pickle is read without running it is in ``machine.py``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def read_pyskl(path: Path, notes: list[str]) -> list[Recording]:
     ``DataError`` naming the file, and the annotation where there is one.
     """
     data = load_plain(path)
-    annotations, splits = data, {}
+    annotations: object = data
+    splits: object = {}
     if isinstance(data, dict):
         annotations, splits = data.get("annotations"), data.get("split", {})
     if not isinstance(annotations, list) or not isinstance(splits, dict):
