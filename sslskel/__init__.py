@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
     from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
     from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
-    from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
+    from sslskel.checks import (
+        CheckResult,
+        PluginCheck,
+        check_backbone,
+        check_dataset,
+        check_method,
+        check_protocol,
+        parametrize_with_checks,
+    )
     from sslskel.config.groups import EmptyBodies, Fidelity, Stream, require
     from sslskel.config.modes import mode_overrides
     from sslskel.data.drawing.draw import draw_clip
@@ -78,7 +86,8 @@ _PLACES = {
     "api.protocol": "ClipSet EvaluationProtocol Outcome Parts ProtocolRun Truth",
     "api.skeleton": "COCO17 NTU25 PARTS SkeletonLayout layout",
     "api.view": "Augment ClipSpec Sampler ViewSpec",
-    "checks": "CheckResult check_backbone check_dataset check_method check_protocol",
+    "checks": "CheckResult PluginCheck check_backbone check_dataset check_method check_protocol "
+    "parametrize_with_checks",
     "config.groups": "EmptyBodies Fidelity Stream require",
     "config.modes": "mode_overrides",
     "data.drawing.draw": "draw_clip",
@@ -155,6 +164,7 @@ __all__ = [
     "OpenedEncoders",
     "Outcome",
     "Parts",
+    "PluginCheck",
     "PooledEncoder",
     "PretextMethod",
     "Progress",
@@ -213,6 +223,7 @@ __all__ = [
     "open_benchmark",
     "open_encoders",
     "own_rows",
+    "parametrize_with_checks",
     "plan",
     "prepare",
     "pretrain",

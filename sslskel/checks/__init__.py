@@ -1,71 +1,68 @@
 """Contract checks of plugins that anybody can run: methods, backbones, protocols, datasets.
 
-Each takes a registered name or the object itself and returns one result per check::
+Under pytest each check is a test of its own::
 
-    from sslskel.checks import check_method
+    from sslskel.checks import parametrize_with_checks
 
-    def test_contract():
-        failed = [result for result in check_method("my_method") if result.failed]
-        assert not failed, failed
+    @parametrize_with_checks(["my_method"])
+    def test_contract(check):
+        check()
 
-``method_checks()`` and its sisters name all checks with what they hold. A plugin may
+``check_method`` and its sisters take a registered name or the object itself and return one
+result per check, without pytest. ``method_checks()`` and its sisters name all checks with what they hold. A plugin may
 declare failures it expects in ``expected_failed_checks``; they count as skipped.
 The checks themselves are in the modules of this package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset, DatasetInfo
 from sslskel.api.method import PretextMethod
 from sslskel.api.protocol import EvaluationProtocol
-from sslskel.checks.backbone import BACKBONE_CHECKS, BackboneCase
-from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
-from sslskel.checks.fixtures import dataset_info, small_config
-from sslskel.checks.method import TRAINING_CHECKS, MethodCase
-from sslskel.checks.method_encoders import ENCODER_CHECKS
-from sslskel.checks.method_shapes import SHAPE_CHECKS
-from sslskel.checks.protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
-from sslskel.checks.runner import CheckResult, descriptions, run_checks
-from sslskel.config.compose import from_plain
-from sslskel.data.prepare import open_benchmark
-from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
-
-_METHOD = {check.__name__: check for check in (*TRAINING_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)}
-_BACKBONE = {check.__name__: check for check in BACKBONE_CHECKS}
-_PROTOCOL = {check.__name__: check for check in PROTOCOL_CHECKS}
-_DATASET = {check.__name__: check for check in DATASET_CHECKS}
+from sslskel.checks.fixtures import small_config
+from sslskel.checks.items import PluginCheck, parametrize_with_checks
+from sslskel.checks.runner import CheckResult, descriptions
+from sslskel.checks.subjects import (
+    BACKBONE,
+    DATASET,
+    METHOD,
+    PROTOCOL,
+    backbone_subject,
+    dataset_subject,
+    method_subject,
+    protocol_subject,
+)
 
 
 def method_checks() -> dict[str, str]:
     """Names of the checks of a method, and what each holds."""
-    return descriptions(_METHOD)
+    return descriptions(METHOD)
 
 
 def backbone_checks() -> dict[str, str]:
     """Names of the checks of a backbone, and what each holds."""
-    return descriptions(_BACKBONE)
+    return descriptions(BACKBONE)
 
 
 def protocol_checks() -> dict[str, str]:
     """Names of the checks of a protocol, and what each holds."""
-    return descriptions(_PROTOCOL)
+    return descriptions(PROTOCOL)
 
 
 def dataset_checks() -> dict[str, str]:
     """Names of the checks of a dataset, and what each holds."""
-    return descriptions(_DATASET)
+    return descriptions(DATASET)
 
 
 def check_method(
     method: str | type[PretextMethod],
     *,
-    config: Any = None,
+    config: object = None,
     backbone: str | None = None,
     clips: DatasetInfo | None = None,
     only: Collection[str] | None = None,
@@ -77,34 +74,21 @@ def check_method(
     25 joints in 3D, two persons); ``only`` names the checks to run.
     Raises ``UsageError`` for a name that is unknown or cannot be imported.
     """
-    plugin = METHODS.get(method) if isinstance(method, str) else method
-    if config is None and _builds(plugin):
-        preset = METHODS.preset(method).get("config") if isinstance(method, str) else None
-        base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
-        config = small_config(plugin.Config, base)
-    network = BACKBONES.get(backbone or plugin.default_backbone)
-    case = MethodCase(plugin, config, network, clips or dataset_info())
-    return run_checks(case, _METHOD, _expected(plugin), only)
+    return method_subject(method, config, backbone, clips).run(only)
 
 
 def check_backbone(
     backbone: str | type[Backbone], *, clips: DatasetInfo | None = None, only: Collection[str] | None = None
 ) -> list[CheckResult]:
     """Check a backbone by name or class, with small layers; otherwise as :func:`check_method`."""
-    plugin = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
-    return run_checks(BackboneCase(plugin, clips or dataset_info()), _BACKBONE, _expected(plugin), only)
+    return backbone_subject(backbone, clips).run(only)
 
 
 def check_protocol(
-    protocol: str | type[EvaluationProtocol], *, config: Any = None, only: Collection[str] | None = None
+    protocol: str | type[EvaluationProtocol], *, config: object = None, only: Collection[str] | None = None
 ) -> list[CheckResult]:
     """Check a protocol or protocol preset by name, or a class; ``config`` replaces its short configuration."""
-    plugin = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
-    if config is None and _builds(plugin):
-        preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
-        base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
-        config = short_config(plugin, base)
-    return run_checks(ProtocolCase(plugin, config), _PROTOCOL, _expected(plugin), only)
+    return protocol_subject(protocol, config).run(only)
 
 
 def check_dataset(
@@ -119,27 +103,12 @@ def check_dataset(
     ``dataset`` is an opened one, else it is opened (an embedded one prepared) under
     ``root``. Raises ``DataError`` where it is not prepared or cannot be opened.
     """
-    found = BENCHMARKS.get(benchmark) if isinstance(benchmark, str) else benchmark
-    opened = open_benchmark(found, root) if dataset is None else dataset
-    return run_checks(DatasetCase(found, opened), _DATASET, {}, only)
-
-
-def _builds(plugin: type) -> bool:
-    """Whether there is a Config with defaults; where there is none, a check says so."""
-    try:
-        plugin.Config()  # type: ignore[attr-defined]
-    except (AttributeError, TypeError):
-        return False
-    return True
-
-
-def _expected(plugin: type) -> Mapping[str, str]:
-    expected: Mapping[str, str] = getattr(plugin, "expected_failed_checks", {})
-    return expected
+    return dataset_subject(benchmark, dataset, root).run(only)
 
 
 __all__ = [
     "CheckResult",
+    "PluginCheck",
     "backbone_checks",
     "check_backbone",
     "check_dataset",
@@ -147,6 +116,7 @@ __all__ = [
     "check_protocol",
     "dataset_checks",
     "method_checks",
+    "parametrize_with_checks",
     "protocol_checks",
     "small_config",
 ]

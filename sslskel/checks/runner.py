@@ -19,6 +19,8 @@ from sslskel.errors import SslskelError, UsageError, did_you_mean
 
 S = TypeVar("S")
 Check = Callable[[S], None]
+DECLARED = "expected_failed_checks_exist"
+"""Name of the result that says whether declared failures are of checks that there are."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,21 @@ def run_checks(
     """Run all checks, or those named in ``only``; one result each, whatever happens inside.
 
     ``expected`` maps names of checks that may fail to the reason; such a failure counts
-    as skipped. Raises ``UsageError`` for a name in ``only`` that is no check.
+    as skipped. A name in ``expected`` that is no check is a failure of its own, ``DECLARED``,
+    which can be asked for too. Raises ``UsageError`` for a name in ``only`` that is no check.
     """
     for name in only or ():
-        if name not in checks:
+        if name not in (*checks, DECLARED):
             raise UsageError(f"there is no check '{name}'{did_you_mean(name, checks)} (there are: {', '.join(checks)})")
     wanted = {name: check for name, check in checks.items() if only is None or name in only}
     with _one_thread():
         results = [_judged(_run(name, check, subject), expected) for name, check in wanted.items()]
     unknown = sorted(set(expected) - set(checks))
-    if unknown and only is None:
-        detail = f"expected_failed_checks names {', '.join(unknown)}, which is no check; mend or remove it"
-        results.append(CheckResult("expected_failed_checks_exist", False, detail=detail))
+    if unknown and (only is None or DECLARED in only):
+        detail = f"expected_failed_checks names {', '.join(unknown)}, which is no check; correct or remove it"
+        results.append(CheckResult(DECLARED, False, detail=detail))
+    elif only is not None and DECLARED in only:
+        results.append(CheckResult(DECLARED, True))
     return results
 
 

@@ -76,12 +76,12 @@ class {name}(PretextMethod[{name}Config]):
 
 TEST = '''"""The contract of every method, held by {stem}. Add what is special about yours."""
 
-from sslskel import check_method
+from sslskel import PluginCheck, parametrize_with_checks
 
 
-def test_{stem}_keeps_the_contract_of_a_method() -> None:
-    failed = [result for result in check_method("{stem}") if not (result.passed or result.skipped)]
-    assert not failed, failed
+@parametrize_with_checks(["{stem}"])
+def test_{stem}_keeps_the_contract_of_a_method(check: PluginCheck) -> None:
+    check()
 '''
 
 
@@ -155,12 +155,12 @@ class {name}(EvaluationProtocol[{name}Config]):
 
 PROTOCOL_TEST = '''"""The contract of every protocol, held by {stem}. Add what is special about yours."""
 
-from sslskel import check_protocol
+from sslskel import PluginCheck, parametrize_with_checks
 
 
-def test_{stem}_keeps_the_contract_of_a_protocol() -> None:
-    failed = [result for result in check_protocol("{stem}") if result.failed]
-    assert not failed, failed
+@parametrize_with_checks(["{stem}"], kind="protocol")
+def test_{stem}_keeps_the_contract_of_a_protocol(check: PluginCheck) -> None:
+    check()
 '''
 
 

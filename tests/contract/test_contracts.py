@@ -1,14 +1,15 @@
-"""The contracts hold for everything that is registered, one test per plugin."""
+"""The contracts hold for everything that is registered, one test per plugin and check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sslskel.checks import CheckResult, check_backbone, check_dataset, check_method, check_protocol
+from sslskel.checks import CheckResult, PluginCheck, backbone_checks, method_checks, parametrize_with_checks
+from sslskel.errors import UsageError
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS, Registry
 
 
@@ -17,51 +18,55 @@ def built_in(registry: Registry) -> list[str]:
     return [entry.name for entry in registry.entries() if entry.source in ("built-in", "preset")]
 
 
-def require_no_fault(results: list[CheckResult]) -> None:
-    assert results
-    failed = [f"{result.name}: {result.detail}" for result in results if result.failed]
-    assert not failed, "\n".join(failed)
+def split(names: list[str], later: list[str]) -> tuple[list[str], list[str]]:
+    """Names for every run, and those for the full run alone."""
+    return [name for name in names if name not in later], [name for name in names if name in later]
 
 
-SLOW = ("aimclr", "crossclr", "isc")
+SLOW = ["aimclr", "crossclr", "isc"]
 """Several graph networks a step; the other contrastive methods stand for them where time is short."""
+AGAIN = [name for name in built_in(PROTOCOLS) if PROTOCOLS.entry(name).source == "preset"]
+AGAIN += ["transfer", "semi", "occlusion"]
+"""They configure, repeat or wrap another protocol's training."""
+QUICK_METHODS, SLOW_METHODS = split(built_in(METHODS), SLOW)
+QUICK_PROTOCOLS, OTHER_PROTOCOLS = split(built_in(PROTOCOLS), AGAIN)
+EMBEDDED = [name for name in built_in(BENCHMARKS) if BENCHMARKS.get(name).embedded]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in built_in(METHODS)]
-)
-def test_method_keeps_its_contract(name: str) -> None:
-    results = check_method(name)
-    require_no_fault(results)
-    declared = METHODS.get(name).expected_failed_checks
-    idle = [r.name for r in results if r.name in declared and r.passed]
-    assert not idle, f"{name} declares failures it does not have: {idle}"
+def require_no_idle_declaration(check: PluginCheck, result: CheckResult) -> None:
+    assert result.name not in METHODS.get(str(check.plugin)).expected_failed_checks, f"{check} is declared to fail"
 
 
-@pytest.mark.parametrize("name", built_in(BACKBONES))
-def test_backbone_keeps_its_contract(name: str) -> None:
-    require_no_fault(check_backbone(name))
+@parametrize_with_checks(QUICK_METHODS)
+def test_method(check: PluginCheck) -> None:
+    require_no_idle_declaration(check, check())
 
 
-def protocols() -> Iterator[Any]:
-    """All of them; what configures, repeats or wraps another one's training is for the full run."""
-    for name in built_in(PROTOCOLS):
-        again = name in ("transfer", "semi", "occlusion") or PROTOCOLS.entry(name).source == "preset"
-        yield pytest.param(name, marks=pytest.mark.long) if again else name
+@pytest.mark.long
+@parametrize_with_checks(SLOW_METHODS)
+def test_slow_method(check: PluginCheck) -> None:
+    require_no_idle_declaration(check, check())
 
 
-@pytest.mark.parametrize("name", [*protocols()])
-def test_protocol_keeps_its_contract(name: str) -> None:
-    require_no_fault(check_protocol(name))
+@parametrize_with_checks(built_in(BACKBONES), kind="backbone")
+def test_backbone(check: PluginCheck) -> None:
+    check()
 
 
-def embedded() -> list[str]:
-    return [name for name in built_in(BENCHMARKS) if BENCHMARKS.get(name).embedded]
+@parametrize_with_checks(QUICK_PROTOCOLS, kind="protocol")
+def test_protocol(check: PluginCheck) -> None:
+    check()
 
 
-@pytest.mark.parametrize("name", embedded())
-def test_embedded_benchmark_keeps_its_contract(name: str, data_folder: Path) -> None:
-    require_no_fault(check_dataset(name, root=data_folder))
+@pytest.mark.long
+@parametrize_with_checks(OTHER_PROTOCOLS, kind="protocol")
+def test_other_protocol(check: PluginCheck) -> None:
+    check()
+
+
+@parametrize_with_checks(EMBEDDED, kind="dataset")
+def test_embedded_benchmark(check: PluginCheck, data_folder: Path) -> None:
+    check(root=data_folder)
 
 
 def test_something_of_each_kind_is_registered() -> None:
@@ -71,3 +76,26 @@ def test_something_of_each_kind_is_registered() -> None:
         built_in(PROTOCOLS)
     )
     assert {"occlusion", "motion_prediction", "detection"} <= set(built_in(PROTOCOLS))
+
+
+def test_a_plugin_is_an_item_for_each_check() -> None:
+    mark = parametrize_with_checks(["mamp", "cmd"])
+    names = [str(check) for check in mark.args[1]]
+    assert len(names) == len(set(names)) == 2 * (len(method_checks()) + 1)
+    assert f"cmd-{next(iter(method_checks()))}" in names
+    assert len(parametrize_with_checks([object], kind="backbone").args[1]) == len(backbone_checks()) + 1
+    with pytest.raises(UsageError, match="did you mean 'method'"):
+        parametrize_with_checks(["mamp"], kind="methods")
+
+
+def test_a_check_passes_fails_or_skips_its_item() -> None:
+    assert PluginCheck("method", "raw_features", "expected_failed_checks_exist")().passed
+    with pytest.raises(pytest.skip.Exception, match="does not train"):
+        PluginCheck("method", "raw_features", "loss_falls")()
+    with pytest.raises(AssertionError, match="object-builds_from_defaults: "):
+        PluginCheck("backbone", object, "builds_from_defaults")()
+
+
+def test_pytest_is_loaded_by_the_decorator_alone() -> None:
+    script = "import sys, sslskel.checks; assert 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

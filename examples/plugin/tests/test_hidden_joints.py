@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sslskel_example_plugin
 
-from sslskel import METHODS, check_method
+from sslskel import METHODS, PluginCheck, parametrize_with_checks
 
 
 def test_sslskel_finds_the_method_by_its_entry_point() -> None:
@@ -14,9 +14,9 @@ def test_sslskel_finds_the_method_by_its_entry_point() -> None:
     assert METHODS.get("hidden_joints").__name__ == "HiddenJoints"
 
 
-def test_it_keeps_the_contract_of_a_method() -> None:
-    failed = [result for result in check_method("hidden_joints") if not (result.passed or result.skipped)]
-    assert not failed, failed
+@parametrize_with_checks(["hidden_joints"])
+def test_it_keeps_the_contract_of_a_method(check: PluginCheck) -> None:
+    check()
 
 
 def test_it_takes_at_most_sixty_lines() -> None:
