@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.dataset import Track
-from sslskel.benchmarks._ntu.text import Recording
+from sslskel.benchmarks._ntu.text import SkeletonFile
 from sslskel.errors import DataError
 
 MID_SPINE = 1
@@ -49,11 +49,11 @@ class Actors:
         return tuple(found)
 
 
-Recipe = Callable[[Recording, str], Actors]
+Recipe = Callable[[SkeletonFile, str], Actors]
 """From the bodies of a file, and its name for errors, to actors; ``DataError`` where it has no person."""
 
 
-def require_bodies(recording: Recording, where: str) -> None:
+def require_bodies(recording: SkeletonFile, where: str) -> None:
     """Raise ``DataError`` where nobody is seen in any frame."""
     if not recording.bodies:
         raise DataError(f"'{where}' holds no body in any of its {recording.frames} frames, so there is no clip in it")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sslskel.api.skeleton import NTU25
 from sslskel.benchmarks._ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
-from sslskel.benchmarks._ntu.text import JOINTS, Recording
+from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
 from sslskel.errors import DataError
 
 LISTED, ACTORS = 4, 2
@@ -26,7 +26,7 @@ TINY = 1e-6
 Matrix = npt.NDArray[np.float64]
 
 
-def agcn(recording: Recording, where: str) -> Actors:
+def agcn(recording: SkeletonFile, where: str) -> Actors:
     """The actors of a file over all its frames; the place in a frame's list, not the identity, tells bodies apart."""
     require_bodies(recording, where)
     listed = np.zeros((LISTED, recording.frames, JOINTS, 3), np.float32)

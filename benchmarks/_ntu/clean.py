@@ -24,7 +24,7 @@ from sslskel.benchmarks._ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks._ntu.text import JOINTS, Body, Recording
+from sslskel.benchmarks._ntu.text import JOINTS, Body, SkeletonFile
 from sslskel.errors import DataError
 
 ACTORS = 2
@@ -41,7 +41,7 @@ class _Identity:
     motion: float = 0.0
 
 
-def clean(recording: Recording, where: str) -> Actors:
+def clean(recording: SkeletonFile, where: str) -> Actors:
     """The actors of a file, from the first to the last frame with one; time runs on through gaps."""
     require_bodies(recording, where)
     tally: Counter[str] = Counter()

@@ -23,14 +23,14 @@ from sslskel.benchmarks._ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks._ntu.text import JOINTS, Recording
+from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
 from sslskel.errors import DataError
 
 WIDTH = 3 * JOINTS
 
 
 @dataclass(frozen=True)
-class _Identity:
+class _ClosedIdentity:
     """Rows of one identity. They close up: row i counts as seen in valid frame ``first`` + i, whatever was recorded."""
 
     first: int
@@ -42,13 +42,13 @@ class _Identity:
         return self.first + len(self.rows) - 1
 
 
-def ctrgcn(recording: Recording, where: str) -> Actors:
+def ctrgcn(recording: SkeletonFile, where: str) -> Actors:
     """The actors of a file; frames without a body are left out, so time has no gaps."""
     require_bodies(recording, where)
     seen = recording.seen()
     position = {frame: i for i, frame in enumerate(seen)}
     tally = Counter({"frames without a body, removed": recording.frames - len(seen)})
-    bodies = [_Identity(position[body.frames[0]], body.joints) for body in recording.bodies]
+    bodies = [_ClosedIdentity(position[body.frames[0]], body.joints) for body in recording.bodies]
     if len(bodies) == 1:
         return _one(bodies[0].rows.reshape(-1, WIDTH), where, tally)
     bodies = _denoised(bodies, where, tally)
@@ -58,7 +58,7 @@ def ctrgcn(recording: Recording, where: str) -> Actors:
     return _two(_with_numbers(_tracks(bodies, len(seen), tally), tally), where, tally)
 
 
-def _denoised(bodies: list[_Identity], where: str, tally: Counter[str]) -> list[_Identity]:
+def _denoised(bodies: list[_ClosedIdentity], where: str, tally: Counter[str]) -> list[_ClosedIdentity]:
     """Without short and wide identities, most motion first; rules of length and of spread."""
     kept = [body for body in bodies if len(body.rows) >= SHORTEST]
     tally["bodies deleted, shorter than 12 frames"] += len(bodies) - len(kept)
@@ -80,7 +80,7 @@ def _denoised(bodies: list[_Identity], where: str, tally: Counter[str]) -> list[
     return sorted(tested, key=lambda body: -body.motion)
 
 
-def _tracks(bodies: Sequence[_Identity], frames: int, tally: Counter[str]) -> Floats:
+def _tracks(bodies: Sequence[_ClosedIdentity], frames: int, tally: Counter[str]) -> Floats:
     """(frames, 150): the two tracks, each extended by whoever does not overlap the hull of what it holds."""
     joints = _placed(bodies[0], frames, 2 * WIDTH)
     # The second interval starts at frame 0 and never shrinks: an accident of the original that equality needs.
@@ -97,7 +97,7 @@ def _tracks(bodies: Sequence[_Identity], frames: int, tally: Counter[str]) -> Fl
     return joints
 
 
-def _placed(body: _Identity, frames: int, width: int) -> Floats:
+def _placed(body: _ClosedIdentity, frames: int, width: int) -> Floats:
     joints = np.zeros((frames, width), np.float32)
     joints[body.first : body.last + 1, :WIDTH] = body.rows.reshape(-1, WIDTH)
     return joints

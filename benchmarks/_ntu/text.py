@@ -40,7 +40,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Recording:
+class SkeletonFile:
     """What a file holds: how many frames, and the bodies in the order in which they first appear."""
 
     frames: int
@@ -51,7 +51,7 @@ class Recording:
         return sorted({frame for body in self.bodies for frame in body.frames})
 
 
-def read_skeleton(data: bytes, where: str) -> Recording:
+def read_skeleton(data: bytes, where: str) -> SkeletonFile:
     """Parse the content of a file; what follows the last declared frame is ignored.
 
     Numbers are read to double precision and rounded to float32, and only x, y and z are
@@ -78,7 +78,7 @@ def read_skeleton(data: bytes, where: str) -> Recording:
             lines.skip(JOINTS, "a joint of a body in frame %d", frame)
     for body in bodies.values():
         body.joints = _positions(body, lines, where)
-    return Recording(frames, tuple(bodies.values()))
+    return SkeletonFile(frames, tuple(bodies.values()))
 
 
 def _positions(body: Body, lines: Lines, where: str) -> Floats:

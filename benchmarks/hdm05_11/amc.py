@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.benchmarks.hdm05_11.asf import Skeleton
-from sslskel.benchmarks.hdm05_11.lines import LARGEST, Lines
+from sslskel.benchmarks.hdm05_11.lines import LARGEST, WordLines
 from sslskel.errors import did_you_mean
 
 Doubles = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ def read_amc(data: bytes, skeleton: Skeleton, where: str) -> Doubles:
     Raises ``DataError`` naming file and line for an unknown or missing bone, a wrong
     number of values, anything not a finite number, frames out of order, no frame.
     """
-    lines, columns = Lines(data, where), _columns(skeleton)
+    lines, columns = WordLines(data, where), _columns(skeleton)
     if not data.endswith(b"\n"):
         raise lines.fault("the file ends in the middle of this line; it is truncated", data.count(b"\n") + 1)
     width = sum(count for _, count in columns.values())
@@ -78,13 +78,13 @@ def _columns(skeleton: Skeleton) -> dict[str, tuple[int, int]]:
     return columns
 
 
-def _close(lines: Lines, columns: dict[str, tuple[int, int]], seen: set[str], frame: int) -> None:
+def _close(lines: WordLines, columns: dict[str, tuple[int, int]], seen: set[str], frame: int) -> None:
     if frame and len(seen) != len(columns):
         missing = ", ".join(name for name in columns if name not in seen)
         raise lines.fault(f"frame {frame} ends here and lacks: {missing[:200]}")
 
 
-def _keyword(lines: Lines, columns: dict[str, tuple[int, int]], words: list[str], frames: int) -> None:
+def _keyword(lines: WordLines, columns: dict[str, tuple[int, int]], words: list[str], frames: int) -> None:
     """A line that is neither bone nor frame number: a header line before the first frame, else a fault."""
     word = words[0]
     if not word.startswith(":"):

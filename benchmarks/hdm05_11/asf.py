@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.benchmarks.hdm05_11.lines import Lines
+from sslskel.benchmarks.hdm05_11.lines import WordLines
 from sslskel.errors import did_you_mean
 
 Doubles = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ class _Asf:
 
 def read_asf(data: bytes, where: str) -> Skeleton:
     """Read a skeleton file given as bytes; raises ``DataError`` naming file and line."""
-    lines, asf = Lines(data, where), _Asf()
+    lines, asf = WordLines(data, where), _Asf()
     section, bone, inside = "", None, False
     for words in lines:
         word = words[0]
@@ -83,7 +83,7 @@ def read_asf(data: bytes, where: str) -> Skeleton:
     return _skeleton(lines, asf)
 
 
-def _unit(lines: Lines, asf: _Asf, words: list[str]) -> None:
+def _unit(lines: WordLines, asf: _Asf, words: list[str]) -> None:
     if words[0] == "length":
         asf.length = lines.numbers(words[1:], 1, "the unit of length")[0]
         if asf.length <= 0:
@@ -92,7 +92,7 @@ def _unit(lines: Lines, asf: _Asf, words: list[str]) -> None:
         raise lines.fault(f"angles in '{' '.join(words[1:])}' are not read, expected 'deg'")
 
 
-def _root(lines: Lines, asf: _Asf, words: list[str]) -> None:
+def _root(lines: WordLines, asf: _Asf, words: list[str]) -> None:
     key, rest = words[0], words[1:]
     if key == "order" and tuple(word.lower() for word in rest) != _ROOT_ORDER:
         raise lines.fault(f"the root's order is '{' '.join(rest)}', expected 'TX TY TZ RX RY RZ'")
@@ -103,7 +103,7 @@ def _root(lines: Lines, asf: _Asf, words: list[str]) -> None:
     asf.root.add(key)
 
 
-def _bone_line(lines: Lines, asf: _Asf, bone: _Bone | None, words: list[str]) -> _Bone | None:
+def _bone_line(lines: WordLines, asf: _Asf, bone: _Bone | None, words: list[str]) -> _Bone | None:
     """Take one line of ``:bonedata``; the bone that is open after it."""
     key, rest = words[0], words[1:]
     if key == "begin":
@@ -135,7 +135,7 @@ def _bone_line(lines: Lines, asf: _Asf, bone: _Bone | None, words: list[str]) ->
     return bone
 
 
-def _finish(lines: Lines, asf: _Asf, bone: _Bone) -> None:
+def _finish(lines: WordLines, asf: _Asf, bone: _Bone) -> None:
     missing = [
         what
         for what, lacks in (
@@ -155,7 +155,7 @@ def _finish(lines: Lines, asf: _Asf, bone: _Bone) -> None:
     asf.bones[bone.name] = bone
 
 
-def _hierarchy_line(lines: Lines, asf: _Asf, inside: bool, words: list[str]) -> bool:
+def _hierarchy_line(lines: WordLines, asf: _Asf, inside: bool, words: list[str]) -> bool:
     """Take one line of ``:hierarchy``; whether 'end' is still to come."""
     if not inside:
         if words != ["begin"]:
@@ -175,7 +175,7 @@ def _hierarchy_line(lines: Lines, asf: _Asf, inside: bool, words: list[str]) -> 
     return True
 
 
-def _skeleton(lines: Lines, asf: _Asf) -> Skeleton:
+def _skeleton(lines: WordLines, asf: _Asf) -> Skeleton:
     for what, lacks in (
         ("unit of length in ':units'", math.isnan(asf.length)),
         ("order in ':root'", "order" not in asf.root),

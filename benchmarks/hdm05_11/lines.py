@@ -12,7 +12,7 @@ LONGEST = 4096
 """Most bytes of one line."""
 
 
-class Lines:
+class WordLines:
     """The lines of a text file, split into words, with an error that names the line."""
 
     def __init__(self, data: bytes, where: str) -> None:

@@ -30,7 +30,7 @@ VALIDATION_SUBJECTS = frozenset({9, 10})
 
 
 @dataclass(frozen=True)
-class Subject:
+class Actor:
     """One person: body, tempo and manner, the same in all of their clips."""
 
     limbs: Limbs
@@ -62,12 +62,12 @@ class Sensor:
     off: float = 0.08
 
 
-def subject(number: int, seed: int = SEED) -> Subject:
+def subject(number: int, seed: int = SEED) -> Actor:
     """A subject by number; left-handed about one time in four."""
     rng = np.random.default_rng([seed, 1, number])
     height = rng.uniform(0.86, 1.12)
     lengths = {f.name: float(f.default) * height * rng.uniform(0.93, 1.07) for f in fields(Limbs)}  # type: ignore[arg-type]
-    return Subject(
+    return Actor(
         limbs=Limbs(**lengths),
         tempo=rng.uniform(0.75, 1.3),
         size=rng.uniform(0.75, 1.2),
@@ -101,7 +101,7 @@ def part_of(number: int) -> str:
     return "validation" if number in VALIDATION_SUBJECTS else "fit"
 
 
-def _scene(parts: tuple[Action, ...], actors: list[Subject], rng: np.random.Generator) -> list[Array]:
+def _scene(parts: tuple[Action, ...], actors: list[Actor], rng: np.random.Generator) -> list[Array]:
     """Joints (T, 25, 3) of each person in the room, both persons at the same time."""
     lead = actors[0]
     frames = int(np.clip(round(rng.uniform(55, 95) / lead.tempo), 40, 120))
@@ -119,7 +119,7 @@ def _scene(parts: tuple[Action, ...], actors: list[Subject], rng: np.random.Gene
     return scene
 
 
-def _posed(action: Pose, actor: Subject, frames: int, rng: np.random.Generator) -> Pose:
+def _posed(action: Pose, actor: Actor, frames: int, rng: np.random.Generator) -> Pose:
     """The action on top of habit, idle movement and slow sway."""
     pose = standing(frames)
     pose["torso_pitch"] += actor.lean

@@ -100,7 +100,7 @@ class TemporalConv(nn.Module):
         return torch.cat([part(x) for part in self.branches], 1)
 
 
-class Block(nn.Module):
+class CtrGcnBlock(nn.Module):
     """Graph convolution with its own way around, convolution over time, and a way around both."""
 
     def __init__(self, channels: int, out: int, stride: int, graph: Tensor, reduction: int, *, around: bool) -> None:
@@ -139,7 +139,7 @@ class CtrGcn(Backbone[CtrGcnConfig]):
         self.input_norm = GlobalBatchNorm(clip.layout.num_joints * clip.coordinates)
         self.blocks = nn.Sequential(
             *(
-                Block(channels, out, stride, graph, config.reduction, around=at > 0)
+                CtrGcnBlock(channels, out, stride, graph, config.reduction, around=at > 0)
                 for at, (channels, out, stride) in enumerate(
                     zip([clip.coordinates, *widths[:-1]], widths, STRIDES, strict=True)
                 )
@@ -162,5 +162,5 @@ def _init(network: CtrGcn) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # every convolution here has one
-        elif isinstance(module, Block):
+        elif isinstance(module, CtrGcnBlock):
             nn.init.constant_(module.after.weight, 1e-6)

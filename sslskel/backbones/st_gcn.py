@@ -51,7 +51,7 @@ STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 """Frames a block steps by."""
 
 
-class Block(nn.Module):
+class StGcnBlock(nn.Module):
     """Graph convolution, batch norm, temporal convolution, batch norm, dropout, and a way around them."""
 
     def __init__(self, channels: int, out: int, stride: int, parts: int, config: StGcnConfig, at: int) -> None:
@@ -99,7 +99,7 @@ class StGcn(Backbone[StGcnConfig]):
         widths = [config.width] * 4 + [2 * config.width] * 3 + [4 * config.width] * 2 + [config.dim]
         self.input_norm = GlobalBatchNorm(clip.layout.num_joints * clip.coordinates)
         self.blocks = nn.ModuleList(
-            Block(channels, out, stride, len(graph), config, at)
+            StGcnBlock(channels, out, stride, len(graph), config, at)
             for at, (channels, out, stride) in enumerate(
                 zip([clip.coordinates, *widths[:-1]], widths, STRIDES, strict=True)
             )

@@ -49,7 +49,7 @@ class StepValues(NamedTuple):
         return sum(self.terms.values())
 
 
-class Report:
+class StepReport:
     """The numbers of one step on their way to the host."""
 
     def __init__(self, step: int, rows: Tensor, rate: float, facts: StepFacts) -> None:

@@ -34,7 +34,7 @@ from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_opt
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopWish, interrupted
-from sslskel.engine.step_log import Report, RunLog
+from sslskel.engine.step_log import RunLog, StepReport
 from sslskel.errors import CheckpointError, RunError, UsageError
 from sslskel.files import writing_in
 from sslskel.progress import SILENT, Reporter
@@ -198,7 +198,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     model = wrap(accelerator, run.method, run.engine)
     track = tracker(accelerator, run.engine)
     log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, reporter)
-    pending: deque[Report] = deque()
+    pending: deque[StepReport] = deque()
     lag = 1 if run.device.type == "cuda" else 0
     before, began = run.seconds, time.perf_counter()
     if run.device.type == "cuda":
@@ -224,7 +224,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
         unwrap(accelerator, model, run.engine)
 
 
-def _read(run: _Run, log: RunLog, pending: deque[Report], keep: int) -> int:
+def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:
     """Take in all reports but the last ``keep``; returns the exit code that a process wants, or 0."""
     code = 0
     while len(pending) > keep:
@@ -236,7 +236,7 @@ def _read(run: _Run, log: RunLog, pending: deque[Report], keep: int) -> int:
     return code
 
 
-def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> Report:
+def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> StepReport:
     """One optimiser update from one global batch."""
     progress = Progress(run.step, run.sampler.steps_per_epoch, run.train.epochs)
     noise = Noise(run.seed, run.step, run.device)
@@ -252,7 +252,7 @@ def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> Report:
     facts = run.gate.update(sums)
     with torch.no_grad():
         run.method.on_step_end(progress)
-    return Report(run.step, rows, rate, facts)
+    return StepReport(run.step, rows, rate, facts)
 
 
 def _parts(run: _Run, noise: Noise) -> list[Part]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from sslskel.config.compose import shaping
 from sslskel.leaderboard.labels import column_titles, row_labels
-from sslskel.leaderboard.model import Board, Cell, Column, Row, RowKey
+from sslskel.leaderboard.model import Board, BoardCell, Column, Row, RowKey
 from sslskel.leaderboard.notes import findings, notes_of
 from sslskel.results.record import Record
 from sslskel.results.statistics import disjoint, summarise
@@ -169,7 +169,7 @@ def _canonical(content: Any) -> str:
 
 
 def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequence[Column]) -> tuple[Row, list[str]]:
-    made: list[Cell | None] = []
+    made: list[BoardCell | None] = []
     warnings = []
     for column in columns:
         seeds = cells.get(column, {})
@@ -208,10 +208,10 @@ def _differ(records: Sequence[Record], name: str) -> bool:
     return any(getattr(record, name) != getattr(records[0], name) for record in records)
 
 
-def _cell(column: Column, seeds: Mapping[int, Record]) -> Cell:
+def _cell(column: Column, seeds: Mapping[int, Record]) -> BoardCell:
     scores = tuple(float(record.scores[column.score]) for record in seeds.values())
     identities = tuple(record.identity for record in seeds.values())
-    return Cell(summarise(scores), tuple(seeds), scores, identities, any(map(_leaks, seeds.values())))
+    return BoardCell(summarise(scores), tuple(seeds), scores, identities, any(map(_leaks, seeds.values())))
 
 
 def _leaders(columns: Sequence[Column], rows: Sequence[Row]) -> list[RowKey | None]:

@@ -45,7 +45,7 @@ class RowKey:
 
 
 @dataclass(frozen=True)
-class Cell:
+class BoardCell:
     """The seeds of one row in one column."""
 
     summary: Summary
@@ -64,7 +64,7 @@ class Row:
 
     key: RowKey
     label: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[BoardCell | None, ...]
     mean: float | None
     """Over columns of one kind of score; None unless every cell is there."""
     rank: int | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sslskel.leaderboard.model import Cell, Column, Row, RowKey
+from sslskel.leaderboard.model import BoardCell, Column, Row, RowKey
 from sslskel.results.record import CHOSEN_ON_TEST, Record
 from sslskel.results.statistics import disjoint, summarise, welch_better
 from sslskel.text import percent
@@ -17,12 +17,12 @@ LEVEL = 0.05
 """Of the one-sided Welch test behind "better than without pretraining"."""
 
 
-class Found(NamedTuple):
+class MethodScore(NamedTuple):
     """A row's number in one column."""
 
     name: str
     trained: bool
-    cell: Cell
+    cell: BoardCell
 
 
 def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
@@ -42,7 +42,7 @@ def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
     said, names = [], names_of(rows)
     for position, column in enumerate(columns):
         found = [
-            Found(names[row.key], row.trained, cell)
+            MethodScore(names[row.key], row.trained, cell)
             for row in rows
             if (cell := row.cells[position]) is not None and not cell.leak
         ]
@@ -55,7 +55,7 @@ def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _lead(first: Found, second: Found) -> str:
+def _lead(first: MethodScore, second: MethodScore) -> str:
     text = f"{first.name} has the highest mean, {_points(first)}, before {second.name}, {_points(second)}; "
     one, two = first.cell.summary, second.cell.summary
     if one.interval is None or two.interval is None:
@@ -63,7 +63,7 @@ def _lead(first: Found, second: Found) -> str:
     return text + ("their intervals are disjoint" if disjoint(one, two) else "their intervals overlap")
 
 
-def _against(floor: Found, trained: Sequence[Found]) -> str:
+def _against(floor: MethodScore, trained: Sequence[MethodScore]) -> str:
     """Only a test over seeds lets a row be called better than no pretraining at all."""
     chances = [(one.name, welch_better(one.cell.scores, floor.cell.scores)) for one in trained]
     better = [name for name, chance in chances if chance is not None and chance < LEVEL]
@@ -77,7 +77,7 @@ def _against(floor: Found, trained: Sequence[Found]) -> str:
     return f"against {floor.name} ({_points(floor)}), which saw no data: " + "; ".join(filter(None, parts))
 
 
-def _points(found: Found) -> str:
+def _points(found: MethodScore) -> str:
     return f"{100 * found.cell.summary.mean:.1f} %"
 
 
@@ -122,7 +122,7 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
                 yield f"{column.title}: rows used from {min(found)} to {max(found)} {what}"
 
 
-def _counted(cell: Cell, records: Sequence[Record]) -> str:
+def _counted(cell: BoardCell, records: Sequence[Record]) -> str:
     """How many test clips were seen, where that is known: `` (95 of 464 test clips)``."""
     counts = [
         (seen["overlap"], record.counts["test"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sslskel.leaderboard.model import Board, Cell, Published, Row
+from sslskel.leaderboard.model import Board, BoardCell, Published, Row
 from sslskel.text import EMPTY, percent, plain
 
 LEGEND = (
@@ -71,7 +71,7 @@ def has_means(board: Board) -> bool:
     return len(board.columns) > 1 and len({column.score for column in board.columns}) == 1
 
 
-def number(cell: Cell | None, gap: str = " ") -> str:
+def number(cell: BoardCell | None, gap: str = " ") -> str:
     """``84.9 ± 0.3 (3) [84.2, 85.6]``, the interval after ``gap``; a dash where there is no number."""
     if cell is None:
         return EMPTY

@@ -292,7 +292,7 @@ BENCHMARKS: Registry[Benchmark] = Registry(
     "sslskel.benchmarks",
     "sslskel.api.benchmark:Benchmark",
     instance="BENCHMARK",
-    imported="sslskel.data.own.benchmark:read_benchmark",
+    imported="sslskel.data.own.imported_benchmark:read_benchmark",
 )
 REGISTRIES: dict[str, Registry[type | Benchmark]] = {
     "methods": METHODS,

@@ -18,7 +18,7 @@ from scipy import stats
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import RENDERERS, render
-from sslskel.leaderboard.model import Board, Cell
+from sslskel.leaderboard.model import Board, BoardCell
 from sslskel.results.record import Record, RecordError, parse_record
 from sslskel.results.store import ResultStore
 
@@ -47,7 +47,7 @@ def three(method: str, *scores: float, **changes: Any) -> list[Record]:
     return [made(method, score, seed, **changes) for seed, score in enumerate(scores)]
 
 
-def cell_of(board: Board, label: str, position: int = 0) -> Cell | None:
+def cell_of(board: Board, label: str, position: int = 0) -> BoardCell | None:
     [row] = [row for row in board.rows if row.label == label]
     return row.cells[position]
 

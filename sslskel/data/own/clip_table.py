@@ -26,7 +26,7 @@ _SPLIT = re.compile(r"split(?:[:_](?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))?")
 
 
 @dataclass(frozen=True)
-class TableRow:
+class ClipRow:
     """One clip of the table, as written. ``line`` counts the lines of the file from 1."""
 
     line: int
@@ -44,7 +44,7 @@ class TableRow:
     """Split -> train, test, validation or nothing."""
 
 
-def read_table(path: Path) -> list[TableRow]:
+def read_table(path: Path) -> list[ClipRow]:
     """All rows of a CSV file (commas, semicolons or tabs) with a header.
 
     Raises ``DataError`` naming file and line: of a table that cannot be read, missing or
@@ -130,7 +130,7 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mapping[str, str]) -> TableRow:
+def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mapping[str, str]) -> ClipRow:
     if len(words) != len(header):
         raise ValueError(f"{len(words)} fields, expected {len(header)} ({', '.join(header)})")
     cells = {column: word.strip() for column, word in zip(header, words, strict=True)}
@@ -144,7 +144,7 @@ def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mappin
         raise ValueError(f"the name {name!r} is not printable; give another one")
     texts = {column: cells.get(column, "") for column in ("file", "label", "key", "subject", "camera", "setup")}
     parts = {split: _part(column, cells[column]) for column, split in columns.items() if split}
-    return TableRow(line=line, name=name, index=index, begin=begin or 0, end=end, parts=parts, **texts)
+    return ClipRow(line=line, name=name, index=index, begin=begin or 0, end=end, parts=parts, **texts)
 
 
 def _default_name(cells: Mapping[str, str]) -> str:
@@ -170,7 +170,7 @@ def _part(column: str, word: str) -> str:
     return PART_WORDS[word.lower()]
 
 
-def _repeated(rows: Sequence[TableRow]) -> list[tuple[int, str]]:
+def _repeated(rows: Sequence[ClipRow]) -> list[tuple[int, str]]:
     first: dict[str, int] = {}
     faults = []
     for row in rows:

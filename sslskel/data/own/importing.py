@@ -18,7 +18,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.axes import MOST_PERSONS, ArrayFormat
 from sslskel.data.own.bvh import read_bvh
-from sslskel.data.own.clip_table import TableRow, read_table
+from sslskel.data.own.clip_table import ClipRow, read_table
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
 from sslskel.data.own.pickles.pyskl import read_pyskl
@@ -184,7 +184,7 @@ def _recordings(
     return recordings_of(request.clips, rows, folder, said, said.layout), said, said.layout
 
 
-def _with_bvh(rows: Sequence[TableRow], folder: Path, said: Description) -> Description:
+def _with_bvh(rows: Sequence[ClipRow], folder: Path, said: Description) -> Description:
     """The description with the layout and rate of the first readable BVH file, where it has none."""
     paths = [folder / row.file for row in rows if row.file.lower().endswith(".bvh")]
     faults = []
@@ -274,7 +274,7 @@ def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> 
             raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
 
 
-def _digest_files(report: ImportReport, folder: Path, rows: Sequence[TableRow]) -> None:
+def _digest_files(report: ImportReport, folder: Path, rows: Sequence[ClipRow]) -> None:
     """One sha256 over the names and contents of all files of the table."""
     digest, count = hashlib.sha256(), 0
     for name in sorted({row.file for row in rows}):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.bvh import read_bvh
-from sslskel.data.own.clip_table import TableRow
+from sslskel.data.own.clip_table import ClipRow
 from sslskel.data.own.layout_file import Description
 from sslskel.data.own.npy_files import read_npy, read_npz
 from sslskel.data.own.text_files import read_csv, read_json
@@ -43,7 +43,7 @@ class Recording:
 
 
 def recordings_of(
-    table: Path, rows: Sequence[TableRow], folder: Path, description: Description, layout: SkeletonLayout
+    table: Path, rows: Sequence[ClipRow], folder: Path, description: Description, layout: SkeletonLayout
 ) -> list[Recording]:
     """The recordings that the rows of a table name; files are looked for in ``folder``."""
     found = []
@@ -60,7 +60,7 @@ class _Loader:
     """Reads the array of one row by the ending of its file."""
 
     path: Path
-    row: TableRow
+    row: ClipRow
     description: Description
     layout: SkeletonLayout
 

@@ -16,7 +16,7 @@ from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.data.sources.archives import source_files
 from sslskel.data.sources.pieces import Made, Piece, PieceImporter, count_in, digest_of
-from sslskel.data.sources.workers import Outcome, cores, outcomes, tasks_of
+from sslskel.data.sources.workers import PieceResult, cores, outcomes, tasks_of
 from sslskel.data.store.journal import Kept, Mark
 from sslskel.errors import DataError
 from sslskel.progress import SILENT, Reporter
@@ -75,10 +75,10 @@ class PieceImport:
             done += len(known)
         return len(states), done
 
-    def _results(self, tasks: Sequence[Sequence[Piece]]) -> Iterator[list[Outcome]]:
+    def _results(self, tasks: Sequence[Sequence[Piece]]) -> Iterator[list[PieceResult]]:
         return outcomes(tasks, cores() if self.workers is None else self.workers)
 
-    def _counted(self, piece: Piece, outcome: Outcome, state: _State) -> Iterator[Clip]:
+    def _counted(self, piece: Piece, outcome: PieceResult, state: _State) -> Iterator[Clip]:
         if outcome.fault and self.strict:
             raise DataError(outcome.fault)
         if outcome.fault:

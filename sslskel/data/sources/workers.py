@@ -30,7 +30,7 @@ AHEAD = 2
 """Tasks per process that may be under way or waiting to be written; bounds the memory."""
 
 
-class Outcome(NamedTuple):
+class PieceResult(NamedTuple):
     """What became of a piece: what it made, or the sentence that says why not; and the sha256 of its files."""
 
     made: Made
@@ -56,7 +56,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def outcomes(tasks: Sequence[Sequence[Piece]], workers: int) -> Iterator[list[Outcome]]:
+def outcomes(tasks: Sequence[Sequence[Piece]], workers: int) -> Iterator[list[PieceResult]]:
     """What each task gave, in order. ``workers=1`` does everything in this process.
 
     Raises ``RunError`` where a process dies.
@@ -69,7 +69,7 @@ def outcomes(tasks: Sequence[Sequence[Piece]], workers: int) -> Iterator[list[Ou
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start)
     try:
-        waiting: deque[Future[list[Outcome]]] = deque()
+        waiting: deque[Future[list[PieceResult]]] = deque()
         left = iter(tasks)
         for task in left:
             waiting.append(pool.submit(run, _shipped(task)))
@@ -86,12 +86,12 @@ def outcomes(tasks: Sequence[Sequence[Piece]], workers: int) -> Iterator[list[Ou
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def run(task: Iterable[Piece]) -> list[Outcome]:
+def run(task: Iterable[Piece]) -> list[PieceResult]:
     """Make the clips of some pieces; a damaged file is an outcome like another."""
     return [_outcome(piece) for piece in task]
 
 
-def _outcome(piece: Piece) -> Outcome:
+def _outcome(piece: Piece) -> PieceResult:
     read = [_Watched(file.load) for file in piece.files]
     watched = [replace(file, load=load, saw=None) for file, load in zip(piece.files, read, strict=True)]
     made, fault = Made(), ""
@@ -99,7 +99,7 @@ def _outcome(piece: Piece) -> Outcome:
         made = piece.make(*watched)
     except DataError as damage:
         fault = str(damage)
-    return Outcome(made, fault, tuple(load.digest for load in read))
+    return PieceResult(made, fault, tuple(load.digest for load in read))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sslskel.leaderboard.model import Board, Cell, Column, Row
+from sslskel.leaderboard.model import Board, BoardCell, Column, Row
 from sslskel.leaderboard.wording import number
 from sslskel.text import percent, plain
 
@@ -117,7 +117,7 @@ def _column_facts(column: Column) -> dict[str, object]:
     }
 
 
-def _cell_facts(cell: Cell | None) -> dict[str, object]:
+def _cell_facts(cell: BoardCell | None) -> dict[str, object]:
     low, high = (cell.summary.interval if cell else None) or (None, None)
     return {
         "n": cell.summary.n if cell else 0,

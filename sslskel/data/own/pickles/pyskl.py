@@ -1,6 +1,6 @@
 """Pickles in the form of pyskl and MMAction2: annotations with keypoints (M, T, V, C), and lists of names per split.
 
-How a pickle is read without running it is in ``machine.py``.
+How a pickle is read without running it is in ``unpickler.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sslskel.data.own.pickles.machine import array_of, load_plain, plain
+from sslskel.data.own.pickles.unpickler import array_of, load_plain, plain
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError
 

@@ -1,6 +1,6 @@
 """What stands in for the few names that a pickle of numpy arrays calls: dtype, array, scalar, plain builtins.
 
-The machine that runs a pickle is in ``machine.py``; nothing of numpy's own unpickling is used.
+The machine that runs a pickle is in ``unpickler.py``; nothing of numpy's own unpickling is used.
 """
 
 from __future__ import annotations
