@@ -10,29 +10,41 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.distributed import sum_over_processes
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Fidelity, Stream, require
-from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig
-from sslskel.contrastive.losses import cross_entropy, info_nce, mean_term, nearest, positives_nce
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart
-from sslskel.errors import UsageError
-from sslskel.transforms.augment import (
-    AxisMask,
-    FillPersons,
-    Flip,
-    GaussianNoise,
-    Shear,
-    TiltRotation,
-    require_swaps,
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Fidelity,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Stream,
+    UsageError,
+    ViewSpec,
+    require,
+    shifted_view,
+    sum_over_processes,
 )
+from sslskel.contrastive import (
+    EMPTY_BODIES_COUNT,
+    WHOLE_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    cross_entropy,
+    info_nce,
+    mean_term,
+    momentum_contrast,
+    nearest,
+    positives_nce,
+    require_shear,
+    sgd_recipe,
+)
+from sslskel.transforms.augment import AxisMask, FillPersons, Flip, GaussianNoise, Shear, TiltRotation, require_swaps
 from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
-from sslskel.transforms.views import prepared, require_shear, shifted_view
 
 
 @dataclass
@@ -83,7 +95,7 @@ def extreme_view(clip: ClipSpec, shear: float, fidelity: Fidelity) -> ViewSpec:
         AxisMask(),
         TimeFlip(),
     )
-    return ViewSpec(PadCrop(), prepared(clip, extreme))
+    return ViewSpec(PadCrop(), (*clip.train_view.augment, *extreme))
 
 
 def attention(maps: Tensor) -> Tensor:

@@ -8,17 +8,34 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import ContrastConfig, require_distillation, require_streams
-from sslskel.contrastive.losses import divergence, info_nce, mean_term
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart
-from sslskel.transforms.views import crop_view
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Stream,
+    ViewSpec,
+    crop_view,
+    require,
+)
+from sslskel.contrastive import (
+    CROPPED_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    divergence,
+    info_nce,
+    mean_term,
+    momentum_contrast,
+    require_distillation,
+    require_streams,
+    sgd_recipe,
+)
 
 
 @dataclass

@@ -10,17 +10,38 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Fidelity, Stream, require
-from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig, require_streams
-from sslskel.contrastive.losses import info_nce, mean_term, nearest, positives_nce
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart, start_normal
-from sslskel.transforms.views import require_shear, shifted_view
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Fidelity,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Stream,
+    ViewSpec,
+    require,
+    shifted_view,
+)
+from sslskel.contrastive import (
+    EMPTY_BODIES_COUNT,
+    WHOLE_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    info_nce,
+    mean_term,
+    momentum_contrast,
+    nearest,
+    positives_nce,
+    require_shear,
+    require_streams,
+    sgd_recipe,
+    start_normal,
+)
 
 
 @dataclass

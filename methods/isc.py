@@ -7,19 +7,33 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from sslskel.api.backbone import Backbone
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Stream, require
-from sslskel.contrastive.config import ContrastConfig
-from sslskel.contrastive.losses import info_nce, mean_term
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart
-from sslskel.plugins.registry import BACKBONES
-from sslskel.transforms.views import crop_view
+from sslskel import (
+    BACKBONES,
+    Backbone,
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Stream,
+    ViewSpec,
+    crop_view,
+    require,
+)
+from sslskel.contrastive import (
+    CROPPED_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    info_nce,
+    mean_term,
+    momentum_contrast,
+    sgd_recipe,
+)
 
 
 class Contrast(Enum):

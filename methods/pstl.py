@@ -10,22 +10,32 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.distributed import sum_over_processes
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise, Per
-from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import EmptyBodies, Fidelity, Stream, require
-from sslskel.contrastive.config import EMPTY_BODIES_COUNT, decay_all
-from sslskel.contrastive.sgd_recipe import WHOLE_CLIP
-from sslskel.contrastive.tower import Tower
-from sslskel.errors import UsageError
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    EmptyBodies,
+    Encoder,
+    Fidelity,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    SkeletonLayout,
+    StepOutput,
+    Stream,
+    Term,
+    UsageError,
+    ViewSpec,
+    motion,
+    require,
+    shifted_view,
+    sum_over_processes,
+)
+from sslskel.api.noise import Per
+from sslskel.contrastive import EMPTY_BODIES_COUNT, WHOLE_CLIP, Tower, decay_all, require_shear
 from sslskel.nn.batch_norm import GlobalBatchNorm
-from sslskel.transforms.augment import Flip, Shear, TiltRotation, require_swaps
-from sslskel.transforms.augment_time import PadCrop
-from sslskel.transforms.clip import motion
-from sslskel.transforms.views import prepared, require_shear
+from sslskel.transforms.augment import Flip, TiltRotation, require_swaps
 
 
 def turned_view(clip: ClipSpec, shear: float, per: Per) -> ViewSpec:
@@ -34,7 +44,8 @@ def turned_view(clip: ClipSpec, shear: float, per: Per) -> ViewSpec:
     Raises ``DataError`` where the layout names no left and right.
     """
     require_swaps(clip.layout, "this view")
-    return ViewSpec(PadCrop(per=per), prepared(clip, (Shear(shear, per), TiltRotation(per=per), Flip(per=per))))
+    shifted = shifted_view(clip, shear, per)
+    return ViewSpec(shifted.sample, (*shifted.augment, TiltRotation(per=per), Flip(per=per)))
 
 
 @dataclass

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sslskel.api.batch import Batch
-from sslskel.api.encoder import Encoder, PooledEncoder
-from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec
+from sslskel import Batch, BuildBackbone, ClipSpec, Encoder, MethodCard, Noise, PooledEncoder, PretextMethod, Progress
 
 
 @dataclass

@@ -8,11 +8,7 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from sslskel.api.batch import Batch
-from sslskel.api.encoder import Encoder
-from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec
+from sslskel import Batch, BuildBackbone, ClipSpec, Encoder, MethodCard, Noise, PretextMethod, Progress
 
 
 @dataclass

@@ -6,17 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Fidelity, Stream
-from sslskel.contrastive.config import EMPTY_BODIES_COUNT, ContrastConfig
-from sslskel.contrastive.losses import info_nce, mean_term
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart
-from sslskel.transforms.views import require_shear, shifted_view
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Fidelity,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Stream,
+    ViewSpec,
+    shifted_view,
+)
+from sslskel.contrastive import (
+    EMPTY_BODIES_COUNT,
+    WHOLE_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    info_nce,
+    mean_term,
+    momentum_contrast,
+    require_shear,
+    sgd_recipe,
+)
 
 
 @dataclass

@@ -110,6 +110,7 @@ def test_faults_are_found(tmp_path: Path) -> None:
         "tests/test_one.py:4 deep._other",
         "tests/test_one.py:5 deep.work()._state",
     ]
+    assert details["most modules that a method imports from"] == ["sslskel.methods.one: 2"]
     assert details["underscore modules in sslskel"] == ["sslskel/_drawer.py"]
     assert details["Any in public signatures"] == ["sslskel.typed.Door.open", *["sslskel.typed.loose"] * 2]
     assert details["dict[str, Any] in public signatures"] == ["sslskel.typed.loose"]

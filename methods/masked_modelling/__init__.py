@@ -11,20 +11,32 @@ from functools import partial
 
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone, SparseTokenBackbone, TokenBackbone
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.encoder import Encoder, PooledEncoder, unchanged
-from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec
-from sslskel.config.groups import EmptyBodies, require
-from sslskel.errors import UsageError
+from sslskel import (
+    Backbone,
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    EmptyBodies,
+    Encoder,
+    MethodCard,
+    Noise,
+    PooledEncoder,
+    PretextMethod,
+    Progress,
+    SparseTokenBackbone,
+    StepOutput,
+    Term,
+    TokenBackbone,
+    UsageError,
+    motion,
+    require,
+)
+from sslskel.api.encoder import unchanged
 from sslskel.methods.masked_modelling.as_released import released_step
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Signal
 from sslskel.methods.masked_modelling.decoder import Decoder
 from sslskel.methods.masked_modelling.masking import mask_order, normalise_tokens
 from sslskel.nn.transformer_blocks import patchify, take_tokens
-from sslskel.transforms.clip import motion
 
 
 class MaskedModelling(PretextMethod[MaskedModellingConfig]):

@@ -12,11 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone, TokenBackbone
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.method import Progress
-from sslskel.api.noise import Noise
-from sslskel.errors import UsageError
+from sslskel import Backbone, Batch, Noise, Progress, StepOutput, Term, TokenBackbone, UsageError
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Signal
 from sslskel.methods.masked_modelling.decoder import Decoder
 from sslskel.methods.masked_modelling.masking import mask_order, normalise_tokens

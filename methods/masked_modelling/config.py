@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from sslskel.config.groups import EmptyBodies, require
+from sslskel import EmptyBodies, require
 
 
 class Signal(Enum):

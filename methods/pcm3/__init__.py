@@ -9,22 +9,42 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import SequenceBackbone
-from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.method import BuildBackbone, Encoder, MethodCard, PretextMethod, Progress
-from sslskel.api.noise import Noise
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.config.groups import Fidelity, Stream, require
-from sslskel.contrastive.config import ContrastConfig, require_distillation, require_weight
-from sslskel.contrastive.losses import divergence, info_nce, masked_error, mean_term
-from sslskel.contrastive.momentum import MomentumSteps, momentum_contrast
-from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart
-from sslskel.errors import UsageError
+from sslskel import (
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    Encoder,
+    Fidelity,
+    MethodCard,
+    Noise,
+    PretextMethod,
+    Progress,
+    SequenceBackbone,
+    StepOutput,
+    Stream,
+    Term,
+    UsageError,
+    ViewSpec,
+    crop_view,
+    require,
+)
+from sslskel.contrastive import (
+    CROPPED_CLIP,
+    ContrastConfig,
+    HeadStart,
+    MomentumSteps,
+    divergence,
+    info_nce,
+    masked_error,
+    mean_term,
+    momentum_contrast,
+    require_distillation,
+    require_weight,
+    sgd_recipe,
+)
 from sslskel.methods.pcm3.frame_decoder import FrameDecoder
 from sslskel.methods.pcm3.mixing import hidden_numbers, mix_clips, require_parts
 from sslskel.methods.pcm3.prompt import Prompts
-from sslskel.transforms.views import crop_view
 
 
 @dataclass

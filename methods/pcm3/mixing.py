@@ -11,11 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel.api.distributed import gather_rows, own_rows
-from sslskel.api.noise import Noise
-from sslskel.api.skeleton import PARTS, SkeletonLayout
-from sslskel.api.view import ClipSpec
-from sslskel.config.groups import Fidelity, require
+from sslskel import PARTS, ClipSpec, Fidelity, Noise, SkeletonLayout, gather_rows, own_rows, require
 
 UNIT = 4
 """Frames of a unit, in which mixed segments are counted."""

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import SequenceBackbone
-from sslskel.api.noise import Noise
+from sslskel import Noise, SequenceBackbone
 
 
 def input_prompt(numbers: int) -> nn.Parameter:

@@ -1,1 +1,52 @@
-"""What several contrastive methods share: key encoders, queues, projectors, losses, global batch statistics."""
+"""What several contrastive methods share: key encoders, queues, projectors, losses, options and recipes.
+
+All that a method builds on can be imported from here.
+"""
+
+from sslskel.contrastive.config import (
+    EMPTY_BODIES_COUNT,
+    ContrastConfig,
+    decay_all,
+    require_distillation,
+    require_shear,
+    require_streams,
+    require_weight,
+)
+from sslskel.contrastive.losses import (
+    cross_entropy,
+    divergence,
+    info_nce,
+    masked_error,
+    mean_term,
+    nearest,
+    positives_nce,
+)
+from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
+from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
+from sslskel.contrastive.tower import HeadStart, Tower, start_normal
+
+__all__ = [
+    "CROPPED_CLIP",
+    "EMPTY_BODIES_COUNT",
+    "WHOLE_CLIP",
+    "ContrastConfig",
+    "HeadStart",
+    "MomentumContrast",
+    "MomentumSteps",
+    "Tower",
+    "cross_entropy",
+    "decay_all",
+    "divergence",
+    "info_nce",
+    "masked_error",
+    "mean_term",
+    "momentum_contrast",
+    "nearest",
+    "positives_nce",
+    "require_distillation",
+    "require_shear",
+    "require_streams",
+    "require_weight",
+    "sgd_recipe",
+    "start_normal",
+]

@@ -55,6 +55,11 @@ def require_weight(name: str, value: float) -> None:
     require(0 <= value < math.inf, f"method.{name} is {value}; it must be a number from 0")
 
 
+def require_shear(value: float) -> None:
+    """Raise ``UsageError`` unless the option is the amplitude of a shear."""
+    require(0 <= value < math.inf, f"method.shear is {value}; it must be a number from 0")
+
+
 def require_queue(queue: int, clips: int) -> None:
     """Raise ``UsageError`` where a step brings more keys than the queue holds."""
     require(
