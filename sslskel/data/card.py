@@ -89,7 +89,7 @@ def card(benchmark: Benchmark, dataset: StoredDataset) -> str:
 
 def write_card(benchmark: Benchmark, dataset: StoredDataset, path: Path) -> None:
     """Write the card to a file, whole or not at all. Raises ``RunError`` where it cannot be written."""
-    with writing_in(path.parent):
+    with writing_in(path.parent, path.name):
         publish(path, card(benchmark, dataset).encode("utf-8"), replace_existing=True)
 
 

@@ -1,7 +1,7 @@
 """Starts the processes of one run on this machine through torch's elastic launch, and explains how they ended.
 
-What the processes say to each other is ``sslskel.api.distributed``'s business; who notices that
-one of them hangs is ``engine/watch.py``.
+What the processes say to each other is in ``sslskel.api.distributed``; who notices that
+one of them hangs is ``engine/heartbeat.py``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 LAUNCHED = "SSLSKEL_LAUNCHED"
 """Set in processes whose errors the launcher prints."""
@@ -139,7 +142,7 @@ def _environment(processes: int) -> dict[str, str]:
     return {LAUNCHED: "1", "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
 
 
-def first_fault(failures: Mapping[int, Any]) -> SslskelError:
+def first_fault(failures: Mapping[int, ProcessFailure]) -> SslskelError:
     """The error of the process that failed first, not of those that it took along."""
     rank, failure = min(failures.items(), key=lambda pair: (_victim(pair[1]), pair[1].timestamp, pair[0]))
     code = int(failure.exitcode)
@@ -147,7 +150,7 @@ def first_fault(failures: Mapping[int, Any]) -> SslskelError:
         name = signal.Signals(-code).name
         cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""
         return RunError(f"process {rank} of the run was killed by {name}{cause}; all others were stopped")
-    said = failure.message
+    said: object = failure.message
     sentence = said.get("message", "") if isinstance(said, dict) else ""
     if not sentence:
         sentence = f"process {rank} of the run ended with exit code {code}; its last lines above say why"
@@ -156,7 +159,7 @@ def first_fault(failures: Mapping[int, Any]) -> SslskelError:
     return fault
 
 
-def _victim(failure: Any) -> int:
+def _victim(failure: ProcessFailure) -> int:
     """0 for what something from outside ended, 1 for a process with a fault of its own, 2 for their victims."""
     code = int(failure.exitcode)
     if SILENT in str(failure.message):

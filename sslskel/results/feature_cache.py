@@ -75,7 +75,7 @@ class FeatureCache:
 
     def _made(self, path: Path, make: Callable[[], Array]) -> Array:
         start = time.perf_counter()
-        with writing_in(self.folder):
+        with writing_in(self.folder, "a claim"):
             while (claim := claims.take(path.with_suffix(".claim"))) is None:
                 time.sleep(POLL_SECONDS)
         with claim:
@@ -83,7 +83,7 @@ class FeatureCache:
             if found is None:
                 found = make()
                 self.encoded += len(found)
-                with writing_in(self.folder):
+                with writing_in(self.folder, "features"):
                     publish(path, _packed(found), replace_existing=True)
             else:
                 self.reused += len(found)

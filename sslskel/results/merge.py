@@ -79,7 +79,7 @@ def _differing(copies: Sequence[Record]) -> list[str]:
 def _copy(source: ResultStore, record: Record, store: ResultStore) -> None:
     """Predictions first, so that no record ever names a file that is not there."""
     source.predictions(record)
-    with writing_in(store.folder):
+    with writing_in(store.folder, "a record"):
         if record.predictions is not None:
             name = record.predictions["file"]
             publish(store.folder / name, (source.folder / name).read_bytes(), replace_existing=True)

@@ -93,7 +93,7 @@ class ResultStore:
         text = record.to_json()
         parse_record(text)
         path = self.path(record.identity)
-        with writing_in(self.folder):
+        with writing_in(self.folder, "a record"):
             if predictions is not None:
                 publish(self.folder / name, content, replace_existing=True)
             if not publish(path, text.encode()) and not self.has(record.identity):
@@ -134,7 +134,7 @@ class ResultStore:
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         text, attempt = json.dumps(content, indent=1) + "\n", 1
-        with writing_in(self.folder):
+        with writing_in(self.folder, "a note of a failure"):
             while not publish(path := self.folder / "failures" / f"{identity}-{attempt}.json", text.encode()):
                 attempt += 1
         return path
@@ -153,7 +153,7 @@ class ResultStore:
         Look again whether the work is still due once it is claimed: the last holder may have
         finished it. A claim of a process that died is taken over.
         """
-        with writing_in(self.folder):
+        with writing_in(self.folder, "a claim"):
             return claims.take(self.folder / "claims" / f"{identity}.json")
 
 

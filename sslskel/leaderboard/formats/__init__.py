@@ -38,5 +38,5 @@ def write_board(board: Board, form: str, path: Path) -> None:
     """Write a board to a file, whole or not at all. Raises ``RunError`` where it cannot be written."""
     text = render(board, form)
     # Bytes, so that no system turns line ends into others: the same records are the same file anywhere.
-    with writing_in(path.parent):
+    with writing_in(path.parent, path.name):
         publish(path, text.encode("utf-8"), replace_existing=True)
