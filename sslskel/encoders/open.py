@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,6 +30,19 @@ class OpenedEncoders:
     encoders: dict[str, Encoder]
     meta: CheckpointMeta
     path: Path
+    _digests: dict[tuple[torch.dtype, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def weights_sha256(self) -> str:
+        """sha256 over every weight and buffer by name, computed once for each type that they are cast to.
+
+        Protocols leave the encoders that they are given as they were.
+        """
+        tensors = (tensor for encoder in self.encoders.values() for tensor in encoder.state_dict().values())
+        types = tuple(tensor.dtype for tensor in tensors)
+        if types not in self._digests:
+            self._digests[types] = _weights_digest(self.encoders)
+        return self._digests[types]
 
     def fresh(self, seed: int) -> dict[str, Encoder]:
         """The same encoders with initial weights, a function of the seed alone.
@@ -97,8 +110,7 @@ def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = N
     return encoders[name].eval()
 
 
-def weights_digest(encoders: Mapping[str, Encoder]) -> str:
-    """sha256 over every weight and buffer of the encoders, by name."""
+def _weights_digest(encoders: Mapping[str, Encoder]) -> str:
     total = hashlib.sha256()
     for stream in sorted(encoders):
         for name, tensor in sorted(encoders[stream].state_dict().items()):

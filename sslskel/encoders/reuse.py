@@ -13,7 +13,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, compose, from_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.encoders.meta import CheckpointMeta, Construction
-from sslskel.encoders.open import OpenedEncoders, weights_digest
+from sslskel.encoders.open import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS
@@ -58,7 +58,7 @@ def features_of(output: Path, opened: OpenedEncoders, dataset: Dataset, engine: 
     """The cache of what these encoders say of this dataset, in a folder that is called as their pretraining."""
     context = {
         "encoder": opened.meta.identity,
-        "weights": weights_digest(opened.encoders),
+        "weights": opened.weights_sha256,
         "data": dataset.fingerprint,
         "precision": engine.precision.value,
         "device": resolve_device(engine.device).type,

@@ -50,6 +50,8 @@ class Judged:
     outcome: Outcome
     labels: Ints
     """(R,) true class of each row of the outcome."""
+    rows: SplitRows
+    """Of the dataset that was judged on, clips or recordings."""
     scores: dict[str, float]
     counts: dict[str, int]
     seconds: float
@@ -128,7 +130,7 @@ def evaluate_stage(
     labels = truth.of(outcome.keys)
     said, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(device)
-    return Judged(outcome, labels, scores, _counts(rows, dataset), seconds, memory, details, said, tables)
+    return Judged(outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, said, tables)
 
 
 def check_judgeable(

@@ -48,17 +48,20 @@ def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: 
     }
 
 
-def judged_seen(seen: Iterable[SeenFacts], benchmark: Benchmark, dataset: Dataset, split: str) -> tuple[SeenFacts, ...]:
+def judged_seen(
+    seen: Iterable[SeenFacts], benchmark: Benchmark, dataset: Dataset, split: str, test: Ints | None = None
+) -> tuple[SeenFacts, ...]:
     """What a record says of each part that the encoder saw: without the ids, with what they showed.
 
     ``overlap`` is the number of clips of this split's test part that were among them, by
     recording or by frames; ``sha256`` stands for the list of recordings. Both are absent
-    where an older checkpoint holds no ids. Raises ``CheckpointError`` for ids that are damaged.
+    where an older checkpoint holds no ids. ``test`` are the rows of the test part where they are
+    resolved already. Raises ``CheckpointError`` for ids that are damaged.
     """
     entries = [entry.copy() for entry in seen]
     if not any(name in entry for entry in entries for name in IDS):
         return tuple(entries)
-    rows = benchmark.split(split).part(dataset, "test")
+    rows = benchmark.split(split).part(dataset, "test") if test is None else test
     ours = {"recordings": _recordings(benchmark, dataset, rows), "frames": _frames(dataset, rows)}
     return tuple(_judged(entry, ours) for entry in entries)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.config.compose import Resolved
-from sslskel.encoders.open import OpenedEncoders, parameter_count, weights_digest
+from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.provenance import command_line, environment
 from sslskel.evaluation.judge import Judged, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
@@ -104,8 +104,8 @@ def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Re
         epoch=info.get("epoch"),
         counts=judged.counts,
         labels=int(info.get("labels", judged.counts["train"])),
-        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split),
-        weights_sha256=weights_digest(encoders),
+        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split, judged.rows.test),
+        weights_sha256=one.opened.weights_sha256,
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),
         cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},

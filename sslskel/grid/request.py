@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sslskel.config.compose import compose, option_names
-from sslskel.encoders.open import open_encoders, weights_digest
+from sslskel.encoders.open import open_encoders
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.plugins.registry import BENCHMARKS, METHODS, looked_up_once
@@ -90,7 +90,7 @@ class GridRequest:
             raise UsageError(
                 f"--init takes a checkpoint directory that `sslskel pretrain` wrote, but {self.init} is a file"
             )
-        return weights_digest(open_encoders(self.init).encoders)
+        return open_encoders(self.init).weights_sha256
 
     def _where(self) -> list[str]:
         named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))
