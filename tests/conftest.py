@@ -15,7 +15,8 @@ import pytest
 from sslskel.cli import main
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-PLUGINS = Path(__file__).resolve().parent / "plugins"
+SUPPORT = Path(__file__).resolve().parent / "support"
+PLUGINS = SUPPORT / "plugins"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -32,6 +33,13 @@ def shared() -> Path:
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder of prepared datasets for the whole test run."""
     return tmp_path_factory.mktemp("datasets")
+
+
+@pytest.fixture
+def support_env() -> dict[str, str]:
+    """Environment of a process that can import what tests share."""
+    paths = [str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 @pytest.fixture

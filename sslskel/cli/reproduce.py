@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     with ConsoleReporter() as reporter:
         table = reproduce(options.table, request_of(options), jobs=options.jobs, reporter=reporter)
     if options.write:
-        with writing_in(options.write.parent):
+        with writing_in(options.write.parent, options.write.name):
             publish(options.write, table.markdown().encode(), replace_existing=True)
         print(options.write)
     else:

@@ -67,7 +67,7 @@ def train(output: Path, world: int, env: dict[str, str], methods: list[str], pre
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    plugins = Path(__file__).resolve().parents[1] / "plugins"
+    plugins = Path(__file__).resolve().parents[1] / "support" / "plugins"
     data = tmp_path_factory.mktemp("data")
     return {**os.environ, "SSLSKEL_PLUGINS": str(plugins), "SSLSKEL_DATA": str(data), "OMP_NUM_THREADS": "1"}
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from released_contrast import case_of
-from test_contrastive_backbones import Case, clip_spec, close
+from released_contrast import Case, case_of, clip_spec, close
 from torch import Tensor
 
 from sslskel.api.batch import Batch

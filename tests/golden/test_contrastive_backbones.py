@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from released_contrast import Case, clip_spec, close, our_graph_name, our_gru_name
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.skeleton import NTU25, SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.bigru import BiGru
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
@@ -26,55 +23,6 @@ from sslskel.nn.gru import GruConfig
 SEEDS = (0, 1)
 GRUS = [f"encoder_bigru_{code}_seed{seed}" for code in ("isc", "cmd", "pcm3") for seed in SEEDS]
 GRAPHS = [f"encoder_stgcn_{code}_seed{seed}" for code in ("aimclr", "crossclr", "pstl") for seed in SEEDS]
-
-
-class Case:
-    """One recorded file."""
-
-    def __init__(self, path: Path) -> None:
-        self.data = dict(np.load(path, allow_pickle=False))
-        self.config: dict[str, Any] = json.loads(str(self.data["config_json"]))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.data
-
-    def tensor(self, name: str) -> Tensor:
-        return torch.from_numpy(self.data[name])
-
-    def group(self, prefix: str) -> dict[str, Tensor]:
-        return {name[len(prefix) :]: self.tensor(name) for name in self.data if name.startswith(prefix)}
-
-
-def clip_spec(frames: int) -> ClipSpec:
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(NTU25, frames, 2, 3, 30.0, "metre", view, view)
-
-
-def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:
-    """Equal within a tolerance that is scaled by the largest recorded value."""
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * max(float(theirs.detach().abs().max()), 1e-30))
-
-
-def our_gru_name(name: str) -> str:
-    """Where a parameter of the released recurrent encoder lives in ``gru_stepped``."""
-    found = re.fullmatch(r"encoder\.gru\.(.+)_l(\d+)(_reverse)?", name)
-    return f"pairs.{found[2]}.{int(found[3] is not None)}.{found[1]}_l0" if found else name
-
-
-def our_graph_name(name: str) -> str:
-    """Where a parameter of the released graph encoder lives in ``st_gcn``."""
-    for theirs, ours in (
-        ("data_bn.", "input_norm."),
-        ("edge_importance.", "importance."),
-        ("st_gcn_networks.", "blocks."),
-        (".gcn.conv.", ".spatial."),
-        (".tcn.0.", ".before."),
-        (".tcn.2.", ".temporal."),
-        (".tcn.3.", ".after."),
-        (".residual.", ".shortcut."),
-    ):
-        name = name.replace(theirs, ours)
-    return name
 
 
 def head_of(case: Case) -> nn.Linear:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from released_contrast import Case, batch, case_of, close, graph, gru
-from test_contrastive_backbones import clip_spec, our_graph_name, our_gru_name
+from released_contrast import Case, batch, case_of, clip_spec, close, graph, gru, our_graph_name, our_gru_name
 
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise

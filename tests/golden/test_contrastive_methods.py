@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from released_contrast import (
-    Case,
     batch,
     case_of,
     check_gradients,
     check_state,
     clip_spec,
     close,
+    common,
     graph,
     gru,
     load,
@@ -23,26 +22,18 @@ from released_contrast import (
     steps,
     value,
 )
+from released_pcm3 import check_pcm3_step, in_pcm3, pcm3, pcm3_draws
 
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.noise import ReplayNoise
+from sslskel.api.batch import Batch
 from sslskel.config.groups import Stream
 from sslskel.methods.aimclr import AimCLR, AimCLRConfig
 from sslskel.methods.cmd import CMD, CMDConfig
 from sslskel.methods.crossclr import CrosSCLR, CrosSCLRConfig
 from sslskel.methods.isc import ISC, Contrast, ISCConfig
-from sslskel.methods.pcm3 import PCM3, PCM3Config
 from sslskel.methods.skeletonclr import SkeletonCLR, SkeletonCLRConfig
 
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 STREAMS = {2: [Stream.joint, Stream.motion], 3: [Stream.joint, Stream.motion, Stream.bone]}
-
-
-def common(case: Case) -> dict[str, float]:
-    """Options that most methods share, as recorded."""
-    found = case.config
-    dim = found.get("dim", found.get("feature_dim"))
-    return {"dim": dim, "queue": found["K"], "momentum": found.get("m", 0.999)}
 
 
 def in_stream(stream: str) -> str:
@@ -151,87 +142,6 @@ def test_aimclr(shared: Path, seed: int) -> None:
             check_state(method, case, "after_forward/encoder_k", lambda name: rename(f"encoder_k{name}"), 1e-5)
     check_state(method, case, "state_after/", rename, 2e-2)
     close(method.contrast.queue.entries, case.tensor("step3/queue_after").T, 2e-3)
-
-
-PCM3_PLACES = {
-    "cl_prompt": "prompts.tasks.contrast.values",
-    "mp_prompt": "prompts.tasks.prediction.values",
-    "base_prompt": "prompts.inputs.clean",
-    "mask_prompt": "prompts.inputs.masked",
-    "recons_prompt": "prompts.inputs.predicted",
-    "mix_prompt": "prompts.inputs.mix",
-}
-DECODER_PLACES = {
-    "linear.0.": "decoder.first.",
-    "linear.1.": "decoder.norm.",
-    "linear.3.": "decoder.second.",
-    "recons_decoder.reconstruction.": "decoder.last.",
-}
-
-
-OUR_PART = (0, 2, 1, 4, 3)
-"""Released number of a body part -> ours: what that code calls left is the right side of the layout."""
-
-
-def in_pcm3(name: str, prompts: bool) -> str | None:
-    """Our name of a released PCM3 array."""
-    if name in PCM3_PLACES:
-        return PCM3_PLACES[name] if prompts else None
-    if found := re.fullmatch(r"recons_decoder\.decoder\.(.+)_l(\d)", name):
-        return f"decoder.recurrent.{found[2]}.{found[1]}_l0"
-    for released, mine in DECODER_PLACES.items():
-        if name.startswith(released):
-            return mine + name.removeprefix(released)
-    return ours(name, lambda stream: "contrast.")
-
-
-def pcm3(case: Case) -> PCM3:
-    found = case.config
-    config = PCM3Config(
-        **common(case),
-        prompts=found["prompts"],
-        prompt_share=found["prompt_len"] / (2 * found["hidden"]),
-        decoder_width=found["mlp"],
-    )
-    return PCM3(config, gru(case), clip_spec(64))
-
-
-def pcm3_draws(case: Case, step: int) -> ReplayNoise:
-    """What the released step drew, under the names of our sites."""
-    drawn = {name.removeprefix("draws/"): case.data[name][step] for name in case.data if name.startswith("draws/")}
-    parts = torch.tensor(OUR_PART)[torch.as_tensor(drawn["mask_parts"])]
-    mixed = [OUR_PART[part] for part in drawn["mix_parts"] if part >= 0]
-    order = mixed + [part for part in range(5) if part not in mixed]
-    sites = {
-        "topology.parts": torch.stack([torch.cat([row, row.new_tensor([4, 4])]) for row in parts]),
-        "mix.shift": torch.as_tensor(drawn["mix_shift"] - 1),
-        "mix.kind": torch.as_tensor(drawn["mix_p"]),
-        "mix.count": torch.as_tensor(len(mixed) - 2),
-        "mix.parts": torch.as_tensor(order),
-        "mix.units": torch.as_tensor(drawn["mix_units"] - 7),
-        "mix.start": torch.as_tensor(drawn["mix_start_unit"]),
-        "mix.blend": torch.as_tensor(drawn["mixup_lambda"]),
-    }
-    names = ("query", "prediction", "masked", "predicted", "mix", "key")
-    for name, offset in zip(names, drawn["prompt_offsets"], strict=False):
-        sites[f"prompt.{name}"] = torch.as_tensor(offset)
-    return ReplayNoise(sites)
-
-
-def check_pcm3_step(case: Case, output: StepOutput, step: int) -> None:
-    """Every recorded term of a loss, and their sum."""
-    tolerance = 2e-5 if step else 1e-4
-    prompts = case.config["prompts"]
-    for mine, theirs in (("query", "q"), ("masked", "masked"), ("predicted", "predicted"), ("mix", "mix")):
-        wanted = case.data[f"loss/infonce_{theirs}"][step]
-        assert value(output, f"contrast_{mine}") == pytest.approx(wanted, rel=tolerance)
-        if prompts:
-            wanted = case.data[f"loss/kl_{theirs}"][step]
-            assert value(output, f"distil_{mine}") == pytest.approx(wanted, rel=tolerance)
-        else:
-            assert f"distil_{mine}" not in output.terms
-    assert value(output, "prediction") == pytest.approx(case.data["loss/mse"][step], rel=tolerance)
-    assert float(output.loss().detach()) == pytest.approx(case.data["loss/total"][step], rel=tolerance)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,9 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from released_contrast import Case, batch, case_of, check_gradients, check_state, close, gru, steps, value
-from test_contrastive_backbones import clip_spec
-from test_contrastive_methods import check_pcm3_step, common, in_pcm3, pcm3, pcm3_draws
+from released_contrast import (
+    Case,
+    batch,
+    case_of,
+    check_gradients,
+    check_state,
+    clip_spec,
+    close,
+    common,
+    gru,
+    steps,
+    value,
+)
+from released_pcm3 import check_pcm3_step, in_pcm3, pcm3, pcm3_draws
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch

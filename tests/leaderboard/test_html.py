@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from board_records import hostile_board, three
 
 from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.confusion import MOST_COUNTS
@@ -21,13 +22,6 @@ from sslskel.leaderboard.folder import board_of as board_of_folder
 from sslskel.leaderboard.model import Board, Confusion
 from sslskel.results.store import ResultStore
 from sslskel.text import percent, plain
-
-_spec = importlib.util.spec_from_file_location("render_cases", Path(__file__).with_name("test_render.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_cases = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_cases)
-hostile_board, three = _cases.hostile_board, _cases.three
 
 
 def board_of(rows: int) -> Board:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_records import HOSTILE, mixed_records
 from markdown_it import MarkdownIt
 
 from sslskel.errors import DataError
@@ -21,13 +21,6 @@ from sslskel.leaderboard.model import Board
 from sslskel.leaderboard.published import FIELDS, Printed, published_numbers, published_rows, read_published
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.text import percent
-
-_spec = importlib.util.spec_from_file_location("render_tests", Path(__file__).with_name("test_render.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_render = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_render)
-HOSTILE, mixed_records = _render.HOSTILE, _render.mixed_records
 
 
 def printed(method: str, value: float, source: str = "a paper", **changes: Any) -> Printed:

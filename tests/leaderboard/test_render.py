@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import html
-import importlib.util
 import io
 import json
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_records import HOSTILE, hostile_board, mixed_records, three
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -24,52 +24,10 @@ from sslskel.leaderboard.formats.latex import ACCENTS, COMMANDS
 from sslskel.leaderboard.model import Board
 from sslskel.text import percent, plain
 
-_spec = importlib.util.spec_from_file_location("board_records", Path(__file__).with_name("test_table.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_records = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_records)
-three, mixed_records = _records.three, _records.mixed_records
-
 NUMBER = re.compile(
     r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?"
     r"(?:\s*\[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\])?"
 )
-
-HOSTILE = [
-    "a|b",
-    "`code`",
-    "<script>alert(1)</script>",
-    "**bold** _it_ ~~s~~",
-    "[x](http://evil.example)",
-    "![x](y)",
-    "line\nbreak\r\n| --- |",
-    "=HYPERLINK(1)",
-    "+1+1",
-    "-2",
-    "@SUM(A1)",
-    "\t=1",
-    " =2",
-    "＝1",
-    '"quoted", comma',
-    "[red]markup[/red]",
-    "\x1b[31mescape\x1b[0m",
-    "\u202eturned",
-    "zero\u200bwidth",
-    "$x^2$",
-    "&lt;b&gt;",
-    "@everyone",
-    "https://evil.example www.evil.example",
-    "\\|",
-    "'quote",
-    "-",
-    "骨格 ünïcode",
-]
-
-
-def hostile_board() -> Board:
-    records = [record for index, name in enumerate(HOSTILE) for record in three(name, 0.3 + index / 100, 0.31)]
-    return build_board([*records, *three("plain", 0.9, preset="<b>|", command="`` ``` `` | rm -rf\n# title")])
 
 
 def numbers_of(text: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import json
 import random
@@ -13,47 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_records import STORED, cell_of, labels_of, made, mixed_records, three
 from scipy import stats
 
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import RENDERERS, render
-from sslskel.leaderboard.model import Board, BoardCell
-from sslskel.results.record import Record, RecordError, parse_record
+from sslskel.leaderboard.model import Board
+from sslskel.results.record import RecordError, parse_record
 from sslskel.results.store import ResultStore
-
-STORED = json.loads((Path(__file__).resolve().parents[1] / "results" / "record_v1.json").read_text(encoding="utf-8"))
-
-
-def made(method: str = "mamp", score: float = 0.5, seed: int = 0, protocol: str = "linear", **changes: Any) -> Record:
-    """A record; ``part__name=value`` sets a nested field, ``part__group__name`` one deeper."""
-    content = copy.deepcopy(STORED) | {"seed": seed, "predictions": None, "scores": {"top1": score}}
-    content["method"]["name"] = method
-    content["protocol"]["name"] = protocol
-    content["epoch"] = None if protocol == "knn" else 100
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        part = content
-        for parent in parents:
-            part = part[parent]
-        part[last] = value
-    facts = json.dumps([content, method, seed, protocol], sort_keys=True).encode()
-    content["pretrain_identity"] = hashlib.sha256(facts + b"pretrain").hexdigest()[:32]
-    content["identity"] = hashlib.sha256(facts).hexdigest()[:32]
-    return parse_record(json.dumps(content))
-
-
-def three(method: str, *scores: float, **changes: Any) -> list[Record]:
-    return [made(method, score, seed, **changes) for seed, score in enumerate(scores)]
-
-
-def cell_of(board: Board, label: str, position: int = 0) -> BoardCell | None:
-    [row] = [row for row in board.rows if row.label == label]
-    return row.cells[position]
-
-
-def labels_of(board: Board) -> list[str]:
-    return [row.label for row in board.rows]
 
 
 def test_seeds_give_mean_deviation_and_interval() -> None:
@@ -64,19 +31,6 @@ def test_seeds_give_mean_deviation_and_interval() -> None:
     assert cell.summary.interval == pytest.approx(
         stats.t.interval(0.95, 2, loc=sum(scores) / 3, scale=stats.sem(scores)), abs=1e-12
     )
-
-
-def mixed_records() -> list[Record]:
-    return [
-        *three("mamp", 0.61, 0.64, 0.66),
-        *three("mamp", 0.51, 0.55, 0.53, protocol="knn"),
-        *three("skeletonmae", 0.6, 0.62),
-        *three("random_init", 0.31, 0.3, 0.32, seen=[]),
-        *three("random_init", 0.2, 0.2, 0.2, seen=[], protocol="knn"),
-        *three("mamp", 0.7, 0.71, 0.72, config__method__mask_ratio=0.8),
-        *three("mamp", 0.9, benchmark__name="ntu60", benchmark__fingerprint="f" * 64, benchmark__warning="small"),
-        *three("mamp", 0.8, preset="cpu-200", config__train__epochs=200),
-    ]
 
 
 @pytest.mark.parametrize("form", sorted(RENDERERS))

@@ -19,3 +19,17 @@ class Recorder:
         """Keep a step."""
         self.steps.append((what, done, of))
         self.details.append(detail)
+
+
+class Interrupter(Recorder):
+    """Behaves as Ctrl-C after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def step(self, what: str, done: int, of: int, /, **detail: object) -> None:
+        """Keep a step, or raise ``KeyboardInterrupt``."""
+        super().step(what, done, of, **detail)
+        if done == self.after:
+            raise KeyboardInterrupt

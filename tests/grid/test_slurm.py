@@ -13,8 +13,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
-import cluster
 import pytest
+import slurm_cluster
 from safetensors.torch import load_file
 
 from sslskel.errors import RunError, UsageError
@@ -95,15 +95,15 @@ def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def slurm() -> Iterator[cluster.Cluster]:
+def slurm() -> Iterator[slurm_cluster.Cluster]:
     """A cluster of this machine's own; skips where it cannot be had."""
     pytest.importorskip("submitit", reason="submitit is not installed (the extra 'slurm')")
-    if reason := cluster.missing():
+    if reason := slurm_cluster.missing():
         pytest.skip(reason)
     # munge refuses a socket below a folder that others may not enter, as those of pytest are.
     with tempfile.TemporaryDirectory(prefix="sslskel-slurm-") as folder:
         Path(folder).chmod(0o755)
-        one = cluster.Cluster(Path(folder))
+        one = slurm_cluster.Cluster(Path(folder))
         try:
             one.start()
             yield one
@@ -111,7 +111,7 @@ def slurm() -> Iterator[cluster.Cluster]:
             one.stop()
 
 
-def bench(slurm: cluster.Cluster, env: dict[str, str], output: Path, *words: str, verb: str = "bench") -> str:
+def bench(slurm: slurm_cluster.Cluster, env: dict[str, str], output: Path, *words: str, verb: str = "bench") -> str:
     command = [sys.executable, "-m", "sslskel", verb, *TINY, "--output", str(output), *words]
     found = subprocess.run(
         command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=1200
@@ -125,7 +125,7 @@ def env_of(env: dict[str, str]) -> dict[str, str]:
     return {name: env[name] for name in ("SSLSKEL_PLUGINS", "SSLSKEL_DATA", "OMP_NUM_THREADS")}
 
 
-def wait(condition, slurm: cluster.Cluster, seconds: float = 600) -> None:  # type: ignore[no-untyped-def]
+def wait(condition, slurm: slurm_cluster.Cluster, seconds: float = 600) -> None:  # type: ignore[no-untyped-def]
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, slurm.run("squeue") + (slurm.folder / "slurmctld.log").read_text()[-3000:]
@@ -133,7 +133,7 @@ def wait(condition, slurm: cluster.Cluster, seconds: float = 600) -> None:  # ty
 
 
 @pytest.mark.long
-def test_an_array_does_a_grid_once(slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
+def test_an_array_does_a_grid_once(slurm: slurm_cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
     grid = ["--method", "mamp,random_init", "--seeds", "2", "--launcher", "slurm", *SMALL]
     assert "4 tasks handed to SLURM" in bench(slurm, command_env, tmp_path, *grid)
     again = bench(slurm, command_env, tmp_path, *grid)
@@ -144,7 +144,7 @@ def test_an_array_does_a_grid_once(slurm: cluster.Cluster, tmp_path: Path, comma
 
 @pytest.mark.long
 def test_a_preempted_task_is_queued_again_and_ends_with_the_same_bytes(
-    slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]
+    slurm: slurm_cluster.Cluster, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
     run = ["--method", "mamp", "train.epochs=600", "train.checkpoint_epochs=600", "engine.threads=1"]
     handed = bench(slurm, command_env, tmp_path / "cut", *run, "--launcher", "slurm", *SMALL, "launcher.partition=low")
@@ -167,7 +167,7 @@ def test_a_preempted_task_is_queued_again_and_ends_with_the_same_bytes(
 
 
 @pytest.mark.long
-def test_a_sweep_is_one_array(slurm: cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
+def test_a_sweep_is_one_array(slurm: slurm_cluster.Cluster, tmp_path: Path, command_env: dict[str, str]) -> None:
     words = ["--method", "mamp", "method.tau=0.5,0.8", "--launcher", "slurm", *SMALL]
     assert "2 tasks handed to SLURM" in bench(slurm, command_env, tmp_path, *words, verb="sweep")
     wait(lambda: len(list(tmp_path.glob("records/*.json"))) == 2, slurm)

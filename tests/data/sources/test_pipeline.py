@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from recorder import Recorder
+from recorder import Interrupter, Recorder
+from toy_pieces import INFO, make, read_names, toy
 
-from sslskel.api.benchmark import Benchmark, ImportReport, Split
-from sslskel.api.dataset import Clip, DatasetInfo, Segment, Track
-from sslskel.api.skeleton import SkeletonLayout
+from sslskel.api.benchmark import ImportReport
+from sslskel.api.dataset import Segment
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.sources import workers
 from sslskel.data.sources.archives import SourceFile
@@ -26,34 +22,6 @@ from sslskel.data.sources.pieces import Made, Piece, PieceImporter
 from sslskel.data.store import journal
 from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError
-
-INFO = DatasetInfo("toy", 1, SkeletonLayout("pair", ("a", "b"), (-1, 0), 0), ("sit", "stand"), 30.0)
-XSUB = Split("xsub", "subject", train=frozenset({0}), validation=frozenset())
-read_names: list[str] = []
-
-
-def make(file: SourceFile) -> Made:
-    """A clip of as many frames as the file has characters; ``skip`` is dropped, ``bad`` is damaged."""
-    text, name = file.read().decode(), file.name.removesuffix(".toy")
-    read_names.append(name)
-    if text == "bad":
-        raise DataError(f"'{file.where}' is bad; fetch it again")
-    if text == "skip":
-        return Made(dropped={name: "a rule"}, tally={"skipped": 1})
-    if text == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    joints = np.full((len(text), 2, 3), int(name), np.float32)
-    track = Track(0, 0, joints, np.ones(len(joints), np.bool_))
-    return Made((Clip(name, 0, len(joints), (track,), subject=int(name) % 2),), tally={"frames": len(joints)})
-
-
-def plan(files: Sequence[SourceFile], report: ImportReport) -> list[Piece]:
-    return [Piece(file.name, (file,), make) for file in files]
-
-
-def toy(**changes: Any) -> Benchmark:
-    read = PieceImporter((".toy",), plan, **changes)
-    return Benchmark("toy", 1, "Toy", INFO, read, {"xsub": XSUB}, "xsub", "", "CC0", expected={"clips": 9})
 
 
 @pytest.fixture
@@ -103,13 +71,9 @@ def test_called_as_an_importer_it_gives_the_same(source: Path, tmp_path: Path) -
 def test_an_interrupted_import_goes_on_to_the_same_dataset(source: Path, tmp_path: Path, stop: int) -> None:
     whole = open_dataset(prepare(toy(), [source], tmp_path / "whole"))
 
-    def interrupt(what: str, done: int, of: int, /, **detail: Any) -> None:
-        if done == stop:
-            raise KeyboardInterrupt
-
     read_names.clear()
     with pytest.raises(KeyboardInterrupt):
-        prepare(toy(), [source], tmp_path / "data", interrupt)
+        prepare(toy(), [source], tmp_path / "data", Interrupter(stop))
     assert not (tmp_path / "data" / "toy").exists()
     read_names.clear()
     dataset = open_dataset(prepare(toy(), [source], tmp_path / "data"))
@@ -132,12 +96,8 @@ def test_an_interrupted_import_of_recordings_goes_on_too(source: Path, tmp_path:
     cut = replace(toy(), read=read, info=replace(INFO, lists=("xsub",)))
     whole = open_dataset(prepare(cut, [source], tmp_path / "whole"))
 
-    def interrupt(what: str, done: int, of: int, /, **detail: Any) -> None:
-        if done == 5:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        prepare(cut, [source], tmp_path / "data", interrupt)
+        prepare(cut, [source], tmp_path / "data", Interrupter(5))
     read_names.clear()
     dataset = open_dataset(prepare(cut, [source], tmp_path / "data"))
     assert read_names == [str(number) for number in range(4, 9)]
@@ -230,10 +190,9 @@ def test_archives_and_folders_give_the_same(source: Path, tmp_path: Path) -> Non
 
 
 KILLED = """
-import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
-from test_pipeline import toy, workers
+from toy_pieces import toy
+from sslskel.data.sources import workers
 from sslskel.data.store import grow
 from sslskel.data.prepare import prepare
 workers.TASK_PIECES, grow.FLUSH_SECONDS = 1, -1.0
@@ -241,10 +200,10 @@ prepare(toy(), [Path({source!r})], Path({root!r}), workers=1)
 """
 
 
-def test_a_killed_process_loses_one_piece(source: Path, tmp_path: Path) -> None:
+def test_a_killed_process_loses_one_piece(source: Path, tmp_path: Path, support_env: dict[str, str]) -> None:
     (source / "6.toy").write_text("kill")
-    script = KILLED.format(folder=str(Path(__file__).parent), source=str(source), root=str(tmp_path / "data"))
-    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    script = KILLED.format(source=str(source), root=str(tmp_path / "data"))
+    done = subprocess.run([sys.executable, "-c", script], env=support_env, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     (source / "6.toy").write_text("xxxxxxx")
     dataset = open_dataset(prepare(toy(), [source], tmp_path / "data"))

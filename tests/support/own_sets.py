@@ -10,6 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import yaml
+from hypothesis import strategies as st
+
+from sslskel.api.benchmark import Benchmark
+from sslskel.data.prepare import open_benchmark
+from sslskel.data.store.store import StoredDataset
+from sslskel.plugins.registry import BENCHMARKS
 
 Doubles = npt.NDArray[np.float64]
 FORMATS = ("npy", "npz", "json", "csv")
@@ -87,3 +93,20 @@ def write_table(folder: Path, rows: list[list[str]], header: str = "file,label,s
 
 CHAIN = Shape(parents=tuple(range(12)), coordinates=3, persons=1, lengths=(8,) * 6)
 """Thirteen joints in a row, six clips of eight frames."""
+
+
+def opened(name: str = "mine") -> tuple[Benchmark, StoredDataset]:
+    benchmark = BENCHMARKS.get(name)
+    return benchmark, open_benchmark(benchmark)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> Shape:
+    joints = draw(st.integers(13, 60))
+    return Shape(
+        parents=tuple(draw(st.integers(0, number)) for number in range(joints - 1)),
+        coordinates=draw(st.sampled_from([2, 3])),
+        persons=draw(st.integers(1, 4)),
+        lengths=tuple(draw(st.lists(st.integers(1, 40), min_size=4, max_size=7))),
+        seed=draw(st.integers(0, 99)),
+    )

@@ -1,13 +1,10 @@
-"""Makes the sets that several tests of this folder import available, and an empty place for prepared datasets."""
+"""An empty place for prepared datasets."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parent))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The fault harness: hurts runs in every way that clusters do, counts what survived, and writes the tally down.
 
-``python harness.py [--quick] [--output FILE]``; its counts are those of docs/measured/reliability.md.
+``scripts/pages/faults [--quick] [--output FILE]``; its counts are those of docs/measured/reliability.md.
 Children are forked from this process, which has torch already, so that a kill costs no start-up.
 """
 
@@ -25,11 +25,8 @@ from typing import Any
 
 import accelerate  # noqa: F401  imported once here, and not by every fork
 import torch
-from safetensors.torch import load_file
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
-
 import toy_engine
+from safetensors.torch import load_file
 
 from sslskel.engine import heartbeat
 from sslskel.engine.checkpoint import fault_of, latest, load_weights, save_checkpoint
@@ -253,7 +250,7 @@ def frozen_ranks(folder: Path, times: int) -> Tally:
 
 def two_grids(folder: Path, times: int) -> Tally:
     """Two commands with the same grid in the same folder at the same time."""
-    env = {**os.environ, "SSLSKEL_PLUGINS": str(Path(__file__).resolve().parents[1] / "plugins")}
+    env = {**os.environ, "SSLSKEL_PLUGINS": str(Path(__file__).resolve().with_name("plugins"))}
     words = "-m sslskel bench --method mamp,random_init --benchmark tiny --protocol knn --seeds 2 --output".split()  # noqa: SIM905
     survived = 0
     for number in range(times):

@@ -16,7 +16,7 @@ from sslskel.leaderboard import build_board
 from sslskel.results.record import Record, parse_record
 from sslskel.results.store import ResultStore
 
-STORED = parse_record((Path(__file__).parent / "results" / "record_v1.json").read_text(encoding="utf-8"))
+STORED = parse_record((Path(__file__).resolve().parents[1] / "results" / "record_v1.json").read_text(encoding="utf-8"))
 WEIGHTS = {"joint": 0.6, "bone": 0.6, "motion": 0.4}
 CLIPS, CLASSES = 30, 7
 

@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_sets import CHAIN, FORMATS, Shape, write_set, write_table
+from own_sets import CHAIN, FORMATS, Shape, opened, shapes, write_set, write_table
 
-from sslskel.api.benchmark import Benchmark
 from sslskel.checks import check_dataset
 from sslskel.data.own.importing import import_dataset
-from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
-from sslskel.plugins.registry import BENCHMARKS
-
-
-def opened(name: str = "mine") -> tuple[Benchmark, StoredDataset]:
-    benchmark = BENCHMARKS.get(name)
-    return benchmark, open_benchmark(benchmark)
 
 
 def dense(dataset: StoredDataset, row: int) -> np.ndarray:
@@ -34,18 +26,6 @@ def dense(dataset: StoredDataset, row: int) -> np.ndarray:
         )
         array[dataset.track_slot[track], begin : begin + frames] = dataset.joints[offset : offset + frames]
     return array
-
-
-@st.composite
-def shapes(draw: st.DrawFn) -> Shape:
-    joints = draw(st.integers(13, 60))
-    return Shape(
-        parents=tuple(draw(st.integers(0, number)) for number in range(joints - 1)),
-        coordinates=draw(st.sampled_from([2, 3])),
-        persons=draw(st.integers(1, 4)),
-        lengths=tuple(draw(st.lists(st.integers(1, 40), min_size=4, max_size=7))),
-        seed=draw(st.integers(0, 99)),
-    )
 
 
 @settings(max_examples=15, deadline=None)

@@ -13,7 +13,7 @@ from sslskel.cli import main
 from sslskel.data.own.clip_table import KNOWN
 from sslskel.data.own.layout_file import KEYS, read_description
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "your-own-data.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "guide" / "your-own-data.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 QUICK = (
     "--device=cpu clip.frames=8 clip.min_frames=4 backbone.dim=8 backbone.depth=1 backbone.heads=2 train.epochs=1"

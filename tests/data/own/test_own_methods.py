@@ -11,8 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from own_sets import Shape, write_set
-from test_own_import import opened, shapes
+from own_sets import Shape, opened, shapes, write_set
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.method import PretextMethod, Progress

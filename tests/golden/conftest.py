@@ -1,6 +1,0 @@
-"""Lets the tests here import the recorded cases' helpers beside them."""
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parent))
