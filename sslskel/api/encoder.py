@@ -21,7 +21,7 @@ from sslskel.api.view import ClipSpec
 class Encoder(nn.Module):
     """What protocols see. Anything with :meth:`clip` can be on the board.
 
-    ``abilities`` lists which of ``clip``, ``steps`` and ``tokens`` a subclass gives.
+    ``provides`` lists which of ``clip``, ``steps`` and ``tokens`` a subclass gives.
     """
 
     dim: int
@@ -29,7 +29,7 @@ class Encoder(nn.Module):
     spec: ClipSpec
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def provides(self) -> frozenset[str]:
         """Names of the features this encoder can give."""
         return frozenset(
             name for name in ("clip", "steps", "tokens") if getattr(type(self), name) is not getattr(Encoder, name)

@@ -154,18 +154,18 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     Config: ClassVar[type]
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"clip"})
-    """Which encoder abilities it uses; a misfit is refused before any work."""
+    """What of an encoder it uses (see ``Encoder.provides``); one that lacks it is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
     primary: ClassVar[str] = "top1"
     """Name of the score that ranks; a share, the higher the better."""
-    from_labels: ClassVar[float | None] = 1.0
+    least_score_from_labels: ClassVar[float | None] = 1.0
     """The least primary score of an encoder whose features are the labels; None where features that
     say no more than the class cannot do well."""
     reads_labels: ClassVar[bool] = True
     """Whether it learns classes from training labels; then there must be two, and none only in the test part."""
-    elsewhere: ClassVar[bool] = False
+    cross_dataset: ClassVar[bool] = False
     """It judges encoders on other benchmarks than they were pretrained on, and is refused on the same one."""
-    short: ClassVar[Mapping[str, Any]] = {}
+    check_config: ClassVar[Mapping[str, Any]] = {}
     """Options with which a contract check takes seconds and still learns a feature that tells the class."""
     untrimmed: ClassVar[bool] = False
     """Whether its parts hold whole recordings with annotated actions instead of the clips cut from them."""

@@ -41,9 +41,9 @@ def features_have_the_promised_shape(case: MethodCase) -> None:
     for stream, encoder in encoders.items():
         expect(isinstance(encoder, Encoder), f"encoder '{stream}' is a {type(encoder).__name__}, not an Encoder")
         encoder.eval()
-        expect("clip" in encoder.abilities, f"encoder '{stream}' has no clip()")
+        expect("clip" in encoder.provides, f"encoder '{stream}' has no clip()")
         with torch.no_grad():
-            given = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.abilities)}
+            given = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.provides)}
         wanted = {"clip": 2, "steps": 3, "tokens": 5}
         for ability, features in given.items():
             where = f"{ability}() of '{stream}'"

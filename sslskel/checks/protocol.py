@@ -253,7 +253,7 @@ def does_not_read_test_labels(case: ProtocolCase) -> None:
 
 def leaked_labels_score_full(case: ProtocolCase) -> None:
     """An encoder whose features are the labels gets the best primary score, 100 % of accuracies."""
-    wanted, name = case.plugin.from_labels, case.plugin.primary
+    wanted, name = case.plugin.least_score_from_labels, case.plugin.primary
     if wanted is None:
         raise Skip("its score asks for more than the class")
     found = case.run("leaking")[1][name]
@@ -307,8 +307,8 @@ PROTOCOL_CHECKS = (
 def short_config(plugin: type[EvaluationProtocol], base: Any = None) -> Any:
     """``base`` (default: the defaults) with the plugin's ``short`` options, or small heads and at most 20 epochs."""
     base = plugin.Config() if base is None else base
-    if plugin.short:
-        return dataclasses.replace(base, **plugin.short)
+    if plugin.check_config:
+        return dataclasses.replace(base, **plugin.check_config)
     config = small_config(plugin.Config, base)
     if isinstance(getattr(config, "epochs", None), int):
         config = dataclasses.replace(config, epochs=min(config.epochs, 20))

@@ -19,7 +19,7 @@ from sslskel.transforms.clip import CentreFirst
 
 
 @dataclass(frozen=True)
-class Reading:
+class JointReading:
     """How the joints of a dataset reach an encoder."""
 
     joints: tuple[int, ...] | None
@@ -28,7 +28,7 @@ class Reading:
     """For the record: how many of the encoder's joints the dataset has. Empty without a map."""
 
 
-def reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> Reading:
+def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> JointReading:
     """How an encoder for the body ``reader`` with this many coordinates reads a dataset.
 
     Raises ``UsageError`` where one is 2D and the other 3D, ``DataError`` where the bodies
@@ -40,7 +40,7 @@ def reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> Read
             f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no mapping of joints can mend that"
         )
     if same_joints(reader, info.layout):
-        return Reading(None, {})
+        return JointReading(None, {})
     found = map_joints(reader, info.layout)
     facts = {
         "from_layout": reader.name,
@@ -48,25 +48,25 @@ def reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> Read
         "same_joints": found.same,
         "of_joints": reader.num_joints,
     }
-    return Reading(found.read, {"joints": facts})
+    return JointReading(found.read, {"joints": facts})
 
 
 def prepare_encoders(
-    encoders: Mapping[str, Encoder], info: DatasetInfo, recipe: Mapping[str, Any], elsewhere: bool
-) -> Reading:
+    encoders: Mapping[str, Encoder], info: DatasetInfo, recipe: Mapping[str, Any], cross_dataset: bool
+) -> JointReading:
     """Fit encoders to a dataset in place and say how they read it.
 
     Persons are averaged over as many as a clip of the dataset can have. Encoders of
-    pretraining ``elsewhere`` also move the origin where the benchmark's recipe asks for it
-    and their own views do not. Raises what :func:`reading` raises, and ``UsageError`` where
+    ``cross_dataset`` also move the origin where the benchmark's recipe asks for it
+    and their own views do not. Raises what :func:`joint_reading` raises, and ``UsageError`` where
     the dataset has more persons than a network that reads them all at once.
     """
-    found = Reading(None, {})
+    found = JointReading(None, {})
     for stream, encoder in encoders.items():
-        found = reading(encoder.spec.layout, encoder.spec.coordinates, info)
+        found = joint_reading(encoder.spec.layout, encoder.spec.coordinates, info)
         if info.persons != encoder.spec.persons:
             _set_persons(stream, encoder, info)
-        if elsewhere and recipe.get("clip", {}).get("centre") == "first":
+        if cross_dataset and recipe.get("clip", {}).get("centre") == "first":
             encoder.spec = _centred(encoder.spec)
     return found
 

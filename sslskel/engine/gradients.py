@@ -1,7 +1,7 @@
 """One step's gradient, however its batch is cut over processes and parts.
 
 The loss is ``sum over terms of scale * sum(total) / sum(count)``, sums over everything that
-the step sees. Whether the gradient may change a weight is decided in ``gate.py``.
+the step sees. Whether the gradient may change a weight is decided in ``guard.py``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StepSums(NamedTuple):
     """Scaled means, whose sum is the loss."""
     metrics: dict[str, Tensor]
     """Means over clips."""
-    wishes: Tensor
+    stops: Tensor
     """(2,) how many processes want to stop: by Ctrl-C, by a scheduler."""
     rescale: Tensor | None
     """What the gradients still lack as a factor."""
@@ -52,7 +52,7 @@ def backward(
     noise: Noise,
     progress: Progress,
     loss_scale: Tensor,
-    wishes: tuple[float, float],
+    stops: tuple[float, float],
 ) -> StepSums:
     """Add the step's gradient, times ``loss_scale``, to the parameters of ``method``.
 
@@ -68,7 +68,7 @@ def backward(
     if known:
         with torch.no_grad():
             ahead = [_values(first), *(_values(method(part.views, noise, progress)) for part in parts[1:])]
-        sums = _sum(ahead, parts, wishes)
+        sums = _sum(ahead, parts, stops)
         divisors = sums.counts
     else:
         divisors = {name: torch.tensor(float(clips), dtype=torch.float64) for name in first.terms}
@@ -86,7 +86,7 @@ def backward(
         seen.append(_values(output))
     if known:
         return sums.result(None)
-    sums = _sum(seen, parts, wishes)
+    sums = _sum(seen, parts, stops)
     [count] = sums.counts.values()
     return sums.result(clips / count)
 
@@ -96,11 +96,11 @@ class _Sums(NamedTuple):
     counts: dict[str, Tensor]
     scales: dict[str, Any]
     metrics: dict[str, Tensor]
-    wishes: Tensor
+    stops: Tensor
 
     def result(self, rescale: Tensor | None) -> StepSums:
         terms = {name: self.scales[name] * self.totals[name] / self.counts[name] for name in self.totals}
-        return StepSums(terms, self.metrics, self.wishes, rescale)
+        return StepSums(terms, self.metrics, self.stops, rescale)
 
 
 def _values(output: StepOutput) -> StepOutput:
@@ -109,7 +109,7 @@ def _values(output: StepOutput) -> StepOutput:
     return StepOutput(terms, {name: value.detach() for name, value in output.metrics.items()})
 
 
-def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], wishes: tuple[float, float]) -> _Sums:
+def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], stops: tuple[float, float]) -> _Sums:
     """Add up parts and processes in one exchange."""
     names, watched = list(outputs[0].terms), list(outputs[0].metrics)
     if any(list(output.terms) != names for output in outputs):
@@ -126,7 +126,7 @@ def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], wishes: tuple[flo
                 *(value.to(device, dtype) * part.share for value in output.metrics.values()),
             ]
         )
-    every = sum_over_processes(torch.cat([own, torch.tensor(wishes, dtype=dtype, device=device)]))
+    every = sum_over_processes(torch.cat([own, torch.tensor(stops, dtype=dtype, device=device)]))
     values = every[:-2].unbind()
     return _Sums(
         dict(zip(names, values, strict=False)),

@@ -26,10 +26,10 @@ class StepFacts(NamedTuple):
     watched: tuple[str, ...]
     """What was tested for being finite: terms, then gradients."""
     values: Tensor
-    """Index of the first fault or -1, gradient norm, two wishes to stop, terms, metrics."""
+    """Index of the first fault or -1, gradient norm, whether to stop by Ctrl-C and by the scheduler, terms, metrics."""
 
 
-class Gate:
+class StepGuard:
     """The last thing between gradients and weights: scale, clip, test, update."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Gate:
         if self._scaled:
             self._adapt(overflow)
         first = torch.where(fault, (~finite).to(torch.int64).argmax(), -1)
-        values = [first.to(terms)[None], norm.to(terms)[None], sums.wishes.to(terms), terms]
+        values = [first.to(terms)[None], norm.to(terms)[None], sums.stops.to(terms), terms]
         values += [value.to(terms)[None] for value in sums.metrics.values()]
         names = tuple(name for name, _ in named)
         return StepFacts(tuple(sums.terms), tuple(sums.metrics), (*sums.terms, *names), torch.cat(values))

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C and a scheduler's signals into a wish to stop after the current step."""
+"""Turns Ctrl-C and a scheduler's signals into a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREEMPTED = 75
 CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: PREEMPTED, signal.SIGUSR1: PREEMPTED}
 
 
-class StopWish:
+class StopRequest:
     """While active in the main thread, a signal is remembered; a second Ctrl-C interrupts at once.
 
     Leaving it puts the former handlers back.
@@ -28,7 +28,7 @@ class StopWish:
         """Exit code asked for; 0 while nothing was."""
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> StopWish:
+    def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in CODES:
                 self._before[number] = signal.signal(number, self._note)

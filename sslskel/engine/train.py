@@ -28,12 +28,12 @@ from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
 from sslskel.engine.gradients import Part, backward
-from sslskel.engine.guard import Gate
+from sslskel.engine.guard import StepGuard
 from sslskel.engine.heartbeat import contact
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
-from sslskel.engine.signals import StopWish, interrupted
+from sslskel.engine.signals import StopRequest, interrupted
 from sslskel.engine.step_log import RunLog, StepReport
 from sslskel.errors import CheckpointError, RunError, UsageError
 from sslskel.files import writing_in
@@ -74,7 +74,7 @@ class _Run:
     loss: float = float("nan")
     memory: int = 0
     optimiser: torch.optim.Optimizer = field(init=False)
-    gate: Gate = field(init=False)
+    guard: StepGuard = field(init=False)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def pretrain(
         run = _Run(method, source, train, engine, seed, folder, meta, device, sampler, total)
         if method.trains:
             run.optimiser = build_optimiser(method, train)
-            run.gate = Gate(method, run.optimiser, train.clip_norm, engine.precision is Precision.fp16, device)
+            run.guard = StepGuard(method, run.optimiser, train.clip_norm, engine.precision is Precision.fp16, device)
         found = _start(run, init)
         if found is None or run.step < run.total:
             if run.step < run.total:
@@ -178,8 +178,8 @@ def _start(run: _Run, init: Path | None) -> Path | None:
     _load(run.method, found)
     if run.method.trains:
         tensors = disk.load_optimiser(found)
-        run.gate.restore(tensors)
-        restore_optimiser(run.optimiser, {k: v for k, v in tensors.items() if k not in run.gate.tensors()})
+        run.guard.restore(tensors)
+        restore_optimiser(run.optimiser, {k: v for k, v in tensors.items() if k not in run.guard.tensors()})
     run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
     run.loss = float("nan") if state["loss"] is None else float(state["loss"])
     return found
@@ -205,16 +205,16 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
         torch.cuda.reset_peak_memory_stats(run.device)
     run.method.train()
     try:
-        with StopWish() as wish, compiling(run.engine):
+        with StopRequest() as stop, compiling(run.engine):
             while run.step < run.total:
-                pending.append(_step(run, model, wish.flags))
+                pending.append(_step(run, model, stop.flags))
                 run.step += 1
                 run.seconds = before + time.perf_counter() - began
                 epoch, within = divmod(run.step, run.sampler.steps_per_epoch)
                 due = run.step == run.total or (within == 0 and epoch % run.train.checkpoint_epochs == 0)
                 code = _read(run, log, pending, 0 if due else lag)
                 if world_size() == 1 or run.step == run.total:
-                    code = max(code, wish.code)
+                    code = max(code, stop.code)
                 if due or code:
                     code = max(code, _read(run, log, pending, 0))
                     _save(run)
@@ -236,7 +236,7 @@ def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:
     return code
 
 
-def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> StepReport:
+def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
     """One optimiser update from one global batch."""
     progress = Progress(run.step, run.sampler.steps_per_epoch, run.train.epochs)
     noise = Noise(run.seed, run.step, run.device)
@@ -248,8 +248,8 @@ def _step(run: _Run, model: Any, wishes: tuple[float, float]) -> StepReport:
         parts = _parts(run, noise)
     run.method.zero_grad(set_to_none=True)
     whole = run.train.accumulate == 1
-    sums = backward(model, run.method, parts, whole, len(rows), noise, progress, run.gate.scale, wishes)
-    facts = run.gate.update(sums)
+    sums = backward(model, run.method, parts, whole, len(rows), noise, progress, run.guard.scale, stops)
+    facts = run.guard.update(sums)
     with torch.no_grad():
         run.method.on_step_end(progress)
     return StepReport(run.step, rows, rate, facts)
@@ -287,7 +287,7 @@ def _save(run: _Run) -> None:
             "settings": run.settings,
             "meta": dict(run.meta),
         }
-        tensors = {**optimiser_tensors(run.optimiser), **run.gate.tensors()} if run.method.trains else {}
+        tensors = {**optimiser_tensors(run.optimiser), **run.guard.tensors()} if run.method.trains else {}
         try:
             disk.save_checkpoint(
                 run.folder, run.step, run.method.state_dict(), tensors, state, run.train.keep_checkpoints

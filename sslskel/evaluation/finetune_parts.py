@@ -14,7 +14,7 @@ from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, fine_tu
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, training_parts
 
-SHORT: Mapping[str, Any] = {"epochs": 12, "batch_size": 16, "lr": 2e-2, "warmup_epochs": 1.0, "hidden": 64}
+CHECK_CONFIG: Mapping[str, Any] = {"epochs": 12, "batch_size": 16, "lr": 2e-2, "warmup_epochs": 1.0, "hidden": 64}
 """Options with which a contract check takes seconds."""
 
 

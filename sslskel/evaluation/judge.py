@@ -17,7 +17,7 @@ from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Part
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
-from sslskel.encoders.adapt import Reading, prepare_encoders, reading
+from sslskel.encoders.adapt import JointReading, joint_reading, prepare_encoders
 from sslskel.engine.device import (
     autocast,
     check_precision,
@@ -92,7 +92,7 @@ def evaluate_stage(
     for stream, encoder in encoders.items():
         _check_abilities(stream, encoder, protocol)
 
-    def fitted(some: Mapping[str, Encoder]) -> Reading:
+    def fitted(some: Mapping[str, Encoder]) -> JointReading:
         for encoder in some.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
         return prepare_encoders(some, dataset.info, benchmark.recipe, cross_dataset)
@@ -141,7 +141,7 @@ def check_judgeable(
     Raises ``UsageError`` or ``DataError`` as :func:`evaluate_stage` would after hours of pretraining.
     """
     dataset = judged_on(protocol, dataset)
-    rule, read = benchmark.split(split), reading(spec.layout, spec.coordinates, dataset.info)
+    rule, read = benchmark.split(split), joint_reading(spec.layout, spec.coordinates, dataset.info)
     rows = rule.rows(dataset)
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
@@ -171,11 +171,11 @@ def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
 
 
 def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol) -> None:
-    missing = protocol.needs - encoder.abilities
+    missing = protocol.needs - encoder.provides
     if missing:
         raise UsageError(
             f"the {stream} encoder cannot give {', '.join(sorted(missing))}, which this protocol needs"
-            f" (it gives: {', '.join(sorted(encoder.abilities))})"
+            f" (it gives: {', '.join(sorted(encoder.provides))})"
         )
 
 

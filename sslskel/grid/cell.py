@@ -12,9 +12,9 @@ from typing import Any
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, shaping
-from sslskel.encoders.adapt import reading
+from sslskel.encoders.adapt import joint_reading
 from sslskel.errors import UsageError
-from sslskel.grid.extra_data import additions
+from sslskel.grid.extra_data import extra_datasets
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
@@ -67,7 +67,7 @@ class Cell:
         if method.trains:
             words["train"] = shaping("train", plain["train"])
             if self.resolved.train.also:
-                words["also"] = [[a.dataset.fingerprint, a.split] for a in additions(self.resolved.train.also)]
+                words["also"] = [[a.dataset.fingerprint, a.split] for a in extra_datasets(self.resolved.train.also)]
         return digest(words)
 
     def identity(self, dataset: Dataset, target: Dataset | None = None) -> str:
@@ -84,7 +84,7 @@ class Cell:
             split,
             judged,
             self.seed,
-            reading(dataset.info.layout, dataset.info.coordinates, judged.info).joints,
+            joint_reading(dataset.info.layout, dataset.info.coordinates, judged.info).joints,
         )
 
 
@@ -115,7 +115,7 @@ def evaluation_identity(
 
 def require_cross_dataset(protocol: str, crosses: bool) -> None:
     """Raise ``UsageError`` for a protocol that judges on other data than pretraining's, where it is the same."""
-    if PROTOCOLS.get(protocol).elsewhere and not crosses:
+    if PROTOCOLS.get(protocol).cross_dataset and not crosses:
         raise UsageError(
             f"protocol '{protocol}' judges encoders on another benchmark than they were pretrained on; name that one,"
             " for instance with --pretrain-on synthetic"

@@ -17,13 +17,13 @@ from sslskel.api.dataset import DatasetInfo, Ints
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset, open_dataset
-from sslskel.encoders.adapt import Reading, reading
+from sslskel.encoders.adapt import JointReading, joint_reading
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
 
 
 @dataclass(frozen=True)
-class Addition:
+class ExtraDataset:
     """One further dataset of a pretraining."""
 
     word: str
@@ -40,7 +40,7 @@ class Addition:
         return self.benchmark is not None and self.benchmark.recipe.get("clip", {}).get("centre") == "first"
 
 
-def additions(words: Sequence[str]) -> list[Addition]:
+def extra_datasets(words: Sequence[str]) -> list[ExtraDataset]:
     """Open what ``train.also`` names: ``NAME``, ``NAME/SPLIT``, or the path of a prepared dataset.
 
     Of a benchmark the official training part is read, of a folder every clip. Raises
@@ -51,30 +51,30 @@ def additions(words: Sequence[str]) -> list[Addition]:
         if word.startswith((".", "/")):
             dataset = open_dataset(Path(word))
             every = np.arange(len(dataset), dtype=np.int64)
-            found.append(Addition(word, dataset, every, "", None))
+            found.append(ExtraDataset(word, dataset, every, "", None))
             continue
         name, _, split = word.partition("/")
         benchmark = BENCHMARKS.get(name)
         rule, dataset = benchmark.split(split or None), open_benchmark(benchmark)
-        found.append(Addition(word, dataset, rule.part(dataset, "train"), rule.name, benchmark))
+        found.append(ExtraDataset(word, dataset, rule.part(dataset, "train"), rule.name, benchmark))
     return found
 
 
-def read_by(addition: Addition, home: DatasetInfo, clip: ClipConfig) -> Reading:
-    """How clips of an addition are read in the body of ``home``. Raises ``UsageError`` where they cannot be."""
-    info = addition.dataset.info
+def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointReading:
+    """How clips of another dataset are read in the body of ``home``. Raises ``UsageError`` where they cannot be."""
+    info = extra.dataset.info
     if info.persons > home.persons:
         raise UsageError(
-            f"train.also: clips of '{addition.word}' have up to {info.persons} persons, those of '{home.name}' up to"
-            f" {home.persons}; pretrain on '{addition.word}' and add '{home.name}' to it"
+            f"train.also: clips of '{extra.word}' have up to {info.persons} persons, those of '{home.name}' up to"
+            f" {home.persons}; pretrain on '{extra.word}' and add '{home.name}' to it"
         )
     if info.unit != home.unit and clip.centre is not Centre.sized:
         raise UsageError(
-            f"train.also: '{addition.word}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
+            f"train.also: '{extra.word}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
             " clip.centre=sized, which measures in body sizes"
         )
-    if addition.centred and clip.centre is Centre.stored:
+    if extra.centred and clip.centre is Centre.stored:
         raise UsageError(
-            f"train.also: '{addition.word}' is stored as recorded, its origin is the camera; add clip.centre=first"
+            f"train.also: '{extra.word}' is stored as recorded, its origin is the camera; add clip.centre=first"
         )
-    return reading(home.layout, home.coordinates, info)
+    return joint_reading(home.layout, home.coordinates, info)

@@ -21,7 +21,7 @@ from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.engine.provenance import COMMAND, command_line
-from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopWish, interrupted
+from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopRequest, interrupted
 from sslskel.errors import RunError, UsageError
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
@@ -174,13 +174,13 @@ class _Floor:
 
     def run(self) -> list[str]:
         """One sentence per job that failed, when all have ended."""
-        with StopWish() as wish:
+        with StopRequest() as stop:
             try:
                 while self.queue or self.running:
-                    while self.queue and len(self.running) < self.slots and not wish.code:
+                    while self.queue and len(self.running) < self.slots and not stop.code:
                         self._start(self.queue.pop(0))
-                    if wish.code:
-                        self._stop(wish.code)
+                    if stop.code:
+                        self._stop(stop.code)
                     self._collect()
                     self._report()
                     time.sleep(POLL_SECONDS)

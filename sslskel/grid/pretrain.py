@@ -25,7 +25,7 @@ from sslskel.engine.device import (
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
-from sslskel.grid.extra_data import additions, read_by
+from sslskel.grid.extra_data import extra_datasets, read_by
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
@@ -42,8 +42,8 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenF
     if not METHODS.get(cell.method).trains:
         return []
     more = [
-        seen_rows(addition.benchmark, addition.dataset, addition.rows, addition.split, "train")
-        for addition in additions(cell.resolved.train.also)
+        seen_rows(extra.benchmark, extra.dataset, extra.rows, extra.split, "train")
+        for extra in extra_datasets(cell.resolved.train.also)
     ]
     return [seen_part(benchmark, dataset, cell.split, "train"), *more]
 
@@ -100,7 +100,7 @@ def pretrain_stage(
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     rows = benchmark.split(cell.split).part(dataset, "train")
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
-    own, more = draw(dataset, rows), additions(resolved.train.also)
+    own, more = draw(dataset, rows), extra_datasets(resolved.train.also)
     also = [draw(one.dataset, one.rows, joints=read_by(one, dataset.info, resolved.clip).joints) for one in more]
     source = Mixture([own, *also]) if also else own
     inherited = () if init is None else CheckpointMeta.read(init).seen

@@ -19,7 +19,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
-from sslskel.encoders.adapt import reading
+from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.open import build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
@@ -234,7 +234,7 @@ def evaluate(
     number = meta.seed if seed is None else seed
     require_cross_dataset(protocol, (name, chosen) != (meta.benchmark.name, meta.benchmark.split))
     spec = next(iter(opened.encoders.values())).spec
-    joints = reading(spec.layout, spec.coordinates, dataset.info).joints
+    joints = joint_reading(spec.layout, spec.coordinates, dataset.info).joints
     identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)
     store = ResultStore(Path(output))
     while not is_first() and not store.has(identity):
@@ -291,11 +291,11 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
     if cell.protocol is not None:
         protocol = PROTOCOLS.get(cell.protocol)
         for stream, encoder in method.encoders().items():
-            missing = protocol.needs - encoder.abilities
+            missing = protocol.needs - encoder.provides
             if missing:
                 raise UsageError(
                     f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
-                    f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.abilities))})"
+                    f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.provides))})"
                 )
         benchmark, split = cell.judged_on
         check_judgeable(protocol(resolved.protocol), BENCHMARKS.get(benchmark), target or dataset, split, spec)

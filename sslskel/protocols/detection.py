@@ -81,7 +81,7 @@ class Detection(EvaluationProtocol[DetectionConfig]):
     trains = "head"
     primary = "map_a_50"
     untrimmed = True
-    short: ClassVar[Mapping[str, Any]] = {"epochs": 15, "lr": 0.1, "milestones": [12]}
+    check_config: ClassVar[Mapping[str, Any]] = {"epochs": 15, "lr": 0.1, "milestones": [12]}
 
     def check(self, parts: Parts) -> None:
         """Refuse recordings without annotated actions, or with those of one class alone."""

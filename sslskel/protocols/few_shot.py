@@ -67,7 +67,7 @@ class FewShot(EvaluationProtocol[FewShotConfig]):
     """
 
     Config = FewShotConfig
-    short: ClassVar[Mapping[str, Any]] = {"draws": 3}
+    check_config: ClassVar[Mapping[str, Any]] = {"draws": 3}
 
     def check(self, parts: Parts) -> None:
         """Refuse more shots than a held-out class has clips, and classes that are not there."""

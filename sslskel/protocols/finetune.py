@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.evaluation.finetune_parts import SHORT, fine_tune_clips, fine_tune_on, fine_tune_passes
+from sslskel.evaluation.finetune_parts import CHECK_CONFIG, fine_tune_clips, fine_tune_on, fine_tune_passes
 from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
@@ -23,7 +23,7 @@ class FineTune(EvaluationProtocol[FineTuneConfig]):
     Config = FineTuneConfig
     needs = frozenset({"tokens"})
     trains = "all"
-    short: ClassVar[Mapping[str, Any]] = SHORT
+    check_config: ClassVar[Mapping[str, Any]] = CHECK_CONFIG
 
     def passes(self, train: int, test: int) -> float:
         """Every training clip forward and backward in every epoch."""

@@ -59,7 +59,7 @@ class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
     trains = "head"
     primary = "gain"
     reads_labels = False
-    from_labels = None
+    least_score_from_labels = None
 
     def check(self, parts: Parts) -> None:
         """Refuse what is not in metres and 3D, and clips that are too short to have a past and a future."""

@@ -54,7 +54,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
     Config = SemiConfig
     needs = frozenset({"tokens"})
     trains = "all"
-    short: ClassVar[Mapping[str, Any]] = {
+    check_config: ClassVar[Mapping[str, Any]] = {
         "epochs": 8,
         "batch_size": 16,
         "lr": 2e-2,

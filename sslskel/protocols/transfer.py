@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
-from sslskel.evaluation.finetune_parts import SHORT, fine_tune_clips, fine_tune_on, fine_tune_passes
+from sslskel.evaluation.finetune_parts import CHECK_CONFIG, fine_tune_clips, fine_tune_on, fine_tune_passes
 from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
@@ -26,8 +26,8 @@ class Transfer(EvaluationProtocol[FineTuneConfig]):
     Config = FineTuneConfig
     needs = frozenset({"tokens"})
     trains = "all"
-    elsewhere = True
-    short: ClassVar[Mapping[str, Any]] = SHORT
+    cross_dataset = True
+    check_config: ClassVar[Mapping[str, Any]] = CHECK_CONFIG
 
     def passes(self, train: int, test: int) -> float:
         """As ``finetune``."""

@@ -18,7 +18,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
-from sslskel.grid.extra_data import Addition, additions, read_by
+from sslskel.grid.extra_data import ExtraDataset, extra_datasets, read_by
 from sslskel.transforms.clip import clip_spec
 
 SMALL = SkeletonLayout(
@@ -76,9 +76,9 @@ def test_shards_give_the_batches_of_the_whole(
 def test_another_body_is_read_in_the_first_one_s(tmp_path: Path) -> None:
     home = stored(tmp_path / "home", "home", NTU25, clips(4, 25))
     other = stored(tmp_path / "other", "other", SMALL, clips(3, 5, first=50))
-    addition = Addition("other", other, np.arange(3), "", None)
+    extra = ExtraDataset("other", other, np.arange(3), "", None)
     config = ClipConfig(frames=8, min_frames=4, rotation=0)
-    joints = read_by(addition, home.info, config).joints
+    joints = read_by(extra, home.info, config).joints
     assert joints is not None
     spec = clip_spec(home.info, config)
     mixture = Mixture([ClipSource(home, np.arange(4), spec), ClipSource(other, np.arange(3), spec, joints=joints)])
@@ -96,11 +96,11 @@ def test_what_cannot_be_mixed_is_one_sentence(tmp_path: Path, shards: tuple[Clip
     with pytest.raises(UsageError, match=r"positions are 0 to 19"):
         mixture.batch(torch.tensor([20]), whole.spec.test_view, Noise(0))
     feet = stored(tmp_path / "feet", "feet", NTU25, clips(2, 25, 70), unit="foot")
-    addition = Addition("feet", feet, np.arange(2), "", None)
+    extra = ExtraDataset("feet", feet, np.arange(2), "", None)
     with pytest.raises(UsageError, match=r"clip\.centre=sized"):
-        read_by(addition, whole.dataset.info, ClipConfig())
+        read_by(extra, whole.dataset.info, ClipConfig())
     with pytest.raises(UsageError, match="no benchmark 'nothing'"):
-        additions(["nothing"])
+        extra_datasets(["nothing"])
 
 
 def test_a_mixture_is_pretrained_on_and_part_of_the_identity(tiny: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sslskel
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.benchmarks.hdm05_11 import BENCHMARK as HDM05
 from sslskel.benchmarks.utd_mhad import BENCHMARK as UTD
-from sslskel.encoders.adapt import reading
+from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.joint_map import map_joints
 from sslskel.errors import DataError, UsageError
 
@@ -32,8 +32,8 @@ def test_sides_and_limbs_meet(reader: SkeletonLayout, given: SkeletonLayout) -> 
 
 
 def test_the_same_body_is_read_as_it_is_stored() -> None:
-    assert reading(NTU25, 3, dataclasses.replace(UTD.info, layout=NTU25)).joints is None
-    found = reading(NTU25, 3, UTD.info)
+    assert joint_reading(NTU25, 3, dataclasses.replace(UTD.info, layout=NTU25)).joints is None
+    found = joint_reading(NTU25, 3, UTD.info)
     assert found.facts["joints"]["of_joints"] == 25
     assert found.facts["joints"]["same_joints"] >= 15
 
@@ -43,7 +43,7 @@ def test_bodies_without_a_common_joint_and_other_dimensions_are_refused() -> Non
     with pytest.raises(DataError, match="no joint in common"):
         map_joints(NTU25, strange)
     with pytest.raises(UsageError, match="no mapping of joints can mend"):
-        reading(NTU25, 2, UTD.info)
+        joint_reading(NTU25, 2, UTD.info)
 
 
 def test_transfer_is_judged_elsewhere_and_refused_at_home(tiny: str, tmp_path: Path) -> None:

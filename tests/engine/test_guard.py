@@ -8,14 +8,14 @@ from torch import Tensor
 from toy_engine import Toy, ToyConfig, train_config
 
 from sslskel.engine.gradients import StepSums
-from sslskel.engine.guard import FIRST_SCALE, Gate, StepFacts
+from sslskel.engine.guard import FIRST_SCALE, StepFacts, StepGuard
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser
 
 
-def made(scaled: bool = False, clip: float = 0.0, **train: Any) -> tuple[Toy, torch.optim.Optimizer, Gate]:
+def made(scaled: bool = False, clip: float = 0.0, **train: Any) -> tuple[Toy, torch.optim.Optimizer, StepGuard]:
     method = Toy(ToyConfig())
     optimiser = build_optimiser(method, train_config(**train))
-    return method, optimiser, Gate(method, optimiser, clip, scaled, torch.device("cpu"))
+    return method, optimiser, StepGuard(method, optimiser, clip, scaled, torch.device("cpu"))
 
 
 def sums(loss: float = 1.0, rescale: float | None = None) -> StepSums:
@@ -47,48 +47,48 @@ def first(facts: StepFacts) -> str | None:
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 @pytest.mark.parametrize("fault", ["loss", "gradient"])
 def test_a_fault_changes_neither_weights_nor_optimiser_then_or_later(kind: str, fault: str) -> None:
-    method, optimiser, gate = made(optimiser=kind)
+    method, optimiser, guard = made(optimiser=kind)
     fill(method, 0.1)
-    assert first(gate.update(sums())) is None
+    assert first(guard.update(sums())) is None
     before = snapshot(method, optimiser)
     fill(method, 0.1)
     if fault == "gradient":
         method.inner[1].bias.grad[3] = float("inf")
-    facts = gate.update(sums(float("nan") if fault == "loss" else 1.0))
+    facts = guard.update(sums(float("nan") if fault == "loss" else 1.0))
     assert first(facts) == ("rebuild" if fault == "loss" else "inner.1.bias")
     assert same(snapshot(method, optimiser), before)
     fill(method, 0.1)
-    gate.update(sums())
+    guard.update(sums())
     assert same(snapshot(method, optimiser), before), "a step after the fault must not pass either"
 
 
 def test_a_passing_step_does_change_weights() -> None:
-    method, optimiser, gate = made()
+    method, optimiser, guard = made()
     before = snapshot(method, optimiser)
     fill(method, 0.1)
-    gate.update(sums())
+    guard.update(sums())
     assert not torch.equal(before["inner.0.weight"], method.inner[0].weight)
 
 
 def test_a_first_update_that_is_skipped_leaves_momentum_at_zero() -> None:
-    method, optimiser, gate = made(scaled=True, optimiser="sgd")
+    method, optimiser, guard = made(scaled=True, optimiser="sgd")
     fill(method, float("inf"))
-    gate.update(sums())
+    guard.update(sums())
     assert all(not value.any() for value in optimiser_tensors(optimiser).values())
     reference, _, plain = made(optimiser="sgd")
     fill(method, 0.1 * FIRST_SCALE / 2)
-    gate.update(sums())
+    guard.update(sums())
     fill(reference, 0.1)
     plain.update(sums())
     torch.testing.assert_close(method.inner[0].weight, reference.inner[0].weight)
 
 
 def test_clipping_equals_that_of_torch() -> None:
-    method, _, gate = made(clip=0.5, optimiser="sgd", momentum=0.0, weight_decay=0.0, lr=1.0)
+    method, _, guard = made(clip=0.5, optimiser="sgd", momentum=0.0, weight_decay=0.0, lr=1.0)
     reference, other, _ = made(optimiser="sgd", momentum=0.0, weight_decay=0.0, lr=1.0)
     fill(method, 0.3)
     fill(reference, 0.3)
-    facts = gate.update(sums())
+    facts = guard.update(sums())
     norm = torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.5)
     other.step()
     assert float(facts.values[1]) == pytest.approx(float(norm))
@@ -97,62 +97,62 @@ def test_clipping_equals_that_of_torch() -> None:
 
 def test_a_loss_scale_is_taken_out_again_shrinks_on_overflow_and_grows_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sslskel.engine.guard.GROW_AFTER", 3)
-    method, optimiser, gate = made(scaled=True)
+    method, optimiser, guard = made(scaled=True)
     reference, _, plain = made()
-    assert float(gate.scale) == FIRST_SCALE
+    assert float(guard.scale) == FIRST_SCALE
     before = {name: value.clone() for name, value in method.state_dict().items()}
     fill(method, float("inf"))
-    assert first(gate.update(sums())) is None, "an overflow of scaled gradients is no fault"
+    assert first(guard.update(sums())) is None, "an overflow of scaled gradients is no fault"
     assert same(method.state_dict(), before)
     assert not any(value.any() for value in optimiser_tensors(optimiser).values()), "moments start at zero, step 0"
-    assert float(gate.scale) == FIRST_SCALE / 2
+    assert float(guard.scale) == FIRST_SCALE / 2
     for _ in range(3):
-        fill(method, 0.1 * float(gate.scale))
-        gate.update(sums())
+        fill(method, 0.1 * float(guard.scale))
+        guard.update(sums())
         fill(reference, 0.1)
         plain.update(sums())
     torch.testing.assert_close(method.inner[0].weight, reference.inner[0].weight)
-    assert float(gate.scale) == FIRST_SCALE
+    assert float(guard.scale) == FIRST_SCALE
 
 
 def test_a_loss_scale_that_cannot_shrink_further_and_a_bad_loss_are_faults() -> None:
-    method, _, gate = made(scaled=True)
-    gate.scale.fill_(1.0)
+    method, _, guard = made(scaled=True)
+    guard.scale.fill_(1.0)
     fill(method, float("inf"))
-    assert first(gate.update(sums())) == "mask"
-    method, _, gate = made(scaled=True)
+    assert first(guard.update(sums())) == "mask"
+    method, _, guard = made(scaled=True)
     fill(method, 0.1)
-    assert first(gate.update(sums(float("inf")))) == "rebuild"
+    assert first(guard.update(sums(float("inf")))) == "rebuild"
 
 
 def test_a_loss_scale_survives_a_checkpoint() -> None:
-    method, _, gate = made(scaled=True)
+    method, _, guard = made(scaled=True)
     fill(method, float("inf"))
-    gate.update(sums())
+    guard.update(sums())
     _, _, other = made(scaled=True)
-    other.restore({name: value.clone() for name, value in gate.tensors().items()})
+    other.restore({name: value.clone() for name, value in guard.tensors().items()})
     assert float(other.scale) == FIRST_SCALE / 2
     assert made()[2].tensors() == {}
 
 
 def test_weight_decay_leaves_biases_and_norms_alone() -> None:
-    method, _, gate = made(lr=0.1, weight_decay=0.5)
+    method, _, guard = made(lr=0.1, weight_decay=0.5)
     before = {name: value.clone() for name, value in method.named_parameters()}
     fill(method, 0.0)
-    gate.update(sums())
+    guard.update(sums())
     for name, value in method.named_parameters():
         expected = before[name] * (1 - 0.1 * 0.5) if value.ndim > 1 and value.requires_grad else before[name]
         torch.testing.assert_close(value.detach(), expected.detach(), msg=name)
 
 
 def test_optimiser_state_goes_through_plain_tensors() -> None:
-    method, optimiser, gate = made()
+    method, optimiser, guard = made()
     fill(method, 0.1)
-    gate.update(sums())
+    guard.update(sums())
     other_method, other, other_gate = made()
     other_method.load_state_dict(method.state_dict())
     restore_optimiser(other, {name: value.clone() for name, value in optimiser_tensors(optimiser).items()})
-    for each, one_gate in ((method, gate), (other_method, other_gate)):
+    for each, one_gate in ((method, guard), (other_method, other_gate)):
         fill(each, 0.2)
         one_gate.update(sums())
     assert same(snapshot(method, optimiser), snapshot(other_method, other))

@@ -54,7 +54,7 @@ def test_raw_features_are_centred_coordinates() -> None:
     assert torch.equal(features, (rows - rows[:, :, :, 1:2]).flatten(1))
     assert not features.reshape(4, 2, -1)[0, 1].any(), "a missing person is zeros"
     assert not features.reshape(4, 2, 8, -1)[2, 0, 4:].any(), "a missing frame is zeros"
-    assert encoder.abilities == {"clip", "steps"}
+    assert encoder.provides == {"clip", "steps"}
     assert torch.equal(encoder.steps(batch)[:, 3].flatten(1), features.reshape(4, 2, 8, -1)[:, :, 3].flatten(1))
     moved = batch._replace(tracks=batch.tracks + torch.tensor([1.0, 2.0, 3.0]))
     torch.testing.assert_close(encoder.clip(moved), features)

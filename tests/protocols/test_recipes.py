@@ -92,24 +92,24 @@ def test_the_best_epoch_of_each_draw_is_averaged() -> None:
     assert best_test_epoch(outcome, truth) == {"top1": 1.0, "epochs": [2, 1], "marked": CHOSEN_ON_TEST}
 
 
-SHORT = {"epochs": 2, "hidden": 8, "warmup_epochs": 0.0, "batch_size": 16}
+CHECK_CONFIG = {"epochs": 2, "hidden": 8, "warmup_epochs": 0.0, "batch_size": 16}
 
 
 def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
     from sslskel.checks.protocol import run_of as run_on
 
-    case = ProtocolCase(FineTune, FineTuneConfig(**SHORT))
+    case = ProtocolCase(FineTune, FineTuneConfig(**CHECK_CONFIG))
     parts, _ = case.parts()
     encoder = case.encoder("leaking")
     with torch.no_grad():
         encoder.linear.weight.mul_(0)
     run = dataclasses.replace(run_on({"joint": encoder}), fresh=lambda: {"joint": case.encoder("leaking")})
-    tuned = FineTune(FineTuneConfig(**SHORT)).evaluate({"joint": encoder}, parts, run)
-    scratch = FineTune(FineTuneConfig(**SHORT, start=Start.scratch)).evaluate({"joint": encoder}, parts, run)
-    usual = FineTune(FineTuneConfig(**SHORT)).evaluate({"joint": case.encoder("leaking")}, parts, run)
+    tuned = FineTune(FineTuneConfig(**CHECK_CONFIG)).evaluate({"joint": encoder}, parts, run)
+    scratch = FineTune(FineTuneConfig(**CHECK_CONFIG, start=Start.scratch)).evaluate({"joint": encoder}, parts, run)
+    usual = FineTune(FineTuneConfig(**CHECK_CONFIG)).evaluate({"joint": case.encoder("leaking")}, parts, run)
     assert np.array_equal(scratch.values["logits"], usual.values["logits"])
     assert not np.array_equal(scratch.values["logits"], tuned.values["logits"])
     with pytest.raises(UsageError, match="build the network anew"):
-        FineTune(FineTuneConfig(**SHORT, start=Start.scratch)).evaluate(
+        FineTune(FineTuneConfig(**CHECK_CONFIG, start=Start.scratch)).evaluate(
             {"joint": encoder}, parts, dataclasses.replace(run, fresh=None)
         )
