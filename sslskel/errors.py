@@ -1,6 +1,6 @@
 """The few exceptions that become one sentence for a person.
 
-Raise these for anything a person can mend; everything else is a bug and keeps
+Raise these for anything a person can correct; everything else is a bug and keeps
 its traceback. The CLI prints the message and exits with ``exit_code``.
 """
 

@@ -1,6 +1,6 @@
 """Where prepared datasets lie on this machine, and which of them a person imported. Imports nothing heavy.
 
-What a prepared dataset holds is the business of ``sslskel.data``.
+``sslskel.data`` knows what a prepared dataset holds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is told how work goes on: one interface for all that takes long. Imports neither torch nor rich."""
+"""How long work reports its progress: one interface for all that takes long. Imports neither torch nor rich."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 
 class Reporter(Protocol):
-    """Is told of progress; what it shows of that, and how often, is its own decision."""
+    """Gets progress; decides itself what it shows of that, and how often."""
 
     def line(self, text: str) -> None:
         """One sentence for a person."""

@@ -1,7 +1,7 @@
 """Option values in Hydra's grammar: all combinations of ``train.lr=1e-3,5e-4``, ``choice(...)``, ``range(...)``.
 
-And the same, with ``interval(...)``, as the dimensions of a space to search. What is done
-with a combination is the harness's business; nothing here chooses among results.
+And the same, with ``interval(...)``, as the dimensions of a space to search. The grid
+runs the combinations; nothing here chooses among results.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Centre(Enum):
     """Where the origin is, and what a length of 1 is.
 
     ``stored``: as stored; ``first``: the first person's centre joint in the view's first frame;
-    ``sized``: the same, and lengths in sizes of his body, for pixels and unknown units.
+    ``sized``: the same, and lengths in sizes of their body, for pixels and unknown units.
     """
 
     stored = "stored"

@@ -24,7 +24,7 @@ MODES = {
 def mode_overrides(mode: str, methods: Sequence[str]) -> list[str]:
     """The overrides that ``mode`` stands for; both options are part of a run's identity.
 
-    A method without the option trains on present persons whatever it is told. Raises
+    A method without the option trains on present persons in every mode. Raises
     ``UsageError`` for an unknown mode, and for ``exact`` where no method can do that.
     """
     if mode not in MODES:

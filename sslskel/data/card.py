@@ -1,6 +1,6 @@
 """A prepared dataset described: lines for the terminal, and a card in Markdown to publish with results.
 
-Everything comes from the stored files and the benchmark; which bytes are sound is the store's business.
+Everything comes from the stored files and the benchmark; the store checks their bytes.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _import(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
 
 
 def _reasons(dropped: Mapping[str, str]) -> dict[str, list[str]]:
-    """Reason -> names, the most frequent first. Numbers differ from clip to clip and are not told apart."""
+    """Reason -> names, the most frequent first. Numbers differ from clip to clip and count as the same."""
     found: dict[str, list[str]] = {}
     for name, reason in dropped.items():
         found.setdefault(reason.partition(":")[0], []).append(name)

@@ -1,7 +1,7 @@
 """From a benchmark and its source files to a prepared dataset in the user's data folder, and back.
 
-How a dataset is stored is in ``store.py``; how a source is read is the importer's
-business in ``benchmarks/``.
+How a dataset is stored is in ``store.py``; how a source is read is in the
+importers of ``benchmarks/``.
 """
 
 from __future__ import annotations
@@ -94,20 +94,20 @@ def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredData
     Raises ``DataError`` that names the command to run where the dataset is not
     prepared, was prepared by another version of the benchmark, or is damaged.
     """
-    target, mend = locate(benchmark, root), f"run '{command(benchmark)}'"
+    target, hint = locate(benchmark, root), f"run '{command(benchmark)}'"
     if target.exists():
-        dataset = open_dataset(target, mend)
+        dataset = open_dataset(target, hint)
         if _describes(benchmark, dataset):
             return dataset
         if not benchmark.embedded:
             raise DataError(
                 f"'{target}' was prepared for version {dataset.info.version} of '{benchmark.name}',"
-                f" this is version {benchmark.info.version} with a different description; {mend}"
+                f" this is version {benchmark.info.version} with a different description; {hint}"
             )
     elif not benchmark.embedded:
-        raise DataError(f"benchmark '{benchmark.name}' is not prepared ('{target}' does not exist); {mend}")
+        raise DataError(f"benchmark '{benchmark.name}' is not prepared ('{target}' does not exist); {hint}")
     prepare(benchmark, (), root)
-    return open_dataset(target, mend)
+    return open_dataset(target, hint)
 
 
 def _describes(benchmark: Benchmark, dataset: StoredDataset) -> bool:

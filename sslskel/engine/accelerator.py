@@ -93,7 +93,7 @@ def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) 
 
 def compile_forward(method: PretextMethod) -> None:
     """Make the method's own forward pass one compiled graph; the first call takes the time for it."""
-    # The number of persons differs from batch to batch; static shapes would compile each anew.
+    # The number of persons differs from batch to batch; static shapes would compile a graph for each.
     method.forward = torch.compile(method.forward, dynamic=True, fullgraph=True)  # type: ignore[method-assign]
 
 

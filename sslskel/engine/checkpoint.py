@@ -1,7 +1,7 @@
 """Checkpoints as directories: tensors without pickle, state as JSON, a digest of every file.
 
 A directory appears under its name only when it is whole; which one is newest is decided
-by what verifies, not by what was written last. When to write one is the loop's business.
+by what verifies, not by what was written last. The training loop decides when to write one.
 """
 
 from __future__ import annotations

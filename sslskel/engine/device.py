@@ -104,7 +104,7 @@ def arithmetic(engine: EngineConfig) -> Iterator[None]:
 def keep_freed_memory() -> str:
     """Let glibc keep freed blocks instead of returning them to the system, for the whole process; says what was done.
 
-    By default each large block is mapped and cleared anew: loading a batch then takes four times
+    By default each large block is mapped and cleared every time: loading a batch then takes four times
     as long, and code with large attention matrices up to twice. What a comparison gives to one
     side it must give to the other.
     """

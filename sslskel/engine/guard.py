@@ -1,7 +1,7 @@
 """Lets a step's gradient change weights only where it is finite, decided on the device.
 
 From the first fault on nothing passes, so the host may learn of it a step later. The loss
-scale of fp16 lives here too. What is told to the person is the loop's business.
+scale of fp16 lives here too. The loop decides what to report.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ class MetricsFile:
 
         What is not finite becomes null, which JSON can say.
         """
-        told = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with writing_in(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(told) + "\n")
+            file.write(json.dumps(finite) + "\n")
 
 
 def _step(line: str) -> int:

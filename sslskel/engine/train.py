@@ -101,7 +101,7 @@ def pretrain(
 
     Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
     ``init`` is a checkpoint whose weights a new run starts from. ``source`` must be on the
-    run's device and in its dtype. ``reporter`` is told of every step.
+    run's device and in its dtype. ``reporter`` gets every step.
 
     Raises ``UsageError`` for settings that cannot work, ``CheckpointError`` where ``folder``
     or ``init`` belongs to something else, ``RunError`` on a non-finite loss or a full disk,

@@ -2,7 +2,7 @@
 
 Rows are what was pretrained, columns what it was judged on. Records that differ in data,
 benchmark version, protocol version or protocol options never share a column; seeds that
-cannot be told apart are never averaged. What a board is made of is in ``model.py``, names
+look the same are never averaged. What a board is made of is in ``model.py``, names
 are in ``labels.py``, words below the table in ``notes.py``.
 """
 
@@ -177,7 +177,7 @@ def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequen
         if twice:
             warnings.append(_conflict(label, column, twice[0], seeds[twice[0]]))
         made.append(_cell(column, {s: seeds[s][0] for s in sorted(seeds)}) if seeds and not twice else None)
-    records = [record for seeds in cells.values() for twins in seeds.values() for record in twins]
+    records = [record for seeds in cells.values() for same in seeds.values() for record in same]
     means = [cell.summary.mean for cell in made if cell is not None]
     comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
     mean = sum(means) / len(means) if comparable else None
@@ -193,11 +193,11 @@ def _median(records: Sequence[Record], cost: str) -> float:
     return statistics.median_high(amounts.values())
 
 
-def _conflict(label: str, column: Column, seed: int, twins: Sequence[Record]) -> str:
+def _conflict(label: str, column: Column, seed: int, records: Sequence[Record]) -> str:
     differ = [
-        name for name in ("pretrain_identity", "weights_sha256", "seen", "counts", "labels") if _differ(twins, name)
+        name for name in ("pretrain_identity", "weights_sha256", "seen", "counts", "labels") if _differ(records, name)
     ]
-    names = ", ".join(record.identity for record in twins)
+    names = ", ".join(record.identity for record in records)
     return (
         f"{label} has no number on {column.benchmark}/{column.split} {column.protocol}: seed {seed} was run more than"
         f" once with the same options (records {names}; they differ in {', '.join(differ) or 'identity'}); keep one"

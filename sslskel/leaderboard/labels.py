@@ -16,32 +16,32 @@ LISTED = 4
 
 def row_labels(keys: Sequence[RowKey]) -> dict[RowKey, str]:
     """The method's name, with whatever tells it from rows that look the same otherwise."""
-    twins: dict[tuple[Any, ...], list[RowKey]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[RowKey]] = defaultdict(list)
     for key in keys:
-        twins[(key.method, key.backbone, key.preset, key.streams, key.precision)].append(key)
+        groups[(key.method, key.backbone, key.preset, key.streams, key.precision)].append(key)
     labels = {}
-    for group in twins.values():
+    for group in groups.values():
         options = _differing([key.config for key in group])
-        for key, words in zip(group, options, strict=True):
+        for key, details in zip(group, options, strict=True):
             if _varies(group, lambda k: k.method_version):
-                words.append(f"version {key.method_version}")
+                details.append(f"version {key.method_version}")
             if _varies(group, lambda k: k.backbone_version):
-                words.append(f"backbone version {key.backbone_version}")
+                details.append(f"backbone version {key.backbone_version}")
             if key.pretrained_on:
-                words.append(f"pretrained on {key.pretrained_on}")
-            labels[key] = _named(key.method, words)
+                details.append(f"pretrained on {key.pretrained_on}")
+            labels[key] = _named(key.method, details)
     return labels
 
 
 def column_titles(columns: Sequence[Column]) -> dict[Column, str]:
-    """Benchmark, split, protocol and score, with whatever tells a column from its twins."""
-    twins: dict[str, list[Column]] = defaultdict(list)
+    """Benchmark, split, protocol and score, with whatever sets it apart from similar columns."""
+    groups: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
-        twins[f"{column.benchmark}/{column.split} {column.protocol} {column.score}"].append(column)
+        groups[f"{column.benchmark}/{column.split} {column.protocol} {column.score}"].append(column)
     titles = {}
-    for title, group in twins.items():
+    for title, group in groups.items():
         options = _differing([column.options for column in group])
-        for column, words in zip(group, options, strict=True):
+        for column, details in zip(group, options, strict=True):
             facts = []
             if _varies(group, lambda c: c.recipe):
                 facts.append(f"recipe {column.recipe}")
@@ -54,8 +54,8 @@ def column_titles(columns: Sequence[Column]) -> dict[Column, str]:
             if _varies(group, lambda c: c.fingerprint):
                 facts.append(f"data {column.fingerprint[:12]}")
             # A recipe's name says which of its options were changed; they need not be said twice.
-            told = _varies(group, lambda c: c.recipe)
-            titles[column] = _named(title, facts if told else [*facts, *words])
+            by_recipe = _varies(group, lambda c: c.recipe)
+            titles[column] = _named(title, facts if by_recipe else [*facts, *details])
     return _unique(titles)
 
 
@@ -63,8 +63,8 @@ def _varies(group: Iterable[Any], fact: Callable[[Any], Any]) -> bool:
     return len({fact(member) for member in group}) > 1
 
 
-def _named(name: str, words: Sequence[str]) -> str:
-    return f"{name} ({', '.join(words)})" if words else name
+def _named(name: str, details: Sequence[str]) -> str:
+    return f"{name} ({', '.join(details)})" if details else name
 
 
 def _differing(configs: Sequence[str]) -> list[list[str]]:

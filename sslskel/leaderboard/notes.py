@@ -33,8 +33,8 @@ def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
         lambda row: "+".join(row.key.streams),
         lambda row: row.key.precision,
     ]
-    told = [fact for fact in facts if len({fact(row) for row in rows}) > 1]
-    return {row.key: " ".join([row.label, *(f"[{fact(row)}]" for fact in told)]) for row in rows}
+    varying = [fact for fact in facts if len({fact(row) for row in rows}) > 1]
+    return {row.key: " ".join([row.label, *(f"[{fact(row)}]" for fact in varying)]) for row in rows}
 
 
 def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:

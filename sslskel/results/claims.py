@@ -104,7 +104,7 @@ def _silence(path: Path) -> float:
 
 
 def _pid_space() -> str:
-    """Containers may share a host's name but not its process numbers; empty where that cannot be told."""
+    """Containers may share a host's name but not its process numbers; empty where that is unknown."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:

@@ -1,7 +1,7 @@
 """The record of one cell: what was measured, on what, with what; schema version 1.
 
 A record is written once and never edited. Fields that a later 1.x adds are kept when read.
-What each field may hold is in ``schema.py``; where records lie is the store's business.
+What each field may hold is in ``schema.py``; where records lie is in ``store.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Schema version 1 of a record: what each field must hold, told in words where it does not.
+"""Schema version 1 of a record: what each field must hold, and a sentence where it does not.
 
 Unknown fields are fine: a later 1.x may add some. Nothing here reads or writes files.
 """
@@ -26,10 +26,10 @@ class NewerSchema(RecordError):
 
 
 class Kind(NamedTuple):
-    """What a field may hold, for the machine and in words."""
+    """What a field may hold, as a test and as text."""
 
     fits: Callable[[Any], bool]
-    words: str
+    wording: str
 
 
 def _number(value: Any) -> bool:
@@ -52,7 +52,7 @@ def _matches(pattern: str) -> Callable[[Any], bool]:
 
 
 def _or_none(kind: Kind) -> Kind:
-    return Kind(lambda value: value is None or kind.fits(value), f"{kind.words} or null")
+    return Kind(lambda value: value is None or kind.fits(value), f"{kind.wording} or null")
 
 
 def _objects(value: Any) -> bool:
@@ -156,7 +156,7 @@ def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, K
         if name not in content:
             raise RecordError(f"field '{prefix}{name}' is missing")
         if not kind.fits(content[name]):
-            raise RecordError(f"field '{prefix}{name}' is {_shown(content[name])}, not {kind.words}")
+            raise RecordError(f"field '{prefix}{name}' is {_shown(content[name])}, not {kind.wording}")
 
 
 def _check_scores(scores: Mapping[str, Any], primary: str) -> None:

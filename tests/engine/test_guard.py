@@ -149,10 +149,10 @@ def test_optimiser_state_goes_through_plain_tensors() -> None:
     method, optimiser, guard = made()
     fill(method, 0.1)
     guard.update(sums())
-    other_method, other, other_gate = made()
+    other_method, other, other_guard = made()
     other_method.load_state_dict(method.state_dict())
     restore_optimiser(other, {name: value.clone() for name, value in optimiser_tensors(optimiser).items()})
-    for each, one_gate in ((method, guard), (other_method, other_gate)):
+    for each, one_guard in ((method, guard), (other_method, other_guard)):
         fill(each, 0.2)
-        one_gate.update(sums())
+        one_guard.update(sums())
     assert same(snapshot(method, optimiser), snapshot(other_method, other))

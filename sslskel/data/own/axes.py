@@ -69,16 +69,16 @@ class ArrayFormat:
         letters = {3: "TVC", 4: "MTVC"}.get(len(shape), "")
         others = sorted({"".join(p) for p in permutations(letters)} - {axes})
         fitting = [order for order in others if order and self._fits(shape, order)]
-        mend = f"it holds {count} joints of layout '{self.layout.name}' with {values} numbers each ({self.coordinates})"
+        hint = f"it holds {count} joints of layout '{self.layout.name}' with {values} numbers each ({self.coordinates})"
         if fitting:
-            mend = f"say 'axes: {fitting[0]}' in the layout file if that is its order"
+            hint = f"say 'axes: {fitting[0]}' in the layout file if that is its order"
         elif values == 3 and len(shape) > 1 and self._with(2)._fits_some(shape):
-            mend = "it fits 2D joints; say 'coordinates: xy' in the layout file, or leave 2D clips out"
+            hint = "it fits 2D joints; say 'coordinates: xy' in the layout file, or leave 2D clips out"
         elif values == 2 and self._with(3)._fits_some(shape):
-            mend = "it fits 3 numbers per joint; say 'coordinates: xyc' (x, y, confidence) or 'xyz' in the layout file"
+            hint = "it fits 3 numbers per joint; say 'coordinates: xyc' (x, y, confidence) or 'xyz' in the layout file"
         if axes and len(axes) == 4 and len(shape) == 4 and dict(zip(axes, shape, strict=True))["M"] > MOST_PERSONS:
-            mend = f"at most {MOST_PERSONS} persons are taken; {mend}"
-        return DataError(f"{where} has the shape {shape}; expected {expected}; {mend}")
+            hint = f"at most {MOST_PERSONS} persons are taken; {hint}"
+        return DataError(f"{where} has the shape {shape}; expected {expected}; {hint}")
 
     def _with(self, values: int) -> ArrayFormat:
         return replace(self, coordinates=INFERRED[values], axes=None)
@@ -117,7 +117,7 @@ def cut(rows: Doubles, begin: int, end: int | None, where: str) -> Doubles:
         raise DataError(f"{where} has no frames; leave the clip out of the table")
     if begin >= frames or (end or 0) > frames:
         raise DataError(
-            f"{where} has {frames} frames, but the table asks for {begin} to {end or frames}; mend the table"
+            f"{where} has {frames} frames, but the table asks for {begin} to {end or frames}; correct the table"
         )
     return rows[:, begin:end]
 

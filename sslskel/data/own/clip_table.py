@@ -1,7 +1,6 @@
 """The labels table of a set of one's own: one line per clip, with its file, label, subject and parts of splits.
 
-Files are found and read elsewhere (``recordings.py``); what labels and subjects become is
-decided in ``numbering.py``.
+Its files are opened in ``recordings.py``; labels and subjects become numbers in ``numbering.py``.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def read_table(path: Path) -> list[ClipRow]:
                 except ValueError as fault:
                     faults.append((lines.line_num, str(fault)))
     except csv.Error as fault:
-        raise DataError(f"'{path}', line {lines.line_num}: this is not CSV ({fault}); mend the line") from fault
+        raise DataError(f"'{path}', line {lines.line_num}: this is not CSV ({fault}); correct the line") from fault
     faults += _repeated(rows)
     if faults:
         raise faults_of(path, sorted(faults))
@@ -74,10 +73,10 @@ def read_table(path: Path) -> list[ClipRow]:
 
 def faults_of(path: Path, faults: Sequence[tuple[int, str]]) -> DataError:
     """One error that names the first faults of a table, each with its line."""
-    told = "; ".join(f"line {line}: {what}" for line, what in faults[:TOLD])
+    listed = "; ".join(f"line {line}: {what}" for line, what in faults[:TOLD])
     more = f"; and {len(faults) - TOLD} more" if len(faults) > TOLD else ""
     count = f"{len(faults)} faults, " if len(faults) > 1 else ""
-    return DataError(f"'{path}', {count}{told}{more}")
+    return DataError(f"'{path}', {count}{listed}{more}")
 
 
 def _text(path: Path) -> str:

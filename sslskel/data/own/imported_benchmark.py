@@ -21,8 +21,8 @@ from sslskel.paths import BENCHMARK_FILE
 def read_benchmark(folder: Path) -> Benchmark:
     """The benchmark of an imported set; raises ``DataError`` naming the damaged file."""
     name = folder.name
-    mend = f"import it again with 'sslskel data import {name}', or remove the folder"
-    dataset = open_dataset(folder, mend)
+    hint = f"import it again with 'sslskel data import {name}', or remove the folder"
+    dataset = open_dataset(folder, hint)
     words, splits = dataset.beside(BENCHMARK_FILE), dataset.beside(SPLITS)
     try:
         if dataset.info.name != name:
@@ -42,7 +42,7 @@ def read_benchmark(folder: Path) -> Benchmark:
             command=str(words["command"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise DataError(f"'{folder}' is no imported set that this version reads ({fault}); {mend}") from fault
+        raise DataError(f"'{folder}' is no imported set that this version reads ({fault}); {hint}") from fault
 
 
 def _recipe(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ SHOWN_NUMBERS = 40
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asks to be imported; paths and words as given."""
+    """What somebody asks to be imported; paths and values as they were entered."""
 
     name: str
     clips: Path | None = None
@@ -99,7 +99,7 @@ def import_dataset(
     A clip that cannot be read is left out and named in the report that is kept with the data, or ends
     the import with ``strict``. Faults of the table and the layout always end it.
 
-    Raises ``DataError`` (file, line or clip, what was found, expected, how to mend it) and
+    Raises ``DataError`` (file, line or clip, what was found, expected, how to correct it) and
     ``UsageError``; in every such case nothing appears under the name, and an earlier import stays.
     """
     request = Request(

@@ -1,7 +1,7 @@
 """The layout file of a set of one's own: the joints and their tree, and what is true of all recordings.
 
 Joints are given by name, ``joint: parent``, in the order of the arrays. Where the
-clips are is the table's business (``clip_table.py``).
+clips are is in the table (``clip_table.py``).
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _array(file: IO[bytes], size: int, where: str, index: int | None) -> npt.NDA
         what = (
             f"index {index} is not among its {shape[0]} elements" if shape and not fortran else "it has no first axis"
         )
-        raise DataError(f"'{where}': {what}; mend the column 'index' (save the array C-ordered)")
+        raise DataError(f"'{where}': {what}; correct the column 'index' (save the array C-ordered)")
     one = promised // shape[0]
     _skip(file, index * one)
     return _read(file, dtype, shape[1:], False, one, where)

@@ -68,7 +68,7 @@ class _Loader:
         ending = self.path.suffix.lower()
         if not self.path.is_file():
             what = "is a folder" if self.path.is_dir() else "does not exist"
-            raise DataError(f"'{self.path}' {what}; mend the column 'file', or say with --source where the files are")
+            raise DataError(f"'{self.path}' {what}; correct column 'file', or say with --source where the files are")
         self._refuse(ending)
         if ending == ".npy":
             return read_npy(self.path, self.row.index)

@@ -62,13 +62,13 @@ def _numbers(path: Path, lines: Sequence[str], delimiter: str, skip: int) -> Dou
             words = line.split(delimiter)
             if len(words) != count:
                 raise DataError(
-                    f"'{path}', line {number}: {len(words)} fields, expected {count}; mend the row"
+                    f"'{path}', line {number}: {len(words)} fields, expected {count}; correct the row"
                 ) from None
             for word in words:
                 if not _all_numbers([word]):
                     what = "is empty" if not word.strip() else f"is {word.strip()[:40]!r}"
                     raise DataError(f"'{path}', line {number}: a field {what}, expected a number") from None
-        raise DataError(f"'{path}' is no table of numbers ({fault}); mend it") from fault
+        raise DataError(f"'{path}' is no table of numbers ({fault}); correct it") from fault
 
 
 def _by_name(path: Path, header: Sequence[str], values: Doubles, layout: SkeletonLayout) -> Doubles:
@@ -152,7 +152,7 @@ def read_json(path: Path, key: str = "", index: int | None = None) -> Doubles:
         raise DataError(f"'{path}' is a list, not an object with a '{key}'; leave the column 'key' empty")
     if index is not None:
         if not isinstance(data, list) or index >= len(data):
-            raise DataError(f"'{path}': index {index} is not among its elements; mend the column 'index'")
+            raise DataError(f"'{path}': index {index} is not among its elements; correct the column 'index'")
         data = data[index]
     return _nested(path, data)
 

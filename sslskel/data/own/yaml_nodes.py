@@ -88,7 +88,7 @@ def read_yaml(path: Path) -> Node:
         mark = getattr(fault, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         what = getattr(fault, "problem", None) or str(fault).splitlines()[0]
-        raise DataError(f"'{path}'{line}: this is not YAML ({what}); mend the line") from fault
+        raise DataError(f"'{path}'{line}: this is not YAML ({what}); correct the line") from fault
     except RecursionError as fault:
         raise DataError(
             f"'{path}' is nested deeper than any layout file; start from the one in docs/guide/your-own-data.md"

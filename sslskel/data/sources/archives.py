@@ -1,8 +1,8 @@
 """Safe reading of what a person hands to an importer: a directory, an archive, a single file.
 
 Nothing is unpacked into the file system and nothing is trusted: paths, links,
-sizes and packed data are checked before an importer sees a byte. What the files
-mean is the importers' business.
+sizes and packed data are checked before an importer sees a byte. Importers know what the
+files mean.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _HASH_CHUNK = 1 << 20
 class SourceFile:
     """One file of a source. ``name`` is its last component, ``path`` where it lies in ``origin``.
 
-    ``size`` is in bytes. ``stamp`` changes with the content as far as can be told without
+    ``size`` is in bytes. ``stamp`` changes with the content as far as can be seen without
     reading it: a checksum in a zip archive, else the time of the last change. Where
-    ``portable``, another process can ``load`` it too; ``saw`` is told the sha256 of what was
+    ``portable``, another process can ``load`` it too; ``saw`` gets the sha256 of what was
     loaded, and stays in this one.
     """
 

@@ -60,7 +60,7 @@ class PieceImporter:
     """An importer whose source falls into pieces; use one as ``Benchmark.read``.
 
     ``sslskel.data.prepare`` imports the pieces on all cores, keeps what is done when it is
-    interrupted, and leaves out damaged files with a report unless told to be strict. With
+    interrupted, and leaves out damaged files with a report unless it is strict. With
     ``partial``, fewer clips than the benchmark expects are reported rather than refused.
     Called like any importer it does the same work in this process, and stops at a damaged file.
     """

@@ -1,7 +1,7 @@
 """The import of a source in pieces: parallel, in bounded memory, and continued where it was interrupted.
 
 How pieces run side by side is in ``workers.py``, what is kept of an interrupted import in
-``journal.py``; what a piece means is the importer's business.
+``journal.py``; the importer knows what a piece means.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs the pieces of an import on all cores, and gives the results back in order, few of them at a time.
 
-What a piece is made of is the importer's business; keeping what is done is the journal's.
+An importer decides what a piece is made of; the journal keeps what is done.
 """
 
 from __future__ import annotations

@@ -76,20 +76,20 @@ def write_manifest(folder: Path, facts: Mapping[str, FileFact]) -> None:
     write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "self": json_sha256(files)})
 
 
-def read_manifest(folder: Path, mend: str) -> dict[str, FileFact]:
+def read_manifest(folder: Path, hint: str) -> dict[str, FileFact]:
     """File name -> size and sha256; raises ``DataError`` where the manifest is missing, damaged or foreign."""
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"'{folder}' is not a prepared dataset: it has no {MANIFEST}; {mend}") from None
+        raise DataError(f"'{folder}' is not a prepared dataset: it has no {MANIFEST}; {hint}") from None
     except OSError as fault:
-        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
     try:
         data = json.loads(content)
         if data["format"] != FORMAT:
             raise DataError(
-                f"'{folder}' is in dataset format {data['format']}, this version reads format {FORMAT}; {mend}"
+                f"'{folder}' is in dataset format {data['format']}, this version reads format {FORMAT}; {hint}"
             )
         facts = {str(name): FileFact(int(f["size"]), str(f["sha256"])) for name, f in data["files"].items()}
         # Comparing the bytes too leaves no byte of the file that could change unnoticed.
@@ -97,7 +97,7 @@ def read_manifest(folder: Path, mend: str) -> dict[str, FileFact]:
     except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
-        raise DataError(f"'{path}' is damaged; {mend}")
+        raise DataError(f"'{path}' is damaged; {hint}")
     return facts
 
 

@@ -1,6 +1,6 @@
 """The rows of a dataset while they are written: clip by clip, and on from where an interrupted import stopped.
 
-What the finished files are called and when they become a dataset is the store's business.
+``store.py`` names the finished files and makes them a dataset.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The journal of an unfinished dataset: what of it is safely on the disk, so that a killed import goes on.
 
 One line per mark, each with its own checksum. A line counts only where every row it
-speaks of is there and is what it was. What is written between marks is the store's business.
+speaks of is there and is what it was. ``grow.py`` writes what comes between marks.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def check_info(info: DatasetInfo) -> None:
     ]
     for wrong, what in faults:
         if wrong:
-            raise DataError(f"dataset '{info.name}' is described with {what}; mend its DatasetInfo")
+            raise DataError(f"dataset '{info.name}' is described with {what}; correct its DatasetInfo")
 
 
 class Index:
@@ -200,10 +200,10 @@ def _finite(who: str, track: Track, info: DatasetInfo, dtype: np.dtype[Any]) -> 
     if bad.any():
         frame, joint, coordinate = (int(i[0]) for i in bad.nonzero())
         value = track.joints[frame, joint, coordinate]
-        mend = "set frames in which the person is missing to zero and not valid"
+        hint = "set frames in which the person is missing to zero and not valid"
         if np.isfinite(value):
-            mend = f"it does not fit {dtype}"
+            hint = f"it does not fit {dtype}"
         raise DataError(
-            f"{who} has the value {value} in frame {track.begin + frame}, joint '{info.layout.joints[joint]}'; {mend}"
+            f"{who} has the value {value} in frame {track.begin + frame}, joint '{info.layout.joints[joint]}'; {hint}"
         )
     return stored

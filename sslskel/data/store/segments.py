@@ -1,7 +1,7 @@
 """Annotated actions of untrimmed recordings: checked, indexed, and cut into the clips that protocols see.
 
-A clip is rows of its recording, never a copy. How the columns lie on the disk is the store's
-business; what is done with the recordings themselves is the detection protocol's.
+A clip is rows of its recording, never a copy. How the columns lie on the disk is in
+``store.py``; the protocols of detection use the recordings themselves.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ from sslskel.files import name_folder, temporary_name
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
 _CUT = ("segment_clip", *SEGMENT_FIELDS)
 """Index of what is annotated in recordings; a dataset of clips alone has none of it."""
-_MEND = "prepare it again with 'sslskel data prepare'"
+_HINT = "prepare it again with 'sslskel data prepare'"
 _STALE_SECONDS = 86400.0
 
 
@@ -83,9 +83,9 @@ class StoredDataset:
     recording: Ints | None = None
     segments: Segments | None = None
 
-    def __init__(self, path: Path, info: DatasetInfo, digest: str, facts: Mapping[str, FileFact], mend: str) -> None:
+    def __init__(self, path: Path, info: DatasetInfo, digest: str, facts: Mapping[str, FileFact], hint: str) -> None:
         self.path, self.info, self.fingerprint = path, info, digest
-        self._facts, self._mend = dict(facts), mend
+        self._facts, self._hint = dict(facts), hint
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -96,85 +96,85 @@ class StoredDataset:
         Raises ``DataError`` naming the first damaged file.
         """
         for name, fact in self._facts.items():
-            _require_same(self.path / name, fact, fact_of(self.path / name), self._mend)
+            _require_same(self.path / name, fact, fact_of(self.path / name), self._hint)
 
     def beside(self, name: str) -> dict[str, Any]:
         """A JSON file that was written with the dataset; raises ``DataError`` where there is none or it is damaged."""
         if name not in self._facts:
-            raise DataError(f"'{self.path}' has no {name}; {self._mend}")
-        data: dict[str, Any] = json.loads(_sound(self.path / name, self._facts, self._mend))
+            raise DataError(f"'{self.path}' has no {name}; {self._hint}")
+        data: dict[str, Any] = json.loads(_sound(self.path / name, self._facts, self._hint))
         return data
 
     def report(self) -> dict[str, Any]:
         """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
-        data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._mend))
+        data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._hint))
         return data
 
 
-def open_dataset(path: Path | str, mend: str = _MEND) -> StoredDataset:
-    """Open a prepared dataset in milliseconds; ``mend`` says in an error what to do.
+def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
+    """Open a prepared dataset in milliseconds; ``hint`` says in an error what to do.
 
     Checks the presence and size of every file and the content of all but
     ``joints.npy`` and ``valid.npy``. Raises ``DataError`` naming the damaged file.
     """
     folder = Path(path)
-    facts = read_manifest(folder, mend)
+    facts = read_manifest(folder, hint)
     for name in ("info.json", "report.json", "joints.npy", "valid.npy"):
         if name not in facts:
-            raise DataError(f"'{folder / MANIFEST}' does not list {name}; {mend}")
+            raise DataError(f"'{folder / MANIFEST}' does not list {name}; {hint}")
     for name, fact in facts.items():
         try:
             size = (folder / name).stat().st_size
         except OSError:
-            raise DataError(f"'{folder / name}' is missing; {mend}") from None
+            raise DataError(f"'{folder / name}' is missing; {hint}") from None
         if size != fact.size:
-            raise DataError(f"'{folder / name}' has {size} bytes, expected {fact.size}; {mend}")
-    _sound(folder / "report.json", facts, mend)
-    data = json.loads(_sound(folder / "info.json", facts, mend))
+            raise DataError(f"'{folder / name}' has {size} bytes, expected {fact.size}; {hint}")
+    _sound(folder / "report.json", facts, hint)
+    data = json.loads(_sound(folder / "info.json", facts, hint))
     try:
         info, digest, dtype = info_from_json(data["info"]), str(data["fingerprint"]), np.dtype(data["dtype"])
     except (KeyError, TypeError, ValueError) as fault:
-        raise DataError(f"'{folder / 'info.json'}' lacks or garbles {fault}; {mend}") from fault
+        raise DataError(f"'{folder / 'info.json'}' lacks or garbles {fault}; {hint}") from fault
     if digest != fingerprint(info, facts):
-        raise DataError(f"'{folder}' does not match the fingerprint it was written with; {mend}")
-    dataset = StoredDataset(folder, info, digest, facts, mend)
+        raise DataError(f"'{folder}' does not match the fingerprint it was written with; {hint}")
+    dataset = StoredDataset(folder, info, digest, facts, hint)
     for field in _INDEX:
-        setattr(dataset, field, _column(folder, field, facts, mend))
-    dataset.lists = _column(folder, "lists", facts, mend) if info.lists else np.zeros_like(dataset.keys)
+        setattr(dataset, field, _column(folder, field, facts, hint))
+    dataset.lists = _column(folder, "lists", facts, hint) if info.lists else np.zeros_like(dataset.keys)
     rows = _checked_rows(dataset)
     if rows is None or dtype not in (np.float32, np.float16):
-        raise DataError(f"'{folder}' holds an index that contradicts itself; {mend}")
+        raise DataError(f"'{folder}' holds an index that contradicts itself; {hint}")
     shape = (rows, info.layout.num_joints, info.coordinates)
-    dataset.joints = _mapped(folder / "joints.npy", dtype, shape, mend)
-    dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), mend)
-    return dataset if f"{_CUT[0]}.npy" not in facts else _cut(dataset, facts, mend)
+    dataset.joints = _mapped(folder / "joints.npy", dtype, shape, hint)
+    dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), hint)
+    return dataset if f"{_CUT[0]}.npy" not in facts else _cut(dataset, facts, hint)
 
 
-def _column(folder: Path, field: str, facts: Mapping[str, FileFact], mend: str) -> npt.NDArray[Any]:
+def _column(folder: Path, field: str, facts: Mapping[str, FileFact], hint: str) -> npt.NDArray[Any]:
     """An index array that nobody can change."""
     if f"{field}.npy" not in facts:
-        raise DataError(f"'{folder / MANIFEST}' does not list {field}.npy; {mend}")
-    array = parse_array(_sound(folder / f"{field}.npy", facts, mend))
+        raise DataError(f"'{folder / MANIFEST}' does not list {field}.npy; {hint}")
+    array = parse_array(_sound(folder / f"{field}.npy", facts, hint))
     array.flags.writeable = False
     return array
 
 
-def _cut(recordings: StoredDataset, facts: Mapping[str, FileFact], mend: str) -> StoredDataset:
+def _cut(recordings: StoredDataset, facts: Mapping[str, FileFact], hint: str) -> StoredDataset:
     """The clips of a dataset of recordings."""
-    columns = {field: _column(recordings.path, field, facts, mend) for field in _CUT}
+    columns = {field: _column(recordings.path, field, facts, hint) for field in _CUT}
     recordings.segments = checked_segments(columns, recordings.lengths)
     if recordings.segments is None:
-        raise DataError(f"'{recordings.path}' holds annotations that contradict themselves; {mend}")
-    clips = StoredDataset(recordings.path, recordings.info, recordings.fingerprint, facts, mend)
+        raise DataError(f"'{recordings.path}' holds annotations that contradict themselves; {hint}")
+    clips = StoredDataset(recordings.path, recordings.info, recordings.fingerprint, facts, hint)
     clips.untrimmed = recordings
     for field, value in cut_clips(recordings, recordings.segments, columns).items():
         setattr(clips, field, value)
     return clips
 
 
-def verify_dataset(path: Path | str, mend: str = _MEND) -> None:
+def verify_dataset(path: Path | str, hint: str = _HINT) -> None:
     """Check every byte of a prepared dataset; raises ``DataError`` naming the damaged file."""
-    open_dataset(path, mend).verify()
+    open_dataset(path, hint).verify()
 
 
 def _checked_rows(dataset: StoredDataset) -> int | None:
@@ -193,31 +193,31 @@ def _checked_rows(dataset: StoredDataset) -> int | None:
     return int(ends[-1]) if tracks and tiled and owned else None
 
 
-def _require_same(path: Path, expected: FileFact, found: FileFact, mend: str) -> None:
+def _require_same(path: Path, expected: FileFact, found: FileFact, hint: str) -> None:
     if found != expected:
-        raise DataError(f"'{path}' is damaged: its content does not match {MANIFEST}; {mend}")
+        raise DataError(f"'{path}' is damaged: its content does not match {MANIFEST}; {hint}")
 
 
-def _sound(path: Path, facts: Mapping[str, FileFact], mend: str) -> bytes:
+def _sound(path: Path, facts: Mapping[str, FileFact], hint: str) -> bytes:
     """Content of a small file whose digest is right."""
     try:
         content = path.read_bytes()
     except OSError as fault:
-        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
-    _require_same(path, facts[path.name], FileFact(len(content), hashlib.sha256(content).hexdigest()), mend)
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
+    _require_same(path, facts[path.name], FileFact(len(content), hashlib.sha256(content).hexdigest()), hint)
     return content
 
 
-def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], mend: str) -> npt.NDArray[Any]:
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], hint: str) -> npt.NDArray[Any]:
     """A read-only memory map of an array whose type and shape the index already tells."""
     try:
         with path.open("rb") as file:
             header = file.read(HEADER_BYTES)
         if header != npy_header(dtype, shape) or path.stat().st_size != HEADER_BYTES + _bytes(dtype, shape):
-            raise DataError(f"'{path}' is damaged: it should hold {dtype} of shape {shape}; {mend}")
+            raise DataError(f"'{path}' is damaged: it should hold {dtype} of shape {shape}; {hint}")
         return np.memmap(path, dtype=dtype.newbyteorder("<"), mode="r", offset=HEADER_BYTES, shape=shape)
     except OSError as fault:
-        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {mend}") from fault
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
 
 
 def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
