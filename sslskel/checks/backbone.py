@@ -44,7 +44,7 @@ class BackboneCase:
         """A fresh backbone in training mode, its weights a function of the seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            config = small_config(self.plugin.Config)
+            config: object = small_config(self.plugin.Config)
             return self.plugin(config, make_spec(self.info, self.frames)).to(dtype).train()
 
     def batch(self, dtype: torch.dtype = torch.float32) -> Batch:

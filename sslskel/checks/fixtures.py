@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from sslskel.api.dataset import Clip, DatasetInfo, Segments, Track
+from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints, Segments, Track
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.api.view import ClipSpec
 from sslskel.checks.runner import Skip, expect
@@ -27,6 +28,11 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.store.rows import Index
 from sslskel.errors import SslskelError, UsageError
 from sslskel.transforms.clip import clip_spec
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 
 FRAMES = 24
 """T of the checks: a whole number of segments of 2, 3, 4, 6, 8 or 12 frames."""
@@ -73,21 +79,21 @@ class MemoryDataset:
         self.joints, self.valid = np.concatenate(joints), np.concatenate(valid)
         self.lists = np.zeros_like(self.keys)
 
-    names: Any
-    keys: Any
-    labels: Any
-    lengths: Any
-    subjects: Any
-    cameras: Any
-    setups: Any
-    track_clip: Any
-    track_slot: Any
-    track_begin: Any
-    track_length: Any
-    track_offset: Any
-    untrimmed: Any = None
-    recording: Any = None
-    segments: Any = None
+    names: npt.NDArray[np.str_]
+    keys: Ints
+    labels: Ints
+    lengths: Ints
+    subjects: Ints
+    cameras: Ints
+    setups: Ints
+    track_clip: Ints
+    track_slot: Ints
+    track_begin: Ints
+    track_length: Ints
+    track_offset: Ints
+    untrimmed: Dataset | None = None
+    recording: Ints | None = None
+    segments: Segments | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -176,7 +182,7 @@ _SIZES = {"dim": 16, "width": 16, "hidden": 16, "channels": 16, "heads": 2, "dep
 """Largest value of a field whose name is, begins or ends with the word."""
 
 
-def small_config(config_class: type, base: Any = None, **known: Any) -> Any:
+def small_config(config_class: type[Options], base: Options | None = None, **known: object) -> Options:
     """An instance with small networks: fields such as ``dim``, ``heads``, ``depth``, ``queue_size`` are cut down.
 
     ``base`` holds the other values (default: the defaults); ``known`` wins over both.
@@ -223,7 +229,7 @@ def check_config_class(plugin: type) -> None:
     expect(isinstance(version, int) and version >= 1, f"version is {version!r}; it must be a whole number from 1")
 
 
-def check_config_values(config_class: Any) -> None:
+def check_config_values(config_class: type[DataclassInstance]) -> None:
     """Hold that each numeric field refuses at least one absurd value with a ``UsageError``."""
     hints = get_type_hints(config_class)
     absurd: dict[type, tuple[float, ...]] = {int: (-(10**9),), float: (-1e9, math.nan, math.inf)}
@@ -254,7 +260,7 @@ _hooked: list[bool] = []
 _IO = ("open", "os.", "socket.", "subprocess.", "shutil.", "urllib.")
 
 
-def _note(event: str, args: tuple[Any, ...]) -> None:
+def _note(event: str, args: tuple[object, ...]) -> None:
     if _watch.events is None or not event.startswith(_IO):
         return
     what = str(args[0]) if args else ""

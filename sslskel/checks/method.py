@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -47,7 +46,7 @@ class MethodCase:
     """A method to check: its class, a small configuration, and a small backbone."""
 
     plugin: type[PretextMethod]
-    config: Any
+    config: object
     backbone: type[Backbone]
     info: DatasetInfo = dataclasses.field(default_factory=dataset_info)
 
@@ -56,7 +55,7 @@ class MethodCase:
         """The clips of most checks."""
         return make_spec(self.info)
 
-    def build(self, spec: ClipSpec | None = None, *, config: Any = None, seed: int = 0) -> PretextMethod:
+    def build(self, spec: ClipSpec | None = None, *, config: object = None, seed: int = 0) -> PretextMethod:
         """A fresh method in training mode, its weights a function of the seed."""
 
         def build_backbone(clip: ClipSpec) -> Backbone:

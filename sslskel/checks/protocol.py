@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.checks.fixtures import (
+    MemoryDataset,
     check_config_class,
     check_config_values,
     dataset_info,
@@ -34,6 +35,9 @@ from sslskel.checks.fixtures import (
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
 from sslskel.progress import SILENT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CLASSES, TRAIN, TEST, DIM, FRAMES = 8, 96, 101, 16, 8
 
@@ -92,7 +96,7 @@ class ProtocolCase:
     """A protocol to check, with a short configuration, on a small dataset."""
 
     plugin: type[EvaluationProtocol]
-    config: Any
+    config: DataclassInstance
 
     @functools.cached_property
     def spec(self) -> ClipSpec:
@@ -105,7 +109,7 @@ class ProtocolCase:
         return (24, 25) if self.plugin.untrimmed else (TRAIN, TEST)
 
     @functools.cached_property
-    def _data(self) -> Any:
+    def _data(self) -> MemoryDataset:
         make = make_recordings if self.plugin.untrimmed else make_dataset
         return make(dataset_info(classes=CLASSES), sum(self._sizes))
 
@@ -139,7 +143,12 @@ class ProtocolCase:
         return TableEncoder(self.spec, keys, share[0] * known + share[1] * noise)
 
     def run(
-        self, kind: str = "usual", *, config: Any = None, parts: Parts | None = None, dtype: torch.dtype = torch.float32
+        self,
+        kind: str = "usual",
+        *,
+        config: object = None,
+        parts: Parts | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Outcome, dict[str, float]]:
         """Outcome and scores of a fresh protocol on a fresh encoder."""
         own, truth = self.parts(dtype=dtype)
@@ -227,7 +236,7 @@ def counts_every_test_clip_once(case: ProtocolCase) -> None:
         if outcome.item is not None:
             raise Skip("its rows are items of clips (windows or segments), any number per clip")
         columns = [c for c in (outcome.condition, outcome.draw, outcome.epoch) if c is not None]
-        groups: dict[tuple[Any, ...], list[int]] = {}
+        groups: dict[tuple[object, ...], list[int]] = {}
         for row, key in enumerate(outcome.keys):
             groups.setdefault(tuple(column[row] for column in columns), []).append(int(key))
         wrong = [group for group, keys in groups.items() if not np.array_equal(np.sort(keys), wanted)]
@@ -304,12 +313,13 @@ PROTOCOL_CHECKS = (
 )
 
 
-def short_config(plugin: type[EvaluationProtocol], base: Any = None) -> Any:
+def short_config(plugin: type[EvaluationProtocol], base: DataclassInstance | None = None) -> DataclassInstance:
     """``base`` (default: the defaults) with the plugin's ``short`` options, or small heads and at most 20 epochs."""
-    base = plugin.Config() if base is None else base
+    start: DataclassInstance = plugin.Config() if base is None else base
     if plugin.check_config:
-        return dataclasses.replace(base, **plugin.check_config)
-    config = small_config(plugin.Config, base)
-    if isinstance(getattr(config, "epochs", None), int):
-        config = dataclasses.replace(config, epochs=min(config.epochs, 20))
+        return dataclasses.replace(start, **plugin.check_config)
+    config: DataclassInstance = small_config(plugin.Config, start)
+    epochs = getattr(config, "epochs", None)
+    if isinstance(epochs, int):
+        config = dataclasses.replace(config, epochs=min(epochs, 20))
     return config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.benchmark import Benchmark
@@ -74,11 +74,12 @@ def backbone_subject(backbone: str | type[Backbone], clips: DatasetInfo | None =
 def protocol_subject(protocol: str | type[EvaluationProtocol], config: object = None) -> Subject[ProtocolCase]:
     """A protocol or protocol preset; arguments as of ``check_protocol``."""
     plugin = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
-    if config is None and _builds(plugin):
+    chosen: Any = config
+    if chosen is None and _builds(plugin):
         preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
         base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
-        config = short_config(plugin, base)
-    return Subject(ProtocolCase(plugin, config), PROTOCOL, _expected(plugin))
+        chosen = short_config(plugin, base)
+    return Subject(ProtocolCase(plugin, chosen), PROTOCOL, _expected(plugin))
 
 
 def dataset_subject(

@@ -26,7 +26,9 @@ WHOLE = "all"
 """Name of the condition of an outcome that has only one."""
 
 
-def diagnose(outcome: Outcome, labels: Ints, num_classes: int) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def diagnose(
+    outcome: Outcome, labels: Ints, num_classes: int
+) -> tuple[dict[str, dict[str, object]], dict[str, npt.NDArray[Any]]]:
     """JSON by condition, and confusion matrices by name, of an outcome that predicts classes.
 
     ``labels`` are the true classes of the rows (R,). Per condition: ``top1``; ``macro`` and
@@ -51,7 +53,7 @@ def diagnose(outcome: Outcome, labels: Ints, num_classes: int) -> tuple[dict[str
 
 def _of_rows(
     outcome: Outcome, rows: npt.NDArray[np.bool_], labels: Ints, num_classes: int
-) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+) -> tuple[dict[str, object], npt.NDArray[np.int64]]:
     logits = outcome.values["logits"][rows] if "logits" in outcome.values else None
     predicted = outcome.values["predicted"][rows] if "predicted" in outcome.values else None
     if predicted is None:
@@ -61,7 +63,7 @@ def _of_rows(
     with np.errstate(invalid="ignore"):
         recalls = matrix.diagonal() / matrix.sum(1)
     per_clip = _mean_by(outcome.keys[rows], predicted == labels)
-    said: dict[str, Any] = {
+    said: dict[str, object] = {
         "top1": float(accuracy_score(labels, predicted)),
         "macro": float(np.nanmean(recalls)),
         "per_class": [None if np.isnan(recall) else float(recall) for recall in recalls],
@@ -80,7 +82,7 @@ def _of_rows(
     return said, matrix
 
 
-def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, Any] | None:
+def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, object] | None:
     """The best test accuracy over the epochs of each draw, averaged over draws; None where none were reported.
 
     ``epochs`` are the best epoch of each draw, 1-based, the first of equals. Raises

@@ -6,7 +6,7 @@ The protocols that train linear heads on clips share it; the training is in ``li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -52,9 +52,9 @@ def linear_setup(config: LinearConfig, encoders: Mapping[str, Encoder], parts: P
     return LinearSetup(LinearTraining(config, encoders, clips, len(parts.classes), run, fit), held, labels)
 
 
-def linear_facts(config: LinearConfig, labels: int, chosen: Chosen) -> dict[str, Any]:
+def linear_facts(config: LinearConfig, labels: int, chosen: Chosen) -> dict[str, object]:
     """What the record says of the heads that training ended with."""
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "recipe": config.label(),
         "selection": config.selection.value,
         "labels": labels,

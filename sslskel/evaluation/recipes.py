@@ -7,16 +7,26 @@ under which it is recorded.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import Field, fields
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from sslskel.config.compose import from_plain
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import PROTOCOLS
 
 
-def recipe_label(plugin: str, config: Any, unsaid: Collection[str]) -> str:
+class Recipe(Protocol):
+    """Options of a protocol, a dataclass, that are named after a recipe."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    recipe: str
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+def recipe_label(plugin: str, config: Recipe, unsaid: Collection[str]) -> str:
     """``config.recipe`` and every field in which ``config`` differs from that recipe, but for ``unsaid``.
 
     A name that is no recipe of the protocol ``plugin`` is compared with its defaults.
@@ -27,10 +37,10 @@ def recipe_label(plugin: str, config: Any, unsaid: Collection[str]) -> str:
         for f in fields(config)
         if f.name not in {"recipe", *unsaid} and getattr(config, f.name) != getattr(base, f.name)
     ]
-    return f"{config.recipe} ({', '.join(changed)})" if changed else str(config.recipe)
+    return f"{config.recipe} ({', '.join(changed)})" if changed else config.recipe
 
 
-def _known(plugin: str, config_class: type, recipe: str) -> Any:
+def _known(plugin: str, config_class: type[R], recipe: str) -> R:
     for entry in PROTOCOLS.entries():
         if entry.source != "preset":
             continue
@@ -44,5 +54,5 @@ def _known(plugin: str, config_class: type, recipe: str) -> Any:
     return config_class()
 
 
-def _word(value: Any) -> Any:
+def _word(value: object) -> object:
     return value.value if isinstance(value, Enum) else value
