@@ -1,0 +1,160 @@
+"""What code of commit 867c4ca wrote, today's code writes too, reads and reuses; ``make.py`` made the files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sslskel import BENCHMARKS, open_benchmark
+from sslskel.encoders.meta import CheckpointMeta
+from sslskel.grid.request import GridRequest
+
+HERE = Path(__file__).resolve().parent
+STEPS = sorted((HERE / "runs" / "pretrain").glob("*/step-*"))
+FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+MEASURED = ("cost", "created", "environment", "predictions")
+"""Parts of a record that differ from run to run, or from machine to machine."""
+
+DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+    "data-import": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+}
+"""Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A copy of the frozen results folder."""
+    return Path(shutil.copytree(HERE / "runs", tmp_path / "runs"))
+
+
+def record(folder: Path, method: str, protocol: str) -> tuple[Path, dict[str, Any]]:
+    """The record of a cell, and where it is."""
+    [one] = [
+        (file, content)
+        for file in sorted((folder / "records").glob("*.json"))
+        for content in [json.loads(file.read_text(encoding="utf-8"))]
+        if (content["method"]["name"], content["protocol"]["name"]) == (method, protocol)
+    ]
+    return one
+
+
+def bench_words() -> list[str]:
+    """The command that made the frozen results."""
+    _, content = record(HERE / "runs", "mamp", "knn")
+    return shlex.split(content["command"])[1:]
+
+
+@pytest.mark.parametrize("page", sorted((HERE / "help").glob("*.txt")), ids=lambda page: page.stem)
+def test_help_says_the_same(page: Path, sslskel: Command) -> None:
+    text = page.read_text(encoding="utf-8")
+    for old, new in DIFFERENCES.get(page.stem, ()):
+        assert old in text, f"{page.stem} never said: {old}"
+        text = text.replace(old, new)
+    words = [] if page.stem == "sslskel" else page.stem.split("-")
+    done = sslskel(*words, "--help", COLUMNS="100")
+    # Python versions wrap lines at other words.
+    assert done.stdout.split() == text.split()
+
+
+def test_every_command_is_frozen(sslskel: Command) -> None:
+    listed = sslskel("--help").stdout.partition("commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert {line.split()[0] for line in listed} <= {page.stem for page in (HERE / "help").iterdir()}
+
+
+@pytest.mark.parametrize("entry", json.loads((HERE / "cells.json").read_text(encoding="utf-8")))
+def test_cells_have_the_same_identities(entry: dict[str, Any], tiny: str) -> None:
+    asked = {"benchmarks": [tiny], **entry["request"]}
+    request = GridRequest(**{name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()})
+    cells = []
+    for cell in request.cells():
+        dataset = open_benchmark(BENCHMARKS.get(cell.benchmark))
+        target = open_benchmark(BENCHMARKS.get(cell.target)) if cell.target else None
+        identity = cell.identity(dataset, target) if cell.protocol else ""
+        cells.append([cell.title, cell.pretrain_identity(dataset), identity])
+    assert cells == entry["cells"]
+
+
+def test_prepared_data_are_the_same_bytes(tmp_path: Path, sslskel: Command) -> None:
+    frozen = json.loads((HERE / "fingerprints.json").read_text(encoding="utf-8"))
+    own = HERE / "own"
+    for name in frozen:
+        how = ("prepare", name)
+        if name == "own":
+            how = ("import", name, "--clips", str(own / "clips.csv"), "--layout", str(own / "layout.yaml"))
+        assert sslskel("data", *how, SSLSKEL_DATA=str(tmp_path)).returncode == 0
+        text = (tmp_path / name / "manifest.json").read_text(encoding="utf-8")
+        files = {file: fact["sha256"] for file, fact in json.loads(text)["files"].items()}
+        assert {**files, "manifest.json": hashlib.sha256(text.encode()).hexdigest()} == frozen[name], name
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_board_is_the_same_bytes(form: str, runs: Path, sslskel: Command) -> None:
+    text = sslskel("leaderboard", "--results", str(runs), "--format", form, COLUMNS="100").stdout
+    if form == "html":
+        text = hashlib.sha256(text.encode()).hexdigest() + "\n"
+    assert text == (HERE / "board" / f"{form}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "step", sorted((HERE / "runs" / "pretrain").glob("*/step-*")), ids=lambda step: step.parent.name
+)
+def test_the_meta_of_a_checkpoint_is_the_same_bytes(step: Path) -> None:
+    meta = json.loads((step / "state.json").read_text(encoding="utf-8"))["meta"]
+    made = CheckpointMeta.from_json(meta, step).to_json()
+    assert json.dumps(made, indent=1, sort_keys=True) == json.dumps(meta, indent=1, sort_keys=True)
+
+
+def test_frozen_results_are_reused(runs: Path, sslskel: Command) -> None:
+    done = sslskel(*bench_words())
+    assert "0 cells run, 4 already there" in done.stdout, done.stdout + done.stderr
+    file, before = record(runs, "mamp", "knn")
+    file.unlink()
+    state = next(runs.glob("pretrain/mamp*/step-*/state.json"))
+    trained = state.stat().st_mtime_ns
+    done = sslskel(*bench_words())
+    assert "1 cells run, 3 already there" in done.stdout, done.stdout + done.stderr
+    assert state.stat().st_mtime_ns == trained
+    after = json.loads(file.read_text(encoding="utf-8"))
+    assert list(after) == list(before)
+    for part in set(before) - set(MEASURED):
+        assert after[part] == before[part], part
+    for part in MEASURED[:3:2]:
+        assert set(after[part]) == set(before[part])
+
+
+def test_a_new_run_writes_the_same_files(tmp_path: Path, sslskel: Command) -> None:
+    done = sslskel(*bench_words())
+    assert "4 cells run" in done.stdout, done.stdout + done.stderr
+    made, frozen = tmp_path / "runs", HERE / "runs"
+    for step in STEPS:
+        own = made / step.relative_to(frozen)
+        state, before = (json.loads((folder / "state.json").read_text(encoding="utf-8")) for folder in (own, step))
+        assert json.dumps(state["meta"]) == json.dumps(before["meta"])
+        assert state["settings"] == before["settings"]
+        assert set(state) == set(before)
+        for name in ("model", "optimiser"):
+            new, old = (load_file(folder / f"{name}.safetensors") for folder in (own, step))
+            assert list(new) == list(old)
+            for key, tensor in old.items():
+                torch.testing.assert_close(new[key], tensor, rtol=1e-3, atol=1e-4)
+    names = {file.name for file in (frozen / "records").iterdir()}
+    assert {file.name for file in (made / "records").iterdir()} == names
+    for name in names:
+        after, before = (
+            json.loads((folder / "records" / name).read_text(encoding="utf-8")) for folder in (made, frozen)
+        )
+        assert list(after) == list(before)
+        assert after["config"] == before["config"]
+        assert after["seen"] == before["seen"]
