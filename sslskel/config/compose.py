@@ -103,8 +103,8 @@ def _layers(
         named["method"] = named.pop("config", {})
         groups = ("method", "backbone", "clip", "train", "protocol")
         yield f"method preset '{method}'", {key: named[key] for key in groups if key in named}
-    if protocol is not None and (said := PROTOCOLS.preset(protocol)):
-        yield f"protocol preset '{protocol}'", {"protocol": said.get("config", {})}
+    if protocol is not None and (content := PROTOCOLS.preset(protocol)):
+        yield f"protocol preset '{protocol}'", {"protocol": content.get("config", {})}
     yield "the recipe of the benchmark", recipe
     content = read_preset(preset)
     layer = {key: content[key] for key in ("clip", "train", "engine") if key in content}

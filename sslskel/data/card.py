@@ -203,13 +203,13 @@ def _import(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
     yield fenced([command(benchmark)])
     if report["source"]:
         yield _table(("source", "sha256"), sorted(report["source"].items()))
-    said = [
+    lines = [
         *(f"{what}: {number:,}" for what, number in report.get("tally", {}).items()),
         *report["notes"],
         *(f"left out as damaged: {fault}" for fault in report.get("faults", {}).values()),
     ]
-    if said:
-        yield "\n".join(f"- {escape(line)}" for line in said)
+    if lines:
+        yield "\n".join(f"- {escape(line)}" for line in lines)
     dropped = _reasons(report["dropped"])
     if not dropped:
         yield "Nothing was dropped."
@@ -222,10 +222,10 @@ def _import(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
 
 def _reasons(dropped: Mapping[str, str]) -> dict[str, list[str]]:
     """Reason -> names, the most frequent first. Numbers differ from clip to clip and count as the same."""
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for name, reason in dropped.items():
-        found.setdefault(reason.partition(":")[0], []).append(name)
-    return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+        by_reason.setdefault(reason.partition(":")[0], []).append(name)
+    return dict(sorted(by_reason.items(), key=lambda pair: -len(pair[1])))
 
 
 def _some(names: Sequence[str], most: int) -> str:

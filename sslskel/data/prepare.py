@@ -69,7 +69,7 @@ def prepare(
         benchmark.info,
         clips,
         report=report,
-        check=lambda dataset, said: _check_counts(benchmark, dataset, said, partial),
+        check=lambda dataset, report: _check_counts(benchmark, dataset, report, partial),
     )
     return target
 
@@ -150,12 +150,12 @@ def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportRe
     """Compare with the numbers the benchmark expects; fewer are allowed only where files were dropped or may lack."""
     missing = len(report.dropped) + len(report.faults)
     for what, expected in benchmark.expected.items():
-        found = _count(benchmark, dataset, what)
-        report.counts[what] = (found, expected)
-        if found == expected:
+        counted = _count(benchmark, dataset, what)
+        report.counts[what] = (counted, expected)
+        if counted == expected:
             continue
-        sentence = f"{what}: found {found} clips, expected {expected}"
-        if found > expected or not (missing or partial):
+        sentence = f"{what}: found {counted} clips, expected {expected}"
+        if counted > expected or not (missing or partial):
             raise DataError(
                 f"the source of benchmark '{benchmark.name}' is not the one it knows ({sentence});"
                 " check that all of it, and nothing else, is there"

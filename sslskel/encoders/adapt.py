@@ -41,14 +41,14 @@ def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -
         )
     if same_joints(reader, info.layout):
         return JointReading(None, {})
-    found = map_joints(reader, info.layout)
+    mapping = map_joints(reader, info.layout)
     facts = {
         "from_layout": reader.name,
         "to_layout": info.layout.name,
-        "same_joints": found.same,
+        "same_joints": mapping.same,
         "of_joints": reader.num_joints,
     }
-    return JointReading(found.read, {"joints": facts})
+    return JointReading(mapping.read, {"joints": facts})
 
 
 def prepare_encoders(
@@ -61,14 +61,14 @@ def prepare_encoders(
     and their own views do not. Raises what :func:`joint_reading` raises, and ``UsageError`` where
     the dataset has more persons than a network that reads them all at once.
     """
-    found = JointReading(None, {})
+    reading = JointReading(None, {})
     for stream, encoder in encoders.items():
-        found = joint_reading(encoder.spec.layout, encoder.spec.coordinates, info)
+        reading = joint_reading(encoder.spec.layout, encoder.spec.coordinates, info)
         if info.persons != encoder.spec.persons:
             _set_persons(stream, encoder, info)
         if cross_dataset and recipe.get("clip", {}).get("centre") == "first":
             encoder.spec = _centred(encoder.spec)
-    return found
+    return reading
 
 
 def _set_persons(stream: str, encoder: Encoder, info: DatasetInfo) -> None:

@@ -50,14 +50,14 @@ def map_joints(reader: SkeletonLayout, given: SkeletonLayout) -> JointMap:
     length 0), or else its nearest joint along the body. Raises ``DataError`` where the two
     have no joint in common.
     """
-    found = _same_places(reader, given)
-    if not found:
+    places = _same_places(reader, given)
+    if not places:
         raise DataError(
             f"layouts '{reader.name}' ({_some(reader)}) and '{given.name}' ({_some(given)}) have no joint in common by"
             " name; name the joints of one of them in the words of the other, such as left_elbow"
         )
-    read = tuple(found[_nearest(reader, joint, found)] for joint in range(reader.num_joints))
-    return JointMap(read, len(found))
+    read = tuple(places[_nearest(reader, joint, places)] for joint in range(reader.num_joints))
+    return JointMap(read, len(places))
 
 
 def same_joints(reader: SkeletonLayout, given: SkeletonLayout) -> bool:
@@ -68,14 +68,14 @@ def same_joints(reader: SkeletonLayout, given: SkeletonLayout) -> bool:
 def _same_places(reader: SkeletonLayout, given: SkeletonLayout) -> dict[int, int]:
     exact = {name: joint for joint, name in enumerate(given.joints)}
     plain = {_plain(name): joint for joint, name in reversed(list(enumerate(given.joints)))}
-    found = {}
+    places = {}
     for joint, name in enumerate(reader.joints):
         at = exact.get(name, plain.get(_plain(name)))
         if at is None:
             at = next((plain[other] for other in _others(_plain(name)) if other in plain), None)
         if at is not None:
-            found[joint] = at
-    return found
+            places[joint] = at
+    return places
 
 
 def _others(name: str) -> tuple[str, ...]:

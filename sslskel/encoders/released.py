@@ -198,8 +198,8 @@ def _sizes(state: Mapping[str, Tensor], path: Path) -> Sizes:
 def _check_heads(content: Mapping[str, Any], sizes: Sizes, num_heads: int, path: Path) -> None:
     if num_heads < 1 or sizes.dim % num_heads:
         raise UsageError(f"{path} has width {sizes.dim}, which num_heads={num_heads} does not divide")
-    said = getattr(content.get("args"), "model_args", None)
-    stated = said.get("num_heads", num_heads) if isinstance(said, Mapping) else num_heads
+    arguments = getattr(content.get("args"), "model_args", None)
+    stated = arguments.get("num_heads", num_heads) if isinstance(arguments, Mapping) else num_heads
     if stated != num_heads:
         raise UsageError(f"{path} says it was trained with {stated} heads, not {num_heads}; give num_heads={stated}")
 

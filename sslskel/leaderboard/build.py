@@ -58,9 +58,9 @@ def build_board(
     labels = row_labels(sorted(table))
     rows = []
     for key in sorted(table):
-        row, found = _row(key, labels[key], table[key], keys)
+        row, more = _row(key, labels[key], table[key], keys)
         rows.append(row)
-        warnings += found
+        warnings += more
     titles = column_titles(keys)
     columns = tuple(replace(key, title=titles[key]) for key in keys)
     ranked = _ranked([_emboldened(row, _leaders(columns, rows)) for row in rows])

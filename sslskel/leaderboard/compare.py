@@ -57,12 +57,13 @@ class Comparison:
         if self.sure:
             better, worse = (self.first, self.second) if self.difference > 0 else (self.second, self.first)
             low, high = sorted(abs(end) for end in self.interval)
-            said = f"{better} is better than {worse} by more than noise: {percent(abs(self.difference))} points, 95 %"
+            points = percent(abs(self.difference))
+            sentence = f"{better} is better than {worse} by more than noise: {points} points, 95 %"
         else:
             low, high = self.interval
-            said = f"{self.first} minus {self.second} may be noise: {percent(self.difference)} points, 95 %"
-        said += f" interval {percent(low)} to {percent(high)}, over {over}"
-        return said if count > 1 else f"{said}; how much another seed would change is not known"
+            sentence = f"{self.first} minus {self.second} may be noise: {percent(self.difference)} points, 95 %"
+        sentence += f" interval {percent(low)} to {percent(high)}, over {over}"
+        return sentence if count > 1 else f"{sentence}; how much another seed would change is not known"
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ class OverSeeds:
                 f"{self.first} minus {self.second} is {percent(self.difference)} points in one seed, which may be noise"
             )
         low, high = self.interval
-        said = "is more than noise" if self.sure else "may be noise"
+        verdict = "is more than noise" if self.sure else "may be noise"
         return (
-            f"{self.first} minus {self.second} {said}: {percent(self.difference)} points, 95 % interval"
+            f"{self.first} minus {self.second} {verdict}: {percent(self.difference)} points, 95 % interval"
             f" {percent(low)} to {percent(high)}, over {self.seeds} seeds"
         )
 
@@ -100,8 +101,8 @@ Difference = Comparison | OverSeeds
 
 def over_seeds(first: str, second: str, scores: Sequence[tuple[float, float]]) -> OverSeeds:
     """Compare two rows by their scores alone, a pair of shares per seed; raises ``ValueError`` for none."""
-    found = summarise([one - other for one, other in scores])
-    return OverSeeds(first, second, found.mean, found.interval, found.n)
+    summary = summarise([one - other for one, other in scores])
+    return OverSeeds(first, second, summary.mean, summary.interval, summary.n)
 
 
 def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[Comparison, ...]:
@@ -111,19 +112,19 @@ def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[
     and seed, and ``RecordError`` where predictions are missing or damaged.
     """
     one, other = _cells(board, first), _cells(board, second)
-    found = []
+    differences = []
     for at, column in enumerate(board.columns):
         mine, theirs = one.cells.get(at, {}), other.cells.get(at, {})
         shared = sorted(mine.keys() & theirs.keys())
         if shared:
             pairs = [(mine[seed], theirs[seed]) for seed in shared]
-            found.append(paired(store, column.title, one.label, other.label, pairs))
-    if not found:
+            differences.append(paired(store, column.title, one.label, other.label, pairs))
+    if not differences:
         raise UsageError(
             f"'{one.label}' and '{other.label}' have no column with the same seed in common; run both with the same"
             " --benchmark, --protocol and --seeds"
         )
-    return tuple(found)
+    return tuple(differences)
 
 
 @dataclass(frozen=True)

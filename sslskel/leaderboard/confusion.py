@@ -22,7 +22,7 @@ MOST_COUNTS = 200_000
 def confusions_of(board: Board, store: ResultStore) -> tuple[Confusion, ...]:
     """One per number whose seeds all kept a matrix, rows in the board's order."""
     records = {record.identity: record for record in board.records}
-    found: list[Confusion] = []
+    tables: list[Confusion] = []
     room = MOST_COUNTS
     for at, row in enumerate(board.rows):
         for position, cell in enumerate(row.cells):
@@ -33,10 +33,10 @@ def confusions_of(board: Board, store: ResultStore) -> tuple[Confusion, ...]:
                 continue
             room -= int(np.count_nonzero(counts))
             if room < 0:
-                return tuple(found)
+                return tuple(tables)
             names = _class_names(board.columns[position].benchmark, len(counts))
-            found.append(Confusion(at, position, names, tuple(map(tuple, counts.tolist()))))
-    return tuple(found)
+            tables.append(Confusion(at, position, names, tuple(map(tuple, counts.tolist()))))
+    return tuple(tables)
 
 
 def _summed(records: Sequence[Record], store: ResultStore) -> npt.NDArray[np.int64] | None:

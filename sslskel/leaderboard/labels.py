@@ -53,7 +53,7 @@ def column_titles(columns: Sequence[Column]) -> dict[Column, str]:
                 facts.append(f"benchmark version {column.benchmark_version}")
             if _varies(group, lambda c: c.fingerprint):
                 facts.append(f"data {column.fingerprint[:12]}")
-            # A recipe's name says which of its options were changed; they need not be said twice.
+            # A recipe's name says which of its options were changed; they need no second mention.
             by_recipe = _varies(group, lambda c: c.recipe)
             titles[column] = _named(title, facts if by_recipe else [*facts, *details])
     return _unique(titles)
@@ -73,7 +73,7 @@ def _differing(configs: Sequence[str]) -> list[list[str]]:
     values: dict[str, set[str | None]] = defaultdict(set)
     for name in sorted({name for flat in flats for name in flat}):
         values[name] = {flat.get(name) for flat in flats}
-    names = [name for name, found in values.items() if len(found) > 1]
+    names = [name for name, several in values.items() if len(several) > 1]
     short = _short(names)
     listed = []
     for flat, config in zip(flats, configs, strict=True):

@@ -114,7 +114,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Board:
-    """Columns, rows best first, and what must be said below them."""
+    """Columns, rows best first, and what must stand below them."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]

@@ -1,4 +1,4 @@
-"""What must be said below the table: what the numbers show, what to beware of, how they were made.
+"""What must stand below the table: what the numbers show, what to beware of, how they were made.
 
 Every sentence is a function of the records; nothing here changes a number.
 """
@@ -39,20 +39,20 @@ def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
 
 def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
     """Per column: who leads and how surely, and which pretrained rows beat each one that saw no data."""
-    said, names = [], names_of(rows)
+    sentences, names = [], names_of(rows)
     for position, column in enumerate(columns):
-        found = [
+        scores = [
             MethodScore(names[row.key], row.trained, cell)
             for row in rows
             if (cell := row.cells[position]) is not None and not cell.leak
         ]
-        found.sort(key=lambda one: (-one.cell.summary.mean, one.name))
-        if len(found) > 1:
-            said.append(f"{column.title}: {_lead(found[0], found[1])}")
-        trained = [one for one in found if one.trained]
-        floors = [one for one in found if not one.trained] if trained else []
-        said += [f"{column.title}: {_against(floor, trained)}" for floor in floors]
-    return tuple(said)
+        scores.sort(key=lambda one: (-one.cell.summary.mean, one.name))
+        if len(scores) > 1:
+            sentences.append(f"{column.title}: {_lead(scores[0], scores[1])}")
+        trained = [one for one in scores if one.trained]
+        floors = [one for one in scores if not one.trained] if trained else []
+        sentences += [f"{column.title}: {_against(floor, trained)}" for floor in floors]
+    return tuple(sentences)
 
 
 def _lead(first: MethodScore, second: MethodScore) -> str:
@@ -77,8 +77,8 @@ def _against(floor: MethodScore, trained: Sequence[MethodScore]) -> str:
     return f"against {floor.name} ({_points(floor)}), which saw no data: " + "; ".join(filter(None, parts))
 
 
-def _points(found: MethodScore) -> str:
-    return f"{100 * found.cell.summary.mean:.1f} %"
+def _points(one: MethodScore) -> str:
+    return f"{100 * one.cell.summary.mean:.1f} %"
 
 
 def notes_of(
@@ -114,12 +114,12 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
                 f"{column.title}: pretraining saw clips of the test part, or of a split that may hold some,"
                 f" marked †: {', '.join(leaking)}"
             )
-        for what, found in (
+        for what, values in (
             ("labelled clips", {r.labels for r in own}),
             ("test clips", {r.counts["test"] for r in own}),
         ):
-            if len(found) > 1:
-                yield f"{column.title}: rows used from {min(found)} to {max(found)} {what}"
+            if len(values) > 1:
+                yield f"{column.title}: rows used from {min(values)} to {max(values)} {what}"
 
 
 def _counted(cell: BoardCell, records: Sequence[Record]) -> str:
@@ -146,16 +146,18 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
 def _test_epoch_note(position: int, column: Column, records: Sequence[Record], rows: Sequence[Row]) -> str:
     """What records say of their best test epoch; it is no cell, so that it can neither rank nor be bold."""
     best = {record.identity: share for record in records if (share := _best_on_test(record)) is not None}
-    said, names = [], names_of(rows)
+    parts, names = [], names_of(rows)
     for row in rows:
         cell = row.cells[position]
-        found = [best[identity] for identity in cell.records if identity in best] if cell else []
-        if found:
-            summary = summarise(found)
+        values = [best[identity] for identity in cell.records if identity in best] if cell else []
+        if values:
+            summary = summarise(values)
             spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-            said.append(f"{names[row.key]} {percent(summary.mean)}{spread} ({summary.n})")
+            parts.append(f"{names[row.key]} {percent(summary.mean)}{spread} ({summary.n})")
     return (
-        f"{column.title}: for comparison only, the best test epoch, {CHOSEN_ON_TEST}: {', '.join(said)}" if said else ""
+        f"{column.title}: for comparison only, the best test epoch, {CHOSEN_ON_TEST}: {', '.join(parts)}"
+        if parts
+        else ""
     )
 
 
@@ -179,8 +181,8 @@ def _preset_note(preset: str, records: Sequence[Record]) -> str:
 
 
 def _values(records: Sequence[Record], group: str, name: str, words: str) -> str:
-    found = {value for r in records if isinstance(value := r.config.get(group, {}).get(name), (int, float))}
-    return words.format(_from_to(sorted(found))) if found else ""
+    values = {value for r in records if isinstance(value := r.config.get(group, {}).get(name), (int, float))}
+    return words.format(_from_to(sorted(values))) if values else ""
 
 
 def _from_to(values: Sequence[float]) -> str:
@@ -208,18 +210,18 @@ def _cost_note(records: Sequence[Record]) -> str:
 
 def _pretraining_note(rows: Sequence[Row]) -> str:
     names = names_of(rows)
-    said = [
+    parts = [
         f"{names[row.key]} {row.pretrain_seconds / 60:.1f} min at {row.samples_per_second:.0f} clips/s,"
         f" {row.parameters:,} weights in the encoder"
         for row in rows
         if row.trained and row.pretrain_seconds
     ]
-    return f"one pretraining, median over seeds: {'; '.join(said)}" if said else ""
+    return f"one pretraining, median over seeds: {'; '.join(parts)}" if parts else ""
 
 
 def _gpus(record: Record) -> list[str]:
-    found = record.environment.get("gpus")
-    return [str(name) for name in found] if isinstance(found, list) else []
+    names = record.environment.get("gpus")
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _listed(names: Iterable[Any]) -> str:

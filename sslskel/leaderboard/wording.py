@@ -49,9 +49,9 @@ def title(board: Board) -> str:
 def facts_of(board: Board) -> tuple[tuple[Fact, ...], str]:
     """Columns that describe the rows, and one sentence for those that would say the same in each."""
     shared = [fact for fact in FACTS if len({fact.of(row) for row in board.rows}) == 1]
-    said = ", ".join(f"{fact.title} {fact.of(board.rows[0])}" for fact in shared)
+    facts = ", ".join(f"{fact.title} {fact.of(board.rows[0])}" for fact in shared)
     shown = (*ALWAYS, *(fact for fact in FACTS if fact not in shared))
-    return shown, f"All rows: {said}." if said else ""
+    return shown, f"All rows: {facts}." if facts else ""
 
 
 def published_facts(row: Published) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ _kept: dict[tuple[str, ...], Any] | None = None
 
 @contextlib.contextmanager
 def looked_up_once() -> Iterator[None]:
-    """Inside, what was found is not looked for again: grids ask thousands of times, and nothing is installed meanwhile.
+    """Inside, what is known is not looked for again: grids ask thousands of times, and nothing is installed meanwhile.
 
     Works as a decorator as well.
     """
@@ -54,8 +54,8 @@ def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
         return find()
     if key not in _kept:
         _kept[key] = find()
-    found: Found = _kept[key]
-    return found
+    value: Found = _kept[key]
+    return value
 
 
 LOCAL_FOLDER = "sslskel_plugins"
@@ -99,8 +99,8 @@ class Registry(Generic[T]):
         return once((self.kind,), self._look)
 
     def _look(self) -> list[Entry]:
-        found = [*self._built_in(), *self._installed(), *self._local(), *self._sets(), *self._preset_entries()]
-        return sorted(found, key=lambda entry: (entry.name, entry.source, entry.origin))
+        entries = [*self._built_in(), *self._installed(), *self._local(), *self._sets(), *self._preset_entries()]
+        return sorted(entries, key=lambda entry: (entry.name, entry.source, entry.origin))
 
     def names(self) -> list[str]:
         """Every known name once, sorted."""
@@ -211,15 +211,15 @@ class Registry(Generic[T]):
         fits = isinstance(target, base) if self._instance else isinstance(target, type) and issubclass(target, base)
         if not fits:
             raise UsageError(f"{self.kind} '{entry.name}' ({entry.origin}) is {target!r}, not a {self._base}")
-        found: T = target
-        return found
+        plugin: T = target
+        return plugin
 
     def _from_module(self, module: ModuleType, base: type, entry: Entry) -> Any:
         if self._instance:
             if not hasattr(module, self._instance):
                 raise UsageError(f"{self.kind} '{entry.name}' ({entry.origin}) defines no {self._instance}")
             return getattr(module, self._instance)
-        found = [
+        classes = [
             value
             for name, value in vars(module).items()
             if isinstance(value, type)
@@ -227,12 +227,12 @@ class Registry(Generic[T]):
             and value.__module__.startswith(module.__name__)
             and not name.startswith("_")
         ]
-        if len(found) != 1:
+        if len(classes) != 1:
             raise UsageError(
                 f"{self.kind} '{entry.name}' ({entry.origin}) must define exactly one public subclass of"
-                f" {base.__name__}; it defines {len(found)}"
+                f" {base.__name__}; it defines {len(classes)}"
             )
-        return found[0]
+        return classes[0]
 
 
 def local_folders() -> list[Path]:

@@ -58,20 +58,20 @@ class FeatureCache:
             return self.counted(make)
         text = json.dumps([FORMAT, self.context, words], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.features"
-        found = _read(path)
-        if found is None:
-            found = self._made(path, make)
+        table = _read(path)
+        if table is None:
+            table = self._made(path, make)
         else:
-            self.reused += len(found)
-        return found
+            self.reused += len(table)
+        return table
 
     def counted(self, make: Callable[[], Rows]) -> Rows:
         """Make a table that is not kept, such as one of augmented views, and note what it cost."""
         start = time.perf_counter()
-        found = make()
-        self.encoded += len(found)
+        rows = make()
+        self.encoded += len(rows)
         self.seconds += time.perf_counter() - start
-        return found
+        return rows
 
     def _made(self, path: Path, make: Callable[[], Array]) -> Array:
         start = time.perf_counter()
@@ -79,16 +79,16 @@ class FeatureCache:
             while (claim := claims.take(path.with_suffix(".claim"))) is None:
                 time.sleep(POLL_SECONDS)
         with claim:
-            found = _read(path)
-            if found is None:
-                found = make()
-                self.encoded += len(found)
+            table = _read(path)
+            if table is None:
+                table = make()
+                self.encoded += len(table)
                 with writing_in(self.folder, "features"):
-                    publish(path, _packed(found), replace_existing=True)
+                    publish(path, _packed(table), replace_existing=True)
             else:
-                self.reused += len(found)
+                self.reused += len(table)
         self.seconds += time.perf_counter() - start
-        return found
+        return table
 
 
 def _packed(table: Array) -> bytes:

@@ -40,7 +40,7 @@ def merge(folders: Sequence[Path | str], target: Path | str) -> Merged:
     folder without results, ``RunError`` where the target cannot be written.
     """
     store = ResultStore(target)
-    found: dict[str, list[tuple[ResultStore, Record]]] = defaultdict(list)
+    by_identity: dict[str, list[tuple[ResultStore, Record]]] = defaultdict(list)
     problems: list[str] = []
     for folder in [target, *folders]:
         source = ResultStore(folder)
@@ -49,10 +49,10 @@ def merge(folders: Sequence[Path | str], target: Path | str) -> Merged:
         records, broken = source.read_all()
         problems += [f"{path}: {reason}" for path, reason in broken]
         for record in records:
-            found[record.identity].append((source, record))
+            by_identity[record.identity].append((source, record))
     added, present, conflicts = 0, 0, []
-    for identity in sorted(found):
-        copies = found[identity]
+    for identity in sorted(by_identity):
+        copies = by_identity[identity]
         differing = _differing([record for _, record in copies])
         if differing:
             files = ", ".join(str(source.path(identity)) for source, _ in copies)

@@ -142,13 +142,13 @@ def check_content(content: object) -> None:
     _check_text(content)
 
 
-def _check_schema(found: Any) -> None:
-    if isinstance(found, int) and not isinstance(found, bool) and found > SCHEMA:
+def _check_schema(value: Any) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and value > SCHEMA:
         raise NewerSchema(
-            f"field 'schema' is {found}, but this version reads {SCHEMA}: a later sslskel wrote it; update to read it"
+            f"field 'schema' is {value}, but this version reads {SCHEMA}: a later sslskel wrote it; update to read it"
         )
-    if found != SCHEMA or isinstance(found, bool):
-        raise RecordError(f"field 'schema' is {_shown(found)}; this version reads {SCHEMA}")
+    if value != SCHEMA or isinstance(value, bool):
+        raise RecordError(f"field 'schema' is {_shown(value)}; this version reads {SCHEMA}")
 
 
 def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:

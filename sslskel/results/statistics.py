@@ -30,7 +30,7 @@ def summarise(values: Sequence[float]) -> Summary:
     if len(values) == 0:
         raise ValueError("a summary needs at least one value")
     array = np.sort(np.asarray(values, dtype=np.float64))
-    # All equal is said exactly: summing them would leave a rounding error as their spread.
+    # All equal is stated exactly: summing them would leave a rounding error as their spread.
     same = array[0] == array[-1]
     mean = float(array[0]) if same else float(array.mean())
     if len(array) == 1:

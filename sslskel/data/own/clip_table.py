@@ -107,26 +107,26 @@ def _delimiter(text: str) -> str:
 
 def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:
     """Column -> name of the split it states, empty for the others."""
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for column in header:
         split = _SPLIT.fullmatch(column)
-        if column in found:
+        if column in columns:
             raise DataError(f"'{path}', line 1: column '{column}' occurs twice; keep one of them")
         if column not in KNOWN and split is None:
             known = ", ".join((*KNOWN, "split", "split:NAME"))
             raise DataError(f"'{path}', line 1: no column '{column}' is known{did_you_mean(column, KNOWN)} ({known})")
-        found[column] = (split["name"] or "official") if split else ""
-    missing = [column for column in NEEDED if column not in found]
+        columns[column] = (split["name"] or "official") if split else ""
+    missing = [column for column in NEEDED if column not in columns]
     if missing:
         have = ", ".join(header)
         raise DataError(
             f"'{path}', line 1: column '{missing[0]}' is missing (there are: {have}); the first line must name"
             " 'file' and 'label'"
         )
-    splits = [split for split in found.values() if split]
+    splits = [split for split in columns.values() if split]
     if len(set(splits)) != len(splits):
         raise DataError(f"'{path}', line 1: two columns state the same split; name them split:ONE and split:OTHER")
-    return found
+    return columns
 
 
 def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mapping[str, str]) -> ClipRow:

@@ -1,4 +1,4 @@
-"""Import a set of one's own: what is said of it is settled, its clips are read, and all of it is stored at once.
+"""Import a set of one's own: its description is settled, its clips are read, and all of it is stored at once.
 
 What a table, a layout file and a split are is in the files beside this one; how clips are
 read one by one is in ``reading.py``.
@@ -52,7 +52,7 @@ class Request:
     layout: str | None = None
     """Layout file or known layout."""
     source: Path | None = None
-    """Folder of the table's files; where the table lies, unless given."""
+    """Folder of the table's files; where the table lies, unless named."""
     fps: float | None = None
     unit: str | None = None
     split_by: str = "subject"
@@ -122,18 +122,18 @@ def import_dataset(
 def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
-    said = read_description(request.layout)
-    read_preset(said.preset)
-    said = replace(said, fps=request.fps or said.fps, unit=request.unit or said.unit)
-    recordings, said, layout = _recordings(request, said, report)
+    described = read_description(request.layout)
+    read_preset(described.preset)
+    described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
+    recordings, described, layout = _recordings(request, described, report)
     recordings = with_pattern(recordings, request.name_pattern)
-    numbering = numbered(recordings, said.classes)
+    numbering = numbered(recordings, described.classes)
     splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
     reader = ClipReader(request.name, recordings, report, request.strict, reporter)
-    form = reader.array_format(said, layout)
-    info = _info(request.name, said, form, numbering)
+    form = reader.array_format(described, layout)
+    info = _info(request.name, described, form, numbering)
     check_info(info)
-    _tell(recordings, numbering, said, info, splits, report)
+    _tell(recordings, numbering, described, info, splits, report)
     write_dataset(
         target,
         info,
@@ -141,7 +141,7 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
         report=report,
         check=lambda dataset, _: _check_parts(dataset, splits),
         beside={
-            BENCHMARK_FILE: _benchmark_words(request, said, info),
+            BENCHMARK_FILE: _benchmark_words(request, described, info),
             SPLITS: {"splits": splits, "default": next(iter(splits))},
         },
         most_persons=True,
@@ -164,62 +164,62 @@ def _check(request: Request, target: Path) -> None:
 
 
 def _recordings(
-    request: Request, said: Description, report: ImportReport
+    request: Request, described: Description, report: ImportReport
 ) -> tuple[list[Recording], Description, SkeletonLayout]:
     """What is to be read, and layout and rate, which BVH files bring themselves."""
     if request.pyskl is not None:
         _digest(report, [request.pyskl], request.layout)
-        if said.layout is None:
+        if described.layout is None:
             raise UsageError("a pickle does not say what its joints are; name them with --layout (coco17, ntu25, FILE)")
-        return read_pyskl(request.pyskl, report.notes), said, said.layout
+        return read_pyskl(request.pyskl, report.notes), described, described.layout
     assert request.clips is not None
     rows, folder = read_table(request.clips), request.source or request.clips.parent
-    said = _with_bvh(rows, folder, said)
-    if said.layout is None:
+    described = _with_bvh(rows, folder, described)
+    if described.layout is None:
         raise UsageError(
             "arrays do not say what their joints are; name them with --layout (a layout file, coco17, ntu25)"
         )
     _digest(report, [request.clips], request.layout)
     _digest_files(report, folder, rows)
-    return recordings_of(request.clips, rows, folder, said, said.layout), said, said.layout
+    return recordings_of(request.clips, rows, folder, described, described.layout), described, described.layout
 
 
-def _with_bvh(rows: Sequence[ClipRow], folder: Path, said: Description) -> Description:
+def _with_bvh(rows: Sequence[ClipRow], folder: Path, described: Description) -> Description:
     """The description with the layout and rate of the first readable BVH file, where it has none."""
     paths = [folder / row.file for row in rows if row.file.lower().endswith(".bvh")]
     faults = []
-    for path in paths if said.layout is None or said.fps is None else ():
+    for path in paths if described.layout is None or described.fps is None else ():
         try:
             motion = read_bvh(path)
         except DataError as fault:
             faults.append(fault)
         else:
-            return replace(said, layout=said.layout or motion.layout(), fps=said.fps or motion.fps)
-    if faults and said.layout is None:
+            return replace(described, layout=described.layout or motion.layout(), fps=described.fps or motion.fps)
+    if faults and described.layout is None:
         raise faults[0]
-    return said
+    return described
 
 
-def _info(name: str, said: Description, form: ArrayFormat, numbering: Numbering) -> DatasetInfo:
+def _info(name: str, described: Description, form: ArrayFormat, numbering: Numbering) -> DatasetInfo:
     return DatasetInfo(
         name=name,
         version=1,
         layout=form.layout,
         classes=numbering.classes,
-        fps=said.fps or DEFAULT_FPS,
-        unit=said.unit or ("metre" if form.dimensions == 3 else "pixel"),
+        fps=described.fps or DEFAULT_FPS,
+        unit=described.unit or ("metre" if form.dimensions == 3 else "pixel"),
         coordinates=form.dimensions,
         persons=MOST_PERSONS,
-        licence=said.licence,
+        licence=described.licence,
     )
 
 
-def _benchmark_words(request: Request, said: Description, info: DatasetInfo) -> dict[str, Any]:
+def _benchmark_words(request: Request, described: Description, info: DatasetInfo) -> dict[str, Any]:
     """What ``read_benchmark`` needs besides the dataset and its splits."""
     return {
-        "title": said.title or f"{request.name} (own data)",
-        "citation": said.citation or "none given",
-        "preset": said.preset,
+        "title": described.title or f"{request.name} (own data)",
+        "citation": described.citation or "none given",
+        "preset": described.preset,
         # Clips are stored as recorded; numbers far from 1 are no food for a network.
         "recipe": {"clip": {"centre": "first" if info.unit == "metre" else "sized"}},
         "command": request.command(),
@@ -229,18 +229,18 @@ def _benchmark_words(request: Request, said: Description, info: DatasetInfo) -> 
 def _tell(
     recordings: Sequence[Recording],
     numbering: Numbering,
-    said: Description,
+    described: Description,
     info: DatasetInfo,
     splits: Mapping[str, Mapping[str, Any]],
     report: ImportReport,
 ) -> None:
     """Everything that was assumed or numbered, as notes."""
     notes = report.notes
-    if said.fps is None:
+    if described.fps is None:
         notes.append(f"nobody says how many frames there are per second; {DEFAULT_FPS:g} are assumed (fps, --fps)")
-    if said.unit is None:
+    if described.unit is None:
         notes.append(f"nobody says what the unit is; {info.unit} is assumed (unit, --unit)")
-    if said.coordinates is None:
+    if described.coordinates is None:
         notes.append(f"the numbers of a joint are taken for its {', '.join('xyz'[: info.coordinates])}")
     unlabelled = sum(not recording.label for recording in recordings)
     if unlabelled:

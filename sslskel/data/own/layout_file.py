@@ -26,7 +26,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Description:
-    """What a person says of a set before a clip is read; None where nothing is said."""
+    """What a person says of a set before a clip is read; None where it says nothing."""
 
     layout: SkeletonLayout | None = None
     fps: float | None = None
@@ -58,22 +58,22 @@ def read_description(layout: Path | str | None) -> Description:
     if not path.exists():
         known = ", ".join(KNOWN_LAYOUTS)
         raise DataError(f"there is no layout file '{path}', and no known layout of that name (known: {known})")
-    given = dict(read_yaml(path).items())
-    for key, node in given.items():
+    nodes = dict(read_yaml(path).items())
+    for key, node in nodes.items():
         if key not in KEYS:
             raise node.fault(f"there is no key '{key}'{did_you_mean(key, KEYS)} (keys: {', '.join(KEYS)})")
-    return _described(path, {key: node for key, node in given.items() if not node.empty()})
+    return _described(path, {key: node for key, node in nodes.items() if not node.empty()})
 
 
-def _described(path: Path, given: Mapping[str, Node]) -> Description:
+def _described(path: Path, nodes: Mapping[str, Node]) -> Description:
     words = ("unit", "title", "licence", "citation", "preset")
-    texts: dict[str, Any] = {key: given[key].text() for key in words if key in given}
-    numbers: dict[str, Any] = {key: given[key].number() for key in ("fps", "scale") if key in given}
+    texts: dict[str, Any] = {key: nodes[key].text() for key in words if key in nodes}
+    numbers: dict[str, Any] = {key: nodes[key].number() for key in ("fps", "scale") if key in nodes}
     return Description(
-        layout=_layout(path, given),
-        coordinates=_coordinates(given.get("coordinates")),
-        axes=_axes(given.get("axes")),
-        classes=_classes(given.get("classes")),
+        layout=_layout(path, nodes),
+        coordinates=_coordinates(nodes.get("coordinates")),
+        axes=_axes(nodes.get("axes")),
+        classes=_classes(nodes.get("classes")),
         **texts,
         **numbers,
     )
@@ -110,27 +110,27 @@ def _classes(node: Node | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _layout(path: Path, given: Mapping[str, Node]) -> SkeletonLayout | None:
-    if "joints" in given:
-        if "layout" in given:
-            raise given["layout"].fault("the file has 'layout' and 'joints'; name a known layout or write joints")
-        return _written_layout(path, given)
+def _layout(path: Path, nodes: Mapping[str, Node]) -> SkeletonLayout | None:
+    if "joints" in nodes:
+        if "layout" in nodes:
+            raise nodes["layout"].fault("the file has 'layout' and 'joints'; name a known layout or write joints")
+        return _written_layout(path, nodes)
     for key in ("centre", "swaps", "parts", "name"):
-        if key in given:
-            raise given[key].fault(f"'{key}' needs 'joints', one 'joint: parent' per line")
-    if "layout" in given:
-        name = given["layout"].text()
+        if key in nodes:
+            raise nodes[key].fault(f"'{key}' needs 'joints', one 'joint: parent' per line")
+    if "layout" in nodes:
+        name = nodes["layout"].text()
         if name not in KNOWN_LAYOUTS:
             known = ", ".join(KNOWN_LAYOUTS)
-            raise given["layout"].fault(f"there is no layout '{name}'{did_you_mean(name, KNOWN_LAYOUTS)} ({known})")
+            raise nodes["layout"].fault(f"there is no layout '{name}'{did_you_mean(name, KNOWN_LAYOUTS)} ({known})")
         return KNOWN_LAYOUTS[name]
     return None
 
 
-def _written_layout(path: Path, given: Mapping[str, Node]) -> SkeletonLayout:
-    tree = dict(given["joints"].items())
+def _written_layout(path: Path, nodes: Mapping[str, Node]) -> SkeletonLayout:
+    tree = dict(nodes["joints"].items())
     if not tree:
-        raise given["joints"].fault("there is no joint; write one 'joint: parent' per line")
+        raise nodes["joints"].fault("there is no joint; write one 'joint: parent' per line")
     parents = {joint: None if node.empty() else _joint(node, tree) for joint, node in tree.items()}
     roots = [joint for joint, parent in parents.items() if parent is None]
     _refuse_circles(tree, parents)
@@ -139,12 +139,12 @@ def _written_layout(path: Path, given: Mapping[str, Node]) -> SkeletonLayout:
         raise tree[roots[1]].fault(f"'{names}' have no parent; a body has one root, so hang the others on a joint")
     at = {joint: number for number, joint in enumerate(tree)}
     return SkeletonLayout(
-        name=given["name"].text() if "name" in given else path.stem,
+        name=nodes["name"].text() if "name" in nodes else path.stem,
         joints=tuple(tree),
         parents=tuple(-1 if parent is None else at[parent] for parent in parents.values()),
-        centre=at[_joint(given["centre"], tree)] if "centre" in given else at[roots[0]],
-        swaps=_swaps(given.get("swaps"), at),
-        parts=_parts(given.get("parts"), at),
+        centre=at[_joint(nodes["centre"], tree)] if "centre" in nodes else at[roots[0]],
+        swaps=_swaps(nodes.get("swaps"), at),
+        parts=_parts(nodes.get("parts"), at),
     )
 
 
@@ -174,24 +174,24 @@ def _swaps(node: Node | None, at: Mapping[str, int]) -> tuple[tuple[int, int], .
     if node is None:
         pairs = ((joint, "right_" + joint[5:]) for joint in at if joint.startswith("left_"))
         return tuple((at[left], at[right]) for left, right in pairs if right in at)
-    found = []
+    swaps = []
     used: set[str] = set()
     for pair in node.list():
         names = [_joint(element, at) for element in pair.list()]
         if len(names) != 2 or len(set(names)) != 2 or used & set(names):
             raise pair.fault("a swap is a pair [left, right] of two joints, and a joint is in one pair at most")
         used.update(names)
-        found.append((at[names[0]], at[names[1]]))
-    return tuple(found)
+        swaps.append((at[names[0]], at[names[1]]))
+    return tuple(swaps)
 
 
 def _parts(node: Node | None, at: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    groups: dict[str, tuple[int, ...]] = {}
     for name, members in [] if node is None else node.items():
         if name not in PARTS:
             raise members.fault(f"there is no part '{name}'{did_you_mean(name, PARTS)} (parts: {', '.join(PARTS)})")
-        found[name] = tuple(_unique(members, [at[_joint(element, at)] for element in members.list()]))
-    return found
+        groups[name] = tuple(_unique(members, [at[_joint(element, at)] for element in members.list()]))
+    return groups
 
 
 def _unique(node: Node, joints: Sequence[int]) -> Sequence[int]:

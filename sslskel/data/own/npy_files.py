@@ -85,12 +85,12 @@ def _array(file: IO[bytes], size: int, where: str, index: int | None) -> npt.NDA
     if dtype.kind not in "fiu":
         what = "objects, which would run code when read," if dtype.hasobject else f"values of type {dtype}"
         raise DataError(f"'{where}' holds {what} where numbers are expected; save it as a plain float array")
-    promised, found = math.prod(shape) * dtype.itemsize, size - begin
-    if promised != found:
-        fault = "truncated" if found < promised else "longer than its header says"
+    promised, actual = math.prod(shape) * dtype.itemsize, size - begin
+    if promised != actual:
+        fault = "truncated" if actual < promised else "longer than its header says"
         raise DataError(
-            f"'{where}' is {fault}: {' x '.join(map(str, shape))} {dtype} need {promised:,} bytes, {found:,} are there;"
-            " write or copy it again"
+            f"'{where}' is {fault}: {' x '.join(map(str, shape))} {dtype} need {promised:,} bytes, {actual:,} are"
+            " there; write or copy it again"
         )
     if index is None:
         return _read(file, dtype, shape, fortran, promised, where)

@@ -41,12 +41,12 @@ def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> 
     """Number the words of all recordings.
 
     Subjects, cameras and setups that are all numbers keep them; else they count from 1 in the order of
-    their names. Classes are as listed, or the labels found, sorted. A label may be a class's name or, where classes are
-    listed and not named by numbers, its number from 0. Raises ``DataError`` for a label that is no class.
+    their names. Classes are as listed, or the labels that occur, sorted. A label may be a class's name or,
+    where classes are listed and not named by numbers, its number from 0. Raises ``DataError`` for a label that is no class.
     """
     fields = {field: _numbers(getattr(recording, field) for recording in recordings) for field in FIELDS}
-    found = sorted({recording.label for recording in recordings if recording.label}, key=natural)
-    names = tuple(found if classes is None else classes)
+    present = sorted({recording.label for recording in recordings if recording.label}, key=natural)
+    names = tuple(present if classes is None else classes)
     labels = {name: number for number, name in enumerate(names)}
     if not any(_NUMBER.fullmatch(name) for name in names):
         labels |= {str(number): number for number in range(len(names))}
@@ -61,10 +61,10 @@ def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> 
 
 
 def _numbers(words: Iterable[str]) -> dict[str, int]:
-    found = sorted({word for word in words if word}, key=natural)
-    if all(_NUMBER.fullmatch(word) for word in found):
-        return {word: int(word) for word in found}
-    return {word: number for number, word in enumerate(found, 1)}
+    distinct = sorted({word for word in words if word}, key=natural)
+    if all(_NUMBER.fullmatch(word) for word in distinct):
+        return {word: int(word) for word in distinct}
+    return {word: number for number, word in enumerate(distinct, 1)}
 
 
 def with_pattern(recordings: Sequence[Recording], pattern: str | None) -> list[Recording]:
@@ -86,11 +86,11 @@ def with_pattern(recordings: Sequence[Recording], pattern: str | None) -> list[R
     if foreign or not groups:
         what = f"names the group '{foreign[0]}'" if foreign else "names no group"
         raise UsageError(f"--name-pattern {what}; groups are {', '.join(_LABELS)}, written (?P<subject>\\d+)")
-    found = []
+    matched = []
     for recording in recordings:
         match = compiled.search(recording.name)
         if match is None:
             raise DataError(f"{recording.where}: its name does not match --name-pattern '{pattern}'")
         words: dict[str, Any] = {group: text for group, text in match.groupdict().items() if text}
-        found.append(replace(recording, **words))
-    return found
+        matched.append(replace(recording, **words))
+    return matched

@@ -46,13 +46,13 @@ def recordings_of(
     table: Path, rows: Sequence[ClipRow], folder: Path, description: Description, layout: SkeletonLayout
 ) -> list[Recording]:
     """The recordings that the rows of a table name; files are looked for in ``folder``."""
-    found = []
+    recordings = []
     for row in rows:
         where = f"clip '{row.name}' ('{row.file}', {table.name} line {row.line})"
         load = _Loader(folder / row.file, row, description, layout)
         texts = {"label": row.label, "subject": row.subject, "camera": row.camera, "setup": row.setup}
-        found.append(Recording(row.name, where, load, begin=row.begin, end=row.end, parts=row.parts, **texts))
-    return found
+        recordings.append(Recording(row.name, where, load, begin=row.begin, end=row.end, parts=row.parts, **texts))
+    return recordings
 
 
 @dataclass(frozen=True)

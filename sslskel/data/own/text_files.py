@@ -101,7 +101,7 @@ def _by_name(path: Path, header: Sequence[str], values: Doubles, layout: Skeleto
 
 def _places(path: Path, header: Sequence[str], layout: SkeletonLayout) -> dict[int, tuple[int, int]]:
     """Column -> (joint, axis); every joint has every axis once."""
-    found: dict[int, tuple[int, int]] = {}
+    columns: dict[int, tuple[int, int]] = {}
     for at, title in enumerate(word.strip() for word in header):
         if title in ("frame", "person"):
             continue
@@ -112,16 +112,16 @@ def _places(path: Path, header: Sequence[str], layout: SkeletonLayout) -> dict[i
                 f"'{path}', line 1: column '{title[:60]}' is no joint and axis of layout '{layout.name}' (as in"
                 f" '{example}'), nor 'frame' or 'person'; rename or remove it"
             )
-        found[at] = (layout.joint(match["joint"]), "xyzc".index(match["axis"].lower()))
-    axes = {axis for _, axis in found.values()}
+        columns[at] = (layout.joint(match["joint"]), "xyzc".index(match["axis"].lower()))
+    axes = {axis for _, axis in columns.values()}
     wanted = {(joint, axis) for joint in range(layout.num_joints) for axis in range(max(axes, default=0) + 1)}
-    missing = sorted(wanted - set(found.values()))
+    missing = sorted(wanted - set(columns.values()))
     if missing:
         joint, axis = missing[0]
         raise DataError(f"'{path}', line 1: column '{layout.joints[joint]}_{'xyzc'[axis]}' is missing; add it")
-    if len(set(found.values())) != len(found):
+    if len(set(columns.values())) != len(columns):
         raise DataError(f"'{path}', line 1: a joint has two columns for one axis; keep one of them")
-    return found
+    return columns
 
 
 def _counter(
@@ -177,7 +177,7 @@ def _uneven(data: Any, way: tuple[int, ...] = ()) -> str:
         if length != lengths[0]:
             return f"{place}[{at}] has {_length(length)}, {place}[0] has {_length(lengths[0])}"
     if lengths and lengths[0] >= 0 and len(way) < 6:
-        return next((found for at, value in enumerate(data) if (found := _uneven(value, (*way, at)))), "")
+        return next((fault for at, value in enumerate(data) if (fault := _uneven(value, (*way, at)))), "")
     wrong = [at for at, value in enumerate(data) if isinstance(value, (str, bool)) or not _is_number(value)]
     return f"{place}[{wrong[0]}] is {json.dumps(data[wrong[0]])[:40]}, not a number" if wrong else ""
 

@@ -23,7 +23,7 @@ from sslskel.errors import RunError
 from sslskel.files import sync, writing_in
 
 Continued = Callable[[Sequence[Mapping[str, Any]]], Iterator[Clip | Mark | Kept]]
-"""Clips that can go on where they were interrupted: given the states of earlier marks, yields ``Kept`` first."""
+"""Clips that can go on where they were interrupted: they take the states of earlier marks and yield ``Kept`` first."""
 
 
 def writing(target: Path) -> AbstractContextManager[None]:
@@ -38,7 +38,7 @@ class Rows:
     def __init__(self, folder: Path, target: Path, index: Index, journal: Journal | None) -> None:
         self._folder, self._target, self._index, self._journal = folder, target, index, journal
         self.states = [entry.state for entry in journal.entries] if journal else []
-        """What the marks of an interrupted import said."""
+        """The states in the marks of an interrupted import."""
         self._files: list[BinaryIO] = []
         self._entries: list[JournalEntry] = []
         self._flushed = time.monotonic()

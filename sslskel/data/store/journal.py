@@ -35,7 +35,7 @@ class Mark(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Yielded first by a continued import: how many of the marks it was given still hold."""
+    """Yielded first by a continued import: how many of its earlier marks still hold."""
 
     marks: int
 

@@ -152,8 +152,8 @@ class Index:
         """``clips`` and stored ``rows``; also ``recordings`` and annotated ``actions`` where there are any."""
         if not len(self._segments):
             return {"clips": len(self.names), "rows": self.rows}
-        found = {"recordings": len(self.names), "actions": len(self._segments)}
-        return {"clips": self._segments.clips, "rows": self.rows, **found}
+        annotated = {"recordings": len(self.names), "actions": len(self._segments)}
+        return {"clips": self._segments.clips, "rows": self.rows, **annotated}
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """File stem -> array; raises ``DataError`` where there is nothing to store."""

@@ -169,5 +169,5 @@ def _reduced(reduce: np.ufunc, flags: Bools, offset: Ints, length: Ints) -> Bool
         return np.zeros(0, np.bool_)
     # One more flag, because reduceat takes no end behind the last row.
     longer = np.append(np.asarray(flags), np.False_)
-    found: Bools = reduce.reduceat(longer, np.stack([offset, offset + length], 1).ravel())[::2]
-    return found
+    reduced: Bools = reduce.reduceat(longer, np.stack([offset, offset + length], 1).ravel())[::2]
+    return reduced

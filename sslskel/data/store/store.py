@@ -193,8 +193,8 @@ def _checked_rows(dataset: StoredDataset) -> int | None:
     return int(ends[-1]) if tracks and tiled and owned else None
 
 
-def _require_same(path: Path, expected: FileFact, found: FileFact, hint: str) -> None:
-    if found != expected:
+def _require_same(path: Path, expected: FileFact, actual: FileFact, hint: str) -> None:
+    if actual != expected:
         raise DataError(f"'{path}' is damaged: its content does not match {MANIFEST}; {hint}")
 
 

@@ -57,9 +57,9 @@ def printed_table(
         " Printed numbers are the paper's, on its data with its sizes; heights do not compare, order may.",
         *([escape(note)] if note else []),
         table([*map(escape, head)], lines, range(1, len(head))),
-        "\n".join(["What was found:", "", *(f"- {escape(said)}" for said in _findings(columns, rows, pairs))]),
-        *(["\n".join(["Beware:", "", *(f"- {escape(said)}" for said in board.warnings)])] if board.warnings else []),
-        "\n".join(["Made:", "", *(f"- {escape(said)}" for said in board.notes)]),
+        "\n".join(["What was found:", "", *(f"- {escape(line)}" for line in _findings(columns, rows, pairs))]),
+        *(["\n".join(["Beware:", "", *(f"- {escape(line)}" for line in board.warnings)])] if board.warnings else []),
+        "\n".join(["Made:", "", *(f"- {escape(line)}" for line in board.notes)]),
         f"By:\n\n{fenced(board.commands)}",
     ]
     return "\n\n".join(blocks) + "\n"
@@ -79,7 +79,7 @@ def _findings(
     rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
     pairs: Sequence[tuple[int, int, Difference]],
 ) -> list[str]:
-    said = []
+    sentences = []
     for at, column in enumerate(columns):
         judged: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for one, other, comparison in pairs:
@@ -89,6 +89,6 @@ def _findings(
                 judged[verdict(left - right, comparison)].append(f"{rows[high][0]} above {rows[low][0]}")
         total = sum(map(len, judged.values()))
         if total:
-            parts = [f"{len(found)} {kind} ({'; '.join(found)})" for kind, found in judged.items() if found]
-            said.append(f"of {total} orders printed for {column}: {', '.join(parts)}")
-    return said + [f"{c.first} against {c.second}: {c.words()}" for _, _, c in pairs]
+            parts = [f"{len(orders)} {kind} ({'; '.join(orders)})" for kind, orders in judged.items() if orders]
+            sentences.append(f"of {total} orders printed for {column}: {', '.join(parts)}")
+    return sentences + [f"{c.first} against {c.second}: {c.words()}" for _, _, c in pairs]

@@ -84,7 +84,7 @@ def _parts(path: Path, splits: Mapping[Any, Any], notes: list[str]) -> dict[str,
             continue
         name = (match["name"] + match["fold"]) or "official"
         lists.setdefault(name, {})[match["part"]] = [str(plain(member)) for member in members]
-    found = {}
+    assigned = {}
     for name, parts in lists.items():
         test = "test" if "test" in parts else "val"
         if "train" not in parts or test not in parts:
@@ -95,5 +95,5 @@ def _parts(path: Path, splits: Mapping[Any, Any], notes: list[str]) -> dict[str,
         both = set(parts["train"]) & set(parts[test])
         if both:
             raise DataError(f"'{path}': clip '{min(both)}' is in train and in {test} of split '{name}'")
-        found[name] = dict.fromkeys(parts["train"], "train") | dict.fromkeys(parts[test], "test")
-    return found
+        assigned[name] = dict.fromkeys(parts["train"], "train") | dict.fromkeys(parts[test], "test")
+    return assigned
