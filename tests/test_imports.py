@@ -14,6 +14,12 @@ import sslskel
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
+NAMED = {
+    "sslskel/plugins/registry.py: synthetic": "what commands run on where nobody names a benchmark",
+    "sslskel/evaluation/linear_training.py: mamp": "names a published recipe of heads in records, no method",
+    "sslskel/evaluation/finetune_training.py: mamp": "names a published recipe of fine-tuning in records, no method",
+}
+"""Where the framework may write the name of a built-in method or benchmark, and why."""
 PLUGINS = (*FOLDED, "protocols")
 """Folders whose files the framework knows by name alone."""
 
@@ -45,6 +51,22 @@ def faults_of_facade(files: list[Path]) -> list[str]:
     """Imports through ``sslskel`` itself by the framework: they would hide which floor a name stands on."""
     names = {f"sslskel.{name}" for name in sslskel.__all__}
     return [f"{file.name}:{line} imports {name}" for file in files for line, name in imported(file) if name in names]
+
+
+def built_in(root: Path) -> set[str]:
+    """Names of the methods and benchmarks of a checkout, presets of methods among them."""
+    plugins = {entry.stem for folder in FOLDED[:2] for entry in (root / folder).iterdir() if entry.name[0] not in "_."}
+    return plugins | {file.stem for file in (root / "configs" / "method").glob("*.yaml")}
+
+
+def names_in_strings(root: Path, names: set[str]) -> set[str]:
+    """Strings in the framework's code that are the name of a plugin, as "file: name"; prose that holds one is none."""
+    return {
+        f"{file.relative_to(root).as_posix()}: {node.value}"
+        for file in (root / "sslskel").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
+    }
 
 
 def faults_of_plugins(folder: Path) -> list[str]:
@@ -83,6 +105,7 @@ def test_the_framework_takes_nothing_through_its_facade() -> None:
 
 def test_the_framework_imports_no_method_no_benchmark_and_no_protocol() -> None:
     assert not faults_of_framework(sorted((ROOT / "sslskel").rglob("*.py")))
+    assert names_in_strings(ROOT, built_in(ROOT)) == set(NAMED)
 
 
 @pytest.mark.parametrize("folder", ["methods", "benchmarks"])
@@ -124,4 +147,8 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
         "methods/c.py:2 imports sslskel.methods._family._a",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "sslskel").mkdir()
+    (tmp_path / "sslskel" / "d.py").write_text('"""As b does."""\nx = ["a", f"{1}b", "as c"]\n')
+    assert names_in_strings(tmp_path, built_in(tmp_path)) == {"sslskel/d.py: a", "sslskel/d.py: b"}
     assert faults_of_facade([folder / "d.py"]) == ["d.py:1 imports sslskel.Batch"]

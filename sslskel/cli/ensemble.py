@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel ensemble``."""
     parser.add_argument("records", nargs="*", help="a record's identity for each stream (default: by --method)")
     parser.add_argument("--method", help="the method whose streams are fused, for every seed that has all of them")
-    parser.add_argument("--benchmark", default="synthetic", help="benchmark they were judged on (default: synthetic)")
+    parser.add_argument(
+        "--benchmark", default=DEFAULT_BENCHMARK, help="benchmark they were judged on (default: %(default)s)"
+    )
     parser.add_argument("--split", help="official split (default: whichever has records)")
     parser.add_argument("--protocol", default="linear", help="protocol they were judged under (default: linear)")
     parser.add_argument(

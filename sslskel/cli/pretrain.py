@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from sslskel.cli.options import add_process_flags, add_run_flags, request_of, started_ranks
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.text import duration
 
 TAKES_OVERRIDES = True
@@ -14,7 +15,7 @@ TAKES_OVERRIDES = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel pretrain``."""
     parser.add_argument("--method", required=True)
-    parser.add_argument("--benchmark", default="synthetic")
+    parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK)
     parser.add_argument("--seed", default=0, type=int)
     add_run_flags(parser)
     add_process_flags(parser)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sslskel.cli.options import JOBS_HELP, add_engine_flags, request_of
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 TAKES_OVERRIDES = True
 
@@ -13,7 +14,7 @@ TAKES_OVERRIDES = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel reproduce``."""
     parser.add_argument("table", nargs="?", help="for instance mamp-table7")
-    parser.add_argument("--benchmark", default="synthetic", help="benchmark to run on (default: synthetic)")
+    parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK, help="benchmark to run on (default: %(default)s)")
     parser.add_argument(
         "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"
     )

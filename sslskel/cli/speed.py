@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sslskel.cli.options import add_engine_flags, add_mode_flag, engine_overrides
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 TAKES_OVERRIDES = True
 
@@ -13,7 +14,7 @@ TAKES_OVERRIDES = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel speed``."""
     parser.add_argument("--method", required=True)
-    parser.add_argument("--benchmark", default="synthetic")
+    parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK)
     parser.add_argument("--backbone")
     parser.add_argument("--preset")
     parser.add_argument("--steps", default=10, type=int, help="timed steps after two warm-up steps (default: 10)")

@@ -28,7 +28,7 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
             f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
         )
     fresh = compose(
-        meta.method.name if meta.method.name in METHODS.names() else "random_init",
+        meta.method.name if meta.method.name in METHODS.names() else _untrained(),
         backbone=meta.backbone.name,
         preset=meta.preset,
         protocol=protocol,
@@ -38,6 +38,11 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
         return fresh
     kept = any(override.startswith("engine.precision") for override in overrides)
     return _as_made(fresh, meta.construction, keep_precision=kept)
+
+
+def _untrained() -> str:
+    """The built-in method that is a backbone and nothing else, for an encoder whose method is not known here."""
+    return next(name for name, plugin in METHODS.built_in() if plugin.uses_backbone and not plugin.trains)
 
 
 def _as_made(fresh: Resolved, made: Construction, *, keep_precision: bool) -> Resolved:

@@ -14,7 +14,7 @@ from sslskel.config.compose import compose, option_names
 from sslskel.encoders.open import open_encoders
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
-from sslskel.plugins.registry import BENCHMARKS, METHODS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, METHODS, looked_up_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class GridRequest:
     """A paper's table fills in its own; all else must name them."""
     protocols: tuple[str, ...] = ("linear",)
     """None at all means pretraining alone."""
-    benchmarks: tuple[str, ...] = ("synthetic",)
+    benchmarks: tuple[str, ...] = (DEFAULT_BENCHMARK,)
     """What encoders are judged on and, unless ``pretrain_on`` says otherwise, pretrained on."""
     seeds: tuple[int, ...] = (0,)
     output: Path = Path("runs")

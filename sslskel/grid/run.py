@@ -35,7 +35,7 @@ from sslskel.grid.record import Judgement, make_record, predictions_of
 from sslskel.grid.request import GridRequest
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
-from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -58,7 +58,7 @@ class BenchResult:
 def bench(
     methods: Sequence[str],
     protocols: Sequence[str] = ("linear",),
-    benchmarks: Sequence[str] = ("synthetic",),
+    benchmarks: Sequence[str] = (DEFAULT_BENCHMARK,),
     seeds: Sequence[int] = (0,),
     *,
     output: Path | str = "runs",

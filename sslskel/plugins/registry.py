@@ -58,6 +58,8 @@ def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
     return value
 
 
+DEFAULT_BENCHMARK = "synthetic"
+"""What commands run on where nobody names a benchmark: its clips are made up, so that every machine has them."""
 LOCAL_FOLDER = "sslskel_plugins"
 """Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
 
@@ -105,6 +107,11 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """Every known name once, sorted."""
         return sorted({entry.name for entry in self.entries()})
+
+    def built_in(self) -> Iterator[tuple[str, T]]:
+        """Names and plugins of the built-in folder, each imported when it is asked for."""
+        for entry in self._built_in():
+            yield entry.name, self._checked(self._import(entry), entry)
 
     def entry(self, name: str) -> Entry:
         """The entry of a name; ``UsageError`` where it is unknown or two plugins share it."""

@@ -9,6 +9,7 @@ import torch
 
 from sslskel.engine.device import keep_freed_memory
 from sslskel.errors import UsageError
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.speed.as_released import against_released
 from sslskel.speed.encoders import against_encoders
 from sslskel.speed.frame_loop import against_frame_loop
@@ -28,7 +29,7 @@ def speed_against(
     method: str,
     against: str = "as_released",
     *,
-    benchmark: str = "synthetic",
+    benchmark: str = DEFAULT_BENCHMARK,
     backbone: str | None = None,
     preset: str | None = None,
     pairs: int = PAIRS,

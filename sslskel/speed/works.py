@@ -15,6 +15,7 @@ from sslskel.engine.accelerator import compiling
 from sslskel.engine.device import keep_freed_memory, peak_memory
 from sslskel.engine.optim import build_optimiser
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
+from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.speed.clock import Clock, summary
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
 from sslskel.speed.subject import Subject, subject
@@ -28,7 +29,7 @@ HEAD_BATCH = 256
 def measure_speed(
     method: str,
     *,
-    benchmark: str = "synthetic",
+    benchmark: str = DEFAULT_BENCHMARK,
     backbone: str | None = None,
     preset: str | None = None,
     steps: int = 10,
