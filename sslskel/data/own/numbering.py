@@ -42,7 +42,8 @@ def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> 
 
     Subjects, cameras and setups that are all numbers keep them; else they count from 1 in the order of
     their names. Classes are as listed, or the labels that occur, sorted. A label may be a class's name or,
-    where classes are listed and not named by numbers, its number from 0. Raises ``DataError`` for a label that is no class.
+    where classes are listed and not named by numbers, its number from 0. Raises ``DataError`` for a label that
+    is no class.
     """
     fields = {field: _numbers(getattr(recording, field) for recording in recordings) for field in FIELDS}
     present = sorted({recording.label for recording in recordings if recording.label}, key=natural)
