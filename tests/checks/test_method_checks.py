@@ -1,0 +1,183 @@
+"""Each check of methods can fail: a method with one fault fails the check that is there for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from faulty_methods import (
+    AttachedMetric,
+    BatchAugment,
+    BatchFeatures,
+    BatchMean,
+    Cheats,
+    Constant,
+    CountsSlots,
+    Declared,
+    Detached,
+    Float32Only,
+    GlobalAugment,
+    GlobalDraws,
+    HiddenState,
+    Infinite,
+    MeanTerms,
+    ModeChanger,
+    NoDefault,
+    NoEncoders,
+    NoLiterals,
+    NoViews,
+    NumpyDraws,
+    OneBody,
+    OneLength,
+    PlaceDraws,
+    PythonDraws,
+    RandomFeatures,
+    SecondCopy,
+    SometimesUnused,
+    Sound,
+    Spoils,
+    TakesAnything,
+    ThreeDimensions,
+    TwoPersons,
+    Ungrouped,
+    Unlearnable,
+    Unused,
+    Vector,
+    Writes,
+    WrongDim,
+    WrongError,
+    failed,
+)
+
+from sslskel.api.view import ClipSpec
+from sslskel.checks import (
+    backbone_checks,
+    check_method,
+    dataset_checks,
+    method_checks,
+    protocol_checks,
+)
+from sslskel.checks.fixtures import dataset_info
+from sslskel.config.groups import require
+from sslskel.errors import UsageError
+
+FAULTS: list[tuple[type, str]] = [
+    (NoDefault, "builds_from_defaults"),
+    (TakesAnything, "refuses_bad_values"),
+    (WrongError, "refuses_bad_values"),
+    (Writes, "constructor_does_no_io"),
+    (NoViews, "asks_for_views"),
+    (NoLiterals, "builds_from_defaults"),
+    (BatchAugment, "views_do_not_depend_on_the_batch"),
+    (GlobalAugment, "uses_keyed_noise_only"),
+    (Infinite, "loss_is_finite"),
+    (Vector, "loss_is_finite"),
+    (AttachedMetric, "loss_is_finite"),
+    (Detached, "loss_is_finite"),
+    (Unused, "every_parameter_gets_a_gradient"),
+    (Ungrouped, "every_parameter_gets_a_gradient"),
+    (Unlearnable, "loss_falls"),
+    (Spoils, "leaves_the_batch_alone"),
+    (Cheats, "does_not_read_labels"),
+    (GlobalDraws, "uses_keyed_noise_only"),
+    (NumpyDraws, "uses_keyed_noise_only"),
+    (PythonDraws, "uses_keyed_noise_only"),
+    (PlaceDraws, "order_of_clips_is_irrelevant"),
+    (PlaceDraws, "clips_bring_their_own_draws"),
+    (BatchMean, "halves_make_the_whole"),
+    (MeanTerms, "halves_make_the_whole"),
+    (SometimesUnused, "runs_under_ddp"),
+    (Float32Only, "runs_in_bf16"),
+    (OneLength, "other_frames"),
+    (OneBody, "other_layout"),
+    (TwoPersons, "one_person"),
+    (ThreeDimensions, "two_dimensions"),
+    (CountsSlots, "missing_persons_do_not_matter"),
+    (NoEncoders, "features_have_the_promised_shape"),
+    (WrongDim, "features_have_the_promised_shape"),
+    (Constant, "features_have_the_promised_shape"),
+    (RandomFeatures, "features_are_deterministic"),
+    (BatchFeatures, "features_do_not_depend_on_the_batch"),
+    (ModeChanger, "encoding_changes_nothing"),
+    (HiddenState, "weights_come_back"),
+    (SecondCopy, "encoders_hold_no_second_copy"),
+]
+
+
+def test_a_sound_method_passes_every_check() -> None:
+    results = check_method(Sound)
+    assert [result.name for result in results] == list(method_checks())
+    assert all(result.passed for result in results), failed(results)
+
+
+@pytest.mark.parametrize(("plugin", "check"), FAULTS, ids=[f"{p.__name__}-{c}" for p, c in FAULTS])
+def test_a_faulty_method_fails_the_check_for_its_fault(plugin: type, check: str) -> None:
+    assert list(failed(check_method(plugin, only=[check]))) == [check]
+
+
+def test_every_check_of_a_method_has_a_fault_that_it_finds() -> None:
+    assert set(method_checks()) == {check for _, check in FAULTS}
+
+
+class Planar(Sound):
+    """For 2D clips alone."""
+
+    def __init__(self, config: Any, build_backbone: Any, clip: ClipSpec) -> None:
+        require(clip.coordinates == 2, "2D only")
+        super().__init__(config, build_backbone, clip)
+
+
+def test_a_method_for_other_clips_is_checked_on_those() -> None:
+    assert "2D only" in failed(check_method(Planar))["loss_is_finite"]
+    assert not failed(check_method(Planar, clips=dataset_info(coordinates=2, persons=1)))
+
+
+def test_clips_that_see_each_other_are_excused_where_it_is_said() -> None:
+    results = {result.name: result for result in check_method(Declared)}
+    for name in (
+        "views_do_not_depend_on_the_batch",
+        "order_of_clips_is_irrelevant",
+        "halves_make_the_whole",
+        "clips_bring_their_own_draws",
+    ):
+        assert results[name].skipped
+        assert "cross_batch" in results[name].detail
+
+
+class Excused(Constant):
+    expected_failed_checks: Mapping[str, str] = {
+        "features_have_the_promised_shape": "it is a joke",
+        "loss_is_finite": "not so",
+    }
+
+
+def test_an_expected_failure_is_skipped_with_its_reason_and_reported_when_it_passes() -> None:
+    finite, features = check_method(Excused, only=["features_have_the_promised_shape", "loss_is_finite"])
+    assert features.skipped
+    assert not features.failed
+    assert "it is a joke" in features.detail
+    assert "the same for all clips" in features.detail
+    assert finite.passed
+    assert "declared as an expected failure: not so" in finite.detail
+
+
+class Misspelt(Sound):
+    expected_failed_checks: Mapping[str, str] = {"loss_fals": "a slip"}
+
+
+def test_an_expected_failure_of_no_check_is_a_fault() -> None:
+    assert "loss_fals" in failed(check_method(Misspelt))["expected_failed_checks_exist"]
+
+
+def test_an_unknown_check_or_method_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no check 'loss_fals'; did you mean 'loss_falls'"):
+        check_method(Sound, only=["loss_fals"])
+    with pytest.raises(UsageError, match="no method 'mampp'"):
+        check_method("mampp")
+
+
+def test_every_check_says_what_it_holds() -> None:
+    for checks in (method_checks(), backbone_checks(), protocol_checks(), dataset_checks()):
+        assert len(checks) > 8
+        assert all(text.endswith(".") for text in checks.values())

@@ -1,0 +1,331 @@
+"""A method with nothing wrong about it, and one for each fault that a check of methods is there for."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.encoder import Encoder, PooledEncoder
+from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.checks import CheckResult
+from sslskel.config.groups import require
+
+
+def failed(results: Sequence[CheckResult]) -> dict[str, str]:
+    """Name and reason of every check that failed."""
+    return {result.name: result.detail for result in results if result.failed}
+
+
+@dataclass
+class Config:
+    jitter: float = 0.05
+
+    def __post_init__(self) -> None:
+        require(self.jitter > 0, f"method.jitter is {self.jitter}; it must be positive")
+
+
+class Sound(PretextMethod[Config]):
+    """Denoising of joints, with nothing wrong about it."""
+
+    Config = Config
+
+    def __init__(self, config: Any, build_backbone: Any, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        self.backbone = build_backbone(clip)
+        self.head = nn.Linear(self.backbone.dim, clip.coordinates)
+
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        tracks = views[0].tracks
+        jitter = noise.on(views[0]).normal("jitter", tuple(tracks.shape[1:]), dtype=tracks.dtype)
+        return tracks + self.config.jitter * jitter
+
+    def error(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        predicted = self.head(self.backbone(self.tracks(views, noise)))
+        target = views[0].tracks.unflatten(1, (predicted.shape[1], -1)).mean(2)
+        return (predicted - target).square()
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Any) -> StepOutput:
+        error = self.error(views, noise)
+        return StepOutput({"recover": Term(error.sum(), error.new_tensor(float(error.numel())))})
+
+    def encoders(self) -> dict[str, Encoder]:
+        return {"joint": PooledEncoder(self.backbone, self.clip)}
+
+
+def scaled(output: StepOutput, factor: Any) -> StepOutput:
+    return StepOutput({name: term._replace(total=term.total * factor) for name, term in output.terms.items()})
+
+
+class NoDefault(Sound):
+    @dataclass
+    class Config:
+        jitter: float
+
+
+class TakesAnything(Sound):
+    @dataclass
+    class Config:
+        jitter: float = 0.05
+
+
+class WrongError(Sound):
+    @dataclass
+    class Config:
+        jitter: float = 0.05
+
+        def __post_init__(self) -> None:
+            if not self.jitter > 0:
+                raise ValueError("no")
+
+
+class Writes(Sound):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        with open("/dev/null", "w"):
+            pass
+
+
+class NoViews(Sound):
+    def views(self) -> tuple[()]:
+        return ()
+
+
+class NoLiterals(Sound):
+    @dataclass
+    class Config:
+        kind: Literal["a", "b"] = "a"
+
+
+def jolt(batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+    return batch._replace(tracks=batch.tracks + noise.normal("jolt", tuple(batch.tracks.shape), "batch"))
+
+
+class BatchAugment(Sound):
+    def views(self) -> tuple[ViewSpec, ...]:
+        return (ViewSpec(self.clip.train_view.sample, (jolt,)),)
+
+
+def global_jolt(batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+    return batch._replace(tracks=batch.tracks + torch.randn(1))
+
+
+class GlobalAugment(Sound):
+    def views(self) -> tuple[ViewSpec, ...]:
+        return (ViewSpec(self.clip.train_view.sample, (global_jolt,)),)
+
+
+class Infinite(Sound):
+    def forward(self, *args: Any) -> StepOutput:
+        return scaled(super().forward(*args), float("inf"))
+
+
+class Vector(Sound):
+    def forward(self, *args: Any) -> StepOutput:
+        return scaled(super().forward(*args), torch.ones(3))
+
+
+class AttachedMetric(Sound):
+    def forward(self, *args: Any) -> StepOutput:
+        output = super().forward(*args)
+        return StepOutput(output.terms, {"loss": output.loss()})
+
+
+class Detached(Sound):
+    def error(self, *args: Any) -> Tensor:
+        return super().error(*args).detach()
+
+
+class Unused(Sound):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.extra = nn.Linear(3, 3)
+
+
+class Ungrouped(Sound):
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.head.parameters())}]
+
+
+class Unlearnable(Sound):
+    def forward(self, *args: Any) -> StepOutput:
+        output = super().forward(*args)
+        [term] = output.terms.values()
+        return StepOutput({"recover": term._replace(total=term.total * 1e-6 + term.count)})
+
+
+class Spoils(Sound):
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return views[0].tracks.mul_(1.01)
+
+
+class Cheats(Sound):
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Any) -> StepOutput:
+        label = views[0].label[views[0].owner].to(views[0].tracks.dtype)
+        error = self.error(views, noise) * (2 + label)[:, None, None, None]
+        return StepOutput({"recover": Term(error.sum(), error.new_tensor(float(error.numel())))})
+
+
+class GlobalDraws(Sound):
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return views[0].tracks + 0.05 * torch.randn_like(views[0].tracks)
+
+
+class NumpyDraws(Sound):
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return views[0].tracks * float(np.random.uniform(0.9, 1.1))
+
+
+class PythonDraws(Sound):
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return views[0].tracks * random.uniform(0.9, 1.1)
+
+
+class PlaceDraws(Sound):
+    """Draws for the whole batch by place instead of by clip."""
+
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        tracks = views[0].tracks
+        return tracks + noise.normal("jitter", tuple(tracks.shape), "batch", tracks.dtype)
+
+
+class BatchMean(Sound):
+    """Centres the batch: clips see each other, and it does not say so."""
+
+    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return views[0].tracks - views[0].tracks.mean((0, 1))
+
+
+class Declared(BatchMean):
+    cross_batch = True
+
+
+class MeanTerms(Sound):
+    """Hands over the mean with a count of one, so that unequal parts do not add up."""
+
+    def forward(self, *args: Any) -> StepOutput:
+        loss = super().forward(*args).loss()
+        return StepOutput({"recover": Term(loss, loss.new_ones(()))})
+
+
+class SometimesUnused(Sound):
+    """Leaves a layer out in every step but the first."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.extra = nn.Linear(1, 1)
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Any) -> StepOutput:
+        output = super().forward(views, noise, progress)
+        if progress.step:
+            return output
+        return scaled(output, 1 + self.extra(output.loss().detach().reshape(1, 1))[0, 0])
+
+
+class Float32Only(Sound):
+    def error(self, *args: Any) -> Tensor:
+        error = super().error(*args)
+        require(not torch.is_autocast_enabled("cpu"), "no mixed precision")
+        return error
+
+
+class OneLength(Sound):
+    def error(self, views: Sequence[Batch], noise: Noise) -> Tensor:
+        return super().error(views, noise) * torch.ones(24)[: views[0].tracks.shape[1]].mean() + self.fixed(views)
+
+    def fixed(self, views: Sequence[Batch]) -> Tensor:
+        return (views[0].tracks[:, :, 0, 0] * torch.zeros(24)).sum()
+
+
+class OneBody(OneLength):
+    def fixed(self, views: Sequence[Batch]) -> Tensor:
+        return views[0].tracks[:, :, 24].sum() * 0
+
+
+class TwoPersons(OneLength):
+    def fixed(self, views: Sequence[Batch]) -> Tensor:
+        return views[0].dense(self.clip.persons)[..., 1].sum() * 0
+
+
+class ThreeDimensions(OneLength):
+    def fixed(self, views: Sequence[Batch]) -> Tensor:
+        return views[0].tracks[..., 2].sum() * 0
+
+
+class CountsSlots(Sound):
+    def forward(self, *args: Any) -> StepOutput:
+        return scaled(super().forward(*args), self.clip.persons)
+
+
+class NoEncoders(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        return {}
+
+
+class WrongDim(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        encoders = super().encoders()
+        encoders["joint"].dim += 1
+        return encoders
+
+
+class Wrapped(Encoder):
+    """An encoder that goes through a function of the method's features."""
+
+    def __init__(self, method: PretextMethod, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.inner, self.change = PooledEncoder(method.backbone, method.clip), change
+        self.spec, self.dim = method.clip, self.inner.dim
+
+    def clip(self, batch: Batch) -> Tensor:
+        return self.change(self.inner.clip(batch))
+
+
+class Constant(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        return {"joint": Wrapped(self, torch.zeros_like)}
+
+
+class RandomFeatures(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        return {"joint": Wrapped(self, lambda rows: rows + torch.randn_like(rows))}
+
+
+class BatchFeatures(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        return {"joint": Wrapped(self, lambda rows: rows - rows.mean(0))}
+
+
+class ModeChanger(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        encoders = super().encoders()
+        encoders["joint"].eval()
+        return encoders
+
+
+class HiddenState(Sound):
+    """Part of the loss depends on a number that no checkpoint holds."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.scale = 1.0
+
+    def forward(self, *args: Any) -> StepOutput:
+        return scaled(super().forward(*args), self.scale)
+
+    def on_step_end(self, progress: Any) -> None:
+        self.scale *= 0.9
+
+
+class SecondCopy(Sound):
+    def encoders(self) -> dict[str, Encoder]:
+        return {"joint": PooledEncoder(copy.deepcopy(self.backbone), self.clip)}
