@@ -1,4 +1,4 @@
-"""Names made of contents: stable ids of words, identities of plain data, digests of files.
+"""Names made of contents: stable ids of names, identities of plain data, digests of files.
 
 Needs no torch, because preparing a dataset needs it. Every byte here is part of what is kept on
 disks: a change makes strangers of all records, checkpoints and prepared datasets.
@@ -14,9 +14,9 @@ from pathlib import Path
 _CHUNK = 1 << 22
 
 
-def stable_id(*words: str) -> int:
-    """A 63-bit id of some words, the same on every machine and Python."""
-    whole = hashlib.sha256("\0".join(words).encode()).digest()
+def stable_id(*names: str) -> int:
+    """A 63-bit id of some names, the same on every machine and Python."""
+    whole = hashlib.sha256("\0".join(names).encode()).digest()
     return int.from_bytes(whole[:8], "little") >> 1
 
 

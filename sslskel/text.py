@@ -1,6 +1,6 @@
 """How text is written for people, whatever it is about: numbers, durations, sizes, Markdown.
 
-Knows no object of the package. What boards say is in ``leaderboard/wording.py``.
+Knows no object of the package. For the wording of boards see ``leaderboard/wording.py``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def mebibytes(count: float, digits: int = 1) -> str:
 
 
 def plain(text: object) -> str:
-    """Text on one line that cannot steer a terminal, hide or turn round what is beside it."""
+    """Text on one line that cannot steer a terminal, hide or reverse the text next to it."""
     return "".join(_visible(character) for character in str(text))
 
 

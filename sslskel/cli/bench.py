@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TAKES_OVERRIDES = True
 ESTIMATED_CELLS = 24
-"""A grid of so many cells or more says first what it will cost, which takes some timed steps."""
+"""A grid of so many cells or more prints first what it will cost, which takes some timed steps."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""What the command does with its words: finds the verb, parses, and turns faults into one sentence."""
+"""The ``sslskel`` command: finds the verb, parses its arguments, and prints errors as one sentence."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _let_threads_sleep() -> None:
-    """Threads that wait for each other sleep instead of spinning, unless the user said how they wait.
+    """Threads that wait for each other sleep instead of spinning, unless the user chose how they wait.
 
     On a machine whose cores are taken, one spinning thread holds up all that wait for a
-    sleeping one. It must be said before torch is loaded.
+    sleeping one. It must be set before torch is loaded.
     """
     if not any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
@@ -84,9 +84,9 @@ def _dispatch(argv: Sequence[str]) -> int:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Options of a command, its verb first, with ``overrides`` and the words themselves as ``argv``.
+    """Options of a command, its verb first, with ``overrides``, and all arguments as ``argv``.
 
-    Raises ``UsageError`` for a verb, flag or word that is not known.
+    Raises ``UsageError`` for a verb, flag or argument that is not known.
     """
     verb = argv[0]
     if verb not in VERBS:
@@ -96,10 +96,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     module.add_arguments(parser)
     options, rest = parser.parse_known_args(argv[1:])
     takes_overrides = getattr(module, "TAKES_OVERRIDES", False)
-    for word in rest:
-        if word.startswith("-") or not takes_overrides or "=" not in word:
+    for argument in rest:
+        if argument.startswith("-") or not takes_overrides or "=" not in argument:
             hint = "; overrides are written GROUP.KEY=VALUE" if takes_overrides else ""
-            parser.error(f"unexpected argument '{word}'{hint}")
+            parser.error(f"unexpected argument '{argument}'{hint}")
     options.argv, options.overrides = list(argv), rest
     return options
 

@@ -35,15 +35,15 @@ def run(options: argparse.Namespace) -> int:
         names(options.benchmark) if options.benchmark else None,
         protocols=names(options.protocol) if options.protocol else None,
     )
-    found = compare(board, ResultStore(options.results), options.first, options.second)
+    comparisons = compare(board, ResultStore(options.results), options.first, options.second)
     if options.format == "json":
-        print(json.dumps([asdict(one) | {"sure": one.sure, "words": one.words()} for one in found], indent=1))
+        print(json.dumps([asdict(one) | {"sure": one.sure, "words": one.words()} for one in comparisons], indent=1))
     else:
-        print("\n\n".join(map(_told, found)))
+        print("\n\n".join(map(_text, comparisons)))
     return 0
 
 
-def _told(one: Comparison) -> str:
+def _text(one: Comparison) -> str:
     from sslskel.text import percent, plain
 
     lines = [

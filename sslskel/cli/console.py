@@ -1,4 +1,4 @@
-"""Progress for a person: live bars on a terminal, plain lines elsewhere. Imports no torch.
+"""Progress for a person: live bars on a terminal, plain lines in files and logs. Imports no torch.
 
 What is reported, and how often, the caller decides; how much of it is shown is decided here.
 """

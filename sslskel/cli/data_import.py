@@ -1,4 +1,4 @@
-"""Flags of ``sslskel data import``, and what is told at its end."""
+"""Flags of ``sslskel data import``, and what it prints at its end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sslskel.cli.options import names
 
-TOLD = 10
-"""Left-out clips that are named on the terminal; all of them are in the report beside the data."""
+SHOWN = 10
+"""Left-out clips that are named on the terminal; all of them are in the report stored with the data."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Import a set and say what became of it."""
+    """Import a set and print a summary."""
     from sslskel.cli.console import ConsoleReporter
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark
@@ -67,10 +67,10 @@ def run(options: argparse.Namespace) -> int:
     report = dataset.report()
     print(path)
     print(f"{len(dataset)} clips kept, {len(report['dropped'])} left out; fingerprint {dataset.fingerprint}")
-    for reason in list(report["dropped"].values())[:TOLD]:
+    for reason in list(report["dropped"].values())[:SHOWN]:
         print(f"left out, {reason}")
-    if len(report["dropped"]) > TOLD:
-        print(f"left out: {len(report['dropped']) - TOLD} more, all in {path / 'report.json'}")
+    if len(report["dropped"]) > SHOWN:
+        print(f"left out: {len(report['dropped']) - SHOWN} more, all in {path / 'report.json'}")
     for note in report["notes"]:
         print(f"note: {note}")
     print(f"`sslskel data info {options.name}` says what is in it")

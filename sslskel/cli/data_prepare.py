@@ -1,4 +1,4 @@
-"""``sslskel data prepare``: import a benchmark, and say what became of its files. Holds no logic."""
+"""``sslskel data prepare``: import a benchmark, and print what became of its files. Holds no logic."""
 
 from __future__ import annotations
 

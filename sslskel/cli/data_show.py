@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw it and say where."""
+    """Draw it and print where."""
     from sslskel.data.drawing.draw import draw_clip
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS

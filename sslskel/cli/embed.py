@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the file and say what is in it."""
+    """Write the file and print what is in it."""
     from sslskel.api.distributed import is_first
     from sslskel.encoders.embed import embed
 

@@ -34,14 +34,14 @@ def run(options: argparse.Namespace) -> int:
     if bool(options.records) == bool(options.method):
         raise UsageError("name either a record for each stream, or a --method whose records are looked up")
     if options.records:
-        found = [fuse_identities(options.results, options.records, weights)]
+        records = [fuse_identities(options.results, options.records, weights)]
     else:
-        found = fused_by_seed(
+        records = fused_by_seed(
             options.results, options.method, options.benchmark, options.protocol, weights, options.split
         )
     shown = ", ".join(f"{stream} {weight:g}" for stream, weight in weights.items())
-    for record in found:
+    for record in records:
         where = f"{record.benchmark['name']}/{record.benchmark['split']} {record.protocol['name']}"
         print(f"{record.method['name']} on {where}, seed {record.seed}: {100 * record.scores['top1']:.1f} % ({shown})")
-    print(f"{len(found)} records in {options.results}/records; sslskel leaderboard shows them beside the streams")
+    print(f"{len(records)} records in {options.results}/records; sslskel leaderboard shows them beside the streams")
     return 0

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the folder and say what is in it."""
+    """Write the folder and print what is in it."""
     from sslskel.encoders.export import export
 
     run_name = options.checkpoint.resolve()

@@ -1,4 +1,4 @@
-"""What ``bench`` and ``sweep`` share: the flags that name a grid and say where it runs, and handing it to SLURM."""
+"""What ``bench`` and ``sweep`` share: the flags of a grid and of where it runs, and handing it to SLURM."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_processes_or_jobs(options: argparse.Namespace) -> None:
 
 
 def submit_grid(request: GridRequest, options: argparse.Namespace) -> int:
-    """Hand a grid to SLURM and say what was handed over."""
+    """Hand a grid to SLURM and print what was handed over."""
     from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.slurm import split_overrides, submit
 

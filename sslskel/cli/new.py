@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the files and say what to type next."""
+    """Write the files and print what to type next."""
     from sslskel.plugins import scaffold
 
     write = {"method": scaffold.new_method, "protocol": scaffold.new_protocol}[options.kind]

@@ -17,10 +17,10 @@ JOBS_HELP = "pretrainings side by side, each a process (default: one, in this on
 
 def names(text: str) -> tuple[str, ...]:
     """A comma list without empty names."""
-    kept = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not kept:
+    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not chosen:
         raise UsageError(f"'{text}' names nothing; give one name or a comma list")
-    return kept
+    return chosen
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def _mode(options: argparse.Namespace) -> list[str]:
     from sslskel.config.modes import mode_overrides
 
     if options.precision:
-        raise UsageError(f"--mode {options.mode} says the precision already; leave out --precision {options.precision}")
+        raise UsageError(f"--mode {options.mode} sets the precision already; leave out --precision {options.precision}")
     return mode_overrides(options.mode, names(options.method))
 
 

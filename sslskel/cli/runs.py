@@ -20,14 +20,14 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.grid.runs import list_runs, prune
 
     if options.action == "list":
-        for found in list_runs(options.output):
-            state = "finished" if found.finished else "unfinished"
-            print(f"{found.folder.name}  {state}, step {found.step}, {found.records} records, {mebibytes(found.bytes)}")
+        for kept in list_runs(options.output):
+            state = "finished" if kept.finished else "unfinished"
+            print(f"{kept.folder.name}  {state}, step {kept.step}, {kept.records} records, {mebibytes(kept.bytes)}")
         return 0
     removed = prune(options.output, really=options.yes)
     verb = "removed" if options.yes else "would remove"
-    for found in removed:
-        print(f"{verb} {found.folder} ({mebibytes(found.bytes)})")
+    for kept in removed:
+        print(f"{verb} {kept.folder} ({mebibytes(kept.bytes)})")
     if removed and not options.yes:
         print("give --yes to remove them")
     return 0

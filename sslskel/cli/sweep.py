@@ -71,8 +71,8 @@ def _run_all(request: GridRequest, jobs: int | None) -> BenchResult:
     with ConsoleReporter() as reporter:
         if jobs is not None:
             return bench_in_jobs(request, jobs, reporter)
-        for number, (words, one) in enumerate(zip(request.variants, request.each_variant(), strict=True), 1):
-            reporter.line(f"combination {number} of {len(request.variants)}: {' '.join(words)}")
+        for number, (variant, one) in enumerate(zip(request.variants, request.each_variant(), strict=True), 1):
+            reporter.line(f"combination {number} of {len(request.variants)}: {' '.join(variant)}")
             result = run_grid(one, reporter)
             failures += result.failures
     result.failures = failures

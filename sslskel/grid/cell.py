@@ -54,7 +54,7 @@ class Cell:
     def pretrain_identity(self, dataset: Dataset) -> str:
         """Hex id of the pretraining that this cell needs; protocols share it."""
         method, plain = METHODS.get(self.method), self.resolved.plain()
-        words: dict[str, Any] = {
+        content: dict[str, Any] = {
             "method": [METHODS.plugin_of(self.method), method.version, plain["method"]],
             "clip": plain["clip"],
             "precision": plain["engine"]["precision"],
@@ -63,12 +63,12 @@ class Cell:
             "init": self.init,
         }
         if method.uses_backbone:
-            words["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
+            content["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
         if method.trains:
-            words["train"] = shaping("train", plain["train"])
+            content["train"] = shaping("train", plain["train"])
             if self.resolved.train.also:
-                words["also"] = [[a.dataset.fingerprint, a.split] for a in extra_datasets(self.resolved.train.also)]
-        return digest(words)
+                content["also"] = [[a.dataset.fingerprint, a.split] for a in extra_datasets(self.resolved.train.also)]
+        return digest(content)
 
     def identity(self, dataset: Dataset, target: Dataset | None = None) -> str:
         """Hex id of the cell's record. ``target`` is the dataset to be judged on where that is another one."""
@@ -98,7 +98,7 @@ def evaluation_identity(
     seed: int,
     joints: Sequence[int] | None = None,
 ) -> str:
-    """Hex id of judging one encoder (given by its own id) under one protocol; ``joints`` as it reads the dataset."""
+    """Hex id of judging one encoder (named by its own id) under one protocol; ``joints`` as it reads the dataset."""
     plain = resolved.plain()
     mapped = {} if joints is None else {"joints": list(joints)}
     return digest(

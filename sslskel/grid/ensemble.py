@@ -39,7 +39,7 @@ def stream_of(record: Record) -> str:
 
 def parse_weights(text: str) -> dict[str, float]:
     """``joint=0.6,bone=0.6,motion=0.4`` as numbers; raises ``UsageError`` for anything else."""
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     known = [stream.value for stream in Stream]
     for word in filter(None, (word.strip() for word in text.split(","))):
         name, _, value = word.partition("=")
@@ -47,15 +47,15 @@ def parse_weights(text: str) -> dict[str, float]:
             weight = float(value)
         except ValueError:
             weight = 0.0
-        if name not in known or name in found or not 0 < weight < float("inf"):
+        if name not in known or name in weights or not 0 < weight < float("inf"):
             raise UsageError(
                 f"--weights {text}: '{word}' is not a stream with a positive weight; write for instance"
                 f" joint=0.6,bone=0.6,motion=0.4 (streams: {', '.join(known)})"
             )
-        found[name] = weight
-    if len(found) < 2:
-        raise UsageError(f"--weights {text} names {len(found)} stream; an ensemble has two or more")
-    return found
+        weights[name] = weight
+    if len(weights) < 2:
+        raise UsageError(f"--weights {text} names {len(weights)} stream; an ensemble has two or more")
+    return weights
 
 
 def fused_by_seed(
@@ -127,9 +127,11 @@ def fuse(store: ResultStore, parts: Mapping[str, Record], weights: Mapping[str, 
     keys, labels, logits = _aligned(store, {stream: parts[stream] for stream in order})
     total = fused(logits, shown)
     outcome = Outcome(keys, {"logits": total})
-    said, tables = diagnose(outcome, labels, total.shape[1])
+    diagnostics, tables = diagnose(outcome, labels, total.shape[1])
     values = {"keys": keys, "label": labels, "value_logits": total, **tables}
-    return store.write(_record(identity, [parts[s] for s in order], shown, logit_scores(total, labels), said), values)
+    return store.write(
+        _record(identity, [parts[s] for s in order], shown, logit_scores(total, labels), diagnostics), values
+    )
 
 
 def fused(logits: Mapping[str, npt.NDArray[Any]], weights: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -195,7 +197,7 @@ def _record(
     parts: Sequence[Record],
     weights: Mapping[str, float],
     scores: Mapping[str, float],
-    said: Mapping[str, Any],
+    diagnostics: Mapping[str, Any],
 ) -> Record:
     first = parts[0]
     clip = {name: value for name, value in first.config.get("clip", {}).items() if name != "stream"}
@@ -223,6 +225,6 @@ def _record(
         cost={**spent, "peak_memory_bytes": peak, "samples_per_second": None},
         command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        diagnostics=dict(said),
+        diagnostics=dict(diagnostics),
         extra={"details": {"ensemble_of": {stream_of(part): part.identity for part in parts}}},
     )

@@ -1,7 +1,6 @@
 """What else a pretraining reads besides its benchmark: ``train.also``, other benchmarks or prepared folders.
 
-All of it reaches the network in the body of the benchmark; how batches are drawn is
-``data/mixture.py``'s business.
+All of it reaches the network in the body of the benchmark; ``data/mixture.py`` draws the batches.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from sslskel.plugins.registry import BENCHMARKS
 class ExtraDataset:
     """One further dataset of a pretraining."""
 
-    word: str
+    name: str
+    """As it was asked for."""
     dataset: StoredDataset
     rows: Ints
     split: str
@@ -40,24 +40,24 @@ class ExtraDataset:
         return self.benchmark is not None and self.benchmark.recipe.get("clip", {}).get("centre") == "first"
 
 
-def extra_datasets(words: Sequence[str]) -> list[ExtraDataset]:
+def extra_datasets(names: Sequence[str]) -> list[ExtraDataset]:
     """Open what ``train.also`` names: ``NAME``, ``NAME/SPLIT``, or the path of a prepared dataset.
 
     Of a benchmark the official training part is read, of a folder every clip. Raises
     ``UsageError`` for a name that is neither, ``DataError`` for data that is not there.
     """
-    found = []
-    for word in words:
-        if word.startswith((".", "/")):
-            dataset = open_dataset(Path(word))
+    datasets = []
+    for named in names:
+        if named.startswith((".", "/")):
+            dataset = open_dataset(Path(named))
             every = np.arange(len(dataset), dtype=np.int64)
-            found.append(ExtraDataset(word, dataset, every, "", None))
+            datasets.append(ExtraDataset(named, dataset, every, "", None))
             continue
-        name, _, split = word.partition("/")
+        name, _, split = named.partition("/")
         benchmark = BENCHMARKS.get(name)
         rule, dataset = benchmark.split(split or None), open_benchmark(benchmark)
-        found.append(ExtraDataset(word, dataset, rule.part(dataset, "train"), rule.name, benchmark))
-    return found
+        datasets.append(ExtraDataset(named, dataset, rule.part(dataset, "train"), rule.name, benchmark))
+    return datasets
 
 
 def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointReading:
@@ -65,16 +65,16 @@ def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointRe
     info = extra.dataset.info
     if info.persons > home.persons:
         raise UsageError(
-            f"train.also: clips of '{extra.word}' have up to {info.persons} persons, those of '{home.name}' up to"
-            f" {home.persons}; pretrain on '{extra.word}' and add '{home.name}' to it"
+            f"train.also: clips of '{extra.name}' have up to {info.persons} persons, those of '{home.name}' up to"
+            f" {home.persons}; pretrain on '{extra.name}' and add '{home.name}' to it"
         )
     if info.unit != home.unit and clip.centre is not Centre.sized:
         raise UsageError(
-            f"train.also: '{extra.word}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
+            f"train.also: '{extra.name}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
             " clip.centre=sized, which measures in body sizes"
         )
     if extra.centred and clip.centre is Centre.stored:
         raise UsageError(
-            f"train.also: '{extra.word}' is stored as recorded, its origin is the camera; add clip.centre=first"
+            f"train.also: '{extra.name}' is stored as recorded, its origin is the camera; add clip.centre=first"
         )
     return joint_reading(home.layout, home.coordinates, info)

@@ -266,4 +266,4 @@ def _visible_gpus() -> list[str]:
 
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("sslskel: ") if lines else "it said nothing"
+    return lines[-1].removeprefix("sslskel: ") if lines else "it printed nothing"

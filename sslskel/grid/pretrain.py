@@ -1,4 +1,4 @@
-"""Pretrains the encoder of a cell, and says in its checkpoint how it was made.
+"""Pretrains the encoder of a cell, and states in its checkpoint how it was made.
 
 Which cells are due is decided in ``run``; how encoders are judged is in ``sslskel.evaluation.judge``.
 """
@@ -51,7 +51,7 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenF
 def checkpoint_meta(
     cell: Cell, dataset: Dataset, benchmark: Benchmark, inherited: Sequence[SeenFacts] = ()
 ) -> CheckpointMeta:
-    """Everything a checkpoint must say so that its encoder can be rebuilt and judged anywhere.
+    """What a checkpoint must hold so that its encoder can be rebuilt and judged anywhere.
 
     ``inherited`` is what the weights it starts from had seen already.
     """

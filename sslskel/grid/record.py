@@ -19,7 +19,7 @@ from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
-"""What an outcome says that has a field of its own in a record."""
+"""Facts of an outcome that have a field of their own in a record."""
 PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 
 
@@ -37,17 +37,17 @@ class Judgement:
 
 
 def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
-    """The arrays kept beside a record: one row per prediction, with the clip's true class; and confusion matrices."""
+    """Arrays stored with a record: one row per prediction, with the clip's true class; and confusion matrices."""
     outcome = judged.outcome
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
-    kept = {name: column for name, column in columns.items() if column is not None}
+    stored = {name: column for name, column in columns.items() if column is not None}
     values = {f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}
     others = {f"kept_{name}": v for name, v in outcome.kept.items()}
-    return {"keys": outcome.keys, "label": judged.labels, **kept, **values, **others, **judged.tables}
+    return {"keys": outcome.keys, "label": judged.labels, **stored, **values, **others, **judged.tables}
 
 
 def config_of(one: Judgement) -> dict[str, Any]:
-    """The configuration, and of what it says too little: other weights to start from, other data built for."""
+    """The configuration, and what it lacks: weights to start from, data that the encoder was built for."""
     meta, config = one.opened.meta, one.resolved.plain()
     if meta.made_for != one.target.dataset.info.name and not meta.seen:
         # Encoders that saw no data differ by what they were built for alone.
@@ -59,7 +59,7 @@ def config_of(one: Judgement) -> dict[str, Any]:
 
 
 def details_of(judged: Judged) -> dict[str, Any]:
-    """What the protocol says of its run beyond the fields of a record, and numbers for comparison only."""
+    """What the protocol reports of its run beyond the fields of a record, and numbers for comparison only."""
     more = {name: value for name, value in judged.outcome.info.items() if name not in FIELDS}
     return {**more, **judged.details}
 

@@ -1,4 +1,4 @@
-"""The papers' tables as grids: runs a table's rows here and sets them beside what was printed.
+"""The papers' tables as grids: runs a table's rows here and compares them with what was printed.
 
 A table is a file of ``configs/table``. Printed numbers are of other data and sizes, so their
 heights are not compared with ours; whether they stand in the same order is.
@@ -73,9 +73,11 @@ class Reproduced:
     """(row, row, comparison) of every two rows."""
 
     def markdown(self) -> str:
-        """The table as a page: measured beside printed, the order in words, how it was made."""
-        rows = [(row.name, row.published, found) for row, found in zip(self.table.rows, self.records, strict=True)]
-        board = build_board([record for found in self.records for record in found])
+        """The table as a page: measured and printed numbers, whether their order agrees, how they were made."""
+        rows = [
+            (row.name, row.published, measured) for row, measured in zip(self.table.rows, self.records, strict=True)
+        ]
+        board = build_board([record for measured in self.records for record in measured])
         table = self.table
         score = table.score or PROTOCOLS.get(table.protocol).primary
         return printed_table(table.title, table.paper, table.note, table.published, score, rows, self.pairs, board)
@@ -129,7 +131,7 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
 def reproduce(name: str, request: GridRequest, *, jobs: int | None = None, reporter: Reporter = SILENT) -> Reproduced:
     """Run every row of a table that is not there yet, with the same seeds, and compare every two of them.
 
-    The request says on what and how; methods, backbones and the protocol are the table's.
+    Benchmark, seeds, preset and overrides come from the request; methods, backbones, the protocol from the table.
     With ``jobs``, that many pretrainings of all rows run side by side, each a process. Raises
     ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
     ``RunError`` where a cell failed. Interrupted, the same call continues.
@@ -181,12 +183,12 @@ def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
 def _pairs(
     table: Table, rows: Sequence[Sequence[Record]], store: ResultStore
 ) -> tuple[tuple[int, int, Difference], ...]:
-    found = []
+    compared = []
     for one, other in combinations(range(len(rows)), 2):
         names = table.rows[one].name, table.rows[other].name
         pairs = list(zip(rows[one], rows[other], strict=True))
-        found.append((one, other, _difference(table, names, pairs, store)))
-    return tuple(found)
+        compared.append((one, other, _difference(table, names, pairs, store)))
+    return tuple(compared)
 
 
 def _difference(

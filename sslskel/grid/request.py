@@ -1,7 +1,7 @@
 """One request for a grid: what the command line, Python, jobs, SLURM, searches, tables and estimates ask for.
 
-It is plain data, and the words of ``sslskel bench`` say the same: a job that runs elsewhere is
-handed those. Composing a request into cells is here too; running them is in ``run``.
+It is plain data, and can be written as arguments of ``sslskel bench``, which is how jobs and cluster
+tasks get it. Composing a request into cells is here too; running them is in ``run``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class GridRequest:
         return [replace(self, overrides=(*self.overrides, *more), variants=((),)) for more in self.variants]
 
     def argv(self) -> list[str]:
-        """The words after ``sslskel bench`` that ask for the same; raises ``ValueError`` where there are variants."""
+        """Arguments of ``sslskel bench`` that ask for the same; raises ``ValueError`` where there are variants."""
         if self.variants != ((),):
             raise ValueError("a request with variants is no single command; see each_variant")
         made = (("--backbone", self.backbone), ("--preset", self.preset))
@@ -74,7 +74,7 @@ class GridRequest:
             *("--method", ",".join(self.methods), "--protocol", ",".join(self.protocols)),
             *("--benchmark", ",".join(self.benchmarks), "--seeds", "".join(f"{seed}," for seed in self.seeds)),
             *("--output", str(self.output)),
-            *(word for flag, value in made if value for word in (flag, value)),
+            *(part for flag, value in made if value for part in (flag, value)),
             *self._where(),
         ]
 
@@ -95,7 +95,7 @@ class GridRequest:
     def _where(self) -> list[str]:
         named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))
         return [
-            *(word for flag, value in named if value for word in (flag, str(value))),
+            *(part for flag, value in named if value for part in (flag, str(value))),
             *self.overrides,
         ]
 
@@ -110,7 +110,7 @@ class GridRequest:
                 row = []
                 for protocol in protocols:
                     foreign = shared - options[method, protocol]
-                    own = [word for word in overrides if word.partition("=")[0] not in foreign]
+                    own = [one for one in overrides if one.partition("=")[0] not in foreign]
                     row.append(self._cell(method, backbones[method], protocol, place, own, init))
                 yield from (replace(cell, seed=seed) for seed in self.seeds for cell in row)
 
@@ -163,7 +163,7 @@ class _Place:
 def parse_seeds(text: str) -> tuple[int, ...]:
     """``3`` means seeds 0, 1, 2; ``4,7`` means those; ``5,`` means seed 5 alone. Raises ``UsageError``."""
     try:
-        numbers = [int(word) for word in text.split(",") if word.strip()]
+        numbers = [int(number) for number in text.split(",") if number.strip()]
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 0 or (("," not in text) and numbers[0] < 1):

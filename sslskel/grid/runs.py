@@ -7,14 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslskel.engine.checkpoint import latest, read_meta
-from sslskel.engine.checkpoint import read_state as read_state
+from sslskel.engine.checkpoint import latest, read_meta, read_state
 from sslskel.errors import UsageError
 from sslskel.results.store import ResultStore
 
 
 @dataclass(frozen=True)
-class Run:
+class PretrainRun:
     """One folder below ``pretrain/``."""
 
     folder: Path
@@ -29,7 +28,7 @@ class Run:
     """Where those are, if any."""
 
 
-def list_runs(output: Path | str) -> list[Run]:
+def list_runs(output: Path | str) -> list[PretrainRun]:
     """Every pretraining run of a results folder, by name. Raises ``UsageError`` where there is no folder."""
     output = Path(output)
     if not output.is_dir():
@@ -39,7 +38,7 @@ def list_runs(output: Path | str) -> list[Run]:
     return [_describe(folder, used) for folder in sorted((output / "pretrain").glob("*")) if folder.is_dir()]
 
 
-def prune(output: Path | str, *, really: bool) -> list[Run]:
+def prune(output: Path | str, *, really: bool) -> list[PretrainRun]:
     """Runs whose encoder no record names; removed from disk where ``really``.
 
     An unfinished run is one of them: pruning it gives up its progress.
@@ -52,12 +51,14 @@ def prune(output: Path | str, *, really: bool) -> list[Run]:
     return unused
 
 
-def _describe(folder: Path, used: Counter[str]) -> Run:
+def _describe(folder: Path, used: Counter[str]) -> PretrainRun:
     step = latest(folder)
     identity = "" if step is None else str(read_meta(step).get("identity", ""))
     features = folder.parent.parent / "features" / (identity or folder.name)
     size = sum(file.stat().st_size for top in (folder, features) for file in top.rglob("*") if file.is_file())
     if step is None:
-        return Run(folder, "", 0, False, 0, size, features)
+        return PretrainRun(folder, "", 0, False, 0, size, features)
     state = read_state(step)
-    return Run(folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size, features)
+    return PretrainRun(
+        folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size, features
+    )

@@ -1,7 +1,7 @@
 """Searches option values by their scores on held-out training subjects, with Optuna's TPE sampler.
 
 A trial is an ordinary grid of one method on the split for choosing, so that no clip of the
-official test part is looked at. What was tried is one file, written anew after every round.
+official test part is looked at. What was tried is one file, rewritten after every round.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _asked(optuna: Any, space: Sequence[Dimension], tried: Sequence[Trial], seed
 def _distribution(optuna: Any, one: Dimension) -> Any:
     kinds = optuna.distributions
     if one.values:
-        # The values of a range are ordered, so that their places tell the sampler more than their names do.
+        # The values of a range are ordered, so that the sampler learns more from their order than from their names.
         return (
             kinds.IntDistribution(0, len(one.values) - 1) if one.ordered else kinds.CategoricalDistribution(one.values)
         )
@@ -221,12 +221,12 @@ def _judged(
 
 
 def _read(state: SearchState, space: Sequence[Dimension]) -> SearchState:
-    """With the trials that are kept already; ``UsageError`` for a file that is damaged."""
+    """With the trials that are stored already; ``UsageError`` for a file that is damaged."""
     if not is_first() or not state.file.exists():
         return state
     try:
-        kept = json.loads(state.file.read_text(encoding="utf-8"))["trials"]
-        trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in kept)
+        stored = json.loads(state.file.read_text(encoding="utf-8"))["trials"]
+        trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in stored)
         if any(set(trial.drawn) != {one.key for one in space} for trial in trials):
             raise ValueError("a trial has other options")
     except (OSError, ValueError, KeyError, TypeError) as fault:

@@ -89,7 +89,7 @@ class Task:
         return code
 
     def checkpoint(self) -> Any:
-        """What submitit calls when time is nearly up: save, and say what to queue again."""
+        """What submitit calls when time is nearly up: save, and return what to queue again."""
         from submitit.helpers import DelayedSubmission
 
         if self._process is not None:
@@ -107,13 +107,13 @@ def requeue() -> None:
 
 
 def split_overrides(overrides: Sequence[str], preset: str) -> tuple[list[str], LauncherConfig]:
-    """Overrides without those of ``launcher``, and the launcher as the preset and they say."""
+    """Overrides without those of ``launcher``, and the launcher as the preset and they set it."""
     values: dict[str, Any] = dict(read_preset(preset).get(GROUP, {})) if preset else {}
     rest = []
-    for word in overrides:
-        name, _, value = word.partition("=")
+    for override in overrides:
+        name, _, value = override.partition("=")
         if not name.startswith(f"{GROUP}."):
-            rest.append(word)
+            rest.append(override)
             continue
         key = name.removeprefix(f"{GROUP}.")
         if key not in LauncherConfig.__dataclass_fields__:
@@ -195,5 +195,5 @@ def _read(ledger: Path) -> dict[str, str]:
 
 def _alive() -> set[str]:
     """Ids of all tasks that SLURM has in its queue or runs."""
-    found = subprocess.run(["squeue", "--noheader", "--array", "--format=%i"], capture_output=True, text=True)
-    return set(found.stdout.split())
+    listed = subprocess.run(["squeue", "--noheader", "--array", "--format=%i"], capture_output=True, text=True)
+    return set(listed.stdout.split())
