@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone
     from sslskel.api.batch import Batch, StepOutput, Term
     from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
-    from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Segment, Segments, Track
+    from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
     from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
     from sslskel.api.encoder import Encoder, PooledEncoder
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
-    from sslskel.api.noise import Noise, ReplayNoise
+    from sslskel.api.noise import Noise, Per, ReplayNoise
     from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
     from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
     from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
@@ -59,15 +59,22 @@ if TYPE_CHECKING:
     )
     from sslskel.evaluation.features import clip_features, evaluating, labelled
     from sslskel.evaluation.metrics import aligned, class_scores, logit_scores
+    from sslskel.grid.ensemble import fused_by_seed
+    from sslskel.grid.jobs import bench_in_jobs
+    from sslskel.grid.reproduce import reproduce
     from sslskel.grid.request import GridRequest
     from sslskel.grid.run import BenchResult, bench, evaluate, pretrain, run_grid
     from sslskel.grid.runs import list_runs, prune
+    from sslskel.grid.search import search
+    from sslskel.grid.slurm import submit
     from sslskel.hashing import stable_id
+    from sslskel.leaderboard.compare import compare
     from sslskel.leaderboard.folder import board_of
     from sslskel.leaderboard.formats.terminal import print_board
     from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
     from sslskel.plugins.scaffold import new_method, new_protocol
     from sslskel.progress import Reporter
+    from sslskel.results.store import ResultStore
     from sslskel.speed.against import speed_against
     from sslskel.speed.estimate import plan
     from sslskel.speed.works import measure_speed
@@ -78,11 +85,11 @@ _PLACES = {
     "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone",
     "api.batch": "Batch StepOutput Term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
-    "api.dataset": "Clip Dataset DatasetInfo Segment Segments Track",
+    "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
     "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
     "api.encoder": "Encoder PooledEncoder",
     "api.method": "BuildBackbone MethodCard PretextMethod Progress",
-    "api.noise": "Noise ReplayNoise",
+    "api.noise": "Noise Per ReplayNoise",
     "api.protocol": "ClipSet EvaluationProtocol Outcome Parts ProtocolRun Truth",
     "api.skeleton": "COCO17 NTU25 PARTS SkeletonLayout layout",
     "api.view": "Augment ClipSpec Sampler ViewSpec",
@@ -99,15 +106,22 @@ _PLACES = {
     "errors": "CheckpointError DataError Diverged Interrupted RunError SslskelError UsageError did_you_mean",
     "evaluation.features": "clip_features evaluating labelled",
     "evaluation.metrics": "aligned class_scores logit_scores",
+    "grid.ensemble": "fused_by_seed",
+    "grid.jobs": "bench_in_jobs",
+    "grid.reproduce": "reproduce",
     "grid.request": "GridRequest",
     "grid.run": "BenchResult bench evaluate pretrain run_grid",
     "grid.runs": "list_runs prune",
+    "grid.search": "search",
+    "grid.slurm": "submit",
     "hashing": "stable_id",
+    "leaderboard.compare": "compare",
     "leaderboard.folder": "board_of",
     "leaderboard.formats.terminal": "print_board",
     "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",
     "plugins.scaffold": "new_method new_protocol",
     "progress": "Reporter",
+    "results.store": "ResultStore",
     "speed.against": "speed_against",
     "speed.estimate": "plan",
     "speed.works": "measure_speed",
@@ -141,6 +155,7 @@ __all__ = [
     "Batch",
     "BenchResult",
     "Benchmark",
+    "Bools",
     "BuildBackbone",
     "CentreCrop",
     "CheckResult",
@@ -156,14 +171,17 @@ __all__ = [
     "Encoder",
     "EvaluationProtocol",
     "Fidelity",
+    "Floats",
     "GridRequest",
     "ImportReport",
     "Interrupted",
+    "Ints",
     "MethodCard",
     "Noise",
     "OpenedEncoders",
     "Outcome",
     "Parts",
+    "Per",
     "PluginCheck",
     "PooledEncoder",
     "PretextMethod",
@@ -172,6 +190,7 @@ __all__ = [
     "RandomCrop",
     "ReplayNoise",
     "Reporter",
+    "ResultStore",
     "RunError",
     "Sampler",
     "Segment",
@@ -192,6 +211,7 @@ __all__ = [
     "ViewSpec",
     "aligned",
     "bench",
+    "bench_in_jobs",
     "board_of",
     "bone",
     "check_backbone",
@@ -200,6 +220,7 @@ __all__ = [
     "check_protocol",
     "class_scores",
     "clip_features",
+    "compare",
     "crop_view",
     "did_you_mean",
     "draw_clip",
@@ -207,6 +228,7 @@ __all__ = [
     "evaluate",
     "evaluating",
     "export",
+    "fused_by_seed",
     "gather_rows",
     "import_dataset",
     "is_first",
@@ -230,11 +252,14 @@ __all__ = [
     "print_board",
     "prune",
     "rank",
+    "reproduce",
     "require",
     "run_grid",
+    "search",
     "shifted_view",
     "speed_against",
     "stable_id",
+    "submit",
     "sum_over_processes",
     "world_size",
 ]

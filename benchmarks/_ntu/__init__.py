@@ -8,9 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from sslskel.api.benchmark import Benchmark, Split
-from sslskel.api.dataset import DatasetInfo
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25, Benchmark, DatasetInfo, Split
 from sslskel.benchmarks._ntu.actors import Recipe
 from sslskel.benchmarks._ntu.agcn import agcn
 from sslskel.benchmarks._ntu.classes import CLASSES

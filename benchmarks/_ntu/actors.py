@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.api.dataset import Track
+from sslskel import DataError, Track
 from sslskel.benchmarks._ntu.text import SkeletonFile
-from sslskel.errors import DataError
 
 MID_SPINE = 1
 """Joint that becomes the origin."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25, DataError
 from sslskel.benchmarks._ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
 from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
-from sslskel.errors import DataError
 
 LISTED, ACTORS = 4, 2
 HIP = NTU25.joint("spine_base")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sslskel import DataError
 from sslskel.benchmarks._ntu.actors import (
     MID_SPINE,
     NOISY,
@@ -25,7 +26,6 @@ from sslskel.benchmarks._ntu.actors import (
     require_bodies,
 )
 from sslskel.benchmarks._ntu.text import JOINTS, Body, SkeletonFile
-from sslskel.errors import DataError
 
 ACTORS = 2
 SHARED = 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sslskel import DataError
 from sslskel.benchmarks._ntu.actors import (
     MID_SPINE,
     NOISY,
@@ -24,7 +25,6 @@ from sslskel.benchmarks._ntu.actors import (
     require_bodies,
 )
 from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
-from sslskel.errors import DataError
 
 WIDTH = 3 * JOINTS
 

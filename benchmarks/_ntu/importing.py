@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.api.benchmark import ImportReport
-from sslskel.api.dataset import Clip
+from sslskel import Clip, DataError, ImportReport
 from sslskel.benchmarks._ntu.actors import Recipe
 from sslskel.benchmarks._ntu.text import read_skeleton
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece, require_files
-from sslskel.errors import DataError
 
 SUFFIX = ".skeleton"
 FILE_LIMIT = 12 << 20

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sslskel import DataError
 from sslskel.benchmarks._ntu.lines import Lines, shown
-from sslskel.errors import DataError
 
 JOINTS = 25
 FIELDS = 12

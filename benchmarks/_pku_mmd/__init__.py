@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from sslskel.api.benchmark import Benchmark, Split
-from sslskel.api.dataset import DatasetInfo
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25, Benchmark, DatasetInfo, Split
 from sslskel.benchmarks._pku_mmd.importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 from sslskel.data.sources.pieces import PieceImporter
 

@@ -14,12 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sslskel.api.benchmark import ImportReport
-from sslskel.api.dataset import Clip, Floats, Segment, Track
+from sslskel import Clip, DataError, Floats, ImportReport, Segment, Track
 from sslskel.benchmarks._pku_mmd.text import Action, Doubles, Halves, read_actions, read_frames, read_list
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece
-from sslskel.errors import DataError
 
 SUFFIX = ".txt"
 FILE_LIMIT = 32 << 20

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sslskel import DataError
 from sslskel.data.sources.archives import SourceFile
-from sslskel.errors import DataError
 
 NUMBERS = 150
 """Per frame: 2 persons, 25 joints, x y z."""

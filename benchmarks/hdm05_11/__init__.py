@@ -12,13 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.api.benchmark import Benchmark, ImportReport, Split
-from sslskel.api.dataset import Clip, DatasetInfo, Track
-from sslskel.api.skeleton import layout
+from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, Track, layout
 from sslskel.benchmarks.hdm05_11.amc import positions, read_amc
 from sslskel.benchmarks.hdm05_11.asf import Skeleton, read_asf
 from sslskel.data.sources.archives import SourceFile, source_files
-from sslskel.errors import DataError
 
 RECORDED_FPS = 120
 STRIDE = 4

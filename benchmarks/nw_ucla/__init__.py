@@ -16,11 +16,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sslskel.api.benchmark import Benchmark, ImportReport, Split
-from sslskel.api.dataset import Clip, DatasetInfo, Floats, Track
-from sslskel.api.skeleton import layout
+from sslskel import Benchmark, Clip, DataError, DatasetInfo, Floats, ImportReport, Split, Track, layout
 from sslskel.data.sources.archives import SourceFile, source_files
-from sslskel.errors import DataError
 
 SUFFIX = ".json"
 FILE_LIMIT = 4 << 20

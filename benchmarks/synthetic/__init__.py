@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sslskel.api.benchmark import Benchmark, ImportReport, Split
-from sslskel.api.dataset import Clip, DatasetInfo
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25, Benchmark, Clip, DatasetInfo, ImportReport, Split
 from sslskel.benchmarks.synthetic.actions import ACTIONS
 from sslskel.benchmarks.synthetic.generate import SUBJECTS, TRAIN_SUBJECTS, VALIDATION_SUBJECTS, clips
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25
 
 Array = npt.NDArray[np.float64]
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from sslskel.api.dataset import Clip, Track
-from sslskel.api.skeleton import NTU25
+from sslskel import NTU25, Clip, Track
 from sslskel.benchmarks.synthetic.actions import ACTIONS, Action, Performance, Pose, standing
 from sslskel.benchmarks.synthetic.body import ANGLES, Array, Limbs, joints_of
 

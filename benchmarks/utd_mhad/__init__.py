@@ -12,12 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.api.benchmark import Benchmark, ImportReport, Split
-from sslskel.api.dataset import Clip, DatasetInfo, Track
-from sslskel.api.skeleton import layout
+from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, Track, layout
 from sslskel.benchmarks.utd_mhad.matlab5 import read_array
 from sslskel.data.sources.archives import SourceFile, source_files
-from sslskel.errors import DataError
 
 SUFFIX = "_skeleton.mat"
 FILE_LIMIT = 32 << 20

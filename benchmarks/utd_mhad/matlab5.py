@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.errors import DataError
+from sslskel import DataError
 
 HEADER = 128
 UNPACKED_LIMIT = 64 << 20

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.errors import UsageError
-from sslskel.hashing import stable_id as stable_id
+from sslskel.hashing import stable_id
 
 Per = Literal["person", "clip", "batch"]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Dataset
-from sslskel.api.noise import stable_id
 from sslskel.checks.runner import Skip, expect
 from sslskel.data.store.store import open_dataset, verify_dataset
+from sslskel.hashing import stable_id
 
 ROWS = 1 << 16
 """Frames looked at together, so that memory stays small at any size."""

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
 from sslskel.config.groups import TrainConfig, require
@@ -32,6 +32,7 @@ from sslskel.evaluation.features import feature_dtype
 from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.linear_head import mini_batches
 from sslskel.evaluation.selection import Report, Selection
+from sslskel.hashing import stable_id
 
 
 class Start(Enum):

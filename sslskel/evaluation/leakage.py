@@ -17,8 +17,8 @@ import numpy as np
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset, Ints
-from sslskel.api.noise import stable_id
 from sslskel.errors import CheckpointError
+from sslskel.hashing import stable_id
 from sslskel.results.facts import SeenFacts
 
 IDS: tuple[Literal["recordings", "frames"], ...] = ("recordings", "frames")

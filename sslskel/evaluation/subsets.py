@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet
 from sslskel.errors import DataError
+from sslskel.hashing import stable_id
 
 
 def draw_subsets(

@@ -20,13 +20,14 @@ from threadpoolctl import threadpool_limits
 
 from sslskel.api.dataset import Ints
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError
 from sslskel.evaluation.features import clip_features, evaluating
 from sslskel.evaluation.metrics import aligned
 from sslskel.evaluation.neighbours import joined
+from sslskel.hashing import stable_id
 
 
 class Fit(Enum):

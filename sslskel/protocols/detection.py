@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sslskel.api.dataset import Segments
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError, Diverged, RunError, UsageError
@@ -26,6 +26,7 @@ from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches, 
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.segments import Found, detection_scores, frame_labels, segments_of
 from sslskel.evaluation.windows import Bins, at_frames, encode_bins
+from sslskel.hashing import stable_id
 
 RANKING = 0.5
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.errors import DataError, UsageError
@@ -25,6 +25,7 @@ from sslskel.evaluation.features import clip_features, evaluating, labelled
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.neighbours import joined
 from sslskel.evaluation.subsets import shuffled, subsets_digest
+from sslskel.hashing import stable_id
 from sslskel.results.statistics import summarise
 
 

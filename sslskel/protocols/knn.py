@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
 from sslskel.evaluation.features import clip_features, evaluating, labelled
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.neighbours import joined, nearest, require_neighbours
+from sslskel.hashing import stable_id
 
 
 class Weights(Enum):

@@ -17,13 +17,14 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import DataError, RunError
 from sslskel.evaluation.features import clip_features, evaluating
 from sslskel.evaluation.futures import Watching, Window, futures
+from sslskel.hashing import stable_id
 
 MILLIMETRES = 1000.0
 

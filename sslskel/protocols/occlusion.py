@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sslskel.api.encoder import Encoder
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.skeleton import PARTS
 from sslskel.config.groups import require
@@ -21,6 +21,7 @@ from sslskel.evaluation.linear_parts import linear_clips, linear_facts, linear_p
 from sslskel.evaluation.linear_training import LinearConfig, mean_logits
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.selection import Report
+from sslskel.hashing import stable_id
 from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
-from sslskel.api.noise import Noise, Per, ReplayNoise, stable_id
+from sslskel.api.noise import Noise, Per, ReplayNoise
 from sslskel.errors import UsageError
+from sslskel.hashing import stable_id
 
 
 def batch(keys: list[int], owner: list[int] | None = None, slot: list[int] | None = None) -> Batch:

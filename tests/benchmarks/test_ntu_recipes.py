@@ -19,13 +19,13 @@ from sslskel.benchmarks._ntu.agcn import agcn, rotation
 from sslskel.benchmarks._ntu.clean import clean
 from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
 from sslskel.benchmarks._ntu.decimals import read_decimals
-from sslskel.benchmarks._ntu.text import Body, Recording, read_skeleton
+from sslskel.benchmarks._ntu.text import Body, SkeletonFile, read_skeleton
 from sslskel.errors import DataError
 
 Array = npt.NDArray[Any]
 
 
-def recording_of(frames: int, bodies: list[tuple[list[int], Array]]) -> Recording:
+def recording_of(frames: int, bodies: list[tuple[list[int], Array]]) -> SkeletonFile:
     """From (frames, joints) per identity; listed in the order of first appearance, as a file is read."""
     ordered = sorted((body for body in bodies if body[0]), key=lambda body: body[0][0])
     listed = [0] * frames
@@ -35,7 +35,7 @@ def recording_of(frames: int, bodies: list[tuple[list[int], Array]]) -> Recordin
         for frame in seen:
             listed[frame] += 1
         made.append(Body(b"%d" % number, list(seen), places, [1] * len(seen), joints=joints.astype(np.float32)))
-    return Recording(frames, tuple(made))
+    return SkeletonFile(frames, tuple(made))
 
 
 def body(draw: np.random.Generator, rows: int, wide: float = 0.0) -> Array:
@@ -49,7 +49,7 @@ def body(draw: np.random.Generator, rows: int, wide: float = 0.0) -> Array:
 
 
 @st.composite
-def recordings(draw: st.DrawFn) -> Recording:
+def recordings(draw: st.DrawFn) -> SkeletonFile:
     """One to five identities in any frames, with gaps, short ones, wide ones and rows of zeros."""
     frames = draw(st.integers(1, 45))
     noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -66,7 +66,7 @@ def recordings(draw: st.DrawFn) -> Recording:
     return found
 
 
-def source(recording: Recording, frame: int, row: Array, origin: Array) -> list[int]:
+def source(recording: SkeletonFile, frame: int, row: Array, origin: Array) -> list[int]:
     """Which identities, moved by the origin, are this row of this frame."""
     return [
         number
@@ -75,7 +75,7 @@ def source(recording: Recording, frame: int, row: Array, origin: Array) -> list[
     ]
 
 
-def origin_of(recording: Recording, actors: Actors, begin: int) -> Array:
+def origin_of(recording: SkeletonFile, actors: Actors, begin: int) -> Array:
     """The mid-spine that was subtracted: some body's in the main actor's first frame."""
     first = int(actors.valid[0].argmax())
     for part in recording.bodies:
@@ -86,7 +86,7 @@ def origin_of(recording: Recording, actors: Actors, begin: int) -> Array:
     raise AssertionError("the main actor's first frame is nobody's")
 
 
-def first_frame(recording: Recording, actors: Actors) -> int:
+def first_frame(recording: SkeletonFile, actors: Actors) -> int:
     """The frame of the file at which the clip begins, told from where the clip fits."""
     for begin in range(recording.frames - actors.valid.shape[1] + 1):
         try:
@@ -101,7 +101,7 @@ def first_frame(recording: Recording, actors: Actors) -> int:
 
 @settings(max_examples=60, deadline=None)
 @given(recordings())
-def test_clean_leaves_every_body_in_its_frame(recording: Recording) -> None:
+def test_clean_leaves_every_body_in_its_frame(recording: SkeletonFile) -> None:
     actors = clean(recording, "here")
     begin = first_frame(recording, actors)
     origin = origin_of(recording, actors, begin)
@@ -115,7 +115,7 @@ def test_clean_leaves_every_body_in_its_frame(recording: Recording) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(recordings(), st.integers(0, 5), st.integers(0, 5))
-def test_clean_ignores_empty_frames_around(recording: Recording, before: int, after: int) -> None:
+def test_clean_ignores_empty_frames_around(recording: SkeletonFile, before: int, after: int) -> None:
     shifted = recording_of(
         before + recording.frames + after,
         [([before + frame for frame in part.frames], part.joints) for part in recording.bodies],
@@ -155,7 +155,7 @@ def test_clean_lets_an_identity_continue_an_actor_in_its_gap() -> None:
     assert ctrgcn(recording, "here").valid.any(axis=1).tolist() == [True, True]
 
 
-def plain_agcn(recording: Recording) -> Array:
+def plain_agcn(recording: SkeletonFile) -> Array:
     """(2, T, 25, 3) from the rules, one number at a time where that is plainer."""
     frames = recording.frames
     data = np.zeros((4, frames, 25, 3))
@@ -193,7 +193,7 @@ def plain_agcn(recording: Recording) -> Array:
 
 @settings(max_examples=60, deadline=None)
 @given(recordings())
-def test_agcn_is_the_plain_loops(recording: Recording) -> None:
+def test_agcn_is_the_plain_loops(recording: SkeletonFile) -> None:
     expected = plain_agcn(recording)
     actors = agcn(recording, "here")
     assert actors.joints.dtype == np.float32
@@ -205,7 +205,7 @@ def test_agcn_is_the_plain_loops(recording: Recording) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(recordings())
-def test_agcn_stands_upright_facing_one_way(recording: Recording) -> None:
+def test_agcn_stands_upright_facing_one_way(recording: SkeletonFile) -> None:
     actors = agcn(recording, "here")
     main = actors.joints[0].astype(np.float64)
     assert not main[:, 1].any()
@@ -242,7 +242,7 @@ def test_bodies_of_zeros_are_no_clip(recipe: Any) -> None:
 
 
 @st.composite
-def texts(draw: st.DrawFn) -> tuple[bytes, Recording]:
+def texts(draw: st.DrawFn) -> tuple[bytes, SkeletonFile]:
     """A recording and a file of it, in any line end and number style."""
     recording = draw(recordings())
     end = draw(st.sampled_from((b"\n", b"\r\n", b"\r")))
@@ -262,7 +262,7 @@ def texts(draw: st.DrawFn) -> tuple[bytes, Recording]:
 
 @settings(max_examples=25, deadline=None)
 @given(texts())
-def test_what_was_written_is_read(case: tuple[bytes, Recording]) -> None:
+def test_what_was_written_is_read(case: tuple[bytes, SkeletonFile]) -> None:
     data, recording = case
     found = read_skeleton(data, "here")
     assert found.frames == recording.frames

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
+from sslskel.hashing import stable_id
 
 FRAMES, JOINTS = 4, 3
 WIDTH = FRAMES * JOINTS * 3

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Segment, Segments, Track
-from sslskel.api.noise import Noise, stable_id
+from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
@@ -24,6 +24,7 @@ from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.judge import judged_on
 from sslskel.evaluation.leakage import judged_seen, seen_part
+from sslskel.hashing import stable_id
 from sslskel.protocols.knn import Knn
 from sslskel.transforms.clip import CentreCrop
 

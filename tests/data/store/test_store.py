@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, DatasetInfo, Track
-from sslskel.api.noise import stable_id
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.store import store
 from sslskel.data.store.format import npy_header, parse_array
 from sslskel.data.store.store import open_dataset, verify_dataset, write_dataset
 from sslskel.errors import DataError, RunError
+from sslskel.hashing import stable_id
 
 FIELDS = ("names", "keys", "labels", "lengths", "subjects", "cameras", "setups",
           "track_clip", "track_slot", "track_begin", "track_length", "track_offset")  # fmt: skip
