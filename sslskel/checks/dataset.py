@@ -136,17 +136,17 @@ def describes_the_benchmark(case: DatasetCase) -> None:
     """The stored description is the benchmark's, and so are the counts it expects."""
     stored, wanted = case.dataset.info, case.benchmark.info
     for field in ("name", "version", "layout", "classes", "fps", "unit", "coordinates", "persons", "recipe"):
-        found, right = getattr(stored, field), getattr(wanted, field)
-        expect(found == right, f"{field} is stored as {found!r}, but the benchmark says {right!r}")
+        actual, right = getattr(stored, field), getattr(wanted, field)
+        expect(actual == right, f"{field} is stored as {actual!r}, but the benchmark says {right!r}")
     for what, count in case.benchmark.expected.items():
         if what == "clips":
-            found = len(case.dataset)
+            actual = len(case.dataset)
         elif "/" in what:
             split, part = what.split("/")
-            found = len(case.part(case.benchmark.split(split), part))
+            actual = len(case.part(case.benchmark.split(split), part))
         else:
             continue
-        expect(found == count, f"{what}: {found} clips, but {count} are expected")
+        expect(actual == count, f"{what}: {actual} clips, but {count} are expected")
     case.benchmark.split(None)
 
 
@@ -187,7 +187,7 @@ def every_class_is_in_train(case: DatasetCase) -> None:
 
 
 def fingerprint_recomputes(case: DatasetCase) -> None:
-    """Every stored file is what its manifest says, and opening it anew gives the same fingerprint."""
+    """Every stored file is what its manifest says, and opening it again gives the same fingerprint."""
     path = case.dataset.path
     if not path.is_dir():
         raise Skip(f"the dataset is not stored in a folder ({path})")

@@ -1,6 +1,6 @@
 """What checks are run on: a small dataset in memory, clip specifications, and small configurations.
 
-The checks themselves are elsewhere.
+The checks themselves are in the modules named after what they check.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def small_config(config_class: type[Options], base: Options | None = None, **kno
     hints = get_type_hints(config_class)
     sizes = {}
     for field in dataclasses.fields(config_class):
-        words = set(field.name.split("_"))
-        limit = next((size for word, size in _SIZES.items() if word in words), None)
+        parts = set(field.name.split("_"))
+        limit = next((size for word, size in _SIZES.items() if word in parts), None)
         if hints[field.name] is int and limit is not None:
             sizes[field.name] = min(getattr(base, field.name), limit)
     names = {field.name for field in dataclasses.fields(config_class)}

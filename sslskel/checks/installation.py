@@ -84,7 +84,7 @@ def _back_ends() -> Finding:
     if not distributed.is_available():
         return Finding("distributed", "none", "this PyTorch has no torch.distributed; several processes cannot train")
     have = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
-    return Finding("distributed", ", ".join(name for name, found in have.items() if found) or "no back end")
+    return Finding("distributed", ", ".join(name for name, there in have.items() if there) or "no back end")
 
 
 def _memory() -> Finding:
@@ -136,8 +136,8 @@ def self_test() -> Iterator[Finding]:
         start, fault = time.perf_counter(), ""
         try:
             attempt()
-        except (SslskelError, OSError, RuntimeError) as found:
-            fault = str(found).splitlines()[0]
+        except (SslskelError, OSError, RuntimeError) as error:
+            fault = str(error).splitlines()[0]
         yield Finding(name, f"{time.perf_counter() - start:.1f} s", fault)
 
 
@@ -190,8 +190,8 @@ def _on_device(name: str) -> Callable[[], None]:
     def attempt() -> None:
         random = torch.Generator().manual_seed(0)
         left, right = torch.randn(256, 256, generator=random), torch.randn(256, 256, generator=random)
-        found = (left.to(name) @ right.to(name)).cpu().double()
-        error = float((found - left.double() @ right.double()).abs().max())
+        product = (left.to(name) @ right.to(name)).cpu().double()
+        error = float((product - left.double() @ right.double()).abs().max())
         if not error < 0.2:
             raise RunError(f"a matrix product is off by {error:.2g}")
 

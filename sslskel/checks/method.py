@@ -275,10 +275,10 @@ def _adds_up(case: MethodCase, parts: list[Tensor], clips: int = CLIPS) -> None:
     method = case.build().double()
     views, noise = case.views(method, dtype=torch.float64, clips=clips)
     whole = forward(copy.deepcopy(method), views, noise).terms
-    found = [forward(copy.deepcopy(method), [select(v, part) for v in views], noise).terms for part in parts]
+    terms_of = [forward(copy.deepcopy(method), [select(v, part) for v in views], noise).terms for part in parts]
     for name, term in whole.items():
         for part in ("total", "count"):
-            total = sum(float(getattr(terms[name], part).detach()) for terms in found if name in terms)
+            total = sum(float(getattr(terms[name], part).detach()) for terms in terms_of if name in terms)
             close_enough(
                 total,
                 float(getattr(term, part).detach()),
@@ -287,9 +287,9 @@ def _adds_up(case: MethodCase, parts: list[Tensor], clips: int = CLIPS) -> None:
             )
 
 
-def close_enough(found: float, wanted: float, message: str, tolerance: float = 1e-6) -> None:
+def close_enough(value: float, wanted: float, message: str, tolerance: float = 1e-6) -> None:
     """Fail the running check where two numbers differ by more than a relative tolerance."""
-    expect(abs(found - wanted) <= tolerance * max(1.0, abs(wanted)), f"{message}: {found:.9g} against {wanted:.9g}")
+    expect(abs(value - wanted) <= tolerance * max(1.0, abs(wanted)), f"{message}: {value:.9g} against {wanted:.9g}")
 
 
 _newest_parallel: list[DistributedDataParallel] = []

@@ -43,16 +43,16 @@ def features_have_the_promised_shape(case: MethodCase) -> None:
         encoder.eval()
         expect("clip" in encoder.provides, f"encoder '{stream}' has no clip()")
         with torch.no_grad():
-            given = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.provides)}
+            outputs = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.provides)}
         wanted = {"clip": 2, "steps": 3, "tokens": 5}
-        for ability, features in given.items():
+        for ability, features in outputs.items():
             where = f"{ability}() of '{stream}'"
             expect(features.ndim == wanted[ability], f"{where} has shape {tuple(features.shape)}")
             expect(len(features) == CLIPS, f"{where} gives {len(features)} rows for {CLIPS} clips")
             expect(torch.isfinite(features).all(), f"{where} is not finite")
-        shape = tuple(given["clip"].shape)
+        shape = tuple(outputs["clip"].shape)
         expect(shape == (CLIPS, encoder.dim), f"clip() of '{stream}' has shape {shape}, but dim is {encoder.dim}")
-        expect(given["clip"].std(0).max() > 0, f"clip() of '{stream}' is the same for all clips")
+        expect(outputs["clip"].std(0).max() > 0, f"clip() of '{stream}' is the same for all clips")
 
 
 def features_are_deterministic(case: MethodCase) -> None:

@@ -63,10 +63,10 @@ class TableEncoder(Encoder):
     table: Tensor
 
     def clip(self, batch: Batch) -> Tensor:
-        found: Tensor = self.table[torch.searchsorted(self.keys, batch.key)].to(batch.tracks.dtype)
-        if self.training and len(found) > 1:
-            self.seen(found)
-        mapped: Tensor = self.linear(found)
+        rows: Tensor = self.table[torch.searchsorted(self.keys, batch.key)].to(batch.tracks.dtype)
+        if self.training and len(rows) > 1:
+            self.seen(rows)
+        mapped: Tensor = self.linear(rows)
         return mapped
 
     def steps(self, batch: Batch) -> Tensor:
@@ -265,8 +265,8 @@ def leaked_labels_score_full(case: ProtocolCase) -> None:
     wanted, name = case.plugin.least_score_from_labels, case.plugin.primary
     if wanted is None:
         raise Skip("its score asks for more than the class")
-    found = case.run("leaking")[1][name]
-    expect(found >= wanted, f"features that are the labels have {name} {found:.1%}, below {wanted:.1%}")
+    score = case.run("leaking")[1][name]
+    expect(score >= wanted, f"features that are the labels have {name} {score:.1%}, below {wanted:.1%}")
 
 
 def random_features_score_at_chance(case: ProtocolCase) -> None:

@@ -25,7 +25,7 @@ DECLARED = "expected_failed_checks_exist"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found. A skipped check has neither passed nor failed."""
+    """The result of one check. A skipped check has neither passed nor failed."""
 
     name: str
     passed: bool

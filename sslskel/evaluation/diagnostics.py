@@ -44,11 +44,11 @@ def diagnose(
     if "classes" in outcome.info:
         kept = np.isin(labels, outcome.info["classes"])
     conditions = np.full(len(labels), WHOLE) if outcome.condition is None else outcome.condition
-    said, tables = {}, {}
+    facts, tables = {}, {}
     for condition in np.unique(conditions):
         rows = kept & (conditions == condition)
-        said[str(condition)], tables[f"confusion_{condition}"] = _of_rows(outcome, rows, labels[rows], num_classes)
-    return said, tables
+        facts[str(condition)], tables[f"confusion_{condition}"] = _of_rows(outcome, rows, labels[rows], num_classes)
+    return facts, tables
 
 
 def _of_rows(
@@ -63,7 +63,7 @@ def _of_rows(
     with np.errstate(invalid="ignore"):
         recalls = matrix.diagonal() / matrix.sum(1)
     per_clip = _mean_by(outcome.keys[rows], predicted == labels)
-    said: dict[str, object] = {
+    facts: dict[str, object] = {
         "top1": float(accuracy_score(labels, predicted)),
         "macro": float(np.nanmean(recalls)),
         "per_class": [None if np.isnan(recall) else float(recall) for recall in recalls],
@@ -71,15 +71,15 @@ def _of_rows(
         "clips": len(per_clip),
     }
     if logits is not None and num_classes > 5:
-        said["top5"] = float(top_k_accuracy_score(labels, logits, k=5, labels=np.arange(num_classes)))
+        facts["top5"] = float(top_k_accuracy_score(labels, logits, k=5, labels=np.arange(num_classes)))
     confidence = None
     if logits is not None:
         confidence = softmax(logits.astype(np.float64), axis=1).max(1)
     elif "confidence" in outcome.values:
         confidence = outcome.values["confidence"][rows]
     if confidence is not None:
-        said["ece"] = calibration_error(confidence, predicted == labels)
-    return said, matrix
+        facts["ece"] = calibration_error(confidence, predicted == labels)
+    return facts, matrix
 
 
 def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, object] | None:

@@ -27,13 +27,13 @@ View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
 @contextmanager
 def evaluating(encoders: Mapping[str, Encoder]) -> Iterator[None]:
     """Put every module of the encoders in eval mode; on the way out each gets its own mode back."""
-    found: dict[nn.Module, bool] = {m: m.training for encoder in encoders.values() for m in encoder.modules()}
+    modes: dict[nn.Module, bool] = {m: m.training for encoder in encoders.values() for m in encoder.modules()}
     try:
         for encoder in encoders.values():
             encoder.eval()
         yield
     finally:
-        for module, training in found.items():
+        for module, training in modes.items():
             module.training = training
 
 
@@ -59,15 +59,15 @@ def clip_features(
     is not finite or of another width than the encoder says, or where the clips do not
     come once each and in order.
     """
-    found: dict[str, Tensor] = {}
+    features: dict[str, Tensor] = {}
     for spec, streams in _by_view(encoders, view):
         chosen = {stream: encoders[stream] for stream in streams}
         make = functools.partial(_encoded, chosen, clips, spec, noise, size, run, progress)
-        words = _words(chosen, clips, spec, size) if view == "test" and run.features is not None else None
-        table = _kept(make, words, run)
+        names = _names_of(chosen, clips, spec, size) if view == "test" and run.features is not None else None
+        table = _kept(make, names, run)
         widths = [encoder.dim for encoder in chosen.values()]
-        found |= zip(streams, torch.split(table, widths, 1), strict=True)
-    return {stream: found[stream] for stream in encoders}
+        features |= zip(streams, torch.split(table, widths, 1), strict=True)
+    return {stream: features[stream] for stream in encoders}
 
 
 def _encoded(
@@ -93,27 +93,27 @@ def _encoded(
             run.reporter.step(progress, done, len(clips))
     if not torch.equal(torch.cat(keys), clips.keys.cpu()):
         raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
-    return torch.cat([_checked(torch.cat(found), encoders[s], s, clips) for s, found in rows.items()], 1)
+    return torch.cat([_checked(torch.cat(tables), encoders[s], s, clips) for s, tables in rows.items()], 1)
 
 
-def _kept(make: Callable[[], Tensor], words: Mapping[str, object] | None, run: ProtocolRun) -> Tensor:
+def _kept(make: Callable[[], Tensor], names: Mapping[str, object] | None, run: ProtocolRun) -> Tensor:
     """What ``make`` gives, from the run's cache where it has one and the table has a name."""
     if run.features is None:
         return make()
-    if words is None:
+    if names is None:
         return run.features.counted(make)
-    return torch.from_numpy(run.features.table(words, lambda: make().cpu().numpy())).to(run.device)
+    return torch.from_numpy(run.features.table(names, lambda: make().cpu().numpy())).to(run.device)
 
 
-def _words(encoders: Mapping[str, Encoder], clips: ClipSet, spec: ViewSpec, size: int) -> dict[str, object] | None:
-    """What features of a view without chance depend on beside the weights; None where that cannot be told.
+def _names_of(encoders: Mapping[str, Encoder], clips: ClipSet, spec: ViewSpec, size: int) -> dict[str, object] | None:
+    """What features of a view without chance depend on beside the weights; None where that is not known.
 
     The size of a batch is part of it, because the last bits of a product depend on it.
     """
     any_spec = next(iter(encoders.values())).spec
     clip = (any_spec.frames, any_spec.persons, any_spec.coordinates, any_spec.fps, any_spec.unit)
     networks = {stream: [type(encoder).__qualname__, repr(encoder)] for stream, encoder in encoders.items()}
-    words = {
+    names = {
         "clips": hashlib.sha256(clips.keys.cpu().numpy().tobytes()).hexdigest(),
         "view": repr(spec),
         "clip": repr(clip),
@@ -122,7 +122,7 @@ def _words(encoders: Mapping[str, Encoder], clips: ClipSet, spec: ViewSpec, size
         "batch": size,
     }
     # An object without a repr of its own shows its address, which says nothing of what it does.
-    return None if " at 0x" in repr(words) else words
+    return None if " at 0x" in repr(names) else names
 
 
 def labelled(clips: ClipSet, part: str) -> ClipSet:

@@ -97,7 +97,7 @@ class FineTuneConfig:
 
 
 UNSAID = frozenset({"selection", "report", "encode_batch"})
-"""Options that a recipe's name does not tell: recorded elsewhere, or of no effect on numbers."""
+"""Options that a recipe's name leaves out: recorded in other fields, or of no effect on numbers."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def starting_point(config: FineTuneConfig, encoders: Mapping[str, Encoder], run:
         return encoders
     if run.fresh is None:
         raise UsageError(
-            "training from scratch needs to build the network anew, which is not known for this encoder;"
+            "training from scratch needs to build a new network, and how is not known for this encoder;"
             " judge one that sslskel pretrained, or random_init"
         )
     return run.fresh()
@@ -258,14 +258,14 @@ class _Stream:
         """(n, num_classes) of all clips in their test view."""
         self.encoder.eval()
         self.head.eval()
-        found, keys = [], []
+        logits, keys = [], []
         for batch in clips.batches(self._view("test"), self._noise(0), self.config.encode_batch):
             with self.of_run.autocast():
-                found.append(self.head(self.encoder.tokens(batch)).to(feature_dtype(self.of_run)))
+                logits.append(self.head(self.encoder.tokens(batch)).to(feature_dtype(self.of_run)))
             keys.append(batch.key.cpu())
         if not torch.equal(torch.cat(keys), clips.keys.cpu()):
             raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
-        return torch.cat(found)
+        return torch.cat(logits)
 
     def _batches(self, parts: Sequence[Tensor], epoch: int) -> Iterator[Batch]:
         """The mini-batches of an epoch. Only the last differs in size, so two passes over subsets make them."""
@@ -286,10 +286,10 @@ class _Stream:
 
     def _all_layers(self) -> list[list[nn.Parameter]]:
         layers = self.encoder.layers()
-        told = [id(p) for layer in layers for p in layer]
-        if sorted(told) != sorted({id(p) for p in self.encoder.parameters()}):
+        named = [id(p) for layer in layers for p in layer]
+        if sorted(named) != sorted({id(p) for p in self.encoder.parameters()}):
             raise RunError(
-                f"layers() of the {self.name} encoder must name each of its weights once; it names {len(told)},"
+                f"layers() of the {self.name} encoder must name each of its weights once; it names {len(named)},"
                 f" and the encoder has {sum(1 for _ in self.encoder.parameters())}"
             )
         return layers

@@ -128,9 +128,9 @@ def evaluate_stage(
     best = best_test_epoch(outcome, truth)
     details = read.facts | ({} if best is None else {"best_test_epoch": best})
     labels = truth.of(outcome.keys)
-    said, tables = diagnose(outcome, labels, len(parts.classes))
+    diagnostics, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(device)
-    return Judged(outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, said, tables)
+    return Judged(outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, diagnostics, tables)
 
 
 def check_judgeable(

@@ -106,5 +106,5 @@ def _differentiate(head: LinearHead, features: Tensor, labels: Tensor) -> Tensor
     change = kernels.nll_loss_backward(torch.ones_like(loss), scores, labels, *options, count)
     change = kernels._log_softmax_backward_data(change, scores, 1, scores.dtype)
     head.fc.weight.grad, head.fc.bias.grad = change.t() @ normed, change.sum(0)
-    found: Tensor = loss
-    return found
+    total: Tensor = loss
+    return total

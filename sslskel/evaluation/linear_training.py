@@ -213,13 +213,13 @@ class LinearTraining:
 
     def _accuracies(self, features: Mapping[str, Tensor], labels: Tensor) -> list[tuple[int, float]]:
         """Place and accuracy of every rate whose heads have not diverged."""
-        sound = [
+        finite = [
             at
             for at, (asked, shown) in enumerate(zip(self.asked, self.reported, strict=True))
             if not asked.diverged and not shown.diverged
         ]
-        right = [mean_logits(self.asked[at].heads, features).argmax(1) == labels for at in sound]
-        return [(at, float(found.double().mean())) for at, found in zip(sound, right, strict=True)]
+        right = [mean_logits(self.asked[at].heads, features).argmax(1) == labels for at in finite]
+        return [(at, float(one.double().mean())) for at, one in zip(finite, right, strict=True)]
 
     def _training_features(self, epoch: int) -> dict[str, Tensor]:
         """Features for an epoch; those that a later epoch sees again are kept."""
@@ -273,5 +273,5 @@ class _Predictions:
 
     def of(self, contender: int) -> npt.NDArray[np.int64]:
         """(E, n)."""
-        found: npt.NDArray[np.int64] = torch.stack(self._rows[contender]).long().numpy()
-        return found
+        rows: npt.NDArray[np.int64] = torch.stack(self._rows[contender]).long().numpy()
+        return rows

@@ -1,6 +1,6 @@
 """Scores of predicted classes, by scikit-learn, and the check that every test clip was counted once.
 
-Which protocol reports which score is said there; nothing here knows a protocol.
+Which scores a protocol reports is up to the protocol; nothing here knows one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def aligned(outcome: Outcome, truth: Truth) -> Ints:
     Raises ``RunError`` where a test clip is missing, counted twice or unknown, and
     ``DataError`` where a test clip has no label to be scored against.
     """
-    found, counts = np.unique(outcome.keys, return_counts=True)
+    keys, counts = np.unique(outcome.keys, return_counts=True)
     wanted = np.unique(truth.keys)
-    twice, missing, unknown = int((counts > 1).sum()), np.setdiff1d(wanted, found), np.setdiff1d(found, wanted)
+    twice, missing, unknown = int((counts > 1).sum()), np.setdiff1d(wanted, keys), np.setdiff1d(keys, wanted)
     if twice or len(missing) or len(unknown):
         raise RunError(
             f"each of the {len(wanted)} test clips must be predicted once, but {len(missing)} are missing,"

@@ -44,8 +44,8 @@ def nearest(queries: Tensor, gallery: Tensor, k: int, block: int = 4096) -> tupl
         for start, values in similarities(part, gallery, block):
             near, where = _largest(values, min(k, values.shape[1]))
             # Earlier rows stand first and the sort is stable, so ties keep their order.
-            found = near if best is None else torch.cat([best, near], 1)
-            best, order = found.sort(dim=1, descending=True, stable=True)
+            both = near if best is None else torch.cat([best, near], 1)
+            best, order = both.sort(dim=1, descending=True, stable=True)
             at = torch.cat([at, where + start], 1).gather(1, order)[:, :k]
             best = best[:, :k]
         assert best is not None

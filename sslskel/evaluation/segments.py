@@ -20,7 +20,7 @@ BACKGROUND = 0
 """Number of the class of frames without an action; action c is c + 1, as in released code."""
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """Detections, (R,) each; frames ``begin`` to ``end`` - 1."""
 
     owner: Ints
@@ -92,7 +92,7 @@ def average_precision(correct: npt.NDArray[np.bool_], wanted: int) -> float:
     return float(envelope[correct].sum() / wanted)
 
 
-def matched(found: Found, truth: Segments, threshold: float) -> npt.NDArray[np.bool_]:
+def matched(detections: Detections, truth: Segments, threshold: float) -> npt.NDArray[np.bool_]:
     """(R,) whether each detection, the surest first, meets a true segment that none has met before.
 
     Of several true segments of its recording and class the one that overlaps most is taken; the
@@ -100,25 +100,31 @@ def matched(found: Found, truth: Segments, threshold: float) -> npt.NDArray[np.b
     the order of :func:`by_score`.
     """
     free = np.ones(len(truth.owner), np.bool_)
-    correct = np.zeros(len(found.owner), np.bool_)
-    for row in range(len(found.owner)):
-        own = np.flatnonzero(free & (truth.owner == found.owner[row]) & (truth.label == found.label[row]))
+    correct = np.zeros(len(detections.owner), np.bool_)
+    for row in range(len(detections.owner)):
+        own = np.flatnonzero(free & (truth.owner == detections.owner[row]) & (truth.label == detections.label[row]))
         if not len(own):
             continue
-        shares = overlap(int(found.begin[row]), int(found.end[row]), truth.begin[own], truth.end[own])
+        shares = overlap(int(detections.begin[row]), int(detections.end[row]), truth.begin[own], truth.end[own])
         best = int(shares.argmax())
         if shares[best] >= threshold:
             correct[row], free[own[best]] = True, False
     return correct
 
 
-def by_score(found: Found) -> Found:
+def by_score(detections: Detections) -> Detections:
     """The surest first; equals by recording and begin, so that their order in a file does not matter."""
-    order = np.lexsort((found.label, found.begin, found.owner, -found.score))
-    return Found(found.owner[order], found.label[order], found.begin[order], found.end[order], found.score[order])
+    order = np.lexsort((detections.label, detections.begin, detections.owner, -detections.score))
+    return Detections(
+        detections.owner[order],
+        detections.label[order],
+        detections.begin[order],
+        detections.end[order],
+        detections.score[order],
+    )
 
 
-def detection_scores(found: Found, truth: Segments, thresholds: Iterable[float]) -> dict[str, float]:
+def detection_scores(detections: Detections, truth: Segments, thresholds: Iterable[float]) -> dict[str, float]:
     """``map_a_XX`` and ``map_v_XX`` for each overlap XX per cent.
 
     The first is the mean over actions of the average precision of an action's detections in
@@ -126,7 +132,7 @@ def detection_scores(found: Found, truth: Segments, thresholds: Iterable[float])
     of all actions (Liu et al., PKU-MMD, 2017). Actions and recordings without a true segment
     do not count, but detections of such an action are wrong in their recording.
     """
-    ordered, scores = by_score(found), {}
+    ordered, scores = by_score(detections), {}
     for threshold in thresholds:
         correct = matched(ordered, truth, threshold)
         for letter, mine, theirs in (("a", ordered.label, truth.label), ("v", ordered.owner, truth.owner)):

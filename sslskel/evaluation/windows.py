@@ -75,8 +75,8 @@ def encode_bins(
             )[kept]
         )
         for stream, encoder in encoders.items():
-            found = _steps(encoder, some, ViewSpec(WindowAt(number, window), encoder.spec.test_view.augment), size, run)
-            pooled = functional.adaptive_avg_pool1d(found.transpose(1, 2), bins).transpose(1, 2).flatten(0, 1)
+            steps = _steps(encoder, some, ViewSpec(WindowAt(number, window), encoder.spec.test_view.augment), size, run)
+            pooled = functional.adaptive_avg_pool1d(steps.transpose(1, 2), bins).transpose(1, 2).flatten(0, 1)
             rows[stream].append(pooled[kept.to(pooled.device)])
         done += len(at)
         run.reporter.step(progress, done, total)
@@ -98,11 +98,11 @@ def _edges(lengths: Tensor, bins: int) -> Tensor:
 
 def _steps(encoder: Encoder, clips: ClipSet, view: ViewSpec, size: int, run: ProtocolRun) -> Tensor:
     """(n, T', D) of one window of each clip."""
-    found = []
+    steps = []
     for batch in clips.batches(view, Noise(0), size):
         with torch.no_grad(), run.autocast():
-            found.append(encoder.steps(batch).to(feature_dtype(run)))
-    return torch.cat(found)
+            steps.append(encoder.steps(batch).to(feature_dtype(run)))
+    return torch.cat(steps)
 
 
 def at_frames(bins: Bins, table: Tensor, owner: int) -> Tensor:

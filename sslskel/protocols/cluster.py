@@ -77,14 +77,14 @@ class Cluster(EvaluationProtocol[ClusterConfig]):
             known = asked
             if config.fit is Fit.train:
                 known = joined(clip_features(encoders, parts.train, "test", noise, size, run, "encode training part"))
-        found = k_means(known.cpu().numpy(), asked.cpu().numpy(), count, config, run.seed)
+        clusters = k_means(known.cpu().numpy(), asked.cpu().numpy(), count, config, run.seed)
         info: dict[str, Any] = {
             "recipe": f"k-means, {count} clusters of the {config.fit.value} part, {config.starts} starts",
             "selection": "least inertia",
             "labels": 0,
             "clusters": count,
         }
-        return Outcome(parts.test.keys.cpu().numpy(), {"cluster": found}, info=info)
+        return Outcome(parts.test.keys.cpu().numpy(), {"cluster": clusters}, info=info)
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``accuracy`` by the best one-to-one matching of clusters and classes, ``nmi`` and ``ari``.
@@ -92,11 +92,11 @@ class Cluster(EvaluationProtocol[ClusterConfig]):
         Normalised mutual information by the arithmetic mean of entropies; the adjusted Rand index
         can be below 0.
         """
-        labels, found = aligned(outcome, truth), outcome.values["cluster"]
+        labels, clusters = aligned(outcome, truth), outcome.values["cluster"]
         return {
-            "accuracy": matched_accuracy(labels, found),
-            "nmi": float(normalized_mutual_info_score(labels, found)),
-            "ari": float(adjusted_rand_score(labels, found)),
+            "accuracy": matched_accuracy(labels, clusters),
+            "nmi": float(normalized_mutual_info_score(labels, clusters)),
+            "ari": float(adjusted_rand_score(labels, clusters)),
         }
 
     def _count(self, parts: Parts) -> int:

@@ -24,7 +24,7 @@ from sslskel.errors import DataError, Diverged, RunError, UsageError
 from sslskel.evaluation.features import evaluating, feature_dtype
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches, step_rate
 from sslskel.evaluation.recipes import recipe_label
-from sslskel.evaluation.segments import Found, detection_scores, frame_labels, segments_of
+from sslskel.evaluation.segments import Detections, detection_scores, frame_labels, segments_of
 from sslskel.evaluation.windows import Bins, at_frames, encode_bins
 from sslskel.hashing import stable_id
 
@@ -105,7 +105,7 @@ class Detection(EvaluationProtocol[DetectionConfig]):
         with torch.no_grad():
             logits = torch.stack([head.eval()(asked.features[stream]) for stream, head in heads.items()]).mean(0)
         chances = logits.double().softmax(1).cpu()
-        found = self._segments(asked, chances, len(test))
+        detections = self._segments(asked, chances, len(test))
         info: dict[str, Any] = {
             "recipe": recipe_label("detection", config, {"encode_batch", "overlaps"}),
             "selection": "last",
@@ -113,8 +113,8 @@ class Detection(EvaluationProtocol[DetectionConfig]):
             "labels": len(parts.train),
             "annotated_actions": len(truth[1].owner),
         }
-        values = {name: getattr(found, name) for name in ("label", "begin", "end", "score")}
-        keys = test.keys.cpu().numpy()[found.owner]
+        values = {name: getattr(detections, name) for name in ("label", "begin", "end", "score")}
+        keys = test.keys.cpu().numpy()[detections.owner]
         return Outcome(keys, values, item=np.arange(len(keys)), info=info)
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
@@ -125,8 +125,8 @@ class Detection(EvaluationProtocol[DetectionConfig]):
             raise DataError("no recording of the test part has an annotated action to be found")
         order = np.argsort(truth.keys)
         owner = order[np.searchsorted(truth.keys[order], outcome.keys)]
-        found = Found(owner, *(outcome.values[name] for name in ("label", "begin", "end", "score")))
-        return detection_scores(found, truth.segments, sorted({*self.config.overlaps, RANKING}))
+        detections = Detections(owner, *(outcome.values[name] for name in ("label", "begin", "end", "score")))
+        return detection_scores(detections, truth.segments, sorted({*self.config.overlaps, RANKING}))
 
     def _truth(self, parts: Parts) -> tuple[list[np.ndarray[Any, np.dtype[np.int64]]], Segments]:
         """Class of every frame of the training recordings, and their annotations."""
@@ -164,14 +164,14 @@ class Detection(EvaluationProtocol[DetectionConfig]):
             heads[stream] = head
         return heads
 
-    def _segments(self, bins: Bins, chances: Tensor, count: int) -> Found:
+    def _segments(self, bins: Bins, chances: Tensor, count: int) -> Detections:
         columns: list[list[Any]] = [[], [], [], [], []]
         for owner in range(count):
-            found = segments_of(at_frames(bins, chances, owner).numpy(), self.config.gap, self.config.shortest)
-            for column, values in zip(columns, (np.full(len(found[0]), owner), *found), strict=True):
+            segments = segments_of(at_frames(bins, chances, owner).numpy(), self.config.gap, self.config.shortest)
+            for column, values in zip(columns, (np.full(len(segments[0]), owner), *segments), strict=True):
                 column.append(values)
         owners, labels, begins, ends, scores = (np.concatenate(column) for column in columns)
-        return Found(owners.astype(np.int64), labels, begins, ends, scores)
+        return Detections(owners.astype(np.int64), labels, begins, ends, scores)
 
 
 def _bin_labels(bins: Bins, truth: tuple[list[np.ndarray[Any, np.dtype[np.int64]]], Segments]) -> Tensor:

@@ -116,17 +116,17 @@ class FewShot(EvaluationProtocol[FewShotConfig]):
         assert outcome.draw is not None
         scores: dict[str, float] = {}
         for condition in dict.fromkeys(outcome.condition.tolist()):
-            found = [
+            by_draw = [
                 self._of_draw(outcome, truth, (outcome.condition == condition) & (outcome.draw == draw))
                 for draw in np.unique(outcome.draw)
             ]
             name = f"shot_{condition.partition('-')[0]}"
-            summary = summarise([one["top1"] for one in found])
+            summary = summarise([one["top1"] for one in by_draw])
             scores[name] = summary.mean
             if summary.sd is not None:
                 scores[f"{name}_sd"] = summary.sd
             scores.setdefault("top1", summary.mean)
-            scores.setdefault("macro", float(np.mean([one["macro"] for one in found])))
+            scores.setdefault("macro", float(np.mean([one["macro"] for one in by_draw])))
         return scores
 
     def _of_draw(self, outcome: Outcome, truth: Truth, rows: Any) -> dict[str, float]:

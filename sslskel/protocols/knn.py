@@ -62,12 +62,12 @@ class KnnConfig:
 
     def label(self) -> str:
         """What neighbours there are and how they vote, for records."""
-        words = [f"cosine, k={self.k}"]
+        parts = [f"cosine, k={self.k}"]
         if self.weights is Weights.similarity:
-            words.append(f"weights exp(cosine/{self.temperature:g})")
+            parts.append(f"weights exp(cosine/{self.temperature:g})")
         if self.ties is not Ties.nearest:
-            words.append(f"ties to the {self.ties.value} class")
-        return ", ".join(words)
+            parts.append(f"ties to the {self.ties.value} class")
+        return ", ".join(parts)
 
 
 class Knn(EvaluationProtocol[KnnConfig]):
@@ -94,8 +94,8 @@ class Knn(EvaluationProtocol[KnnConfig]):
         voices = None
         if config.weights is Weights.similarity:
             voices = torch.exp((cosines - cosines[:, :1]) / config.temperature)
-        found = gallery.labels.to(run.device)[rows]
-        predicted = vote(found, len(parts.classes), voices, config.ties)
+        labels = gallery.labels.to(run.device)[rows]
+        predicted = vote(labels, len(parts.classes), voices, config.ties)
         info = {"recipe": config.label(), "selection": "none", "labels": len(gallery)}
         return Outcome(parts.test.keys.cpu().numpy(), {"predicted": predicted.cpu().numpy()}, info=info)
 

@@ -116,7 +116,7 @@ class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
         if truth.clips is None:
             raise RunError("motion prediction is scored against the test clips themselves, which are not given")
         window = Window(outcome.info["observed"], outcome.info["future"])
-        moves, known = (found.numpy() for found in futures(truth.clips, window, self.config.encode_batch))
+        moves, known = (table.numpy() for table in futures(truth.clips, window, self.config.encode_batch))
         place = {int(key): row for row, key in enumerate(truth.clips.keys.tolist())}
         rows = np.array([place[int(key)] for key in outcome.keys])
         moves, known = moves[rows], known[rows]
@@ -124,13 +124,13 @@ class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
             raise DataError("no test clip shows the first person in a future frame; lower protocol.future")
         error = _distances(outcome.values["displacement"] - moves)
         still = float(_distances(moves)[known].mean())
-        found = float(error[known].mean())
+        mean = float(error[known].mean())
         last = known[:, -1]
         return {
-            "gain": max(0.0, 1 - found / still) if still > 0 else 0.0,
-            "mpjpe_mm": found,
+            "gain": max(0.0, 1 - mean / still) if still > 0 else 0.0,
+            "mpjpe_mm": mean,
             "still_mm": still,
-            "mpjpe_mm_last": float(error[last, -1].mean()) if last.any() else found,
+            "mpjpe_mm_last": float(error[last, -1].mean()) if last.any() else mean,
         }
 
     def _features(
@@ -138,8 +138,8 @@ class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
     ) -> npt.NDArray[np.float64]:
         noise = Noise(stable_id("motion prediction", str(run.seed)))
         size = self.config.encode_batch
-        found = clip_features(encoders, clips, Watching(window), noise, size, run, progress)
-        joined: Tensor = torch.cat([*found.values()], 1)
+        features = clip_features(encoders, clips, Watching(window), noise, size, run, progress)
+        joined: Tensor = torch.cat([*features.values()], 1)
         return joined.double().cpu().numpy()
 
 

@@ -83,10 +83,10 @@ class Occlusion(EvaluationProtocol[OcclusionConfig]):
             training, held, labels = linear_setup(config, encoders, parts, run)
             features = {"clean": training.encode(parts.test, "test", 0, "encode test")}
             for name, view in views.items():
-                words = f"encode {name} occlusion"
-                features[name] = clip_features(encoders, parts.test, view, noise, config.encode_batch, run, words)
+                progress = f"encode {name} occlusion"
+                features[name] = clip_features(encoders, parts.test, view, noise, config.encode_batch, run, progress)
             chosen = training.run(held, None)
-            logits = [mean_logits(chosen.heads, found).cpu().numpy() for found in features.values()]
+            logits = [mean_logits(chosen.heads, table).cpu().numpy() for table in features.values()]
         return Outcome(
             np.tile(parts.test.keys.cpu().numpy(), len(features)),
             {"logits": np.concatenate(logits)},
@@ -106,12 +106,12 @@ class Occlusion(EvaluationProtocol[OcclusionConfig]):
         for condition in ("clean", "spatial", "temporal"):
             rows = outcome.condition == condition
             labels = aligned(Outcome(outcome.keys[rows], {}), truth)
-            found = class_scores(outcome.values["logits"][rows].argmax(1), labels)
-            scores[condition] = found["top1"]
+            of_classes = class_scores(outcome.values["logits"][rows].argmax(1), labels)
+            scores[condition] = of_classes["top1"]
             if condition == "clean":
-                scores |= found
+                scores |= of_classes
             else:
-                scores[f"drop_{condition}"] = scores["clean"] - found["top1"]
+                scores[f"drop_{condition}"] = scores["clean"] - of_classes["top1"]
         scores["drop"] = (scores["drop_spatial"] + scores["drop_temporal"]) / 2
         scores["occluded"] = (scores["spatial"] + scores["temporal"]) / 2
         return scores

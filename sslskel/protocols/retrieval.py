@@ -72,9 +72,9 @@ class Retrieval(EvaluationProtocol[RetrievalConfig]):
         labels, done = gallery.labels.to(run.device), 0
         precision, first = [], []
         for some in torch.split(asked, config.queries):
-            found = by_class(ranks(some, known, block=4096), labels, len(parts.classes))
-            precision.append(found[0].float().cpu())
-            first.append(found[1].int().cpu())
+            ranked = by_class(ranks(some, known, block=4096), labels, len(parts.classes))
+            precision.append(ranked[0].float().cpu())
+            first.append(ranked[1].int().cpu())
             done += len(some)
             run.reporter.step("rank training part", done, len(asked))
         places = torch.cat(first)

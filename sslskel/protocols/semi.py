@@ -121,13 +121,13 @@ class Semi(EvaluationProtocol[SemiConfig]):
         the 95 % t interval of its mean (``top1_low``, ``top1_high``).
         """
         draws = np.zeros(len(outcome.keys), np.int64) if outcome.draw is None else outcome.draw
-        found = []
+        by_draw = []
         for draw in np.unique(draws):
             rows = draws == draw
             one = Outcome(outcome.keys[rows], {"logits": outcome.values["logits"][rows]})
-            found.append(logit_scores(one.values["logits"], aligned(one, truth)))
-        scores = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-        summary = summarise([one["top1"] for one in found])
+            by_draw.append(logit_scores(one.values["logits"], aligned(one, truth)))
+        scores = {name: float(np.mean([one[name] for one in by_draw])) for name in by_draw[0]}
+        summary = summarise([one["top1"] for one in by_draw])
         if summary.sd is not None and summary.interval is not None:
             low, high = summary.interval
             scores |= {"top1_sd": summary.sd, "top1_low": low, "top1_high": high}

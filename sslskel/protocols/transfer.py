@@ -1,6 +1,6 @@
 """Transfer: fine-tuning on another benchmark than the one an encoder was pretrained on.
 
-Where it was pretrained is said by ``--pretrain-on`` or by a checkpoint; how its joints meet
+Where it was pretrained is stated by ``--pretrain-on`` or by a checkpoint; how its joints meet
 those of the benchmark is in ``sslskel.encoders.adapt``.
 """
 

@@ -14,7 +14,7 @@ from sslskel.api.dataset import Segments
 from sslskel.checks.protocol import ProtocolCase, run_of
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.segments import (
-    Found,
+    Detections,
     average_precision,
     by_score,
     detection_scores,
@@ -33,11 +33,11 @@ def truth_of(*rows: tuple[int, int, int, int]) -> Segments:
     return Segments(owner, begin, end, label, np.full(len(owner), -1))
 
 
-def found_of(*rows: tuple[int, int, int, int, float]) -> Found:
+def found_of(*rows: tuple[int, int, int, int, float]) -> Detections:
     """(recording, begin, end, label, score)."""
     table = np.array(rows, np.float64).reshape(-1, 5)
     owner, begin, end, label = table[:, :4].astype(np.int64).T
-    return Found(owner, label, begin, end, table[:, 4])
+    return Detections(owner, label, begin, end, table[:, 4])
 
 
 def test_overlap_counts_frames() -> None:

@@ -109,7 +109,7 @@ def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
     usual = FineTune(FineTuneConfig(**CHECK_CONFIG)).evaluate({"joint": case.encoder("leaking")}, parts, run)
     assert np.array_equal(scratch.values["logits"], usual.values["logits"])
     assert not np.array_equal(scratch.values["logits"], tuned.values["logits"])
-    with pytest.raises(UsageError, match="build the network anew"):
+    with pytest.raises(UsageError, match="build a new network"):
         FineTune(FineTuneConfig(**CHECK_CONFIG, start=Start.scratch)).evaluate(
             {"joint": encoder}, parts, dataclasses.replace(run, fresh=None)
         )
