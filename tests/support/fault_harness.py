@@ -7,18 +7,14 @@ Children are forked from this process, which has torch already, so that a kill c
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +22,9 @@ from typing import Any
 import accelerate  # noqa: F401  imported once here, and not by every fork
 import torch
 import toy_engine
-from safetensors.torch import load_file
+from fault_tools import apart, ended, forked_ranks, killed_after, small_disk, steps_written
 
-from sslskel.engine import heartbeat
-from sslskel.engine.checkpoint import fault_of, latest, load_weights, save_checkpoint
+from sslskel.engine.checkpoint import fault_of, latest, save_checkpoint
 from sslskel.errors import RunError, SslskelError
 
 OPTIONS: dict[str, Any] = {"slow": 0.005, "precision": "fp64", "method": {"terms": 2}, "train": {"epochs": 8}}
@@ -55,27 +50,27 @@ def killed_ranks(folder: Path, kills: int) -> Tally:
     options = {**OPTIONS, "train": {"epochs": 20 * kills}}
     whole = toy_engine.run(folder / "whole", **{**options, "slow": 0.0})
     for _ in range(kills):
-        ranks = _ranks(folder / "cut", options, 2)
-        before = reached = _steps_written(folder / "cut")
+        ranks = forked_ranks(folder / "cut", options, 2)
+        before = reached = steps_written(folder / "cut")
         # Most kills hit a run at work, some hit one that is being set up.
         until = time.monotonic() + (0.3 if chance.random() < 0.2 else 20.0)
         while reached == before and time.monotonic() < until:
             time.sleep(0.01)
-            reached = _steps_written(folder / "cut")
+            reached = steps_written(folder / "cut")
         time.sleep(chance.uniform(0.0, 0.4))
-        reached = _steps_written(folder / "cut")
+        reached = steps_written(folder / "cut")
         victim = chance.randrange(2)
         os.kill(ranks[victim], signal.SIGKILL)
         # As the launcher does: a rank that is still looking for the other one would not notice.
         os.kill(ranks[1 - victim], signal.SIGTERM)
-        codes = _ended(ranks, 60)
+        codes = ended(ranks, 60)
         alone += codes[1 - victim] is not None
         newest = latest(folder / "cut")
         lost.append(reached - (int(newest.name[5:]) if newest else 0))
     # On a machine with other work the rest of the run may take an hour; that is no fault of it.
-    _ended(_ranks(folder / "cut", options, 2), 3600)
+    ended(forked_ranks(folder / "cut", options, 2), 3600)
     last = folder / "cut" / whole.checkpoint.name
-    same = last.exists() and _apart(whole.checkpoint, last) <= 1e-9
+    same = last.exists() and apart(whole.checkpoint, last) <= 1e-9
     epoch = whole.steps // (20 * kills)
     return Tally(
         "kill -9 of a random rank of two, at a random moment",
@@ -112,7 +107,7 @@ def killed_checkpoints(folder: Path, kills: int) -> Tally:
             save_checkpoint(folder, step, tensors, {}, {"meta": {}}, keep=2)
 
     for _ in range(kills):
-        _killed_after(write, chance.uniform(0.01, 0.15))
+        killed_after(write, chance.uniform(0.01, 0.15))
         names = sorted(path.name for path in folder.glob("step-*") if path.name[5:].isdigit())
         found = latest(folder)
         sound += (found.name if found else None) == (names[-1] if names else None)
@@ -140,7 +135,7 @@ def killed_records(folder: Path, kills: int) -> Tally:
 
     for number in range(kills):
         begun = number * 10**4
-        _killed_after(write, chance.uniform(0.01, 0.15))
+        killed_after(write, chance.uniform(0.01, 0.15))
         records, problems = store.read_all()
         try:
             sound += not problems and all(len(store.predictions(record)["keys"]) == 2000 for record in records[-50:])
@@ -179,7 +174,7 @@ def full_disks(folder: Path, times: int) -> Tally:
     whole = toy_engine.run(folder / "whole", **options)
     survived = 0
     for number in range(times):
-        with _small_disk(folder / f"disk{number}", 1280 + 64 * number) as disk:
+        with small_disk(folder / f"disk{number}", 1280 + 64 * number) as disk:
             filler = disk / "filler"
             filler.write_bytes(bytes((700 + 50 * number) * 1024))
             try:
@@ -191,7 +186,7 @@ def full_disks(folder: Path, times: int) -> Tally:
                 filler.unlink()
                 (disk / "run").mkdir(exist_ok=True)
                 result = toy_engine.run(disk / "run", **{**options, "train": {"epochs": 8, "keep_checkpoints": 1}})
-                survived += told and sound and _apart(whole.checkpoint, result.checkpoint) == 0
+                survived += told and sound and apart(whole.checkpoint, result.checkpoint) == 0
     return Tally(
         "disk full while a run writes (a tmpfs of 1.3 MiB)",
         times,
@@ -207,13 +202,13 @@ def terminated(folder: Path, times: int) -> Tally:
     chance, survived, slowest = random.Random(7), 0, 0.0
     for number in range(times):
         place = folder / str(number)
-        [child] = _ranks(place, options, 1)
+        [child] = forked_ranks(place, options, 1)
         while not (place / "metrics.jsonl").exists():
             time.sleep(0.01)
         time.sleep(chance.uniform(0.0, 0.4))
         start = time.monotonic()
         os.kill(child, chance.choice([signal.SIGTERM, signal.SIGUSR1]))
-        [code] = _ended([child], 30)
+        [code] = ended([child], 30)
         slowest = max(slowest, time.monotonic() - start)
         steps = [line["step"] for line in toy_engine.lines(place)]
         survived += code == 75 and latest(place) == place / f"step-{steps[-1]:08d}"
@@ -231,11 +226,11 @@ def frozen_ranks(folder: Path, times: int) -> Tally:
     options = {**OPTIONS, "train": {"epochs": 4000}}
     survived = 0
     for number in range(times):
-        ranks = _ranks(folder / str(number), options, 2, silent=4.0)
+        ranks = forked_ranks(folder / str(number), options, 2, silent=4.0)
         while latest(folder / str(number)) is None:
             time.sleep(0.05)
         os.kill(ranks[1], signal.SIGSTOP)
-        [code] = _ended(ranks[:1], 60)
+        [code] = ended(ranks[:1], 60)
         survived += code == 1 and latest(folder / str(number)) is not None
         os.kill(ranks[1], signal.SIGKILL)
         os.waitpid(ranks[1], 0)
@@ -296,96 +291,6 @@ def attempt(name: str, quick: bool) -> Tally | str:
             return fault(Path(folder), few if quick else full)
         except PermissionError as refused:
             return str(refused)
-
-
-def _ranks(folder: Path, options: dict[str, Any], world: int, silent: float = 25.0) -> list[int]:
-    """Process ids of a run's ranks, forked from here."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ids = []
-    for rank in range(world):
-        child = os.fork()
-        if child == 0:
-            heartbeat.SILENT_SECONDS = silent
-            if world > 1:
-                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
-                os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")
-            _become(folder, options)
-        ids.append(child)
-    return ids
-
-
-def _become(folder: Path, options: dict[str, Any]) -> None:
-    """End this process as a run of its own would."""
-    status = 9
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    try:
-        toy_engine.run(folder, **options)
-        status = 0
-    except SslskelError as fault:
-        status = fault.exit_code
-    finally:
-        os._exit(status)
-
-
-def _ended(ids: list[int], seconds: float) -> list[int | None]:
-    """Exit code of each; None where one had to be killed."""
-    codes: list[int | None] = []
-    until = time.monotonic() + seconds
-    for child in ids:
-        while True:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                codes.append(os.waitstatus_to_exitcode(status))
-                break
-            if time.monotonic() > until:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                codes.append(None)
-                break
-            time.sleep(0.01)
-    return codes
-
-
-def _killed_after(work: Callable[[], None], seconds: float) -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-
-
-def _steps_written(folder: Path) -> int:
-    """Last step that a run has told of; 0 where none."""
-    try:
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-        return int(json.loads(lines[-1])["step"])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _apart(one: Path, other: Path) -> float:
-    a, b = (load_file(path / "model.safetensors") for path in (one, other))
-    assert load_weights(other).keys() == a.keys()
-    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
-
-
-@contextmanager
-def _small_disk(place: Path, kibibytes: int) -> Iterator[Path]:
-    """A tmpfs of that size; ``PermissionError`` where mounting is not allowed."""
-    place.mkdir(parents=True)
-    words = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode:
-        raise PermissionError("mounting a tmpfs is not permitted here")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def table(found: dict[str, Tally | str]) -> list[str]:
