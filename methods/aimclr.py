@@ -108,17 +108,17 @@ def attention(maps: Tensor) -> Tensor:
 def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
     """Zero the joints, then the moments, that attention is drawn to: (P, T', V', D) -> the same.
 
-    A moment is a frame where ``frames`` says so, else a single value, as released. What is
-    kept is scaled up by its share of the global batch; no gradient passes the masks.
+    A moment is a frame where ``frames`` says so, else a single value, as released. What
+    stays is scaled up by its share of the global batch; no gradient passes the masks.
     """
     with torch.no_grad():
         weight = attention(maps)
         joints = weight.mean((1, 3), keepdim=True) < above
         moments = weight.mean((2, 3), keepdim=True) < above if frames else weight < above
-    for kept in (joints, moments):
-        count = maps.new_tensor([kept.numel()])
-        sums = sum_over_processes(torch.cat([count, kept.sum(dtype=maps.dtype).reshape(1)]))
-        maps = maps * kept * (sums[0] / sums[1].clamp(min=1))
+    for stays in (joints, moments):
+        count = maps.new_tensor([stays.numel()])
+        sums = sum_over_processes(torch.cat([count, stays.sum(dtype=maps.dtype).reshape(1)]))
+        maps = maps * stays * (sums[0] / sums[1].clamp(min=1))
     return maps
 
 
@@ -181,11 +181,11 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         query = self.contrast.query(views[0], noise.view(0))
         extreme, dropped = self._extreme(views[2], noise.view(2))
         key = self.contrast.keys(views[1], noise.view(1))
-        found = [self.contrast.similarities(q, key) for q in (query, extreme, dropped)]
-        logits = [similarity / self.config.temperature for similarity in found]
+        similar = [self.contrast.similarities(q, key) for q in (query, extreme, dropped)]
+        logits = [similarity / self.config.temperature for similarity in similar]
         contrast = info_nce(logits[0])
         if progress.epoch >= self.config.mining_epoch:
-            marked = [nearest(similarity[:, 1:], self.config.neighbours) for similarity in found]
+            marked = [nearest(similarity[:, 1:], self.config.neighbours) for similarity in similar]
             positive = torch.cat([torch.ones_like(marked[0][:, :1]), marked[0] | marked[1] | marked[2]], 1)
             contrast = positives_nce(logits[0], positive)
         terms = {"contrast": mean_term(contrast)}

@@ -100,17 +100,17 @@ class CMD(MomentumSteps, PretextMethod[CMDConfig]):
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One InfoNCE term per stream, one distillation term per ordered pair of streams."""
         config, contrasts, terms = self.config, self.contrasts(), {}
-        found, taught = {}, {}
+        similar, taught = {}, {}
         for at, (name, contrast) in enumerate(contrasts.items()):
             query = contrast.query(views[0], noise.view(0).view(at))
             key = contrast.keys(views[1], noise.view(1).view(at))
-            found[name] = contrast.similarities(query, key)
+            similar[name] = contrast.similarities(query, key)
             taught[name] = contrast.neighbourhood(key)
-            terms[f"contrast_{name}"] = mean_term(info_nce(found[name] / config.temperature))
+            terms[f"contrast_{name}"] = mean_term(info_nce(similar[name] / config.temperature))
         for teacher, wanted in taught.items():
             nearest = wanted.topk(min(config.neighbours, wanted.shape[1]), dim=1)
             for student in [name for name in contrasts if name != teacher]:
-                asked = found[student][:, 1:].gather(1, nearest.indices)
+                asked = similar[student][:, 1:].gather(1, nearest.indices)
                 rows = divergence(asked / config.student_temperature, nearest.values / config.teacher_temperature)
                 terms[f"{teacher}_to_{student}"] = mean_term(rows, config.distil_weight)
         return StepOutput(terms)

@@ -74,7 +74,7 @@ class CrosSCLRConfig(ContrastConfig):
 
 
 class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
-    """SkeletonCLR in each stream; from ``cross_epoch`` on, neighbours found in one stream are positives in the others.
+    """SkeletonCLR in each stream; from ``cross_epoch`` on, neighbours in one stream are positives in the others.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
     Pursuit", CVPR 2021. Released: key encoders start from weights of their own; the heads
@@ -132,17 +132,17 @@ class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One term per stream: InfoNCE, or from ``cross_epoch`` on its mean over the other streams' neighbours."""
-        found: dict[str, Tensor] = {}
+        similar: dict[str, Tensor] = {}
         for at, (name, contrast) in enumerate(self.contrasts().items()):
             query = contrast.query(views[0], noise.view(0).view(at))
             key = contrast.keys(views[1], noise.view(1).view(at))
-            found[name] = contrast.similarities(query, key)
+            similar[name] = contrast.similarities(query, key)
         if not self.crosses(progress):
-            rows = {name: info_nce(similarity / self.config.temperature) for name, similarity in found.items()}
+            rows = {name: info_nce(similarity / self.config.temperature) for name, similarity in similar.items()}
         else:
             rows = {
-                name: torch.stack([self._cross(own, other) for o, other in found.items() if o != name]).mean(0)
-                for name, own in found.items()
+                name: torch.stack([self._cross(own, other) for o, other in similar.items() if o != name]).mean(0)
+                for name, own in similar.items()
             }
         return StepOutput({name: mean_term(values) for name, values in rows.items()})
 

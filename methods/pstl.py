@@ -190,11 +190,11 @@ class PSTL(PretextMethod[PSTLConfig]):
 
     def __init__(self, config: PSTLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        for name, found, most in (
+        for name, value, most in (
             ("mask_joints", config.mask_joints, clip.layout.num_joints - 1),
             ("mask_frames", config.mask_frames, (clip.frames - 1) // 2),
         ):
-            require(found <= most, f"method.{name} is {found}, but clips like these can lose {most} at most")
+            require(value <= most, f"method.{name} is {value}, but clips like these can lose {most} at most")
         backbone = build_backbone(clip)
         if not backbone.drops_joints:
             raise UsageError("pstl leaves joints out of the body, which this backbone cannot; use st_gcn")

@@ -155,13 +155,13 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
         prediction, seen["masked"], filled = self._predict(sheared, noise)
         seen["predicted"] = self.prompts.encode(backbone, filled, "predicted")
         seen["mix"] = self.prompts.encode(backbone, mixed, "mix")
-        found = {name: self._embed(features, noise, name) for name, features in seen.items()}
+        queries = {name: self._embed(features, noise, name) for name, features in seen.items()}
         with torch.no_grad():
             features = self.prompts.encode(key_backbone, key, "clean")
             keys = self.contrast.keep(self._embed(features, noise, "key"))
             blended = mix.blended(keys)
         terms = {"prediction": prediction}
-        for name, embedded in found.items():
+        for name, embedded in queries.items():
             terms |= self._compare(name, embedded, blended if name == "mix" else keys)
         return StepOutput(terms)
 

@@ -1,6 +1,6 @@
 """CTR-GCN (Chen et al., ICCV 2021): graph convolution whose edges each channel refines for each clip.
 
-The usual supervised reference. Its graph's matrices are made in ``_graph.py``, the fixed
+The usual supervised reference. Its graph's matrices are made in ``sslskel.nn.graph``, the fixed
 graph of the contrastive codes is ``st_gcn.py``.
 """
 

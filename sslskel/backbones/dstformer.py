@@ -93,9 +93,9 @@ class DSTformer(Backbone[DSTformerConfig]):
     def forward(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, T, V, D)."""
         if tuple(tracks.shape[1:]) != self.track_shape:
-            wanted, found = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
+            wanted, given = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
             raise UsageError(
-                f"this DSTformer reads tracks of {wanted} (frames x joints x coordinates), but was given {found}"
+                f"this DSTformer reads tracks of {wanted} (frames x joints x coordinates), but was given {given}"
             )
         x = self.stages(self.embed(tracks) + self.time_table + self.joint_table)
         features: Tensor = self.norm(x)

@@ -1,6 +1,6 @@
 """ST-GCN (Yan et al., AAAI 2018): graph convolution over joints, then convolution over time, in ten blocks.
 
-The graph's matrices are made in ``_graph.py``. Default sizes are the reduced ones of the
+The graph's matrices are made in ``sslskel.nn.graph``. Default sizes are the reduced ones of the
 released SkeletonCLR, CrosSCLR, AimCLR and PSTL; ``width=64`` is the full network.
 """
 

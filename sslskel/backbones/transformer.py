@@ -108,9 +108,9 @@ class Transformer(Backbone[TransformerConfig]):
 
     def _check(self, tracks: Tensor) -> None:
         if tuple(tracks.shape[1:]) != self.track_shape:
-            wanted, found = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
+            wanted, given = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
             raise UsageError(
-                f"this transformer reads tracks of {wanted} (frames x joints x coordinates), but was given {found}"
+                f"this transformer reads tracks of {wanted} (frames x joints x coordinates), but was given {given}"
             )
 
     def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:

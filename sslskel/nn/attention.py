@@ -1,4 +1,4 @@
-"""Which attention kernel runs where; what attends to what is said by the blocks that call it.
+"""Which attention kernel runs where; what attends to what, the blocks that call it decide.
 
 The choice is a fixed table of measurements and no race at start-up: a race's winner would
 depend on the machine's load, and the last bits of a run on the winner.

@@ -1,6 +1,6 @@
 """The graph of a body: its bones as matrices that graph convolutions multiply with.
 
-Which joint hangs on which is the layout's business; the networks are in ``st_gcn.py`` and ``ctr_gcn.py``.
+Which joint hangs on which, the layout says; the networks are in ``st_gcn.py`` and ``ctr_gcn.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sslskel.errors import DataError
 
 
 class Partition(Enum):
-    """How a joint's neighbours are told apart (Yan et al., AAAI 2018, section 3.3)."""
+    """How a joint's neighbours are grouped (Yan et al., AAAI 2018, section 3.3)."""
 
     uniform = "uniform"
     distance = "distance"
@@ -26,13 +26,13 @@ class Partition(Enum):
 
 def bones(layout: SkeletonLayout, who: str) -> list[tuple[int, int]]:
     """(joint, parent) of every bone; raises ``DataError`` where the layout has none, which ``who`` needs."""
-    found = [(joint, parent) for joint, parent in enumerate(layout.parents) if parent >= 0]
-    if not found:
+    pairs = [(joint, parent) for joint, parent in enumerate(layout.parents) if parent >= 0]
+    if not pairs:
         raise DataError(
             f"backbone '{who}' builds its graph from bones, but no joint of layout '{layout.name}' has a parent; give"
             " the layout parents, or take a backbone without a graph (gru_stepped, transformer)"
         )
-    return found
+    return pairs
 
 
 def partitioned(layout: SkeletonLayout, partition: Partition, fidelity: Fidelity, who: str) -> Tensor:

@@ -67,12 +67,12 @@ class _SideBySide(torch.autograd.Function):
         frames, clips, count, size = inner.shape
         later = grads[0].reshape(inner.shape)
         # Of every frame: inner, r, z, n. The first three met the state, the last three the input.
-        found = gates.new_empty(frames, clips, count, 4 * size)
+        grads_of_gates = gates.new_empty(frames, clips, count, 4 * size)
         weight = w_state.roll(size, 1)
         state, kept, room = (torch.zeros_like(states[0]) for _ in range(3))
         for at in range(frames - 1, -1, -1):
             (r, z, n), before = gates[at].split(size, -1), states[at]
-            to_inner, to_r, to_z, to_n = found[at].split(size, -1)
+            to_inner, to_r, to_z, to_n = grads_of_gates[at].split(size, -1)
             state.add_(later[at])
             torch.mul(state, z, out=kept)
             _tanh_backward(torch.sub(state, kept, out=room), n, grad_input=to_n)
@@ -80,8 +80,8 @@ class _SideBySide(torch.autograd.Function):
             _sigmoid_backward(torch.mul(to_n, inner[at], out=room), r, grad_input=to_r)
             torch.mul(to_n, r, out=to_inner)
             for gru in range(count):
-                torch.addmm(kept[:, gru], found[at, :, gru, : 3 * size], weight[gru], out=state[:, gru])
-        rows, past = found.flatten(0, 1), states[:-1].flatten(0, 1)
+                torch.addmm(kept[:, gru], grads_of_gates[at, :, gru, : 3 * size], weight[gru], out=state[:, gru])
+        rows, past = grads_of_gates.flatten(0, 1), states[:-1].flatten(0, 1)
         of_state, of_input = rows[..., : 3 * size], rows[..., size:]
         to_w_state = torch.stack([of_state[:, gru].T @ past[:, gru] for gru in range(count)]).roll(-size, 1)
         to_w_in = torch.stack([of_input[:, gru].T @ x for gru in range(count)])

@@ -131,7 +131,7 @@ class CentreFirst:
 class BodySize:
     """Augment: lengths become multiples of the first person's size, for data in pixels or an unknown unit.
 
-    His size is the root mean square distance of his joints from their mean, over all his valid
+    That size is the root mean square distance of the joints from their mean, over all valid
     frames of the view. All persons of a clip shrink alike; the origin stays. A person whose joints
     are all in one place has the size 1.
     """

@@ -1,6 +1,6 @@
 """What hides a part of a clip from an encoder: body parts or a stretch of frames, as augmentations of a view.
 
-Which protocol asks for how much is said there.
+How much is hidden, each protocol decides.
 """
 
 from __future__ import annotations
