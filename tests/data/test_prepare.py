@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorder import Recorder
 
 from sslskel.api.benchmark import Benchmark, ImportReport, Split
 from sslskel.api.dataset import Clip, DatasetInfo, Track
@@ -70,11 +71,11 @@ def test_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_prepare_then_open(source: Path, tmp_path: Path) -> None:
-    steps: list[tuple[str, int, int]] = []
+    reporter = Recorder()
     known = benchmark({"clips": 3, "xsub/train": 2, "xsub/test": 1})
-    path = prepare(known, [source], tmp_path / "data", lambda *step: steps.append(step))
+    path = prepare(known, [source], tmp_path / "data", reporter)
     assert path == tmp_path / "data" / "toy"
-    assert steps == [("preparing toy", done, 3) for done in (1, 2, 3)]
+    assert reporter.steps == [("preparing toy", done, 3) for done in (1, 2, 3)]
     dataset = open_benchmark(known, tmp_path / "data")
     assert list(dataset.names) == ["one", "three", "seven"]
     assert dataset.info.source == {"list.txt": "0" * 64}
