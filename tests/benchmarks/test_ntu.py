@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorder import Recorder
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.benchmarks._ntu import CLASSES, NTU60, NTU120, RECIPES
@@ -327,14 +328,9 @@ def test_a_killed_import_goes_on_to_the_same_dataset(golden: Path, tmp_path: Pat
         except ProcessLookupError:
             break
         time.sleep(0.02)
-    done: list[int] = []
-    path = prepare(
-        BENCHMARKS.get("ntu60"),
-        [source],
-        tmp_path / "data",
-        lambda what, number, of, /, **detail: done.append(number),
-        workers=1,
-    )
+    recorder = Recorder()
+    path = prepare(BENCHMARKS.get("ntu60"), [source], tmp_path / "data", recorder, workers=1)
+    done = [number for _, number, _ in recorder.steps]
     whole = open_dataset(prepare(BENCHMARKS.get("ntu60"), [source], tmp_path / "whole", workers=1))
     assert done[0] > 18
     assert done[-1] == len(whole) == len(list(source.iterdir())) - len(whole.report()["dropped"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorder import Interrupter
 
 from sslskel.api.benchmark import Benchmark, ImportReport
 from sslskel.api.dataset import Clip
@@ -237,12 +238,8 @@ def test_an_interrupted_import_goes_on_with_its_annotations(
     made: list[str] = []
     monkeypatch.setattr(importing, "read_frames", lambda file: made.append(file.name) or read_frames(file))
 
-    def interrupt(what: str, done: int, of: int, /, **detail: Any) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        prepare(PHASES[1], [root], tmp_path / "data", interrupt, workers=1)
+        prepare(PHASES[1], [root], tmp_path / "data", Interrupter(3), workers=1)
     if changed:
         (root / "cross-view.txt").write_text(LIST.replace("0012-M", "0012-M, 0013-M"))
     made.clear()
