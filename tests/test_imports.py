@@ -20,7 +20,7 @@ NAMED = {
     "sslskel/evaluation/finetune_training.py: mamp": "names a published recipe of fine-tuning in records, no method",
 }
 """Where the framework may write the name of a built-in method or benchmark, and why."""
-PLUGINS = (*FOLDED, "protocols")
+PLUGINS = (*FOLDED, "backbones", "protocols")
 """Folders whose files the framework knows by name alone."""
 
 
@@ -37,7 +37,7 @@ def imported(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def faults_of_framework(files: list[Path]) -> list[str]:
-    """Imports of plugins by the framework; protocols, which are part of it, import none of each other either."""
+    """Imports of plugins by the framework; backbones and protocols import none of each other either."""
     banned = tuple(f"sslskel.{folder}" for folder in PLUGINS)
     return [
         f"{file.name}:{line} imports {name}"
@@ -85,7 +85,7 @@ def faults_of_plugins(folder: Path) -> list[str]:
             if parts[1] == folder.name and parts[2].startswith("_"):
                 parts = parts[3:]
             private = any(part.startswith("_") and not part.startswith("__") for part in parts)
-            sibling = len(parts) > 1 and parts[0] == "sslskel" and parts[1] in FOLDED
+            sibling = len(parts) > 1 and parts[0] == "sslskel" and parts[1] in PLUGINS
             if private or sibling:
                 found.append(f"{folder.name}/{file.relative_to(folder)}:{line} imports {name}")
     return found
@@ -141,10 +141,12 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.api.batch import Batch\n")
     (folder / "c.py").write_text("from sslskel.methods._family import A\nfrom sslskel.methods._family import _a\n")
     (folder / "d.py").write_text("from sslskel import Batch, __version__\n")
+    (folder / "e.py").write_text("from sslskel.backbones.transformer import Transformer\n")
     assert faults_of_plugins(folder) == [
         "methods/a.py:1 imports sslskel.methods.b.B",
         "methods/a.py:2 imports sslskel.api.noise._mix",
         "methods/c.py:2 imports sslskel.methods._family._a",
+        "methods/e.py:1 imports sslskel.backbones.transformer.Transformer",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1
     (tmp_path / "benchmarks").mkdir()
