@@ -67,10 +67,8 @@ def fingerprints(work: Path) -> None:
     """Of prepared benchmarks, and of recordings imported from ``own/``."""
     for name in SETS:
         run("data", "prepare", name, cwd=work)
-    run(
-        *("data", "import", "own", "--clips", str(HERE / "own/clips.csv"), "--layout", str(HERE / "own/layout.yaml")),
-        cwd=work,
-    )
+    # The command is kept beside the data, so that its paths must not be those of one machine.
+    run("data", "import", "own", "--clips", "own/clips.csv", "--layout", "own/layout.yaml", cwd=HERE)
     data = Path(os.environ["SSLSKEL_DATA"])
     content = {name: manifest(data / name) for name in (*SETS, "own")}
     (HERE / "fingerprints.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -88,12 +88,11 @@ def test_cells_have_the_same_identities(entry: dict[str, Any], tiny: str) -> Non
 
 def test_prepared_data_are_the_same_bytes(tmp_path: Path, sslskel: Command) -> None:
     frozen = json.loads((HERE / "fingerprints.json").read_text(encoding="utf-8"))
-    own = HERE / "own"
     for name in frozen:
         how = ("prepare", name)
         if name == "own":
-            how = ("import", name, "--clips", str(own / "clips.csv"), "--layout", str(own / "layout.yaml"))
-        assert sslskel("data", *how, SSLSKEL_DATA=str(tmp_path)).returncode == 0
+            how = ("import", name, "--clips", "own/clips.csv", "--layout", "own/layout.yaml")
+        assert sslskel("data", *how, cwd=HERE, SSLSKEL_DATA=str(tmp_path)).returncode == 0
         text = (tmp_path / name / "manifest.json").read_text(encoding="utf-8")
         files = {file: fact["sha256"] for file, fact in json.loads(text)["files"].items()}
         assert {**files, "manifest.json": hashlib.sha256(text.encode()).hexdigest()} == frozen[name], name
