@@ -1,6 +1,6 @@
 """Makes encoders read a benchmark that they were not pretrained on: joints, persons, origin.
 
-Who is judged on what is the harness's business; which joints are the same is in ``joints.py``.
+For who is judged on what see ``sslskel.grid``; which joints are the same is in ``joint_map``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -
     if coordinates != info.coordinates:
         raise UsageError(
             f"the encoder is for {reader.num_joints} joints in {coordinates}D ({reader.name}), but '{info.name}' has"
-            f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no mapping of joints can mend that"
+            f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no mapping of joints changes that"
         )
     if same_joints(reader, info.layout):
         return JointReading(None, {})

@@ -27,7 +27,7 @@ def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | 
 
     ``checkpoint`` is a run's folder below ``pretrain/`` or one step's directory; ``results`` is
     the results folder with the records made from it, by default the one around the checkpoint.
-    Raises ``CheckpointError`` for a checkpoint that is not sound, ``UsageError`` where the target
+    Raises ``CheckpointError`` for a damaged checkpoint, ``UsageError`` where the target
     exists, ``RunError`` where it cannot be written. The folder appears whole or not at all.
     """
     step, target = resolve(Path(checkpoint)), Path(target)

@@ -43,31 +43,31 @@ class JointMap(NamedTuple):
     """How many of them are the same place; the others stand where the nearest such one of their limb is."""
 
 
-def map_joints(reader: SkeletonLayout, given: SkeletonLayout) -> JointMap:
-    """How a network made for ``reader`` reads tracks of ``given``.
+def map_joints(reader: SkeletonLayout, source: SkeletonLayout) -> JointMap:
+    """How a network made for ``reader`` reads tracks of ``source``.
 
-    A joint that ``given`` lacks is put where its nearest ancestor is that it has (a bone of
+    A joint that ``source`` lacks is put where its nearest ancestor is that it has (a bone of
     length 0), or else its nearest joint along the body. Raises ``DataError`` where the two
     have no joint in common.
     """
-    places = _same_places(reader, given)
+    places = _same_places(reader, source)
     if not places:
         raise DataError(
-            f"layouts '{reader.name}' ({_some(reader)}) and '{given.name}' ({_some(given)}) have no joint in common by"
-            " name; name the joints of one of them in the words of the other, such as left_elbow"
+            f"layouts '{reader.name}' ({_some(reader)}) and '{source.name}' ({_some(source)}) have no joint in common"
+            " by name; name the joints of one of them in the words of the other, such as left_elbow"
         )
     read = tuple(places[_nearest(reader, joint, places)] for joint in range(reader.num_joints))
     return JointMap(read, len(places))
 
 
-def same_joints(reader: SkeletonLayout, given: SkeletonLayout) -> bool:
+def same_joints(reader: SkeletonLayout, source: SkeletonLayout) -> bool:
     """Whether the two have the same joints in the same order, so that nothing needs a map."""
-    return reader.joints == given.joints
+    return reader.joints == source.joints
 
 
-def _same_places(reader: SkeletonLayout, given: SkeletonLayout) -> dict[int, int]:
-    exact = {name: joint for joint, name in enumerate(given.joints)}
-    plain = {_plain(name): joint for joint, name in reversed(list(enumerate(given.joints)))}
+def _same_places(reader: SkeletonLayout, source: SkeletonLayout) -> dict[int, int]:
+    exact = {name: joint for joint, name in enumerate(source.joints)}
+    plain = {_plain(name): joint for joint, name in reversed(list(enumerate(source.joints)))}
     places = {}
     for joint, name in enumerate(reader.joints):
         at = exact.get(name, plain.get(_plain(name)))
@@ -88,8 +88,8 @@ def _others(name: str) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     """``LeftArm``, ``l-arm`` and ``arm_L`` as ``left_arm``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    parts = [part for part in re.split(r"[^a-z0-9]+", words.lower()) if part]
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    parts = [part for part in re.split(r"[^a-z0-9]+", spaced.lower()) if part]
     sides = {"l": "left", "r": "right", "left": "left", "right": "right"}
     if len(parts) > 1 and parts[-1] in sides:
         parts = [parts[-1], *parts[:-1]]

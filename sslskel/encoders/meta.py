@@ -161,7 +161,7 @@ class CheckpointMeta:
 
     @classmethod
     def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:
-        """What can be said of a released file: its name, content and heads, and nothing it does not tell."""
+        """What is known of a released file: its name, content and heads, and nothing that it does not state."""
         _, content = file_sha256(file)
         return cls(
             identity=digest({"released": content, "heads": num_heads}),

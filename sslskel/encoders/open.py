@@ -36,7 +36,7 @@ class OpenedEncoders:
     def weights_sha256(self) -> str:
         """sha256 over every weight and buffer by name, computed once for each type that they are cast to.
 
-        Protocols leave the encoders that they are given as they were.
+        Protocols leave these encoders as they were.
         """
         tensors = (tensor for encoder in self.encoders.values() for tensor in encoder.state_dict().values())
         types = tuple(tensor.dtype for tensor in tensors)
@@ -74,7 +74,7 @@ def build_method(
 def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     """Open every stream's encoder from a sslskel checkpoint directory or a released ``.pth`` file.
 
-    ``path`` may be one step's directory, a folder of them (the newest sound one is
+    ``path`` may be one step's directory, a folder of them (the newest undamaged one is
     taken) or a file. ``num_heads`` is for released files, which do not store it.
     Raises ``CheckpointError`` where it is missing, damaged or of another version.
     """

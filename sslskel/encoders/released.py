@@ -1,6 +1,6 @@
 """Opens released MAMP-style ``.pth`` files as encoders; the files are read, never executed.
 
-Sizes come from the tensors. sslskel's own checkpoints are ``sslskel.encoders.open``'s business.
+Sizes come from the tensors. For sslskel's own checkpoints see ``sslskel.encoders.open``.
 """
 
 from __future__ import annotations
@@ -157,10 +157,10 @@ def _sound(value: Any, what: str) -> Tensor:
     plain = value.layout is torch.strided and value.is_floating_point() and value.device.type == "cpu"
     if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise CheckpointError(f"{what} is not a plain floating-point tensor with all its values in the file")
-    sound: Tensor = value.detach().to(torch.float32)
-    if not torch.isfinite(sound).all():
+    weights: Tensor = value.detach().to(torch.float32)
+    if not torch.isfinite(weights).all():
         raise CheckpointError(f"{what} holds NaN or infinite values; the file is damaged")
-    return sound
+    return weights
 
 
 def _sizes(state: Mapping[str, Tensor], path: Path) -> Sizes:
@@ -232,7 +232,7 @@ def _check_names(ours: Mapping[str, Tensor], backbone: Backbone, path: Path) -> 
         raise CheckpointError(f"{path} does not fit the MAMP encoder: it {_listed(faults)}")
 
 
-def _listed(words: Iterable[str], most: int = 6) -> str:
-    words = list(words)
-    rest = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + rest
+def _listed(names: Iterable[str], most: int = 6) -> str:
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
