@@ -37,18 +37,18 @@ def main(source: Path, wheels: list[Path]) -> list[str]:
     faults = []
     first = content(wheels[0])
     for wheel in wheels:
-        found = content(wheel)
-        tops = {name.split("/")[0] for name in found}
+        files = content(wheel)
+        tops = {name.split("/")[0] for name in files}
         if tops != {"sslskel"}:
             faults.append(f"{wheel.name} has the top-level names {sorted(tops)}, not 'sslskel' alone")
-        if "sslskel/py.typed" not in found:
+        if "sslskel/py.typed" not in files:
             faults.append(f"{wheel.name} lacks sslskel/py.typed")
-        if missing := sorted(expected(source) - set(found)):
+        if missing := sorted(expected(source) - set(files)):
             faults.append(f"{wheel.name} lacks {', '.join(missing)}")
-        if extra := sorted(set(found) - expected(source) - {n for n in found if n.endswith((".md", ".txt"))}):
+        if extra := sorted(set(files) - expected(source) - {n for n in files if n.endswith((".md", ".txt"))}):
             faults.append(f"{wheel.name} holds {', '.join(extra)}, which the source does not")
-        if found != first:
-            changed = sorted(n for n in found.keys() | first.keys() if found.get(n) != first.get(n))
+        if files != first:
+            changed = sorted(n for n in files.keys() | first.keys() if files.get(n) != first.get(n))
             faults.append(f"{wheel} differs from {wheels[0]} in {', '.join(changed)}")
     return faults
 

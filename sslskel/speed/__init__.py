@@ -1,6 +1,6 @@
-"""How fast and how large the parts of a run are on this machine, alone or against our plainest configuration.
+"""How fast the parts of a run are on this machine and how much memory they take, alone or against another way.
 
-Measured times are for people and for ``docs/measured/speed.md``; nothing here decides how a run is made.
+Measured times are for people and for ``docs/measured/speed.md``; no run depends on them.
 """
 
 from sslskel.speed.against import AGAINST, speed_against

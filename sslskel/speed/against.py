@@ -1,4 +1,4 @@
-"""One side of a run's work against another, in bracketed pairs: what is compared with what, by name."""
+"""The comparisons that ``--against`` offers, by name; each times two ways of doing the same work in bracketed pairs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sslskel.speed.as_released import against_released
 from sslskel.speed.encoders import against_encoders
 from sslskel.speed.frame_loop import against_frame_loop
 from sslskel.speed.machine import surroundings
-from sslskel.speed.subject import Subject, subject
+from sslskel.speed.subject import Subject, build_subject
 
 AGAINST: Mapping[str, Callable[[Subject, int], dict[str, Any]]] = {
     "as_released": against_released,
     "encoders": against_encoders,
     "frame_loop": against_frame_loop,
 }
-"""Our plainest configuration; the passes of a step's encoders alone; a recurrent backbone called frame by frame."""
+"""Our plainest configuration; only the passes of a step's encoders; a recurrent backbone called frame by frame."""
 PAIRS = 5
 
 
@@ -35,31 +35,31 @@ def speed_against(
     pairs: int = PAIRS,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Ratios of ``pairs`` bracketed pairs per work; sides that compute the same are checked first. Writes nothing.
+    """Ratios of ``pairs`` bracketed pairs per work, after checking that both sides agree. Writes nothing.
 
     Raises ``UsageError`` for a method that lacks the other side, fewer than 5 pairs, compiled passes, and
-    everything that :func:`speed` refuses.
+    everything that :func:`measure_speed` refuses.
     """
     if against not in AGAINST:
         raise UsageError(f"--against {against} is not known (there are: {', '.join(AGAINST)})")
     if pairs < PAIRS:
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
     allocator = keep_freed_memory()
-    found = subject(method, benchmark, backbone, preset, overrides)
-    if found.cell.resolved.engine.compile:
+    subject = build_subject(method, benchmark, backbone, preset, overrides)
+    if subject.cell.resolved.engine.compile:
         raise UsageError("--against compares passes that are not compiled; leave out engine.compile=true")
     return {
         "method": method,
         "benchmark": benchmark,
         "against": against,
-        "preset": found.cell.preset,
-        "backbone": found.cell.backbone,
+        "preset": subject.cell.preset,
+        "backbone": subject.cell.backbone,
         "overrides": list(overrides),
-        "precision": found.cell.resolved.engine.precision.value,
-        "device": str(found.device),
+        "precision": subject.cell.resolved.engine.precision.value,
+        "device": str(subject.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,
-        "batch_size": found.size,
-        **AGAINST[against](found, pairs),
+        "batch_size": subject.size,
+        **AGAINST[against](subject, pairs),
         **surroundings(),
     }

@@ -25,91 +25,92 @@ HEAD_BATCH = 256
 LOADER_CLIPS = 256
 
 
-def against_released(found: Subject, pairs: int) -> dict[str, Any]:
-    """The works that both sides do, each checked before it is timed; raises ``UsageError`` without a released twin."""
-    if type(found.method).as_released is PretextMethod.as_released:
-        raise UsageError(
-            f"method '{found.cell.method}' has no released twin to be measured against; `sslskel speed` works alone"
-        )
-    count = min(max(found.size, LOADER_CLIPS), len(found.source))
-    feeder = PaddedFeeder(found.source, torch.arange(count))
+def against_released(subject: Subject, pairs: int) -> dict[str, Any]:
+    """The works that both sides do, each checked before it is timed.
+
+    Raises ``UsageError`` for a method without a step as released code takes it.
+    """
+    if type(subject.method).as_released is PretextMethod.as_released:
+        raise UsageError(f"method '{subject.cell.method}' has no step as released to compare with; leave out --against")
+    count = min(max(subject.size, LOADER_CLIPS), len(subject.source))
+    feeder = PaddedFeeder(subject.source, torch.arange(count))
     works: dict[str, Any] = {
-        "step": _step(found, feeder, pairs),
-        "linear": _linear(found, feeder, pairs),
-        "loader": _loader(found, feeder, pairs, count),
+        "step": _step(subject, feeder, pairs),
+        "linear": _linear(subject, feeder, pairs),
+        "loader": _loader(subject, feeder, pairs, count),
     }
-    spec = found.source.spec
-    bodies = len(found.source.batch(found.rows(0), spec.test_view, found.noise(0)).owner)
+    spec = subject.source.spec
+    bodies = len(subject.source.batch(subject.rows(0), spec.test_view, subject.noise(0)).owner)
     return {
-        "mode": _mode(found),
-        "empty_bodies": 1 - bodies / (found.size * spec.persons),
+        "mode": _mode(subject),
+        "empty_bodies": 1 - bodies / (subject.size * spec.persons),
         "works": works,
-        "engine": engine_overhead(found, pairs),
-        "store": store_sizes(found),
+        "engine": engine_overhead(subject, pairs),
+        "store": store_sizes(subject),
     }
 
 
-def _mode(found: Subject) -> str:
-    precision = found.cell.resolved.engine.precision.value
+def _mode(subject: Subject) -> str:
+    precision = subject.cell.resolved.engine.precision.value
     if precision == "bf16":
         return "fast"
-    return f"{'exact' if trains_on_all(found) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
+    return f"{'exact' if trains_on_all(subject) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
 
 
-def _step(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
-    """A whole training step on the same clips, and the memory it takes beyond what was held before."""
+def _step(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+    """A whole training step on the same clips, and the memory it takes beyond that held before."""
 
     def measure() -> dict[str, Any]:
-        theirs = released_step(found, feeder, released_optimiser(found))
-        optimiser = build_optimiser(found.method, found.cell.resolved.train)
+        theirs = released_step(subject, feeder, released_optimiser(subject))
+        optimiser = build_optimiser(subject.method, subject.cell.resolved.train)
 
         def ours(number: int) -> None:
-            found.learn(number)
+            subject.learn(number)
             optimiser.step()
 
-        found.method.train()
+        subject.method.train()
         memory = {}
         for name, side in (("ours", ours), ("theirs", theirs)):
-            found.method.zero_grad(set_to_none=True)
+            subject.method.zero_grad(set_to_none=True)
             side(0)
-            found.method.zero_grad(set_to_none=True)
-            memory[name] = extra_memory(found.device, lambda side=side: side(0))  # type: ignore[misc]
-        report = paired(timed(found.device, lambda: theirs(0)), timed(found.device, lambda: ours(0)), pairs)
+            subject.method.zero_grad(set_to_none=True)
+            memory[name] = extra_memory(subject.device, lambda side=side: side(0))  # type: ignore[misc]
+        report = paired(timed(subject.device, lambda: theirs(0)), timed(subject.device, lambda: ours(0)), pairs)
         if memory["ours"] and memory["theirs"]:
             report["memory"] = {**memory, "ratio": memory["theirs"] / memory["ours"]}
         return report
 
-    return checked(same_step(found), measure)
+    return checked(same_step(subject), measure)
 
 
-def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
-    """Epochs of the linear protocol on a batch of clips, and as many test clips.
+def _linear(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+    """Epochs of the linear protocol on a batch of clips, with as many test clips.
 
-    Theirs sees the test part after every epoch, ours once at the end, which counts here with
-    its share of one epoch. With one cached view the whole protocol encodes every clip once.
+    Theirs runs the test part after every epoch, ours once at the end, and each epoch gets its
+    share of that. With one cached view the whole protocol encodes every clip once.
     """
-    device, dtype, spec = found.device, found.source.dtype, found.source.spec
-    found.method.eval()
-    [encoder, *_] = found.method.encoders().values()
+    device, dtype, spec = subject.device, subject.source.dtype, subject.source.spec
+    subject.method.eval()
+    [encoder, *_] = subject.method.encoders().values()
     epochs = 100
-    classes = max(2, len(found.dataset.info.classes))
+    classes = max(2, len(subject.dataset.info.classes))
     head = LinearHead(encoder.dim, classes, Noise(0, 0, device), dtype).to(device)
     optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    rows = found.rows(0)
+    rows = subject.rows(0)
     labels = torch.arange(len(rows), device=device) % classes
     batches = mini_batches(torch.arange(len(rows), device=device), HEAD_BATCH)
 
     def features(view: ViewSpec) -> torch.Tensor:
-        with torch.no_grad(), found.autocast():
-            return encoder.clip(found.source.batch(rows, view, found.noise(0))).to(dtype)
+        with torch.no_grad(), subject.autocast():
+            return encoder.clip(subject.source.batch(rows, view, subject.noise(0))).to(dtype)
 
     def fit(seen: torch.Tensor) -> None:
         fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
 
     def theirs() -> None:
-        fit(released_features(encoder, feeder.batch(rows, spec.train_view, found.noise(0)), spec.persons).to(dtype))
+        fit(released_features(encoder, feeder.batch(rows, spec.train_view, subject.noise(0)), spec.persons).to(dtype))
         head.eval()(
-            released_features(encoder, feeder.batch(rows, spec.test_view, found.noise(0)), spec.persons).to(dtype)
+            released_features(encoder, feeder.batch(rows, spec.test_view, subject.noise(0)), spec.persons).to(dtype)
         )
 
     def measure() -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _linear(found: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
         _count_test_pass(report, once, heads, epochs)
         return {**report, "epochs": epochs}
 
-    return checked(same_features(found), measure)
+    return checked(same_features(subject), measure)
 
 
 def _head_epochs(
@@ -127,8 +128,8 @@ def _head_epochs(
 ) -> Taken:
     """Ten epochs of the head on these clips, as their share of the protocol's batches.
 
-    The protocol takes a step per ``HEAD_BATCH`` clips; a step for the few clips whose encoding can
-    be measured would be nothing but the cost of calls.
+    The protocol takes a step per ``HEAD_BATCH`` clips; a step for the few clips whose encoding is
+    measured would only measure the cost of calls.
     """
     times = math.ceil(HEAD_BATCH / len(seen))
     many, wanted = seen.repeat(times, 1)[:HEAD_BATCH], labels.repeat(times)[:HEAD_BATCH]
@@ -139,10 +140,10 @@ def _head_epochs(
 
 
 def _count_test_pass(report: dict[str, Any], once: Taken, heads: Taken, epochs: int) -> None:
-    """Our one test pass into the ratios, and those of one cached view beside them.
+    """Add our one test pass to the ratios, and the ratios of one cached view beside them.
 
-    ``once`` encodes the clips, ``heads`` are ten epochs of the head: seconds of the same clips a
-    moment later, and small beside the pairs.
+    ``once`` is one encoding of the clips, ``heads`` ten epochs of the head; both were timed
+    after the pairs and are short beside them.
     """
     for kind, name, encode, head in (
         ("", "ours_seconds", once.wall, heads.wall / 10),
@@ -155,26 +156,26 @@ def _count_test_pass(report: dict[str, Any], once: Taken, heads: Taken, epochs: 
         report[f"{kind}ratio"] = {which: value * epoch / (epoch + encode / epochs) for which, value in ratio.items()}
 
 
-def _loader(found: Subject, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
-    """Dense training views of many clips, one thread of work on either side."""
-    spec, rows = found.source.spec, torch.arange(count)
+def _loader(subject: Subject, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
+    """Dense training views of many clips, one thread on either side."""
+    spec, rows = subject.source.spec, torch.arange(count)
 
     def ours() -> torch.Tensor:
-        return found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+        return subject.source.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
 
     def theirs() -> torch.Tensor:
-        return feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+        return feeder.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
 
     def measure() -> dict[str, Any]:
-        return {**paired(timed(found.device, theirs), timed(found.device, ours), pairs), "clips": count}
+        return {**paired(timed(subject.device, theirs), timed(subject.device, ours), pairs), "clips": count}
 
-    return checked(same_views(found, feeder), measure)
+    return checked(same_views(subject, feeder), measure)
 
 
-def store_sizes(found: Subject) -> dict[str, Any]:
+def store_sizes(subject: Subject) -> dict[str, Any]:
     """Bytes of the stored frames against padded arrays of all person slots, and what float16 would lose."""
-    dataset = found.dataset
-    each = found.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
+    dataset = subject.dataset
+    each = subject.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
     stored = int(dataset.joints.nbytes + dataset.valid.nbytes)
     half = int(dataset.joints.size * 2 + dataset.valid.nbytes)
     values = np.asarray(dataset.joints, dtype=np.float32)

@@ -42,14 +42,14 @@ def summary(taken: Sequence[Sequence[float]], stages: Sequence[str], clips: int)
 
 
 class Taken(NamedTuple):
-    """Seconds by the clock on the wall, and of this process's threads on all cores together."""
+    """Wall seconds, and CPU seconds of all threads of this process."""
 
     wall: float
     cpu: float
 
 
 def timed(device: torch.device, work: Callable[[], object]) -> Callable[[], Taken]:
-    """A function that does the work and says how long it took."""
+    """A function that does the work and returns how long it took."""
 
     def run() -> Taken:
         clock, cpu = Clock(device), time.process_time()
@@ -63,9 +63,9 @@ def timed(device: torch.device, work: Callable[[], object]) -> Callable[[], Take
 def paired(theirs: Callable[[], Taken], ours: Callable[[], Taken], pairs: int) -> dict[str, Any]:
     """Seconds of both, bracketed: theirs, ours, ours, theirs; a ratio is how many times faster ours is.
 
-    One untimed run of each comes first. What slows the machine down in the middle of a
-    bracket slows both, so that ratios mean more than seconds on a machine that is shared.
-    The ratio of processor times means most there, as long as the work is on a CPU.
+    One untimed run of each comes first. What slows the machine down during a bracket slows
+    both, so on a shared machine ratios are more reliable than seconds. For work on a CPU the
+    ratio of processor times is the most reliable.
     """
     theirs(), ours()
     brackets = []

@@ -1,4 +1,4 @@
-"""A whole training step against the passes of its encoders alone: what a method adds to them."""
+"""A whole training step against only the passes of its encoders: what a method adds to them."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ class Pass(NamedTuple):
     """One call of a backbone inside a step."""
 
     call: Callable[..., Tensor]
-    given: tuple[Any, ...]
+    inputs: tuple[Any, ...]
     trained: bool
     """Whether its weights get gradients."""
 
 
-def against_encoders(found: Subject, pairs: int) -> dict[str, Any]:
+def against_encoders(subject: Subject, pairs: int) -> dict[str, Any]:
     """A step over its encoders' passes with the same inputs, in bracketed pairs; the optimiser is in neither.
 
     A step cuts and augments its views, moves key encoders, computes the loss and its gradients
-    and fills queues. The other side is what is trained, forward and backward, and what is not,
-    forward. Raises ``UsageError`` for a method that does not train, or that makes no such passes.
+    and fills queues. The other side is the encoders that are trained, forward and backward, and those
+    that are not, forward. Raises ``UsageError`` for a method that does not train, or that makes no such passes.
     """
-    method = found.method
+    method = subject.method
     if not method.trains:
-        raise UsageError(f"method '{found.cell.method}' does not train, so it has no step to measure")
+        raise UsageError(f"method '{subject.cell.method}' does not train, so it has no step to measure")
     method.train()
 
     def step() -> None:
         method.on_step_start(PROGRESS)
-        found.learn(0)
+        subject.learn(0)
         method.on_step_end(PROGRESS)
 
     with passes_of(method) as seen:
         step()
     if not seen:
         raise UsageError(
-            f"method '{found.cell.method}' does not pass whole clips through its backbone; try --against as_released"
+            f"method '{subject.cell.method}' does not pass whole clips through its backbone; try --against as_released"
         )
-    calls = [one._replace(given=tuple(x.detach() if isinstance(x, Tensor) else x for x in one.given)) for one in seen]
-    with torch.no_grad(), found.autocast():
-        weights = [torch.randn_like(one.call(*one.given)) for one in calls]
+    calls = [one._replace(inputs=tuple(x.detach() if isinstance(x, Tensor) else x for x in one.inputs)) for one in seen]
+    with torch.no_grad(), subject.autocast():
+        weights = [torch.randn_like(one.call(*one.inputs)) for one in calls]
 
     def encoders() -> None:
         for one, weight in zip(calls, weights, strict=True):
-            with torch.set_grad_enabled(one.trained), found.autocast():
-                out = one.call(*one.given)
+            with torch.set_grad_enabled(one.trained), subject.autocast():
+                out = one.call(*one.inputs)
             if one.trained:
                 out.backward(weight)  # type: ignore[no-untyped-call]
 
-    report = paired(timed(found.device, step), timed(found.device, encoders), pairs)
+    report = paired(timed(subject.device, step), timed(subject.device, encoders), pairs)
     method.zero_grad(set_to_none=True)
     trained = sum(one.trained for one in calls)
     return {"passes": {"trained": trained, "not trained": len(calls) - trained}, "works": {"step": report}}
@@ -68,15 +68,15 @@ def against_encoders(found: Subject, pairs: int) -> dict[str, Any]:
 
 @contextmanager
 def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
-    """Collects every pass of a backbone inside, in order."""
+    """Collects every pass of a backbone inside the block, in order."""
     seen: list[Pass] = []
     backbones = [module for module in method.modules() if isinstance(module, Backbone)]
 
     def noted(module: Backbone, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def run(*given: Any, **named: Any) -> Tensor:
+        def run(*inputs: Any, **named: Any) -> Tensor:
             trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
-            seen.append(Pass(functools.partial(call, **named), given, trained))
-            return call(*given, **named)
+            seen.append(Pass(functools.partial(call, **named), inputs, trained))
+            return call(*inputs, **named)
 
         return run
 

@@ -1,4 +1,4 @@
-"""Whether two ways of one computation agree, so that comparing their speed means anything."""
+"""Whether two ways of computing the same thing agree; speeds are compared only where they do."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from sslskel.speed.released import PaddedFeeder, released_features
 from sslskel.speed.subject import PROGRESS, Subject
 
 CLIPS = 4
-"""Of the batch on which both are compared; everything is per clip."""
+"""Clips on which both sides are compared."""
 TOLERANCE = {Precision.fp32: 1e-5, Precision.fp64: 1e-10}
 MIXED = 5e-2
-"""Of losses and gradients in half precision against single precision."""
+"""For losses and gradients in half precision against single precision."""
 VIEW = 1e-6
-"""Of the views of clips, in the dataset's unit over its largest coordinate."""
+"""For views of clips, relative to the largest coordinate."""
 
 
 class Equality(NamedTuple):
-    """The largest difference found, over the largest value, and how much is allowed."""
+    """The largest difference, relative to the largest value, and how much is allowed."""
 
     difference: float
     allowed: float
@@ -37,62 +37,64 @@ class Equality(NamedTuple):
 
 
 def checked(equality: Equality, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The measurement where both sides agree, else only by how much they do not."""
-    told = {"difference": equality.difference, "allowed": equality.allowed, "equal": equality.holds}
-    return {**told, **measure()} if equality.holds else told
+    """The measurement where both sides agree, else only by how much they differ."""
+    facts = {"difference": equality.difference, "allowed": equality.allowed, "equal": equality.holds}
+    return {**facts, **measure()} if equality.holds else facts
 
 
-def same_views(found: Subject, feeder: PaddedFeeder) -> Equality:
+def same_views(subject: Subject, feeder: PaddedFeeder) -> Equality:
     """Dense training views of a batch of clips."""
-    spec, rows = found.source.spec, found.rows(0)
-    ours = found.source.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
-    theirs = feeder.batch(rows, spec.train_view, found.noise(0)).dense(spec.persons)
+    spec, rows = subject.source.spec, subject.rows(0)
+    ours = subject.source.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
     return Equality(distance(ours, theirs), VIEW)
 
 
-def same_step(found: Subject) -> Equality:
+def same_step(subject: Subject) -> Equality:
     """Loss and all gradients of a step on shared draws, over the bodies that our configuration trains on."""
-    rows, noise = found.rows(0, CLIPS), found.noise(0)
-    views = found.views(0, rows)
-    found.method.train()
-    found.method.zero_grad(set_to_none=True)
-    with found.autocast():
-        ours = found.method(views, noise, PROGRESS).loss()
+    rows, noise = subject.rows(0, CLIPS), subject.noise(0)
+    views = subject.views(0, rows)
+    subject.method.train()
+    subject.method.zero_grad(set_to_none=True)
+    with subject.autocast():
+        ours = subject.method(views, noise, PROGRESS).loss()
     ours.backward()
-    mine = _gradients(found)
-    found.method.zero_grad(set_to_none=True)
+    mine = _gradients(subject)
+    subject.method.zero_grad(set_to_none=True)
     with explicit():
-        theirs = found.method.as_released([_as_trained(found, view) for view in views], noise, PROGRESS).loss()
+        theirs = subject.method.as_released([_as_trained(subject, view) for view in views], noise, PROGRESS).loss()
         theirs.backward()  # type: ignore[no-untyped-call]
-    difference = max(distance(ours.detach()[None], theirs.detach()[None]), distance(mine, _gradients(found)))
-    found.method.zero_grad(set_to_none=True)
-    return Equality(difference, TOLERANCE.get(found.cell.resolved.engine.precision, MIXED))
+    difference = max(distance(ours.detach()[None], theirs.detach()[None]), distance(mine, _gradients(subject)))
+    subject.method.zero_grad(set_to_none=True)
+    return Equality(difference, TOLERANCE.get(subject.cell.resolved.engine.precision, MIXED))
 
 
-def same_features(found: Subject) -> Equality:
+def same_features(subject: Subject) -> Equality:
     """Pooled features of clips, empty bodies averaged in."""
-    spec, noise = found.source.spec, Noise(0, 0, found.device)
-    batch = found.source.batch(found.rows(0, CLIPS), spec.test_view, noise)
-    found.method.eval()
-    [encoder, *_] = found.method.encoders().values()
-    with torch.no_grad(), found.autocast():
+    spec, noise = subject.source.spec, Noise(0, 0, subject.device)
+    batch = subject.source.batch(subject.rows(0, CLIPS), spec.test_view, noise)
+    subject.method.eval()
+    [encoder, *_] = subject.method.encoders().values()
+    with torch.no_grad(), subject.autocast():
         ours = encoder.clip(batch)
     theirs = released_features(encoder, batch.filled(spec.persons), spec.persons)
-    return Equality(distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(found.cell.resolved.engine.precision, MIXED))
+    return Equality(
+        distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(subject.cell.resolved.engine.precision, MIXED)
+    )
 
 
-def trains_on_all(found: Subject) -> bool:
+def trains_on_all(subject: Subject) -> bool:
     """Whether the method's configuration asks for empty bodies in training."""
-    chosen = getattr(found.cell.resolved.method, "empty_bodies", None)
+    chosen = getattr(subject.cell.resolved.method, "empty_bodies", None)
     return getattr(chosen, "value", None) == "reference"
 
 
-def _as_trained(found: Subject, view: Batch) -> Batch:
-    return view.filled(found.source.spec.persons) if trains_on_all(found) else view
+def _as_trained(subject: Subject, view: Batch) -> Batch:
+    return view.filled(subject.source.spec.persons) if trains_on_all(subject) else view
 
 
-def _gradients(found: Subject) -> Tensor:
-    return torch.cat([p.grad.flatten() for p in found.method.parameters() if p.grad is not None]).float().clone()
+def _gradients(subject: Subject) -> Tensor:
+    return torch.cat([p.grad.flatten() for p in subject.method.parameters() if p.grad is not None]).float().clone()
 
 
 def distance(ours: Tensor, theirs: Tensor) -> float:

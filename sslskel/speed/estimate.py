@@ -37,7 +37,7 @@ def plan(request: GridRequest) -> list[Planned]:
     """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
 
     The estimate times a few steps on this machine; evaluation is counted as the passes
-    over the clips that its protocol makes.
+    over the clips that the protocol makes.
     """
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
@@ -50,22 +50,22 @@ def plan(request: GridRequest) -> list[Planned]:
             rates[kind] = _measure(cell, dataset, request)
         train_seconds, encode_rate, size = rates[kind]
         identity = cell.pretrain_identity(dataset)
-        due = identity not in counted and not pretrain_folder(request.output, cell, identity).exists()
+        trains = identity not in counted and not pretrain_folder(request.output, cell, identity).exists()
         counted.add(identity)
         evaluation = _passes(cell, target) / encode_rate
         rows.append(
             Planned(
                 cell.title,
                 store.has(cell.identity(dataset, target)),
-                evaluation + (train_seconds if due else 0.0),
-                size if due else 0,
+                evaluation + (train_seconds if trains else 0.0),
+                size if trains else 0,
             )
         )
     return rows
 
 
 def _passes(cell: Cell, dataset: Dataset) -> float:
-    """Clips that the cell's protocol sends through the encoder."""
+    """Number of clips that the cell's protocol sends through the encoder."""
     assert cell.protocol is not None
     benchmark, split = cell.judged_on
     rule = BENCHMARKS.get(benchmark).split(split)
@@ -77,21 +77,21 @@ def _passes(cell: Cell, dataset: Dataset) -> float:
 def _measure(cell: Cell, dataset: Dataset, request: GridRequest) -> tuple[float, float, int]:
     """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
     weights, train = check_buildable(cell, dataset), cell.resolved.train
-    own = [word for word in request.overrides if not word.startswith("protocol.")]
+    overrides = [option for option in request.overrides if not option.startswith("protocol.")]
     with torch.random.fork_rng(devices=[]):
-        found = measure_speed(
+        speed = measure_speed(
             cell.method,
             benchmark=cell.benchmark,
             backbone=request.backbone,
             preset=request.preset,
             steps=STEPS,
             works=("pretraining", "encoding"),
-            overrides=own,
+            overrides=overrides,
         )
     seconds = 0.0
     if METHODS.get(cell.method).trains:
         clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
         steps = train.epochs * max(1, clips // train.batch_size)
-        seconds = steps * found["pretraining"]["step_seconds"]["median"]
+        seconds = steps * speed["pretraining"]["step_seconds"]["median"]
     size = weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
-    return seconds, found["encoding"]["samples_per_second"], size
+    return seconds, speed["encoding"]["samples_per_second"], size

@@ -15,31 +15,31 @@ from sslskel.speed.equal import TOLERANCE, Equality, checked, distance
 from sslskel.speed.subject import Subject
 
 
-def against_frame_loop(found: Subject, pairs: int) -> dict[str, Any]:
-    """A batch's frames through either, without gradients and with; random frames, since time is all that counts.
+def against_frame_loop(subject: Subject, pairs: int) -> dict[str, Any]:
+    """Times a batch of frames through both, without and with gradients; the frames are random, as only time counts.
 
-    Raises ``UsageError`` where the backbone is none that steps, or the run is not in one precision.
+    Raises ``UsageError`` if the backbone does not step, or if the run mixes precisions.
     """
-    fused = next((module for module in found.method.modules() if isinstance(module, SteppedPairs)), None)
+    fused = next((module for module in subject.method.modules() if isinstance(module, SteppedPairs)), None)
     if fused is None:
-        raise UsageError(f"backbone '{found.cell.backbone}' does not step from frame to frame; gru_stepped does")
-    precision = found.cell.resolved.engine.precision
+        raise UsageError(f"backbone '{subject.cell.backbone}' does not step from frame to frame; gru_stepped does")
+    precision = subject.cell.resolved.engine.precision
     if precision not in TOLERANCE:
         raise UsageError(f"--against frame_loop compares in fp32 or fp64, not in {precision.value}")
     first = first_of(fused)
     frames = torch.randn(
-        found.size, found.source.spec.frames, first.input_size, device=found.device, dtype=found.source.dtype
+        subject.size, subject.source.spec.frames, first.input_size, device=subject.device, dtype=subject.source.dtype
     )
     loop = frame_loop(fused, frames)
     with torch.no_grad():
         equality = Equality(distance(fused(frames), loop()), TOLERANCE[precision])
 
     def measure(wrap: Callable[[Callable[[], Tensor]], Callable[[], object]]) -> dict[str, Any]:
-        theirs, ours = timed(found.device, wrap(loop)), timed(found.device, wrap(lambda: fused(frames)))
+        theirs, ours = timed(subject.device, wrap(loop)), timed(subject.device, wrap(lambda: fused(frames)))
         return checked(equality, lambda: paired(theirs, ours, pairs))
 
     return {
-        "frames": found.source.spec.frames,
+        "frames": subject.source.spec.frames,
         "hidden": first.hidden_size,
         "works": {"forward": measure(torch.no_grad()), "forward and backward": measure(_learning)},
     }
@@ -50,12 +50,12 @@ def _learning(run: Callable[[], Tensor]) -> Callable[[], object]:
 
 
 def first_of(fused: SteppedPairs) -> nn.GRU:
-    """The first GRU of the first layer, whose sizes are those of all."""
+    """The first GRU of the first layer; all have its sizes."""
     return next(gru for gru in fused.modules() if isinstance(gru, nn.GRU))
 
 
 def frame_loop(fused: SteppedPairs, frames: Tensor) -> Callable[[], Tensor]:
-    """The numbers of ``fused(frames)`` as released code makes them, the state carried from call to call."""
+    """Computes ``fused(frames)`` as released code does, one call per frame with the state carried along."""
     layers = [list(pair.children()) for pair in fused.children()]
     stepped = nn.GRU(
         frames.shape[2], first_of(fused).hidden_size, len(layers), batch_first=True, bidirectional=True

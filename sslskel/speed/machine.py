@@ -1,4 +1,4 @@
-"""What a measurement must know of the machine: peak arithmetic, memory, allocator, versions and load."""
+"""What a measurement must know about the machine: peak arithmetic, memory, allocator, versions and load."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sslskel.config.groups import Precision
 from sslskel.engine.device import AUTOCAST, hardware, memory_status, peak_memory
 
 PRODUCT = {"cpu": 1024, "cuda": 8192}
-"""Rows and columns of the matrices whose product is the peak."""
+"""Rows and columns of the matrices whose product measures the peak."""
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5, size: int = 0) -> float:
-    """Most FLOP/s that repeated square matrix products reached in some ``seconds``."""
+    """Largest FLOP/s that repeated square matrix products reached in about ``seconds`` seconds."""
     size = size or PRODUCT.get(device.type, 1024)
     a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
     _product(a, b, device)
@@ -49,7 +49,7 @@ def arithmetic_type(precision: Precision) -> torch.dtype:
 
 
 def extra_memory(device: torch.device, work: Callable[[], object]) -> int | None:
-    """Bytes that ``work`` held at most beyond what was held before; None where the system cannot tell."""
+    """Most bytes that ``work`` held beyond those held before it; None where the system does not report them."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -64,7 +64,7 @@ def extra_memory(device: torch.device, work: Callable[[], object]) -> int | None
 
 
 def _forget_peak() -> bool:
-    """Give freed pages back and start the peak anew; Linux alone can do that."""
+    """Return freed pages to the system and reset the peak; only Linux can do that."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -76,7 +76,7 @@ def _forget_peak() -> bool:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a process may still take on a device, the limit of its container counted."""
+    """Bytes that a process may still take on a device, within the limit of its container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil

@@ -20,34 +20,34 @@ from sslskel.speed.subject import Subject
 STEPS = 5
 
 
-def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
-    """Seconds of the loop with its checks, sums, schedule and log, over those of a bare one; checkpoints apart.
+def engine_overhead(subject: Subject, pairs: int) -> dict[str, Any]:
+    """Seconds of the loop with its checks, sums, schedule and log, over those of a bare loop; without checkpoints.
 
-    A checkpoint is written every few epochs, and its cost is a matter of disks.
+    A checkpoint is written every few epochs, and its cost depends on the disk.
     """
-    count = max(2, min(STEPS, len(found.source) // found.size))
-    source = found.source.subset(torch.arange(count * found.size))
-    train = replace(found.cell.resolved.train, epochs=1, warmup_epochs=0, batch_size=found.size)
-    # The same batches on both sides: where missing persons have no rows, batches differ in what they cost.
-    sampler = EpochSampler(len(source), found.size, seed=0, drop_last=train.drop_last)
-    start = copy.deepcopy(found.method.state_dict())
+    count = max(2, min(STEPS, len(subject.source) // subject.size))
+    source = subject.source.subset(torch.arange(count * subject.size))
+    train = replace(subject.cell.resolved.train, epochs=1, warmup_epochs=0, batch_size=subject.size)
+    # The same batches on both sides: missing persons have no rows, so the cost of batches differs.
+    sampler = EpochSampler(len(source), subject.size, seed=0, drop_last=train.drop_last)
+    start = copy.deepcopy(subject.method.state_dict())
 
     def engine() -> Taken:
-        found.method.load_state_dict(start)
-        laps = _Laps(found.device)
+        subject.method.load_state_dict(start)
+        laps = _Laps(subject.device)
         with tempfile.TemporaryDirectory() as folder:
             meta = {"identity": "speed"}
-            engine = found.cell.resolved.engine
-            pretrain(found.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
+            engine = subject.cell.resolved.engine
+            pretrain(subject.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
         return laps.taken()
 
     def bare() -> Taken:
-        found.method.load_state_dict(start)
-        optimiser = build_optimiser(found.method, train)
-        found.method.train()
-        laps = _Laps(found.device)
+        subject.method.load_state_dict(start)
+        optimiser = build_optimiser(subject.method, train)
+        subject.method.train()
+        laps = _Laps(subject.device)
         for step in range(count):
-            found.learn(step, sampler.batch(step))
+            subject.learn(step, sampler.batch(step))
             optimiser.step()
             laps.step()
         return laps.taken()
@@ -62,17 +62,17 @@ def engine_overhead(found: Subject, pairs: int) -> dict[str, Any]:
 
 
 class _Laps:
-    """Time from the end of the first step to the end of the last: what starting up costs is another matter."""
+    """Time from the end of the first step to the end of the last, so that start-up is not counted."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._notes: list[Taken] = []
 
     def line(self, text: str) -> None:
-        """Nothing is kept of sentences."""
+        """Ignore lines of text."""
 
     def step(self, what: str = "", done: int = 0, of: int = 0, /, **detail: object) -> None:
-        """A step is done."""
+        """Note the time at the end of a step."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._notes.append(Taken(time.perf_counter(), time.process_time()))

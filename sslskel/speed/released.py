@@ -1,8 +1,8 @@
-"""Our own plainest configuration: the choices of released code, as the papers' repositories make them.
+"""Our own plainest configuration, with the choices that the papers' released code makes.
 
 All bodies, attention written out, single precision, clips cropped, resized and turned one by one on
 the host from padded arrays, an optimiser that loops over parameters, a test pass after every epoch.
-It shares weights and random draws with what it is compared with.
+It shares weights and random draws with the run that it is compared with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from torch import Tensor
 
 from sslskel.api.batch import Batch
@@ -36,7 +36,7 @@ class PaddedFeeder:
         dataset, self.spec = source.dataset, source.spec
         self.source, self.positions = source, torch.unique(positions)
         rows = source.rows[self.positions].numpy()
-        # Released arrays are padded to what the longest clip of NTU RGB+D has, and so are those made from them.
+        # Released arrays are padded to the longest clip of NTU RGB+D.
         shape = (
             len(rows),
             max(PADDED_FRAMES, int(dataset.lengths[rows].max())),
@@ -64,7 +64,7 @@ class PaddedFeeder:
     def _clip(self, place: int, view: ViewSpec, draw: tuple[int, int, list[float]]) -> Tensor:
         """(M, T, V, C) of one clip."""
         start, length, angles = draw
-        # Released feeders find out how long a clip is each time they give it out.
+        # Released feeders work out the length of a clip each time they return it.
         if not self.padded[place].sum((1, 2, 3)).any():
             raise UsageError("a clip without a frame cannot be fed")
         cut = torch.from_numpy(self.padded[place][start : start + length])
@@ -90,8 +90,8 @@ def _draws(
     view: ViewSpec, keys: Tensor, lengths: Tensor, noise: Noise, coordinates: int
 ) -> list[tuple[int, int, list[float]]]:
     """Per clip the first frame, the number of frames and the angles that our transforms draw from this noise."""
-    nobody = torch.zeros(0, dtype=torch.int64)
-    batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), nobody, nobody, keys, keys)
+    none = torch.zeros(0, dtype=torch.int64)
+    batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), none, none, keys, keys)
     drawn = noise.on(batch)
     crop = view.sample
     if isinstance(crop, RandomCrop):
@@ -129,7 +129,7 @@ def every_slot(rows: Tensor, keys: Tensor) -> Batch:
 
 
 def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:
-    """(N, D) of a batch with every slot: each body is encoded, empty or not, and the mean is taken."""
+    """(N, D) of a batch with every slot: each body is encoded, empty or not, and the features are averaged."""
     if not isinstance(encoder, PooledEncoder):
         raise UsageError(f"--against as_released knows no plain form of encoder {type(encoder).__name__}")
     with torch.no_grad(), explicit():
@@ -137,22 +137,24 @@ def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:
     return pooled.reshape(-1, persons, pooled.shape[-1]).mean(1)
 
 
-def released_optimiser(found: Subject) -> torch.optim.Optimizer:
-    """AdamW or SGD as a script constructs it: no fused kernel."""
-    train, groups = found.cell.resolved.train, found.method.parameter_groups()
+def released_optimiser(subject: Subject) -> torch.optim.Optimizer:
+    """AdamW or SGD as released scripts build it, without fused kernels."""
+    train, groups = subject.cell.resolved.train, subject.method.parameter_groups()
     if train.optimiser is Optimiser.sgd:
         return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, weight_decay=train.weight_decay)
     return torch.optim.AdamW(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay)
 
 
-def released_step(found: Subject, feeder: PaddedFeeder, optimiser: torch.optim.Optimizer) -> Callable[[int], float]:
-    """A training step of the plain configuration; returns the loss, for which the host waits."""
+def released_step(subject: Subject, feeder: PaddedFeeder, optimiser: torch.optim.Optimizer) -> Callable[[int], float]:
+    """A training step of the plain configuration; it returns the loss, so the host waits for the device."""
 
     def step(number: int) -> float:
-        noise = found.noise(number)
-        views = [feeder.batch(found.rows(number), view, noise.view(i)) for i, view in enumerate(found.method.views())]
+        noise = subject.noise(number)
+        views = [
+            feeder.batch(subject.rows(number), view, noise.view(i)) for i, view in enumerate(subject.method.views())
+        ]
         with explicit():
-            loss = found.method.as_released(views, noise, PROGRESS).loss()
+            loss = subject.method.as_released(views, noise, PROGRESS).loss()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

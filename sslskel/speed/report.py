@@ -1,4 +1,4 @@
-"""Measured speeds as lines for a terminal and as Markdown; no number is made here."""
+"""Measured speeds as lines for a terminal and as Markdown; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _ratios(report: Report) -> list[str]:
 
 
 def _subject(report: Report) -> str:
-    """What a reader must know of what was compared."""
+    """What a reader must know about the two sides."""
     if report["against"] == "encoders":
         passes = ", ".join(f"{count} {kind}" for kind, count in report["passes"].items())
         return f"passes of encoders in a step: {passes}"
@@ -56,7 +56,7 @@ def _subject(report: Report) -> str:
 
 
 def ratio_rows(report: Report) -> list[tuple[str, str, str]]:
-    """(work, ratio in words, note) of a comparison; a work whose sides differ has no ratio."""
+    """(work, ratio as text, note) of a comparison; a work whose sides differ has no ratio."""
     if report["against"] == "encoders":
         return [_row("step over its encoders' passes", report["works"]["step"])]
     if report["against"] == "frame_loop":
@@ -135,7 +135,7 @@ def _load(report: Report) -> str:
 
 
 def markdown(reports: list[Report]) -> str:
-    """Tables of several reports, with what each was measured on."""
+    """Tables of several reports, with the machine that each was measured on."""
     lines: list[str] = []
     for report in reports:
         cpu = report["hardware"]["gpus"] or [report["hardware"]["cpu"]]

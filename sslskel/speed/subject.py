@@ -27,13 +27,13 @@ from sslskel.speed.machine import extra_memory, free_memory
 from sslskel.transforms.clip import clip_spec
 
 PROBE = 3, 6
-"""Clips of the two small steps from whose memory that of a larger one is foretold; three are the fewest to mix."""
+"""Clips of two small steps, whose memory predicts that of a larger one; methods that mix clips need three."""
 PROGRESS = Progress(0, 1, 1)
 
 
 @dataclass
 class Subject:
-    """One cell, ready to take steps. Nothing of it is written anywhere."""
+    """One cell, ready to take steps; nothing is written to disk."""
 
     cell: Cell
     dataset: Dataset
@@ -53,7 +53,7 @@ class Subject:
         return Noise(self.cell.seed, step, self.device)
 
     def views(self, step: int, rows: Tensor | None = None) -> list[Batch]:
-        """What the method asks for of a step's clips, or of those at ``rows``."""
+        """The views that the method asks for, of a step's clips or of those at ``rows``."""
         chosen, noise = self.rows(step) if rows is None else rows, self.noise(step)
         return [self.source.batch(chosen, view, noise.view(i)) for i, view in enumerate(self.method.views())]
 
@@ -70,8 +70,10 @@ class Subject:
         return loss.detach()
 
 
-def subject(method: str, benchmark: str, backbone: str | None, preset: str | None, overrides: Sequence[str]) -> Subject:
-    """Build it. Raises ``UsageError`` for names, a device or a precision that are not there."""
+def build_subject(
+    method: str, benchmark: str, backbone: str | None, preset: str | None, overrides: Sequence[str]
+) -> Subject:
+    """Build one. Raises ``UsageError`` for an unknown name, or a device or precision that this machine lacks."""
     request = GridRequest(
         methods=(method,),
         protocols=(),
@@ -93,33 +95,38 @@ def subject(method: str, benchmark: str, backbone: str | None, preset: str | Non
         compile_forward(built)
     rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
-    found = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
+    subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
     if built.trains:
         with compiling(engine):
-            _require_room(found)
-    return found
+            _require_room(subject)
+    return subject
 
 
-def _require_room(found: Subject) -> None:
-    """Raise ``UsageError`` with the largest batch that fits, foretold from two small steps, where this one does not."""
+def _require_room(subject: Subject) -> None:
+    """Raise ``UsageError`` if the batch does not fit in memory; two small steps predict the largest that does."""
     small, large = PROBE
-    if found.size <= 2 * large:
+    if subject.size <= 2 * large:
         return
-    found.method.train()
+    subject.method.train()
     try:
-        needs = [extra_memory(found.device, lambda size=size: found.learn(0, found.rows(0, size))) for size in PROBE]  # type: ignore[misc]
+        needs = [
+            extra_memory(subject.device, lambda size=size: subject.learn(0, subject.rows(0, size)))  # type: ignore[misc]
+            for size in PROBE
+        ]
     except torch.OutOfMemoryError as fault:
-        raise UsageError(f"not even {large} clips fit the memory of {found.device}; take a smaller preset") from fault
-    found.method.zero_grad(set_to_none=True)
+        raise UsageError(
+            f"not even {large} clips fit in the memory of {subject.device}; take a smaller preset"
+        ) from fault
+    subject.method.zero_grad(set_to_none=True)
     if needs[0] is None or needs[1] is None:
         return
     each = max((needs[1] - needs[0]) / (large - small), needs[1] / large / 2)
-    free = free_memory(found.device)
+    free = free_memory(subject.device)
     fixed = max(0.0, needs[1] - large * each)
     fits = int((free - fixed) // each)
-    if fits < found.size:
-        needed = (fixed + found.size * each) / 2**30
+    if fits < subject.size:
+        needed = (fixed + subject.size * each) / 2**30
         raise UsageError(
-            f"a batch of {found.size} clips needs about {needed:.1f} GiB on {found.device},"
+            f"a batch of {subject.size} clips needs about {needed:.1f} GiB on {subject.device},"
             f" where {free / 2**30:.1f} GiB are free; the largest that fits is about train.batch_size={max(fits, 1)}"
         )

@@ -1,4 +1,4 @@
-"""The four kinds of work of a run, each timed by itself: pretraining, encoding, the linear protocol, loading."""
+"""The four kinds of work of a run, each timed separately: pretraining, encoding, the linear protocol, loading."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.speed.clock import Clock, summary
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
-from sslskel.speed.subject import Subject, subject
+from sslskel.speed.subject import Subject, build_subject
 
 WARM_UP = 2
 STAGES = ("load", "forward", "backward", "optimiser")
@@ -38,18 +38,18 @@ def measure_speed(
 ) -> dict[str, Any]:
     """Medians over ``steps`` timed steps of each work; seconds, bytes, clips and FLOP per second. Writes nothing.
 
-    Raises ``UsageError`` for a device or precision that is not there, and for a batch that
-    does not fit memory, with the largest that does.
+    Raises ``UsageError`` for a device or precision that this machine lacks, and for a batch that
+    does not fit in memory, with the largest that does.
     """
     allocator = keep_freed_memory()
-    found = subject(method, benchmark, backbone, preset, overrides)
-    cell, engine = found.cell, found.cell.resolved.engine
+    subject = build_subject(method, benchmark, backbone, preset, overrides)
+    cell, engine = subject.cell, subject.cell.resolved.engine
     measured, peak = {}, 0.0
     for work in WORKS:
-        # The most of several tries: on a shared machine a single one may fall into a bad moment.
-        peak = max(peak, matmul_peak(found.device, arithmetic_type(engine.precision)))
+        # The largest of several tries, since other work on a shared machine can slow any one of them down.
+        peak = max(peak, matmul_peak(subject.device, arithmetic_type(engine.precision)))
         with compiling(engine):
-            measured[work] = _MEASURES[work](found, steps) if work in works else None
+            measured[work] = _MEASURES[work](subject, steps) if work in works else None
     for part in measured.values():
         if part is not None and "flops_per_second" in part:
             part["mfu"] = part["flops_per_second"] / peak
@@ -59,33 +59,33 @@ def measure_speed(
         "preset": cell.preset,
         "backbone": cell.backbone,
         "precision": engine.precision.value,
-        "device": str(found.device),
+        "device": str(subject.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,
-        "batch_size": found.size,
+        "batch_size": subject.size,
         "steps": steps,
         "matmul_peak": peak,
         **measured,
-        "peak_memory_bytes": peak_memory(found.device),
+        "peak_memory_bytes": peak_memory(subject.device),
         **surroundings(),
     }
 
 
-def _pretraining(found: Subject, steps: int) -> dict[str, Any] | None:
-    """Steps as the training loop takes them, each stage waited for; None for a method that does not train."""
-    method = found.method
+def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
+    """Training steps, waiting for the device after each stage; None for a method that does not train."""
+    method = subject.method
     if not method.trains:
         return None
-    optimiser = build_optimiser(method, found.cell.resolved.train)
+    optimiser = build_optimiser(method, subject.cell.resolved.train)
     method.train()
 
     def step(number: int) -> list[float]:
-        clock, progress = Clock(found.device), Progress(number, 1, WARM_UP + steps)
-        views = found.views(number)
+        clock, progress = Clock(subject.device), Progress(number, 1, WARM_UP + steps)
+        views = subject.views(number)
         clock.lap()
-        with found.autocast():
+        with subject.autocast():
             method.on_step_start(progress)
-            loss = method(views, found.noise(number), progress).loss()
+            loss = method(views, subject.noise(number), progress).loss()
         clock.lap()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -95,70 +95,72 @@ def _pretraining(found: Subject, steps: int) -> dict[str, Any] | None:
         clock.lap()
         return clock.laps
 
-    memory = extra_memory(found.device, lambda: step(0))
+    memory = extra_memory(subject.device, lambda: step(0))
     taken = [step(number) for number in range(1, WARM_UP + steps)][WARM_UP - 1 :]
-    report = summary(taken, STAGES, found.size)
+    report = summary(taken, STAGES, subject.size)
     report["step_memory_bytes"] = memory
     total = sum(report["seconds"].values())
     report["waits_for_data"] = report["seconds"]["load"] / total
-    return _with_flops(report, lambda: found.learn(0))
+    return _with_flops(report, lambda: subject.learn(0))
 
 
-def _encoding(found: Subject, steps: int) -> dict[str, Any]:
+def _encoding(subject: Subject, steps: int) -> dict[str, Any]:
     """The test view of clips through every encoder of the method."""
-    method = found.method.eval()
+    method = subject.method.eval()
 
     def encode(number: int) -> list[float]:
-        clock = Clock(found.device)
-        batch = found.source.batch(found.rows(number), found.source.spec.test_view, Noise(0, number, found.device))
+        clock = Clock(subject.device)
+        batch = subject.source.batch(
+            subject.rows(number), subject.source.spec.test_view, Noise(0, number, subject.device)
+        )
         clock.lap()
-        with torch.no_grad(), found.autocast():
+        with torch.no_grad(), subject.autocast():
             for encoder in method.encoders().values():
                 encoder.clip(batch)
         clock.lap()
         return clock.laps
 
     taken = [encode(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode"), found.size), lambda: encode(0))
+    return _with_flops(summary(taken, ("load", "encode"), subject.size), lambda: encode(0))
 
 
-def _linear(found: Subject, steps: int) -> dict[str, Any]:
+def _linear(subject: Subject, steps: int) -> dict[str, Any]:
     """Epochs of the linear protocol on one batch's clips: training view, frozen encoder, one epoch of the head."""
-    method = found.method.eval()
+    method = subject.method.eval()
     [encoder, *_] = method.encoders().values()
-    classes = max(2, len(found.dataset.info.classes))
-    head = LinearHead(encoder.dim, classes, Noise(0, 0, found.device), found.source.dtype).to(found.device)
+    classes = max(2, len(subject.dataset.info.classes))
+    head = LinearHead(encoder.dim, classes, Noise(0, 0, subject.device), subject.source.dtype).to(subject.device)
     optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    labels = torch.arange(found.size, device=found.device) % classes
+    labels = torch.arange(subject.size, device=subject.device) % classes
 
     def epoch(number: int) -> list[float]:
-        clock = Clock(found.device)
-        batch = found.source.batch(found.rows(number), encoder.spec.train_view, found.noise(number))
+        clock = Clock(subject.device)
+        batch = subject.source.batch(subject.rows(number), encoder.spec.train_view, subject.noise(number))
         clock.lap()
-        with torch.no_grad(), found.autocast():
-            features = encoder.clip(batch).to(found.source.dtype)
+        with torch.no_grad(), subject.autocast():
+            features = encoder.clip(batch).to(subject.source.dtype)
         clock.lap()
-        batches = mini_batches(torch.arange(found.size, device=found.device), HEAD_BATCH)
+        batches = mini_batches(torch.arange(subject.size, device=subject.device), HEAD_BATCH)
         fit_epoch(head, optimiser, features, labels, batches, [0.1] * len(batches))
         clock.lap()
         return clock.laps
 
     taken = [epoch(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode", "head"), found.size), lambda: epoch(0))
+    return _with_flops(summary(taken, ("load", "encode", "head"), subject.size), lambda: epoch(0))
 
 
-def _loader(found: Subject, steps: int) -> dict[str, Any]:
-    """Training views alone, as dense tensors."""
+def _loader(subject: Subject, steps: int) -> dict[str, Any]:
+    """Only training views, as dense tensors."""
 
     def load(number: int) -> list[float]:
-        clock = Clock(found.device)
-        spec = found.source.spec
-        found.source.batch(found.rows(number), spec.train_view, found.noise(number)).dense(spec.persons)
+        clock = Clock(subject.device)
+        spec = subject.source.spec
+        subject.source.batch(subject.rows(number), spec.train_view, subject.noise(number)).dense(spec.persons)
         clock.lap()
         return clock.laps
 
     taken = [load(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return summary(taken, ("load",), found.size)
+    return summary(taken, ("load",), subject.size)
 
 
 _MEASURES: dict[str, Callable[[Subject, int], dict[str, Any] | None]] = {
@@ -170,8 +172,8 @@ _MEASURES: dict[str, Callable[[Subject, int], dict[str, Any] | None]] = {
 
 
 def _with_flops(report: dict[str, Any], work: Callable[[], object]) -> dict[str, Any]:
-    """Adds the work's products and sums per second."""
-    # Fused kernels of a CPU are not known to the counter; written out they do the same arithmetic.
+    """Adds the FLOP per second of the work."""
+    # The counter does not know fused kernels of a CPU; written out, they do the same arithmetic.
     with (
         FlopCounterMode(display=False) as counter,
         sdpa_kernel(SDPBackend.MATH),

@@ -24,20 +24,20 @@ from sslskel.speed.frame_loop import frame_loop
 from sslskel.speed.machine import extra_memory, matmul_peak
 from sslskel.speed.overhead import engine_overhead
 from sslskel.speed.released import PaddedFeeder
-from sslskel.speed.subject import Subject, subject
+from sslskel.speed.subject import Subject, build_subject
 
 CPU = torch.device("cpu")
 
 
 def tiny_subject(*overrides: str) -> Subject:
-    return subject("mamp", "tiny", None, None, ["engine.device=cpu", *overrides])
+    return build_subject("mamp", "tiny", None, None, ["engine.device=cpu", *overrides])
 
 
 @pytest.mark.parametrize("mode", ["exact", "present"])
 def test_a_step_and_its_plain_form_agree(tiny: str, mode: str) -> None:
-    found = tiny_subject(*mode_overrides(mode, ["mamp"]))
-    assert same_step(found).difference < 1e-5
-    assert same_features(found).holds
+    subject = tiny_subject(*mode_overrides(mode, ["mamp"]))
+    assert same_step(subject).difference < 1e-5
+    assert same_features(subject).holds
 
 
 def test_exact_trains_on_empty_bodies_and_present_does_not(tiny: str) -> None:
@@ -46,12 +46,12 @@ def test_exact_trains_on_empty_bodies_and_present_does_not(tiny: str) -> None:
 
 
 def test_the_plain_feeder_gives_the_loaders_clips(tiny: str) -> None:
-    found = tiny_subject()
-    feeder = PaddedFeeder(found.source, torch.arange(len(found.source)))
-    assert same_views(found, feeder).holds
-    spec, rows = found.source.spec, torch.tensor([5, 0, 2, 5])
-    ours = found.source.batch(rows, spec.test_view, found.noise(1)).dense(spec.persons)
-    theirs = feeder.batch(rows, spec.test_view, found.noise(1)).dense(spec.persons)
+    subject = tiny_subject()
+    feeder = PaddedFeeder(subject.source, torch.arange(len(subject.source)))
+    assert same_views(subject, feeder).holds
+    spec, rows = subject.source.spec, torch.tensor([5, 0, 2, 5])
+    ours = subject.source.batch(rows, spec.test_view, subject.noise(1)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.test_view, subject.noise(1)).dense(spec.persons)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     assert float(ours[:, ..., 1].abs().max()) > 0, "a second person is among them"
 
@@ -66,9 +66,9 @@ def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPa
         return StepOutput({name: term._replace(total=term.total * 1.001)})
 
     monkeypatch.setattr(MaskedModelling, "as_released", wrong)
-    found = tiny_subject()
-    assert "ratio" not in checked(same_step(found), lambda: {"ratio": 1})
-    assert "ratio" in checked(same_features(found), lambda: {"ratio": 1})
+    subject = tiny_subject()
+    assert "ratio" not in checked(same_step(subject), lambda: {"ratio": 1})
+    assert "ratio" in checked(same_features(subject), lambda: {"ratio": 1})
     assert not Equality(float("nan"), 1.0).holds
 
 
@@ -107,13 +107,13 @@ def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
     assert report["passes"] == {"trained": 1, "not trained": 1}
     assert "step over its encoders' passes" in text(report)
     assert "1 trained, 1 not trained" in markdown([report])
-    found = subject("skeletonclr", tiny, "gru_stepped", None, small)
-    with passes_of(found.method) as seen:
-        found.learn(0)
+    subject = build_subject("skeletonclr", tiny, "gru_stepped", None, small)
+    with passes_of(subject.method) as seen:
+        subject.learn(0)
     [query, key] = sorted(seen, key=lambda one: not one.trained)
     assert (query.trained, key.trained) == (True, False)
-    torch.testing.assert_close(query.call(*query.given), query.call(*query.given))
-    assert not any("encode" in vars(module) for module in found.method.modules()), "nothing is left on the modules"
+    torch.testing.assert_close(query.call(*query.inputs), query.call(*query.inputs))
+    assert not any("encode" in vars(module) for module in subject.method.modules()), "nothing is left on the modules"
 
 
 def test_the_engine_and_the_bare_loop_take_the_same_batches(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +140,10 @@ def test_brackets_pair_both_sides() -> None:
         wall = next(seconds[name])
         return Taken(wall, 3.0 if name == "a" else 2.0)
 
-    found = paired(lambda: side("a"), lambda: side("b"), 5)
+    report = paired(lambda: side("a"), lambda: side("b"), 5)
     assert "".join(order) == "ab" + "abba" * 5
-    assert found["ratio"] == {"median": 2.0, "min": 2.0, "max": pytest.approx(8 / 3)}
-    assert found["cpu_ratio"] == {"median": 1.5, "min": 1.5, "max": 1.5}
+    assert report["ratio"] == {"median": 2.0, "min": 2.0, "max": pytest.approx(8 / 3)}
+    assert report["cpu_ratio"] == {"median": 1.5, "min": 1.5, "max": 1.5}
 
 
 def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,11 +162,11 @@ def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: py
 
 def test_memory_of_work_is_beyond_what_was_held() -> None:
     if extra_memory(CPU, lambda: None) is None:
-        pytest.skip("this system does not tell the peak of a process")
+        pytest.skip("this system does not report the peak of a process")
     kept = torch.ones(1 << 22)
-    found = extra_memory(CPU, lambda: torch.ones(1 << 24).sum())
-    assert found is not None
-    assert 0.8 * (4 << 24) < found < 2 * (4 << 24)
+    taken = extra_memory(CPU, lambda: torch.ones(1 << 24).sum())
+    assert taken is not None
+    assert 0.8 * (4 << 24) < taken < 2 * (4 << 24)
     assert kept.sum() > 0
     assert matmul_peak(CPU, torch.float32, 0.01) > 1e6
 
@@ -185,9 +185,9 @@ def _size(work: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("argv", "sentence"),
     [
-        (["--method", "random_init", "--against", "as_released"], "no released twin"),
+        (["--method", "random_init", "--against", "as_released"], "no step as released"),
         (["--method", "mamp", "--against", "nobody"], "there are: as_released, encoders, frame_loop"),
         (["--method", "mamp", "--against", "as_released", "engine.compile=true"], "not compiled"),
         (["--method", "raw_features", "--against", "encoders"], "does not train"),
@@ -197,13 +197,13 @@ def _size(work: Any) -> int:
         (["--method", "mamp", "--device", "cpu", "--precision", "fp16"], "cannot train in fp16"),
         (["--method", "mamp", "--mode", "quick"], "there is no mode 'quick'"),
         (["--method", "random_init", "--mode", "exact"], "trains on present persons alone"),
-        (["--method", "mamp", "--mode", "fast", "--precision", "fp32"], "says the precision already"),
+        (["--method", "mamp", "--mode", "fast", "--precision", "fp32"], "sets the precision already"),
         (["--method", "mamp", "--steps", "0"], "at least 1"),
         (["--method", "mamp", "--against", "as_released", "clip.stream=bone"], "clip.stream=joint"),
     ],
 )
-def test_refusals(tiny: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["speed", "--benchmark", "tiny", *words]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+def test_refusals(tiny: str, argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["speed", "--benchmark", "tiny", *argv]) == 2
+    shown = capsys.readouterr().err
+    assert sentence in shown
+    assert shown.count("\n") == 1
