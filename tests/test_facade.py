@@ -81,16 +81,10 @@ def test_torch_waits_for_a_name_that_needs_it() -> None:
 def test_mypy_rejects_wrong_calls_and_passes_right_ones(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(RIGHT, encoding="utf-8")
     (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    code = [tmp_path / "right.py", tmp_path / "wrong.py"]
+    code += [sslskel.new_method("my_idea", tmp_path)[0], sslskel.new_protocol("my_way", tmp_path)[0]]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--follow-imports=silent",
-            tmp_path / "right.py",
-            tmp_path / "wrong.py",
-        ],
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", *code],
         cwd=ROOT,
         env={**os.environ, "MYPYPATH": str(ROOT)},
         capture_output=True,
@@ -98,7 +92,7 @@ def test_mypy_rejects_wrong_calls_and_passes_right_ones(tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stdout + done.stderr
     faults = [line for line in done.stdout.splitlines() if ": error:" in line]
-    assert "right.py" not in done.stdout
+    assert all("wrong.py:" in fault for fault in faults), done.stdout
     for fault, expected in zip(
         faults,
         (
