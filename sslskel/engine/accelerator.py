@@ -111,15 +111,15 @@ def compiling(engine: EngineConfig) -> Iterator[None]:
         raise
 
 
-def unwrap(accelerator: Accelerator, model: Any, engine: EngineConfig) -> None:
+def unwrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> None:
     """Give the method its own forward pass back, and end what :func:`tracker` began."""
     if engine.compile:
         # Graphs of one pass are counted over all runs of a process, and there is a limit.
         torch.compiler.reset()
     for one in accelerator.trackers:
         one.finish()
-    bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    # A model that keeps this mark is never wrapped again: its next run would leave its mixed precision out.
-    vars(bare).pop("_is_accelerate_prepared", None)
-    vars(bare).pop("forward", None)
+    # Accelerate's own way back loads the compiler. A model that keeps the mark is never wrapped again: its next
+    # run would leave its mixed precision out.
+    for name in ("_is_accelerate_prepared", "_original_forward", "forward"):
+        vars(method).pop(name, None)
     accelerator.free_memory()

@@ -10,6 +10,7 @@ from torch import Tensor
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Optimiser, TrainConfig
 from sslskel.errors import CheckpointError, UsageError
+from sslskel.nn.optimisers import SGD, Adam, AdamW
 
 FUSED = ("cpu", "cuda")
 
@@ -26,7 +27,7 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
         raise UsageError("the method has no parameter to train; set `trains = False` on its class if that is meant")
     fused = {p.device.type for group in groups for p in group["params"]} <= set(FUSED)
     if train.optimiser is Optimiser.sgd:
-        sgd = torch.optim.SGD(
+        sgd = SGD(
             groups,
             lr=train.lr,
             momentum=train.momentum,
@@ -41,7 +42,7 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
                     parameter, memory_format=torch.preserve_format
                 )
         return sgd
-    adam = torch.optim.Adam if train.optimiser is Optimiser.adam else torch.optim.AdamW
+    adam = Adam if train.optimiser is Optimiser.adam else AdamW
     return adam(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
 
 

@@ -221,7 +221,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
                 if code:
                     raise interrupted(code, f"step {run.step} of {run.total} is saved in {run.folder}")
     finally:
-        unwrap(accelerator, model, run.engine)
+        unwrap(accelerator, run.method, run.engine)
 
 
 def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:

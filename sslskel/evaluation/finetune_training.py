@@ -33,6 +33,7 @@ from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.linear_head import mini_batches
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
+from sslskel.nn.optimisers import AdamW
 
 
 class Start(Enum):
@@ -224,7 +225,7 @@ class _Stream:
         self.layers = self._all_layers()
         groups = layer_groups(self.layers, list(self.head.parameters()), config.layer_decay, config.weight_decay)
         betas, fused = (config.beta1, config.beta2), run.device.type in FUSED
-        self.optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=fused)
+        self.optimiser = AdamW(groups, lr=config.lr, betas=betas, fused=fused)
         self.schedule = TrainConfig(
             epochs=config.epochs, lr=config.lr, min_lr=config.min_lr, warmup_epochs=config.warmup_epochs
         )

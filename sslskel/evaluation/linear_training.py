@@ -26,6 +26,7 @@ from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, m
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
+from sslskel.nn.optimisers import SGD, Adam
 
 Heads = Mapping[str, LinearHead]
 
@@ -208,8 +209,8 @@ class LinearTraining:
     def _optimiser(self, head: LinearHead, rate: float) -> torch.optim.Optimizer:
         momentum, decay = self.config.momentum, self.config.weight_decay
         if self.config.optimiser is Optimiser.adam:
-            return torch.optim.Adam(head.parameters(), rate, betas=(momentum, 0.999), weight_decay=decay)
-        return torch.optim.SGD(head.parameters(), rate, momentum=momentum, weight_decay=decay)
+            return Adam(head.parameters(), rate, betas=(momentum, 0.999), weight_decay=decay)
+        return SGD(head.parameters(), rate, momentum=momentum, weight_decay=decay)
 
     def _accuracies(self, features: Mapping[str, Tensor], labels: Tensor) -> list[tuple[int, float]]:
         """Place and accuracy of every rate whose heads have not diverged."""
