@@ -124,7 +124,7 @@ class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
         """Query and key; all streams are computed from the same two."""
         return (shifted_view(self.clip, self.config.shear),) * 2
 
-    def on_step_start(self, progress: Progress) -> None:
+    def on_step_start(self, progress: Progress, noise: Noise) -> None:
         """Move the key encoders; in the released second phase, motion's alone."""
         for name, contrast in self.contrasts().items():
             if not (self.released and self.crosses(progress)) or name == Stream.motion.value:

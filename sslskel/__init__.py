@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone
     from sslskel.api.batch import Batch, StepOutput, Term
     from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
+    from sslskel.api.clips import TrainingClips
     from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
     from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
     from sslskel.api.encoder import Encoder, PooledEncoder
@@ -85,6 +86,7 @@ _PLACES = {
     "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone",
     "api.batch": "Batch StepOutput Term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
+    "api.clips": "TrainingClips",
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
     "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
     "api.encoder": "Encoder PooledEncoder",
@@ -206,6 +208,7 @@ __all__ = [
     "Term",
     "TokenBackbone",
     "Track",
+    "TrainingClips",
     "Truth",
     "UsageError",
     "ViewSpec",

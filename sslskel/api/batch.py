@@ -27,6 +27,8 @@ class Batch(NamedTuple):
     """(N,) int64 stable id of dataset + clip name; keys noise and results."""
     label: Tensor
     """(N,) int64, -1 unlabelled or withheld; a pretext method must not read it."""
+    position: Tensor
+    """(N,) int64: the clip's row in the training set, 0..``ClipSpec.clips``-1; -1 where it is not drawn from it."""
 
     @property
     def num_clips(self) -> int:
@@ -37,6 +39,10 @@ class Batch(NamedTuple):
         """Move every tensor to a device; a dtype applies to ``tracks`` alone."""
         tracks = self.tracks.to(*args, **kwargs)
         return Batch(tracks, *(t.to(tracks.device) for t in self[1:]))
+
+    def placed(self, rows: Tensor) -> Batch:
+        """The same clips, known as these rows (N,) of the training set."""
+        return self._replace(position=rows.to(self.key.device))
 
     def dense(self, persons: int) -> Tensor:
         """The (N, C, T, V, M) tensor of released code, zeros for missing persons."""
@@ -62,6 +68,7 @@ class Batch(NamedTuple):
             torch.arange(persons, device=device).repeat(count),
             self.key,
             self.label,
+            self.position,
         )
 
     @classmethod
@@ -79,7 +86,8 @@ class Batch(NamedTuple):
             key = torch.arange(count, device=dense.device)
         if label is None:
             label = torch.full((count,), -1, dtype=torch.int64, device=dense.device)
-        return cls(rows[owner, slot].contiguous(), valid[owner, slot], owner, slot, key, label)
+        nowhere = torch.full((count,), -1, dtype=torch.int64, device=dense.device)
+        return cls(rows[owner, slot].contiguous(), valid[owner, slot], owner, slot, key, label, nowhere)
 
 
 class Term(NamedTuple):

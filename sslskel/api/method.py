@@ -13,6 +13,7 @@ from torch import nn
 
 from sslskel.api.backbone import Backbone, ConfigT
 from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.clips import TrainingClips
 from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
@@ -24,6 +25,11 @@ class Progress(NamedTuple):
     step: int
     steps_per_epoch: int
     epochs: int
+    clips: int = 0
+    """Clips of the training set; 0 where that is not known, as are the next two."""
+    batch_size: int = 0
+    """Clips of a whole step, over all processes."""
+    seed: int = 0
 
     @property
     def epoch(self) -> float:
@@ -92,8 +98,23 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     def require_batches(self, smallest: int, largest: int) -> None:
         """Raise ``UsageError`` where a step of so many clips, over all processes, cannot be trained on."""
 
-    def on_step_start(self, progress: Progress) -> None:
-        """Before the forward pass: momentum updates that key features need."""
+    def load_start(self) -> None:
+        """Fill weights from files, in place: once for a new run, on every process, and before ``--init``.
+
+        Not called where a checkpoint is continued or opened, so a checkpoint opens on a machine
+        without the files; no other place of a method reads any.
+        """
+
+    def on_epoch_start(self, clips: TrainingClips, noise: Noise, progress: Progress) -> None:
+        """Before the first step of each epoch, in eval mode and without gradients: passes over the training set.
+
+        Called by every process; each may read all clips or ``clips.share()``. A run that goes on
+        inside an epoch does not call it again: what it computes must lie in buffers. ``noise`` is
+        unbound, and its draws are shared with no step.
+        """
+
+    def on_step_start(self, progress: Progress, noise: Noise) -> None:
+        """Before the forward pass: momentum updates that key features need. ``noise`` is that of the step."""
 
     @abstractmethod
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
@@ -110,8 +131,8 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         """
         raise NotImplementedError
 
-    def on_step_end(self, progress: Progress) -> None:
-        """After the optimiser step: queues and schedules."""
+    def on_step_end(self, progress: Progress, noise: Noise) -> None:
+        """After the optimiser step: queues and schedules. ``noise`` is that of the step."""
 
     @abstractmethod
     def encoders(self) -> dict[str, Encoder]:

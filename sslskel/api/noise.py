@@ -119,6 +119,10 @@ class Noise:
         derive = _base_node if torch.compiler.is_compiling() else _derived_base
         return self._derived(derive(self._base, index), self._batch)
 
+    def between_steps(self) -> Noise:
+        """Noise of what comes before the step; it shares no draw with the step or its views."""
+        return self.view(-1)
+
     def _items(self, per: Per) -> Tensor:
         if per == "batch":
             return self._base.new_zeros(())

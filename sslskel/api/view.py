@@ -60,6 +60,8 @@ class ClipSpec:
     """The view that training draws where a method asks for nothing else."""
     test_view: ViewSpec = field(compare=False)
     """The view without chance that evaluation uses."""
+    clips: int = field(default=0, compare=False)
+    """Clips of the training set, for a buffer with a row for each; 0 where that is not known."""
 
     def require_3d(self, who: str) -> None:
         """Raise ``DataError`` where ``who`` (a transform or method) needs 3D coordinates."""

@@ -36,6 +36,8 @@ from sslskel.checks.fixtures import (
     small_config,
 )
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
+from sslskel.data.loader import ClipSource
+from sslskel.engine.training_clips import SourceClips
 
 CLIPS = 12
 EPOCHS = 50
@@ -55,15 +57,21 @@ class MethodCase:
         """The clips of most checks."""
         return make_spec(self.info)
 
-    def build(self, spec: ClipSpec | None = None, *, config: object = None, seed: int = 0) -> PretextMethod:
-        """A fresh method in training mode, its weights a function of the seed."""
+    def build(
+        self, spec: ClipSpec | None = None, *, config: object = None, seed: int = 0, started: bool = True
+    ) -> PretextMethod:
+        """A fresh method in training mode, its weights a function of the seed; ``started``: an epoch has begun."""
 
         def build_backbone(clip: ClipSpec) -> Backbone:
             return self.backbone(small_config(self.backbone.Config), clip)
 
+        known = dataclasses.replace(spec or self.spec, clips=CLIPS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return self.plugin(config or self.config, build_backbone, spec or self.spec).train()
+            method = self.plugin(config or self.config, build_backbone, known)
+        if started and self.plugin.on_epoch_start is not PretextMethod.on_epoch_start:
+            start_epoch(method.eval(), make_source(self.info, CLIPS, known))
+        return method.train()
 
     def views(
         self, method: PretextMethod, step: int = 0, *, dtype: torch.dtype = torch.float32, clips: int = CLIPS
@@ -71,7 +79,8 @@ class MethodCase:
         """The views the method asks for of the first clips, and the noise of a step."""
         source, noise = make_source(self.info, clips, method.clip, dtype), Noise(7, step)
         every = torch.arange(clips)
-        return [source.batch(every, view, noise.view(i)) for i, view in enumerate(method.views())], noise
+        views = enumerate(method.views())
+        return [source.batch(every, view, noise.view(i)).placed(every) for i, view in views], noise
 
     def require_training(self) -> None:
         """Skip the running check for a method that takes no step."""
@@ -86,12 +95,18 @@ class MethodCase:
 
 def step_at(step: int = 0) -> Progress:
     """Progress of a run of 50 epochs of one step."""
-    return Progress(step, 1, EPOCHS)
+    return Progress(step, 1, EPOCHS, CLIPS, CLIPS, seed=7)
+
+
+@torch.no_grad()
+def start_epoch(method: PretextMethod, source: ClipSource, step: int = 0) -> None:
+    """What the engine does at the first step of an epoch."""
+    method.on_epoch_start(SourceClips(source), Noise(7, step).between_steps(), step_at(step))
 
 
 def forward(method: PretextMethod, views: Sequence[Batch], noise: Noise, step: int = 0) -> StepOutput:
     """The output of a step, momentum updates and the like included."""
-    method.on_step_start(step_at(step))
+    method.on_step_start(step_at(step), noise)
     output: StepOutput = method(views, noise, step_at(step))
     return output
 
@@ -108,15 +123,14 @@ def select(batch: Batch, clips: Tensor) -> Batch:
     owner = place[batch.owner]
     rows = owner.argsort(stable=True)
     rows = rows[owner[rows] >= 0]
-    return Batch(
-        batch.tracks[rows], batch.valid[rows], owner[rows], batch.slot[rows], batch.key[clips], batch.label[clips]
-    )
+    of_clips = (batch.key[clips], batch.label[clips], batch.position[clips])
+    return Batch(batch.tracks[rows], batch.valid[rows], owner[rows], batch.slot[rows], *of_clips)
 
 
 def builds_from_defaults(case: MethodCase) -> None:
     """Config is a dataclass with a default for every field, and the method is built from it."""
     check_config_class(case.plugin)
-    case.build(config=case.plugin.Config())
+    case.build(config=case.plugin.Config(), started=False)
 
 
 def refuses_bad_values(case: MethodCase) -> None:
@@ -126,9 +140,9 @@ def refuses_bad_values(case: MethodCase) -> None:
 
 def constructor_does_no_io(case: MethodCase) -> None:
     """Building opens no file, socket or process."""
-    case.build()
+    case.build(started=False)
     with no_io():
-        case.build()
+        case.build(started=False)
 
 
 def asks_for_views(case: MethodCase) -> None:
@@ -204,7 +218,7 @@ def loss_falls(case: MethodCase) -> None:
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            method.on_step_end(step_at(step))
+            method.on_step_end(step_at(step), noise)
         best = min(best, min(losses) / losses[0])
     raise AssertionError(
         f"after 50 steps on one batch the loss is still {best:.0%} of what it was; at most 80% expected"
@@ -218,7 +232,7 @@ def leaves_the_batch_alone(case: MethodCase) -> None:
     views, noise = case.views(method)
     before = [[tensor.clone() for tensor in view] for view in views]
     forward(method, views, noise).loss().backward()  # type: ignore[no-untyped-call]
-    method.on_step_end(step_at())
+    method.on_step_end(step_at(), noise)
     for view, old in zip(views, before, strict=True):
         changed = [name for name, a, b in zip(view._fields, view, old, strict=True) if not torch.equal(a, b)]
         expect(not changed, f"the step changed {', '.join(changed)} of its batch; work on a copy")
@@ -244,7 +258,7 @@ def uses_keyed_noise_only(case: MethodCase) -> None:
         first = loss_of(method, views, noise)
         running = copy.deepcopy(method)
         forward(running, views, noise)
-        running.on_step_end(step_at())
+        running.on_step_end(step_at(), noise)
     expect(loss_of(method, views, noise) == first, "the same step gives another loss the second time")
 
 
@@ -308,10 +322,10 @@ def runs_under_ddp(case: MethodCase) -> None:
         parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
         _newest_parallel[:] = [parallel]
         for step in range(3):
-            method.on_step_start(step_at(step))
+            method.on_step_start(step_at(step), noise)
             output: StepOutput = parallel(views, noise, step_at(step))
             output.loss().backward()  # type: ignore[no-untyped-call]
-            method.on_step_end(step_at(step))
+            method.on_step_end(step_at(step), noise)
     without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
     expect(not without, f"no gradient under DDP for {', '.join(without[:5])}")
 

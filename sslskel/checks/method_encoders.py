@@ -25,7 +25,7 @@ def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextM
         optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1e-2)
         forward(method, views, noise).loss().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        method.on_step_end(step_at())
+        method.on_step_end(step_at(), noise)
     return method, method.encoders(), clips_as_tested(case, method, dtype)
 
 

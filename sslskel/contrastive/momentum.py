@@ -94,12 +94,12 @@ class MomentumSteps(nn.Module):
         for contrast in self.contrasts().values():
             require_queue(len(contrast.queue.entries), largest)
 
-    def on_step_start(self, progress: Progress) -> None:
+    def on_step_start(self, progress: Progress, noise: Noise) -> None:
         """Move the key encoders."""
         for contrast in self.contrasts().values():
             contrast.follow()
 
-    def on_step_end(self, progress: Progress) -> None:
+    def on_step_end(self, progress: Progress, noise: Noise) -> None:
         """Put the keys into the queues."""
         for contrast in self.contrasts().values():
             contrast.push()

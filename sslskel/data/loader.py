@@ -112,6 +112,7 @@ class ClipSource:
             slot,
             key,
             label,
+            torch.full_like(key, -1),
         )
         lengths = self._tracks.clip_length[rows].to(self.device)
         read = view.sample(lengths, self.spec.frames, noise.on(seed))

@@ -77,4 +77,4 @@ def _merged(pieces: Sequence[Batch], places: Sequence[Tensor], clips: int) -> Ba
     for place, piece in zip(at, pieces, strict=True):
         key[place], label[place] = piece.key, piece.label
     tracks, valid = (torch.cat([getattr(piece, name) for piece in pieces])[order] for name in ("tracks", "valid"))
-    return Batch(tracks, valid, owner[order], slot[order], key, label)
+    return Batch(tracks, valid, owner[order], slot[order], key, label, torch.full_like(key, -1))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.engine.checkpoint import read_meta, resolve
+from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.errors import CheckpointError
 from sslskel.hashing import digest, file_sha256
 from sslskel.results.facts import MethodFacts, SeenFacts
@@ -90,6 +90,8 @@ class Construction:
     train: Options
     precision: str
     dataset: DatasetMeta
+    clips: int = 0
+    """Of its training set; kept beside the meta, with the settings of the run."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,10 @@ class CheckpointMeta:
         return content if self.construction is None else _with_construction(content, self.construction)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], where: Path | str) -> CheckpointMeta:
+    def from_json(cls, content: Mapping[str, Any], where: Path | str, clips: int = 0) -> CheckpointMeta:
         """Read ``meta`` of a checkpoint that lies at ``where``, whatever version wrote it.
 
+        ``clips`` is the number of clips that it was trained on, which ``meta`` does not hold.
         Keys that are not known are passed over. Raises ``CheckpointError`` naming one that is missing.
         """
         try:
@@ -147,7 +150,7 @@ class CheckpointMeta:
                 preset=content["preset"],
                 seed=content["seed"],
                 seen=tuple(content["seen"]),
-                construction=_construction(content),
+                construction=_construction(content, clips),
                 init=content.get("init", ""),
             )
         except KeyError as fault:
@@ -157,7 +160,8 @@ class CheckpointMeta:
     def read(cls, path: Path) -> CheckpointMeta:
         """Of the checkpoint at ``path``: a step's directory or a folder of them. Raises ``CheckpointError``."""
         step = resolve(path)
-        return cls.from_json(read_meta(step), step)
+        state = read_state(step)
+        return cls.from_json(state["meta"], step, state.get("settings", {}).get("clips", 0))
 
     @classmethod
     def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:
@@ -190,7 +194,7 @@ def _with_construction(content: dict[str, Any], made: Construction) -> dict[str,
     }
 
 
-def _construction(content: Mapping[str, Any]) -> Construction:
+def _construction(content: Mapping[str, Any], clips: int) -> Construction:
     data = content["dataset"]
     return Construction(
         method=content["method"]["config"],
@@ -202,4 +206,5 @@ def _construction(content: Mapping[str, Any]) -> Construction:
             **_some(data, "name", "fps", "unit", "coordinates", "persons", "fingerprint"),
             layout=SkeletonLayout.from_json(data["layout"]),
         ),
+        clips=clips,
     )

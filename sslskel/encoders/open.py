@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -138,6 +138,6 @@ def _rebuild(meta: CheckpointMeta, made: Construction, step: Path, seed: int = 0
         from_plain(plugin.Config, made.method, f"{step}: method"),
         meta.backbone.name,
         from_plain(network.Config, made.backbone, f"{step}: backbone"),
-        clip_spec(made.dataset.info, from_plain(ClipConfig, made.clip, f"{step}: clip")),
+        replace(clip_spec(made.dataset.info, from_plain(ClipConfig, made.clip, f"{step}: clip")), clips=made.clips),
         seed,
     )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from sslskel.api.distributed import rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
@@ -27,15 +26,18 @@ from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
-from sslskel.engine.gradients import Part, backward
+from sslskel.engine.gradients import backward
 from sslskel.engine.guard import StepGuard
 from sslskel.engine.heartbeat import contact
+from sslskel.engine.misfits import refuse_misfits
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
+from sslskel.engine.parts import step_parts
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopRequest, interrupted
 from sslskel.engine.step_log import RunLog, StepReport
-from sslskel.errors import CheckpointError, RunError, UsageError
+from sslskel.engine.training_clips import SourceClips
+from sslskel.errors import CheckpointError, RunError
 from sslskel.files import writing_in
 from sslskel.progress import SILENT, Reporter
 
@@ -77,6 +79,12 @@ class _Run:
     guard: StepGuard = field(init=False)
 
     @property
+    def progress(self) -> Progress:
+        """Where it stands, as the method sees it."""
+        of_epoch, clips = self.sampler.steps_per_epoch, len(self.source)
+        return Progress(self.step, of_epoch, self.train.epochs, clips, self.sampler.largest, self.seed)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What a continued run must share with its start, beyond ``meta['identity']``."""
         free = ("checkpoint_epochs", "keep_checkpoints", "accumulate")
@@ -113,7 +121,7 @@ def pretrain(
     total = train.epochs * sampler.steps_per_epoch if method.trains else 0
     with arithmetic(engine), contact():
         accelerator = launch(engine, device, folder)
-        _refuse_misfits(method, train, sampler)
+        refuse_misfits(method, train, sampler)
         method.to(device=device, dtype=torch.float64 if engine.precision is Precision.fp64 else None)
         run = _Run(method, source, train, engine, seed, folder, meta, device, sampler, total)
         if method.trains:
@@ -130,26 +138,6 @@ def pretrain(
     return TrainResult(found, run.step, run.seconds, rate, run.memory, run.loss)
 
 
-def _refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSampler) -> None:
-    mixing = method.cross_batch or any(getattr(m, "batch_statistics", False) for m in method.modules())
-    if mixing and train.accumulate > 1:
-        raise UsageError(
-            f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
-            " other: a batch in parts is another batch; use train.accumulate=1"
-        )
-    method.require_batches(sampler.smallest, sampler.largest)
-    if method.trains and sampler.smallest < 2 and any(getattr(m, "batch_statistics", False) for m in method.modules()):
-        raise UsageError(
-            f"a batch of one clip has no batch statistics, which {type(method).__name__} needs; use a train.batch_size"
-            " that leaves no single clip over, or train.drop_last=true"
-        )
-    if mixing and sampler.smallest < world_size():
-        raise UsageError(
-            f"the smallest batch has {sampler.smallest} clips for {world_size()} processes, but clips of"
-            f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
-        )
-
-
 def _start(run: _Run, init: Path | None) -> Path | None:
     """Put the run where its newest sound checkpoint was, and return that; None for a new run."""
     at = -1
@@ -162,6 +150,8 @@ def _start(run: _Run, init: Path | None) -> Path | None:
     # All processes go on from the one that the first has verified.
     at = int(sum_over_processes(torch.tensor(at if rank() == 0 else 0, device=run.device)))
     if at < 0:
+        with torch.no_grad():
+            run.method.load_start()
         if init is not None:
             _load(run.method, init)
         return None
@@ -207,6 +197,8 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     try:
         with StopRequest() as stop, compiling(run.engine):
             while run.step < run.total:
+                if run.step % run.sampler.steps_per_epoch == 0:
+                    _start_epoch(run)
                 pending.append(_step(run, model, stop.flags))
                 run.step += 1
                 run.seconds = before + time.perf_counter() - began
@@ -236,40 +228,31 @@ def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:
     return code
 
 
+def _start_epoch(run: _Run) -> None:
+    """Let the method pass over the training clips; every epoch, and never inside one."""
+    run.method.eval()
+    with torch.no_grad():
+        noise = Noise(run.seed, run.step, run.device).between_steps()
+        run.method.on_epoch_start(SourceClips(run.source), noise, run.progress)
+    run.method.train()
+
+
 def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
     """One optimiser update from one global batch."""
-    progress = Progress(run.step, run.sampler.steps_per_epoch, run.train.epochs)
-    noise = Noise(run.seed, run.step, run.device)
+    progress, noise = run.progress, Noise(run.seed, run.step, run.device)
     rate = learning_rate(run.train, progress.epoch)
     set_rate(run.optimiser, rate)
     rows = run.sampler.batch(run.step)
     with torch.no_grad():
-        run.method.on_step_start(progress)
-        parts = _parts(run, noise)
+        run.method.on_step_start(progress, noise)
+        parts = step_parts(run.method, run.source, run.sampler, run.train.accumulate, run.step, noise)
     run.method.zero_grad(set_to_none=True)
     whole = run.train.accumulate == 1
     sums = backward(model, run.method, parts, whole, len(rows), noise, progress, run.guard.scale, stops)
     facts = run.guard.update(sums)
     with torch.no_grad():
-        run.method.on_step_end(progress)
+        run.method.on_step_end(progress, noise)
     return StepReport(run.step, rows, rate, facts)
-
-
-def _parts(run: _Run, noise: Noise) -> list[Part]:
-    """This process's clips of the step, cut into at most ``train.accumulate`` parts.
-
-    Where the batch has fewer clips than there are processes, some stand in with a clip that
-    counts nothing: gradients are exchanged by all or none.
-    """
-    rows, own = run.sampler.batch(run.step), run.sampler.share(run.step, rank(), world_size())
-    live = len(own) > 0
-    own = own if live else rows[:1]
-    pieces = own.tensor_split(min(run.train.accumulate, len(own)))
-    return [Part(_views(run, piece, noise), len(piece) / len(rows) if live else 0.0) for piece in pieces]
-
-
-def _views(run: _Run, rows: Tensor, noise: Noise) -> tuple[Any, ...]:
-    return tuple(run.source.batch(rows, view, noise.view(i)) for i, view in enumerate(run.method.views()))
 
 
 def _save(run: _Run) -> None:

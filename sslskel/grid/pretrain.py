@@ -5,6 +5,7 @@ Which cells are due is decided in ``run``; how encoders are judged is in ``sslsk
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,12 +98,13 @@ def pretrain_stage(
     set_threads(engine)
     keep_freed_memory()
     spec = clip_spec(dataset.info, resolved.clip)
-    method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     rows = benchmark.split(cell.split).part(dataset, "train")
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
     own, more = draw(dataset, rows), extra_datasets(resolved.train.also)
     also = [draw(one.dataset, one.rows, joints=read_by(one, dataset.info, resolved.clip).joints) for one in more]
     source = Mixture([own, *also]) if also else own
+    known = dataclasses.replace(spec, clips=len(source))
+    method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     inherited = () if init is None else CheckpointMeta.read(init).seen
     meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(

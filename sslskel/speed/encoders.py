@@ -39,9 +39,9 @@ def against_encoders(subject: Subject, pairs: int) -> dict[str, Any]:
     method.train()
 
     def step() -> None:
-        method.on_step_start(PROGRESS)
+        method.on_step_start(PROGRESS, subject.noise(0))
         subject.learn(0)
-        method.on_step_end(PROGRESS)
+        method.on_step_end(PROGRESS, subject.noise(0))
 
     with passes_of(method) as seen:
         step()

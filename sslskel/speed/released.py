@@ -91,7 +91,7 @@ def _draws(
 ) -> list[tuple[int, int, list[float]]]:
     """Per clip the first frame, the number of frames and the angles that our transforms draw from this noise."""
     none = torch.zeros(0, dtype=torch.int64)
-    batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), none, none, keys, keys)
+    batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), none, none, keys, keys, keys)
     drawn = noise.on(batch)
     crop = view.sample
     if isinstance(crop, RandomCrop):
@@ -123,9 +123,8 @@ def every_slot(rows: Tensor, keys: Tensor) -> Batch:
     owner = torch.arange(count, device=rows.device).repeat_interleave(persons)
     slot = torch.arange(persons, device=rows.device).repeat(count)
     tracks = rows.flatten(0, 1)
-    return Batch(
-        tracks, tracks.new_ones(len(owner), frames, dtype=torch.bool), owner, slot, keys, keys.new_full((count,), -1)
-    )
+    unknown = keys.new_full((count,), -1)
+    return Batch(tracks, tracks.new_ones(len(owner), frames, dtype=torch.bool), owner, slot, keys, unknown, unknown)
 
 
 def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:

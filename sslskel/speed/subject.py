@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -55,7 +55,8 @@ class Subject:
     def views(self, step: int, rows: Tensor | None = None) -> list[Batch]:
         """The views that the method asks for, of a step's clips or of those at ``rows``."""
         chosen, noise = self.rows(step) if rows is None else rows, self.noise(step)
-        return [self.source.batch(chosen, view, noise.view(i)) for i, view in enumerate(self.method.views())]
+        views = enumerate(self.method.views())
+        return [self.source.batch(chosen, view, noise.view(i)).placed(chosen) for i, view in views]
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision where the run asks for it."""
@@ -89,11 +90,12 @@ def build_subject(
     set_threads(engine)
     dataset = open_benchmark(BENCHMARKS.get(benchmark))
     spec = clip_spec(dataset.info, resolved.clip)
-    built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
+    rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
+    known = replace(spec, clips=len(rows))
+    built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     built.to(device=device, dtype=dtype_of(engine))
     if engine.compile:
         compile_forward(built)
-    rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
     subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
     if built.trains:

@@ -84,14 +84,14 @@ def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
         views = subject.views(number)
         clock.lap()
         with subject.autocast():
-            method.on_step_start(progress)
+            method.on_step_start(progress, subject.noise(number))
             loss = method(views, subject.noise(number), progress).loss()
         clock.lap()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         clock.lap()
         optimiser.step()
-        method.on_step_end(progress)
+        method.on_step_end(progress, subject.noise(number))
         clock.lap()
         return clock.laps
 

@@ -27,14 +27,14 @@ def whole() -> Batch:
     slot = torch.tensor([0, 0, 1, 0, 0, 1, 0])
     tracks = torch.arange(7 * 4 * 2 * 3, dtype=torch.float64).reshape(7, 4, 2, 3).sin()
     valid = torch.arange(28).reshape(7, 4) % 3 > 0
-    return Batch(tracks, valid, owner, slot, torch.arange(5) * 11, torch.tensor([1, 0, -1, 2, 1]))
+    return Batch(tracks, valid, owner, slot, torch.arange(5) * 11, torch.tensor([1, 0, -1, 2, 1]), torch.arange(5))
 
 
 def part(batch: Batch, begin: int, end: int) -> Batch:
     """Clips begin to end of a batch, as one process would hold them."""
     mine = (batch.owner >= begin) & (batch.owner < end)
     rows = [field[mine] for field in (batch.tracks, batch.valid, batch.owner - begin, batch.slot)]
-    return Batch(*rows, batch.key[begin:end], batch.label[begin:end])
+    return Batch(*rows, batch.key[begin:end], batch.label[begin:end], batch.position[begin:end])
 
 
 def objective(rows: Tensor) -> Tensor:

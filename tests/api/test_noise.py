@@ -26,6 +26,7 @@ def batch(keys: list[int], owner: list[int] | None = None, slot: list[int] | Non
         torch.tensor(slot),
         torch.tensor(keys),
         torch.full((len(keys),), -1),
+        torch.arange(len(keys)),
     )
 
 

@@ -93,6 +93,6 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path: Path) -> N
 def test_clips_that_see_each_other_need_one_in_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sslskel.errors import UsageError
 
-    monkeypatch.setattr("sslskel.engine.train.world_size", lambda: 3)
+    monkeypatch.setattr("sslskel.engine.misfits.world_size", lambda: 3)
     with pytest.raises(UsageError, match=r"smallest batch has 2 clips for 3 processes.*drop_last"):
         toy_engine.run(tmp_path, kind=toy_engine.Mixing)

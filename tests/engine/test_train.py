@@ -109,7 +109,7 @@ def test_resume_after_any_step_gives_the_same_bytes(tiny: str, tmp_path: Path, s
     source = make_source()
     killed = Toy(source.spec)
 
-    def die(progress: Progress) -> None:
+    def die(progress: Progress, noise: Noise) -> None:
         if progress.step == step:
             raise Kill
 
@@ -179,7 +179,7 @@ def test_signal_saves_and_says_how_to_go_on(tiny: str, tmp_path: Path, number: i
     whole = run(tmp_path / "whole")
     method = Toy(make_source().spec)
 
-    def ask(progress: Progress) -> None:
+    def ask(progress: Progress, noise: Noise) -> None:
         if progress.step == 4:
             os.kill(os.getpid(), number)
 

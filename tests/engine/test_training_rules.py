@@ -61,12 +61,12 @@ def test_the_loop_equals_one_written_by_hand(tmp_path: Path, kind: str) -> None:
         for group in plain.param_groups:
             group["lr"] = learning_rate(train, step / 6)
         with torch.no_grad():
-            method.on_step_start(progress)
+            method.on_step_start(progress, noise)
         loss = method((source.batch(torch.tensor(rows), "train", noise.view(0)),), noise, progress).loss()
         plain.zero_grad()
         loss.backward()
         plain.step()
-        method.on_step_end(progress)
+        method.on_step_end(progress, noise)
     for name, value in method.state_dict().items():
         torch.testing.assert_close(weights(result)[name], value, rtol=0, atol=1e-12, msg=name)
     assert result.loss == pytest.approx(loss.item(), abs=1e-12)
@@ -128,8 +128,8 @@ def test_a_stop_in_the_middle_of_an_epoch_continues_to_the_same_bytes(tmp_path: 
 
 def test_a_signal_in_the_last_step_is_not_lost(tmp_path: Path) -> None:
     class Late(Toy):
-        def on_step_end(self, progress: Progress) -> None:
-            super().on_step_end(progress)
+        def on_step_end(self, progress: Progress, noise: Noise) -> None:
+            super().on_step_end(progress, noise)
             if progress.step == 23:
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -141,7 +141,7 @@ def test_a_signal_in_the_last_step_is_not_lost(tmp_path: Path) -> None:
 
 def test_a_second_ctrl_c_does_not_wait_for_the_step(tmp_path: Path) -> None:
     class Stuck(Toy):
-        def on_step_end(self, progress: Progress) -> None:
+        def on_step_end(self, progress: Progress, noise: Noise) -> None:
             if progress.step == 8:
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
@@ -158,7 +158,7 @@ def test_a_step_that_is_not_finite_names_step_clips_and_cause_and_changes_nothin
     seen: dict[int, dict[str, Tensor]] = {}
 
     class Watched(Toy):
-        def on_step_start(self, progress: Progress) -> None:
+        def on_step_start(self, progress: Progress, noise: Noise) -> None:
             seen[progress.step] = {name: p.detach().clone() for name, p in self.named_parameters() if p.requires_grad}
 
     kept: dict[str, Any] = {}

@@ -80,13 +80,13 @@ def test_isc_across_representations(shared: Path, seed: int) -> None:
             method.state_dict()[in_isc(name)].copy_(wanted.T if name[0] == "Q" else wanted.squeeze())
     empty = Batch.from_dense(torch.ones(len(case.data["in/s1_view1"]), 3, 1, 25, 1))
     views = [empty._replace(key=torch.full_like(empty.key, view)) for view in range(2)]
-    method.on_step_start(Progress(0, 1, 10))
+    method.on_step_start(Progress(0, 1, 10), Noise(0))
     output = method(views, Noise(0), Progress(0, 1, 10))
     for name, which in (("sequence", "s1"), ("graph", "s2")):
         assert value(output, name) == pytest.approx(float(case.data[f"loss/{which}"]), rel=1e-4)
     output.loss().backward()
     check_gradients(method, case, in_isc, 1e-6)
-    method.on_step_end(Progress(0, 1, 10))
+    method.on_step_end(Progress(0, 1, 10), Noise(0))
     mine = method.state_dict()
     for name, wanted in case.group("state_after_forward/").items():
         close(

@@ -68,7 +68,7 @@ def batch(persons: list[int], joints: int = 13, coordinates: int = 3) -> Batch:
     shape = (len(owner), FRAMES, joints, coordinates)
     tracks = Noise(7).normal("tracks", shape, "batch", torch.float64)
     keys = torch.arange(len(persons)) * 17 + 3
-    return Batch(tracks, torch.ones(shape[:2], dtype=torch.bool), owner, slot, keys, torch.full_like(keys, -1))
+    return Batch(tracks, torch.ones(shape[:2], dtype=torch.bool), owner, slot, keys, *(torch.full_like(keys, -1),) * 2)
 
 
 def clip_of(whole: Batch, at: int) -> Batch:
@@ -81,6 +81,7 @@ def clip_of(whole: Batch, at: int) -> Batch:
         whole.slot[rows],
         whole.key[at : at + 1],
         whole.label[at : at + 1],
+        whole.position[at : at + 1],
     )
 
 

@@ -27,7 +27,7 @@ def a_batch(clips: int = 40, frames: int = 20) -> Batch:
     owner = torch.arange(clips).repeat_interleave(2)
     tracks = torch.rand(2 * clips, frames, 25, 3) + 1
     key = torch.arange(clips) * 17
-    return Batch(tracks, torch.ones(2 * clips, frames).bool(), owner, torch.arange(2 * clips) % 2, key, key)
+    return Batch(tracks, torch.ones(2 * clips, frames).bool(), owner, torch.arange(2 * clips) % 2, key, key, key)
 
 
 def test_two_whole_body_parts_are_hidden_in_every_frame_and_person_of_a_clip() -> None:

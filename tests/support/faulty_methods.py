@@ -322,7 +322,7 @@ class HiddenState(Sound):
     def forward(self, *args: Any) -> StepOutput:
         return scaled(super().forward(*args), self.scale)
 
-    def on_step_end(self, progress: Any) -> None:
+    def on_step_end(self, progress: Any, noise: Any) -> None:
         self.scale *= 0.9
 
 

@@ -160,13 +160,13 @@ def steps(
     method.train()
     for step in range(case.config["steps"]):
         progress = Progress(epoch(step), 1, 1000)
-        method.on_step_start(progress)
+        method.on_step_start(progress, noise(step))
         output = method(views, noise(step), progress)
         optimiser.zero_grad()
         output.loss().backward()
         yield step, output
         optimiser.step()
-        method.on_step_end(progress)
+        method.on_step_end(progress, noise(step))
 
 
 def value(output: StepOutput, term: str) -> float:

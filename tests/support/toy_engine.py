@@ -58,11 +58,11 @@ class Toy(PretextMethod[ToyConfig]):
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.int64))
         self.hooks: list[str] = []
 
-    def on_step_start(self, progress: Progress) -> None:
+    def on_step_start(self, progress: Progress, noise: Noise) -> None:
         self.hooks.append(f"start {progress.step}")
         self.slow.weight.lerp_(self.inner[0].weight, 0.1)
 
-    def on_step_end(self, progress: Progress) -> None:
+    def on_step_end(self, progress: Progress, noise: Noise) -> None:
         self.hooks.append(f"end {progress.step}")
         self.steps_seen += 1
 
@@ -123,9 +123,8 @@ class ToySource:
         wave = torch.arange(WIDTH, dtype=torch.float64) * (1 + place[:, None] % 7) + place[:, None]
         tracks = wave.sin().reshape(-1, FRAMES, JOINTS, 3).to(self.dtype)
         key = torch.tensor([stable_id("toy", str(int(p))) for p in positions])
-        batch = Batch(
-            tracks, torch.ones(len(owner), FRAMES, dtype=torch.bool), owner, slot, key, torch.full_like(key, -1)
-        )
+        unknown = torch.full_like(key, -1)
+        batch = Batch(tracks, torch.ones(len(owner), FRAMES, dtype=torch.bool), owner, slot, key, unknown, unknown)
         factor = 1 + 0.1 * noise.on(batch).normal("toy.size", dtype=self.dtype)
         return batch._replace(tracks=tracks * factor[:, None, None, None])
 

@@ -36,9 +36,8 @@ class Rows:
         for at in torch.arange(len(self)).split(size):
             tracks = self.features[at][:, None, None]
             seed = torch.arange(len(at))
-            batch = Batch(
-                tracks, tracks[..., 0, 0] == tracks[..., 0, 0], seed, seed * 0, self.keys[at], self.labels[at]
-            )
+            of_clips = (self.keys[at], self.labels[at], torch.full_like(at, -1))
+            batch = Batch(tracks, tracks[..., 0, 0] == tracks[..., 0, 0], seed, seed * 0, *of_clips)
             if view is TRAIN and self.jitter:
                 draw = noise.on(batch).normal("jitter", tuple(tracks.shape[1:]), dtype=tracks.dtype)
                 batch = batch._replace(tracks=tracks + self.jitter * draw)

@@ -154,7 +154,7 @@ def test_streams_equal_the_released_feeder(feeder, tmp_path: Path, name: str, au
 
 def test_positions_stay_inside_and_exact() -> None:
     lengths = torch.arange(1, 400)
-    noise = Noise(3).on(Batch(*(torch.zeros(0),) * 4, key=torch.arange(399), label=lengths))
+    noise = Noise(3).on(Batch(*(torch.zeros(0),) * 4, key=torch.arange(399), label=lengths, position=lengths))
     for sampler in (RandomCrop(0.1, 1.0, 8), RandomCrop(0.5, 1.0, 64), CentreCrop(0.95), CentreCrop(1.0)):
         for frames in (1, 7, 64, 120):
             positions = sampler(lengths, frames, noise)
@@ -188,7 +188,7 @@ def test_rotation_keeps_distances_and_is_one_per_clip() -> None:
     tracks[1] = tracks[0]
     batch = Batch(
         tracks, torch.ones(3, 4, dtype=torch.bool), torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0]),
-        torch.tensor([7, 8]), torch.tensor([0, 0]),
+        torch.tensor([7, 8]), torch.tensor([0, 0]), torch.tensor([0, 1]),
     )  # fmt: skip
     turned = RandomRotation(0.3)(batch, Noise(5), clip_spec(NTU, ClipConfig()))
     assert torch.equal(turned.tracks[0], turned.tracks[1])

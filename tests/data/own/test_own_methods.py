@@ -65,7 +65,7 @@ def trained(name: str, dataset: StoredDataset) -> None:
         return
     if method.trains:
         progress = Progress(0, 1, 10)
-        method.on_step_start(progress)
+        method.on_step_start(progress, noise)
         loss = method(views, noise, progress).loss()
         loss.backward()
         assert torch.isfinite(loss), name

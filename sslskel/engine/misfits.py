@@ -1,0 +1,31 @@
+"""What a method, its batches and the number of processes must have in common; refused before the first step."""
+
+from __future__ import annotations
+
+from sslskel.api.distributed import world_size
+from sslskel.api.method import PretextMethod
+from sslskel.config.groups import TrainConfig
+from sslskel.engine.sampler import EpochSampler
+from sslskel.errors import UsageError
+
+
+def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSampler) -> None:
+    """Raise ``UsageError`` where the method cannot be trained on such batches, parts or processes."""
+    normalised = any(getattr(m, "batch_statistics", False) for m in method.modules())
+    mixing = method.cross_batch or normalised
+    if mixing and train.accumulate > 1:
+        raise UsageError(
+            f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
+            " other: a batch in parts is another batch; use train.accumulate=1"
+        )
+    method.require_batches(sampler.smallest, sampler.largest)
+    if method.trains and sampler.smallest < 2 and normalised:
+        raise UsageError(
+            f"a batch of one clip has no batch statistics, which {type(method).__name__} needs; use a train.batch_size"
+            " that leaves no single clip over, or train.drop_last=true"
+        )
+    if mixing and sampler.smallest < world_size():
+        raise UsageError(
+            f"the smallest batch has {sampler.smallest} clips for {world_size()} processes, but clips of"
+            f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
+        )

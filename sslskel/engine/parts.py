@@ -1,0 +1,34 @@
+"""The clips of a step that one process sees, in the views that the method asks for, cut into parts."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sslskel.api.batch import Batch
+from sslskel.api.distributed import rank, world_size
+from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.data.loader import ClipSource
+from sslskel.data.mixture import Mixture
+from sslskel.engine.gradients import Part
+from sslskel.engine.sampler import EpochSampler
+
+
+def step_parts(
+    method: PretextMethod, source: ClipSource | Mixture, sampler: EpochSampler, accumulate: int, step: int, noise: Noise
+) -> list[Part]:
+    """This process's clips of the step, cut into at most ``accumulate`` parts.
+
+    Where the batch has fewer clips than there are processes, some stand in with a clip that
+    counts nothing: gradients are exchanged by all or none.
+    """
+    rows, own = sampler.batch(step), sampler.share(step, rank(), world_size())
+    live = len(own) > 0
+    own = own if live else rows[:1]
+    pieces = own.tensor_split(min(accumulate, len(own)))
+    return [Part(_views(method, source, piece, noise), len(piece) / len(rows) if live else 0.0) for piece in pieces]
+
+
+def _views(method: PretextMethod, source: ClipSource | Mixture, rows: Tensor, noise: Noise) -> tuple[Batch, ...]:
+    views = enumerate(method.views())
+    return tuple(source.batch(rows, view, noise.view(i)).placed(rows) for i, view in views)
