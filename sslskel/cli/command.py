@@ -18,7 +18,7 @@ VERBS = {
     "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
     "sweep": "run a grid for every combination of option values, or search among them",
     "pretrain": "pretrain one method and keep its checkpoint",
-    "evaluate": "judge a checkpoint, or a released .pth file, under a protocol",
+    "evaluate": "judge a checkpoint, a released .pth file or any torch module",
     "embed": "write the features of a benchmark's clips to an .npz file",
     "export": "pack an encoder, its records and a card for somebody else",
     "leaderboard": "make the board of a results folder",

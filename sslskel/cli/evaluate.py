@@ -1,4 +1,4 @@
-"""Judge a checkpoint directory, or a released .pth file, under a protocol, and record the result."""
+"""Judge a checkpoint directory, a released .pth file or any torch module under a protocol, and record the result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ TAKES_OVERRIDES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel evaluate``."""
-    parser.add_argument("--checkpoint", required=True, type=Path)
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--checkpoint", type=Path)
+    subject.add_argument(
+        "--encoder",
+        metavar="PACKAGE.MODULE:CALLABLE",
+        help="a callable that returns a module mapping clips (N, C, T, V, M) to features (N, D)",
+    )
+    parser.add_argument("--seen", help="what a module was pretrained on: NAME/SPLIT, a comma list, or none")
     parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
     parser.add_argument("--benchmark", help="default: the one it was pretrained on")
     parser.add_argument("--split", help="default: the one it was pretrained on")
@@ -26,21 +33,24 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
     from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
+    from sslskel.encoders.foreign import build_module
+    from sslskel.encoders.open import open_encoders
     from sslskel.grid.run import evaluate
     from sslskel.leaderboard import print_board
     from sslskel.leaderboard.build import build_board
 
     with ConsoleReporter() as reporter:
+        foreign = build_module(options.encoder) if options.encoder else None
         records = [
             evaluate(
-                options.checkpoint,
+                foreign or open_encoders(options.checkpoint, num_heads=options.heads),
                 protocol,
+                seen=options.seen,
                 benchmark=options.benchmark,
                 split=options.split,
                 seed=options.seed,
                 output=options.output,
                 overrides=engine_overrides(options),
-                num_heads=options.heads,
                 reporter=reporter,
             )
             for protocol in names(options.protocol)

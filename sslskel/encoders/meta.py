@@ -95,6 +95,16 @@ class Construction:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What stands for a construction where an encoder came as a module, and its owner says what it saw."""
+
+    dataset: str
+    """Name of the dataset whose clips it is opened for."""
+    source_sha256: str
+    """Of the files that it was made by."""
+
+
+@dataclass(frozen=True)
 class CheckpointMeta:
     """What is known of the encoders in one checkpoint."""
 
@@ -108,13 +118,17 @@ class CheckpointMeta:
     seen: tuple[SeenFacts, ...]
     """Which data its weights have seen, that of earlier trainings included."""
     construction: Construction | None
-    """None for a released file, which does not say how it was made."""
+    """None for a released file or a module, which do not say how they were made."""
     init: str = ""
     """sha256 of the weights that its training started from, if any."""
+    declared: Declared | None = None
+    """None for all but a module; no part of a checkpoint."""
 
     @property
     def made_for(self) -> str:
         """Name of the dataset whose clips it was built for; empty where that is not known."""
+        if self.declared:
+            return self.declared.dataset
         return self.construction.dataset.name if self.construction else ""
 
     def to_json(self) -> dict[str, Any]:

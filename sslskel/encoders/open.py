@@ -41,7 +41,7 @@ class OpenedEncoders:
         tensors = (tensor for encoder in self.encoders.values() for tensor in encoder.state_dict().values())
         types = tuple(tensor.dtype for tensor in tensors)
         if types not in self._digests:
-            self._digests[types] = _weights_digest(self.encoders)
+            self._digests[types] = weights_digest(self.encoders)
         return self._digests[types]
 
     def fresh(self, seed: int) -> dict[str, Encoder]:
@@ -110,7 +110,8 @@ def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = N
     return encoders[name].eval()
 
 
-def _weights_digest(encoders: Mapping[str, Encoder]) -> str:
+def weights_digest(encoders: Mapping[str, Encoder]) -> str:
+    """sha256 over every weight and buffer of all streams by name."""
     total = hashlib.sha256()
     for stream in sorted(encoders):
         for name, tensor in sorted(encoders[stream].state_dict().items()):

@@ -28,7 +28,7 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
             f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
         )
     fresh = compose(
-        meta.method.name if meta.method.name in METHODS.names() else _untrained(),
+        meta.method.name if meta.method.name in METHODS.names() else untrained_method(),
         backbone=meta.backbone.name,
         preset=meta.preset,
         protocol=protocol,
@@ -40,7 +40,7 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
     return _as_made(fresh, meta.construction, keep_precision=kept)
 
 
-def _untrained() -> str:
+def untrained_method() -> str:
     """The built-in method that is a backbone and nothing else, for an encoder whose method is not known here."""
     return next(name for name, plugin in METHODS.built_in() if plugin.uses_backbone and not plugin.trains)
 

@@ -16,7 +16,7 @@ from sslskel.engine.provenance import command_line, environment
 from sslskel.evaluation.judge import Judged, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.plugins.registry import PROTOCOLS
-from sslskel.results.record import SCHEMA, Record
+from sslskel.results.record import DECLARED, SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
 """Facts of an outcome that have a field of their own in a record."""
@@ -49,6 +49,10 @@ def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
 def config_of(one: Judgement) -> dict[str, Any]:
     """The configuration, and what it lacks: weights to start from, data that the encoder was built for."""
     meta, config = one.opened.meta, one.resolved.plain()
+    if meta.declared:
+        # Nothing is known of how it was made; the configuration says how clips reach it.
+        config = {group: config[group] for group in config if group not in ("method", "backbone", "train")}
+        config[DECLARED] = {"source": meta.declared.source_sha256[:12]}
     if meta.made_for != one.target.dataset.info.name and not meta.seen:
         # Encoders that saw no data differ by what they were built for alone.
         config["built_for"] = {"dataset": meta.made_for}

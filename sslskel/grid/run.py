@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import joint_reading
-from sslskel.encoders.open import build_method, open_encoders
+from sslskel.encoders.foreign import ForeignModule
+from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
@@ -30,6 +32,7 @@ from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
+from sslskel.grid.foreign import ForeignSubject, opened_or_declared
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import Judgement, make_record, predictions_of
 from sslskel.grid.request import GridRequest
@@ -206,33 +209,43 @@ class Run:
 
 
 def evaluate(
-    checkpoint: Path | str,
+    encoder: Path | str | OpenedEncoders | nn.Module | ForeignModule,
     protocol: str,
     *,
+    seen: str | None = None,
     benchmark: str | None = None,
     split: str | None = None,
     seed: int | None = None,
     output: Path | str = "runs",
     overrides: Sequence[str] = (),
-    num_heads: int = 8,
     reporter: Reporter = SILENT,
 ) -> Record:
-    """Judge a checkpoint directory, or a released ``.pth`` file, under one protocol and record it.
+    """Judge a checkpoint directory, a released ``.pth`` file or any module under one protocol and record it.
 
-    Benchmark, split and seed default to those the encoder was pretrained with. Raises
-    ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it is damaged. Of
-    several processes the first one works, and the others wait for its record.
+    A module maps clips (N, C, T, V, M), zeros for missing persons, to features (N, D); it may have
+    methods ``steps`` and ``tokens``, which give (N, T', D) and (N, M, T', V', D). ``seen`` is what its
+    owner declares that it was pretrained on: NAME/SPLIT of a benchmark, a comma list of them, or
+    ``none``; a checkpoint says it itself. Benchmark, split and seed default to those the encoder was
+    pretrained with. Raises ``UsageError`` where the encoder does not fit, ``CheckpointError`` where it
+    is damaged. Of several processes the first one works, and the others wait for its record.
     """
-    opened = open_encoders(checkpoint, num_heads=num_heads)
-    meta = opened.meta
-    name = benchmark or meta.benchmark.name
+    subject = opened_or_declared(encoder, seen)
+    home = subject.home if isinstance(subject, ForeignSubject) else subject.meta.benchmark
+    name = benchmark or home.name
+    if not name:
+        raise UsageError("the encoder does not say what it was pretrained on; name a benchmark to judge it on")
     judged_on = BENCHMARKS.get(name)
     dataset = open_benchmark(judged_on)
     dataset.verify()
-    chosen = judged_on.split(split or (meta.benchmark.split if name == meta.benchmark.name else None)).name
-    resolved = resolved_for(meta, protocol, overrides)
+    chosen = judged_on.split(split or (home.split if name == home.name else None)).name
+    if isinstance(subject, ForeignSubject):
+        resolved = subject.resolved(protocol, judged_on, overrides)
+        opened = subject.open(judged_on, dataset, resolved, seed or 0)
+    else:
+        opened, resolved = subject, resolved_for(subject.meta, protocol, overrides)
+    meta = opened.meta
     number = meta.seed if seed is None else seed
-    require_cross_dataset(protocol, (name, chosen) != (meta.benchmark.name, meta.benchmark.split))
+    require_cross_dataset(protocol, (name, chosen) != (home.name, home.split))
     spec = next(iter(opened.encoders.values())).spec
     joints = joint_reading(spec.layout, spec.coordinates, dataset.info).joints
     identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)

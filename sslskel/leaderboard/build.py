@@ -19,7 +19,7 @@ from sslskel.config.compose import shaping
 from sslskel.leaderboard.labels import column_titles, row_labels
 from sslskel.leaderboard.model import Board, BoardCell, Column, Row, RowKey
 from sslskel.leaderboard.notes import findings, notes_of
-from sslskel.results.record import Record
+from sslskel.results.record import DECLARED, Record
 from sslskel.results.statistics import disjoint, summarise
 
 __all__ = ["Board", "build_board"]
@@ -28,8 +28,8 @@ UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
 BOLD_SEEDS = 3
 """Fewest seeds of a bold cell: the 95 % interval of two is 18 s.d. wide."""
-RELEASED = "released"
-"""Stands for the plugin of an encoder that came as a bare file, which does not say what it saw."""
+UNPROVEN = ("released", DECLARED)
+"""Stand for the plugin of an encoder that came as a bare file or module: nothing proves that it saw no data."""
 
 Seeds = dict[int, list[Record]]
 
@@ -181,7 +181,7 @@ def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequen
     means = [cell.summary.mean for cell in made if cell is not None]
     comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
     mean = sum(means) / len(means) if comparable else None
-    trained = any(record.seen or record.method["plugin"] == RELEASED for record in records)
+    trained = any(record.seen or record.method["plugin"] in UNPROVEN for record in records)
     costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))
     row = Row(key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], *costs)
     return row, warnings

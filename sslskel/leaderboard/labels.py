@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sslskel.leaderboard.model import Column, RowKey
+from sslskel.results.record import DECLARED
 
 LISTED = 4
 """Options that a name lists before it only counts the rest."""
@@ -23,6 +24,8 @@ def row_labels(keys: Sequence[RowKey]) -> dict[RowKey, str]:
     for group in groups.values():
         options = _differing([key.config for key in group])
         for key, details in zip(group, options, strict=True):
+            if DECLARED in json.loads(key.config):
+                details.insert(0, "as its owner declared")
             if _varies(group, lambda k: k.method_version):
                 details.append(f"version {key.method_version}")
             if _varies(group, lambda k: k.backbone_version):

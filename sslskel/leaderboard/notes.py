@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sslskel.leaderboard.model import BoardCell, Column, Row, RowKey
-from sslskel.results.record import CHOSEN_ON_TEST, Record
+from sslskel.results.record import CHOSEN_ON_TEST, DECLARED, Record
 from sslskel.results.statistics import disjoint, summarise, welch_better
 from sslskel.text import percent
 
@@ -106,6 +106,10 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
     unknown = sorted({r.method["name"] for own in members for r in own if r.method["plugin"] == "released"})
     if unknown:
         yield f"what released encoders saw in pretraining is not known, test clips not excluded: {', '.join(unknown)}"
+    declared = {r.method["name"]: _declared(r) for own in members for r in own if r.method["plugin"] == DECLARED}
+    if declared:
+        saw = ", ".join(f"{name} ({declared[name]})" for name in sorted(declared))
+        yield f"what these encoders saw in pretraining is what their owners declared, and was not checked: {saw}"
     names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
         leaking = [names[row.key] + _counted(cell, own) for row in rows if (cell := row.cells[position]) and cell.leak]
@@ -120,6 +124,10 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         ):
             if len(values) > 1:
                 yield f"{column.title}: rows used from {min(values)} to {max(values)} {what}"
+
+
+def _declared(record: Record) -> str:
+    return " + ".join(sorted(f"{seen['dataset']}/{seen['split']}" for seen in record.seen)) or "no data"
 
 
 def _counted(cell: BoardCell, records: Sequence[Record]) -> str:

@@ -20,10 +20,12 @@ from sslskel.results.facts import (
 )
 from sslskel.results.schema import SCHEMA, NewerSchema, RecordError, check_content
 
-__all__ = ["CHOSEN_ON_TEST", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
+__all__ = ["CHOSEN_ON_TEST", "DECLARED", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
 
 CHOSEN_ON_TEST = "chosen on test, as published code does"
 """Marks a number that is recorded for comparison and ranks nothing."""
+DECLARED = "declared"
+"""Stands for the plugin of an encoder that came as a module, and names what its owner declares in ``config``."""
 
 
 @dataclass(frozen=True)

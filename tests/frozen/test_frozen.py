@@ -26,6 +26,28 @@ MEASURED = ("cost", "created", "environment", "predictions")
 
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+    "sslskel": (
+        (
+            "judge a checkpoint, or a released .pth file, under a protocol",
+            "judge a checkpoint, a released .pth file or any torch module",
+        ),
+    ),
+    "evaluate": (
+        (
+            "[-h] --checkpoint CHECKPOINT [--protocol",
+            "[-h] (--checkpoint CHECKPOINT | --encoder PACKAGE.MODULE:CALLABLE) [--seen SEEN] [--protocol",
+        ),
+        (
+            "a checkpoint directory, or a released .pth file, under a protocol,",
+            "a checkpoint directory, a released .pth file or any torch module under a protocol,",
+        ),
+        (
+            "--checkpoint CHECKPOINT\n",
+            "--checkpoint CHECKPOINT\n--encoder PACKAGE.MODULE:CALLABLE a callable that returns a module mapping clips"
+            " (N, C, T, V, M) to features (N, D)\n"
+            "--seen SEEN what a module was pretrained on: NAME/SPLIT, a comma list, or none\n",
+        ),
+    ),
     "data-import": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
