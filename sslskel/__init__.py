@@ -7,15 +7,15 @@ Everything a user calls and everything a plugin builds on can be imported from h
 """
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from sslskel import version
+
+__version__ = version.__version__
 
 # A bare checkout keeps methods/, benchmarks/ and configs/ beside this package; the wheel has them inside.
-_root = Path(__file__).resolve().parent.parent
-if not (_root / "sslskel" / "methods").is_dir() and (_root / "methods").is_dir():
-    __path__.append(str(_root))
+if not (version.CHECKOUT / "sslskel" / "methods").is_dir() and (version.CHECKOUT / "methods").is_dir():
+    __path__.append(str(version.CHECKOUT))
 
 # Type checkers and editors read these imports and __all__; Python reads the table below. A test compares the three.
 if TYPE_CHECKING:

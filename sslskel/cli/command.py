@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sslskel import __version__
 from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError, did_you_mean
+from sslskel.version import __version__
 
 VERBS = {
     "bench": "pretrain (or reuse), evaluate, record and rank; the main job",

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from sslskel import __version__
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Ints
 from sslskel.data.prepare import command
@@ -21,6 +20,7 @@ from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
 from sslskel.files import publish, writing_in
 from sslskel.text import escape, fenced, mebibytes, table
+from sslskel.version import __version__
 
 LISTED = 20
 """Most dropped clips that a card names; the report beside the data has all."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from sslskel import __version__
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, compose, from_plain
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
@@ -18,6 +17,7 @@ from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS
 from sslskel.results.feature_cache import FeatureCache
+from sslskel.version import __version__
 
 
 def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) -> Resolved:

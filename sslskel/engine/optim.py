@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Optimiser, TrainConfig
+from sslskel.engine.optimisers import SGD, Adam, AdamW
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.nn.optimisers import SGD, Adam, AdamW
 
 FUSED = ("cpu", "cuda")
 

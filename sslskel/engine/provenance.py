@@ -8,18 +8,15 @@ import platform
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import TypedDict
 
-import sslskel
 from sslskel.engine.device import hardware
+from sslskel.version import CHECKOUT, __version__
 
 COMMAND = "SSLSKEL_COMMAND"
 """Environment variable in which a command that starts others hands on what was typed."""
 PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 GIT_SECONDS = 30.0
-CHECKOUT = Path(sslskel.__file__).resolve().parent.parent
-"""Root of the checkout that runs; of a wheel the folder it is installed in."""
 
 
 class CodeVersion(TypedDict):
@@ -34,7 +31,7 @@ def environment(device: str) -> dict[str, object]:
     """Versions, hardware and code state that a number was made with."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
-        "sslskel": sslskel.__version__,
+        "sslskel": __version__,
         "python": platform.python_version(),
         **versions,
         **hardware(),

@@ -26,6 +26,7 @@ from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
 from sslskel.config.groups import TrainConfig, require
 from sslskel.engine.optim import FUSED, set_rate
+from sslskel.engine.optimisers import AdamW
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.evaluation.features import feature_dtype
@@ -33,7 +34,6 @@ from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.linear_head import mini_batches
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
-from sslskel.nn.optimisers import AdamW
 
 
 class Start(Enum):

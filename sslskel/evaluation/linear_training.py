@@ -20,13 +20,13 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.config.groups import Optimiser, Schedule, require
+from sslskel.engine.optimisers import SGD, Adam
 from sslskel.errors import Diverged
 from sslskel.evaluation.features import View, clip_features, feature_dtype
 from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
-from sslskel.nn.optimisers import SGD, Adam
 
 Heads = Mapping[str, LinearHead]
 

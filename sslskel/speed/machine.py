@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from sslskel import __version__
 from sslskel.config.groups import Precision
 from sslskel.engine.device import AUTOCAST, hardware, memory_status, peak_memory
+from sslskel.version import __version__
 
 PRODUCT = {"cpu": 1024, "cuda": 8192}
 """Rows and columns of the matrices whose product measures the peak."""

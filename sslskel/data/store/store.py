@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import __version__
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
 from sslskel.data.store.format import (
@@ -45,6 +44,7 @@ from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
 from sslskel.files import name_folder, temporary_name
+from sslskel.version import __version__
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
 _CUT = ("segment_clip", *SEGMENT_FIELDS)
