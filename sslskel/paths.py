@@ -22,6 +22,6 @@ def data_root() -> Path:
 
 def imported_sets(root: Path | None = None) -> list[Path]:
     """Folders of the sets that were imported on this machine, sorted by name."""
-    found = (root or data_root()).glob(f"*/{BENCHMARK_FILE}")
+    files = (root or data_root()).glob(f"*/{BENCHMARK_FILE}")
     # A name with a dot in front is a set that is still being written.
-    return sorted(path.parent for path in found if not path.parent.name.startswith("."))
+    return sorted(path.parent for path in files if not path.parent.name.startswith("."))

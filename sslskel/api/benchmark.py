@@ -57,8 +57,8 @@ class Split:
 
         Scores on it may choose options, since no clip of the official test part is looked at.
         """
-        told = f"for choosing options: the test part is held-out training subjects of {self.name}"
-        warning = f"{told}; {self.warning}" if self.warning else told
+        purpose = f"for choosing options: the test part is held-out training subjects of {self.name}"
+        warning = f"{purpose}; {self.warning}" if self.warning else purpose
         return replace(self, name=self.name + HELD_OUT, official=self.name, warning=warning)
 
     def values(self, dataset: Dataset) -> Ints:

@@ -1,6 +1,6 @@
 """What a dataset is: raw clips on their way in, an opened prepared dataset on its way out.
 
-How it lies on disk is ``sslskel.data.store.store``'s business.
+For how it lies on disk see ``sslskel.data.store.store``.
 """
 
 from __future__ import annotations

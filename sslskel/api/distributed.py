@@ -67,7 +67,7 @@ def shared_store(name: str) -> SharedStore:
 
 
 def of_first(work: Callable[[], str]) -> str:
-    """What ``work`` gives on the first process, told to all; the others wait for it as long as it takes.
+    """What ``work`` gives on the first process, sent to all; the others wait for it as long as it takes.
 
     Every process must call it, in the same order. Collectives have time limits, and the first
     process may be evaluating for hours. Raises what ``work`` raises, and ``RunError`` on the others.
@@ -86,10 +86,10 @@ def of_first(work: Callable[[], str]) -> str:
         return answer
     while not store.check([key]):
         time.sleep(POLL_SECONDS)
-    told = store.get(key).decode()
-    if told == "!":
+    reply = store.get(key).decode()
+    if reply == "!":
         raise RunError("the first process of the run failed; it says why")
-    return told[1:]
+    return reply[1:]
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

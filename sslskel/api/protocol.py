@@ -88,9 +88,9 @@ class ProtocolRun:
     autocast: Callable[[], AbstractContextManager[Any]]
     """Enter it around encoder passes: mixed precision where the run asked for it."""
     reporter: Reporter
-    """Is told of progress."""
+    """Receives progress."""
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
-    """Builds the encoders anew, on the run's device, with weights that were never trained and are a function
+    """Builds the encoders again, on the run's device, with weights that were never trained and are a function
     of the run's seed; None where nobody knows how."""
     features: FeatureStore | None = None
     """Where features of a view without chance are kept for the next protocol; None keeps nothing."""
@@ -98,7 +98,7 @@ class ProtocolRun:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of predictions: one per (clip, condition, draw, epoch), or several told apart by ``item``.
+    """Rows of predictions: one per (clip, condition, draw, epoch), or several with different ``item``.
 
     ``values`` holds arrays with R rows, such as ``logits`` (R, num_classes) or
     ``predicted`` (R,). A protocol that trains one head and reports one epoch has
@@ -121,7 +121,7 @@ class Outcome:
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON.
-    ``classes`` lists the numbers of the classes that are told apart where these are not all."""
+    ``classes`` lists the numbers of the classes that are scored where these are not all."""
     item: npt.NDArray[np.int64] | None = None
     """(R,) which window or found segment of the clip; any number of rows per clip, none included.
     None means exactly one row per clip in every condition, draw and epoch."""
@@ -142,10 +142,10 @@ class Truth(NamedTuple):
         """Labels of these clips, (R,); raises ``KeyError`` for a clip that is not in the test part."""
         order = np.argsort(self.keys)
         at = np.searchsorted(self.keys[order], keys)
-        found = order[np.minimum(at, len(order) - 1)]
-        if not np.array_equal(self.keys[found], keys):
+        rows = order[np.minimum(at, len(order) - 1)]
+        if not np.array_equal(self.keys[rows], keys):
             raise KeyError("a prediction is for a clip that is not in the test part")
-        return self.labels[found]
+        return self.labels[rows]
 
 
 class EvaluationProtocol(ABC, Generic[ConfigT]):

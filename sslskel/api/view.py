@@ -45,7 +45,7 @@ class ViewSpec:
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a method, backbone or encoder is told about its clips before it sees one."""
+    """What a method, backbone or encoder knows of its clips before it sees one."""
 
     layout: SkeletonLayout
     frames: int

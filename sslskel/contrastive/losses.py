@@ -57,5 +57,5 @@ def cross_entropy(student: Tensor, teacher: Tensor) -> Tensor:
 
 def divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """Kullback-Leibler divergence from teacher to student logits: (N, L) twice -> (N,), no gradient to the teacher."""
-    wanted, given = functional.log_softmax(teacher.detach(), 1), functional.log_softmax(student, 1)
-    return functional.kl_div(given, wanted, reduction="none", log_target=True).sum(1)
+    target, student_log = functional.log_softmax(teacher.detach(), 1), functional.log_softmax(student, 1)
+    return functional.kl_div(student_log, target, reduction="none", log_target=True).sum(1)

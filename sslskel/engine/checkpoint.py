@@ -135,7 +135,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """What the caller of training said the checkpoint is. Raises ``CheckpointError``."""
+    """What the caller of training stored with the checkpoint. Raises ``CheckpointError``."""
     meta: dict[str, Any] = read_state(path)["meta"]
     return meta
 

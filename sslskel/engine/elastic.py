@@ -138,7 +138,7 @@ def start_once(words: Sequence[str], processes: int) -> SslskelError | None:
 
 
 def _environment(processes: int) -> dict[str, str]:
-    """The cores of this machine shared out evenly, unless the person has said otherwise."""
+    """The cores of this machine shared out evenly, unless the environment sets another number."""
     return {LAUNCHED: "1", "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
 
 
@@ -150,8 +150,8 @@ def first_fault(failures: Mapping[int, ProcessFailure]) -> SslskelError:
         name = signal.Signals(-code).name
         cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""
         return RunError(f"process {rank} of the run was killed by {name}{cause}; all others were stopped")
-    said: object = failure.message
-    sentence = said.get("message", "") if isinstance(said, dict) else ""
+    message: object = failure.message
+    sentence = message.get("message", "") if isinstance(message, dict) else ""
     if not sentence:
         sentence = f"process {rank} of the run ended with exit code {code}; its last lines above say why"
     fault = SslskelError(sentence)
@@ -170,7 +170,7 @@ def _victim(failure: ProcessFailure) -> int:
 
 
 def _last_words(logs: Path) -> str:
-    """What the rank of the lowest number said when it was stopped; empty where none said anything."""
+    """Last message of the lowest rank that was stopped; empty where none left one."""
     for path in sorted(logs.rglob("error.json"), key=lambda path: int(path.parent.name)):
         with contextlib.suppress(OSError, ValueError, KeyError):
             return str(json.loads(path.read_text(encoding="utf-8"))["message"]["message"])

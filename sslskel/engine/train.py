@@ -127,15 +127,15 @@ def pretrain(
         if method.trains:
             run.optimiser = build_optimiser(method, train)
             run.guard = StepGuard(method, run.optimiser, train.clip_norm, engine.precision is Precision.fp16, device)
-        found = _start(run, init)
-        if found is None or run.step < run.total:
+        checkpoint = _start(run, init)
+        if checkpoint is None or run.step < run.total:
             if run.step < run.total:
                 _loop(run, accelerator, reporter)
             else:
                 _save(run)
-            found = disk.step_folder(folder, run.step)
+            checkpoint = disk.step_folder(folder, run.step)
     rate = sampler.clips_until(run.step) / run.seconds if run.seconds else 0.0
-    return TrainResult(found, run.step, run.seconds, rate, run.memory, run.loss)
+    return TrainResult(checkpoint, run.step, run.seconds, rate, run.memory, run.loss)
 
 
 def _start(run: _Run, init: Path | None) -> Path | None:
@@ -155,24 +155,24 @@ def _start(run: _Run, init: Path | None) -> Path | None:
         if init is not None:
             _load(run.method, init)
         return None
-    found = disk.step_folder(run.folder, at)
-    state = disk.read_state(found)
+    checkpoint = disk.step_folder(run.folder, at)
+    state = disk.read_state(checkpoint)
     theirs = {"identity": state["meta"].get("identity"), "seed": state["seed"], **state.get("settings", {})}
     ours = {"identity": run.meta.get("identity"), "seed": run.seed, **run.settings}
     for name, value in theirs.items():
         if value != ours.get(name):
             raise CheckpointError(
-                f"{found} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
+                f"{checkpoint} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
                 " another output folder"
             )
-    _load(run.method, found)
+    _load(run.method, checkpoint)
     if run.method.trains:
-        tensors = disk.load_optimiser(found)
+        tensors = disk.load_optimiser(checkpoint)
         run.guard.restore(tensors)
         restore_optimiser(run.optimiser, {k: v for k, v in tensors.items() if k not in run.guard.tensors()})
     run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
     run.loss = float("nan") if state["loss"] is None else float(state["loss"])
-    return found
+    return checkpoint
 
 
 def _load(method: PretextMethod, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The few-shot protocol: held-out classes are told apart by a handful of labelled clips of each.
+"""The few-shot protocol: held-out classes are recognised from a handful of labelled clips of each.
 
 Nothing is trained: a clip belongs to the class whose mean feature is nearest by cosine
 (prototypes, Snell et al., NeurIPS 2017).
