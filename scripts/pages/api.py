@@ -1,7 +1,7 @@
-"""Writes docs/api: a page per module of ``sslskel.api``, made of its signatures and docstrings.
+"""Writes docs/api: a page per module of ``sslskel.api``, made from its signatures and docstrings.
 
-Usage: python scripts/pages/api.py. Modules are parsed, not imported; ``tests/test_api_pages.py`` holds that the pages
-are what this makes of the modules now.
+Usage: python scripts/pages/api.py. Modules are parsed, not imported; ``tests/test_api_pages.py`` checks that the
+pages are up to date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def prose(text: str | None) -> list[str]:
-    """A docstring as paragraphs of Markdown; nothing where there is none."""
+    """A docstring as paragraphs of Markdown; an empty list without one."""
     if not text:
         return []
     plain = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", inspect.cleandoc(text))
@@ -42,12 +42,12 @@ def code(text: str) -> list[str]:
 
 
 def is_public(name: str) -> bool:
-    """Whether readers are shown a name."""
+    """Whether the pages show a name."""
     return not name.startswith("_") or name in CALLED
 
 
 def signature(function: Function) -> str:
-    """``def name(...) -> type`` with its decorators, a parameter a line where one line would be too long."""
+    """``def name(...) -> type`` and its decorators; parameters get a line of their own if needed."""
     decorators = "".join(f"@{ast.unparse(decorator)}\n" for decorator in function.decorator_list)
     arguments = ast.unparse(function.args)
     returned = f" -> {ast.unparse(function.returns)}" if function.returns else ""
@@ -71,11 +71,11 @@ def assigned(body: list[ast.stmt]) -> Iterator[tuple[str, str | None]]:
 
 
 def variables(body: list[ast.stmt]) -> list[str]:
-    """Variables with what is said about them, as a list."""
+    """Variables with their docstrings, as a list."""
     lines = []
     for source, text in assigned(body):
-        said = " ".join(" ".join(prose(text)).split())
-        lines.append(f"- `{source}`" + (f": {said}" if said else ""))
+        note = " ".join(" ".join(prose(text)).split())
+        lines.append(f"- `{source}`" + (f": {note}" if note else ""))
     return [*lines, ""] if lines else []
 
 
@@ -119,7 +119,7 @@ def pages() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write all pages, and delete those of modules that are gone."""
+    """Write all pages, and delete those of modules that no longer exist."""
     PAGES.mkdir(parents=True, exist_ok=True)
     written = pages()
     for old in PAGES.glob("*.md"):

@@ -1,7 +1,6 @@
 """Writes ``docs/measured/speed-contrastive.md``: the stepped GRU against a loop, and steps against their encoders.
 
-Each measurement is one ``sslskel speed --against`` whose JSON stays in the folder, so that an interrupted page goes
-on where it was.
+Each measurement is one ``sslskel speed --against`` whose JSON stays in the folder, so an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from speed import measure
 
 GRU_SIZES = ((1, 512), (8, 256), (16, 256), (32, 256))
-"""Clips of a batch and units of a direction; three layers, 64 frames."""
+"""Clips per batch and units per direction; three layers, 64 frames."""
 GRAPH = ("clip.frames=50", "backbone.dropout=0.5")
 RECURRENT = ("clip.frames=64", "backbone.hidden=128")
 METHODS: dict[str, tuple[str, ...]] = {
@@ -55,7 +54,7 @@ wide as the GRU, as released.
 
 
 def main() -> int:
-    """Measure what is missing, then write the page."""
+    """Run the missing measurements, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="JSON files of measurements")
     parser.add_argument("--clips", type=int, default=16, help="clips of a step (default: 16)")
@@ -71,8 +70,8 @@ def main() -> int:
         gru = ["--method", "skeletonclr", "--backbone", "gru_stepped", "--against", "frame_loop"]
         loops.append(measure(options, f"loop-{clips}-{hidden}", [*gru, *shared, *sizes, "method.queue=4096"]))
     for method, overrides in METHODS.items():
-        words = ["--method", method, "--against", "encoders", *shared, f"train.batch_size={options.clips}", *overrides]
-        steps.append(measure(options, f"step-{method}", words))
+        argv = ["--method", method, "--against", "encoders", *shared, f"train.batch_size={options.clips}", *overrides]
+        steps.append(measure(options, f"step-{method}", argv))
     options.page.write_text(page(loops, steps), encoding="utf-8")
     return 0
 
@@ -110,7 +109,7 @@ def step_row(report: dict[str, Any]) -> str:
 
 
 def figures(report: dict[str, Any], part: dict[str, Any]) -> tuple[str, ...]:
-    """Milliseconds of both sides, the ratio and its range; words where the sides differ."""
+    """Milliseconds of both sides, the ratio and its range; a sentence where the sides differ."""
     if not part.get("equal", True):
         return ("", "", "none: the sides differ", "")
     kind = "cpu_" if report["device"] == "cpu" else ""
@@ -119,9 +118,9 @@ def figures(report: dict[str, Any], part: dict[str, Any]) -> tuple[str, ...]:
     return (*times, f"{ratio['median']:.2f}", f"{ratio['min']:.2f} to {ratio['max']:.2f}")
 
 
-def row(*words: object) -> str:
+def row(*cells: object) -> str:
     """A line of a Markdown table."""
-    return f"| {' | '.join(map(str, words))} |"
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Measures what a run costs per clip, and computes from it where 1,000 GPUs and a billion clips saturate.
+"""Measures what a run costs per clip, and computes from that the limits at 1,000 GPUs and a billion clips.
 
 Usage: python scripts/pages/saturation.py [--quick] [--output docs/measured/scale.md]. Prints a Markdown
-table: what was measured on this machine, and what follows for the sizes above it, which is arithmetic, not a run.
+table: measurements of this machine, and what follows for larger sizes, which is computed, not run.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.transforms.clip import clip_spec
 
 GPUS, CLIPS, BATCH = 1000, 10**9, 128
-"""The size on paper: processes, clips, clips a process and step."""
+"""The computed size: processes, clips, clips per process and step."""
 PERSONS = 1.2
 FRAMES = 100
-"""Of a usual clip; index sizes do not depend on it."""
+"""Of an average clip; index sizes do not depend on it."""
 MEMORY = 16e9
-"""Bytes of memory that a process has for what is not a model: 128 GB for eight of them."""
+"""Bytes of memory that a process has besides its model: 128 GB for eight processes."""
 FEATURE, VIEWS = 128, 2
-"""Numbers of a contrastive feature, and views that are gathered."""
+"""Size of a contrastive feature, and number of views gathered."""
 
 
 def made_store(folder: Path, clips: int, frames: int, real: bool) -> Path:
@@ -86,7 +86,7 @@ def made_store(folder: Path, clips: int, frames: int, real: bool) -> Path:
         file.truncate(HEADER_BYTES + 300 * rows)
         file.flush()
         os.fsync(file.fileno())
-    # Nobody asks for the digest of the frames unless the store is verified.
+    # The digest of the frames is only read when the store is verified.
     facts["joints.npy"] = FileFact(HEADER_BYTES + 300 * rows, "0" * 64)
     info = DatasetInfo("made", 1, NTU25, ("one",), 30.0, persons=2)
     write_json(folder / "report.json", {})
@@ -102,17 +102,17 @@ def made_store(folder: Path, clips: int, frames: int, real: bool) -> Path:
 
 def seconds(work: Callable[[], object], times: int = 1, clock: Callable[[], float] = time.process_time) -> float:
     """Median cost of a call: CPU time, which other work hardly changes; where a disk decides, wall time."""
-    found = []
+    taken = []
     for _ in range(times):
         start = clock()
         work()
-        found.append(clock() - start)
-    return statistics.median(found)
+        taken.append(clock() - start)
+    return statistics.median(taken)
 
 
 def measured(folder: Path, quick: bool) -> dict[str, float]:
     """Every figure the extrapolation needs; bytes and seconds."""
-    found: dict[str, float] = {}
+    costs: dict[str, float] = {}
     own = psutil.Process()
     for clips in (10**5,) if quick else (10**5, 10**6, 3 * 10**6):
         store = made_store(folder / f"index{clips}", clips, 1, real=False)
@@ -121,24 +121,24 @@ def measured(folder: Path, quick: bool) -> dict[str, float]:
         dataset = open_dataset(store)
         opened = time.process_time()
         source = ClipSource(dataset, np.arange(clips), clip_spec(dataset.info, ClipConfig()))
-        found["clips"], found["open"], found["source"] = clips, opened - start, time.process_time() - opened
-        found["index"] = own.memory_full_info().uss - before
-        print(f"{clips:,} clips: opened in {found['open']:.2f} s, ready in {found['source']:.2f} s", flush=True)
+        costs["clips"], costs["open"], costs["source"] = clips, opened - start, time.process_time() - opened
+        costs["index"] = own.memory_full_info().uss - before
+        print(f"{clips:,} clips: opened in {costs['open']:.2f} s, ready in {costs['source']:.2f} s", flush=True)
         del dataset, source
-    found["index"] /= found["clips"]
-    found["open"] /= found["clips"]
-    found["source"] /= found["clips"]
+    costs["index"] /= costs["clips"]
+    costs["open"] /= costs["clips"]
+    costs["source"] /= costs["clips"]
     many = 10**6 if quick else 2 * 10**7
-    found["order"] = seconds(lambda: EpochSampler(many, 4096, 0, True).batch(0)) / many
+    costs["order"] = seconds(lambda: EpochSampler(many, 4096, 0, True).batch(0)) / many
     shape = (128, 2, 750)
     draw = Noise(0, 0)
-    found["noise"] = seconds(lambda: draw.uniform("mask", shape, per="batch"), 21) / np.prod(shape)
-    found["plain"] = seconds(lambda: torch.rand(shape), 21) / np.prod(shape)
-    found |= reading(folder, 2_000 if quick else 40_000)
-    found |= sizes(folder)
+    costs["noise"] = seconds(lambda: draw.uniform("mask", shape, per="batch"), 21) / np.prod(shape)
+    costs["plain"] = seconds(lambda: torch.rand(shape), 21) / np.prod(shape)
+    costs |= reading(folder, 2_000 if quick else 40_000)
+    costs |= sizes(folder)
     store_ = torch.distributed.TCPStore("127.0.0.1", 0, 1, True)
-    found["beat"] = seconds(lambda: [store_.add("beat", 1) for _ in range(2000)], clock=time.perf_counter) / 2000
-    return found
+    costs["beat"] = seconds(lambda: [store_.add("beat", 1) for _ in range(2000)], clock=time.perf_counter) / 2000
+    return costs
 
 
 def reading(folder: Path, clips: int) -> dict[str, float]:
@@ -180,32 +180,32 @@ def sizes(folder: Path) -> dict[str, float]:
     return {"weights": weights, "save": 12e7 / saved}
 
 
-def table(found: dict[str, float]) -> list[str]:
-    """What was measured, and what follows from it."""
+def table(costs: dict[str, float]) -> list[str]:
+    """The rows of the table: each measurement and what follows from it."""
     gb, step = 1e9, GPUS * BATCH
-    million = {name: f"{60 / found[name] / 1e6:,.0f} million clips in a minute" for name in ("open", "source", "order")}
-    minutes = {name: f"{CLIPS * found[name] / 60:,.1f} min" for name in million}
-    fetched = found["fetched"] or found["stored"]
+    million = {name: f"{60 / costs[name] / 1e6:,.0f} million clips in a minute" for name in ("open", "source", "order")}
+    minutes = {name: f"{CLIPS * costs[name] / 60:,.1f} min" for name in million}
+    fetched = costs["fetched"] or costs["stored"]
     rows = [
         (
             "index, bytes a clip",
-            f"{found['index']:.0f}",
-            f"{CLIPS * found['index'] / gb:.0f} GB in every process",
-            f"{MEMORY / found['index'] / 1e6:.0f} million clips in {MEMORY / gb:.0f} GB",
+            f"{costs['index']:.0f}",
+            f"{CLIPS * costs['index'] / gb:.0f} GB in every process",
+            f"{MEMORY / costs['index'] / 1e6:.0f} million clips in {MEMORY / gb:.0f} GB",
         ),
-        ("opening, ns a clip", f"{1e9 * found['open']:.0f}", minutes["open"], million["open"]),
+        ("opening, ns a clip", f"{1e9 * costs['open']:.0f}", minutes["open"], million["open"]),
         (
             "making the training part ready, ns a clip",
-            f"{1e9 * found['source']:.0f}",
+            f"{1e9 * costs['source']:.0f}",
             f"{minutes['source']}; {PERSONS * FRAMES * CLIPS / gb:.0f} GB of flags read and held meanwhile",
             f"{MEMORY / (PERSONS * FRAMES) / 1e6:.0f} million clips, whose flags are {MEMORY / gb:.0f} GB",
         ),
-        ("order of an epoch, ns a clip", f"{1e9 * found['order']:.0f}", minutes["order"], million["order"]),
+        ("order of an epoch, ns a clip", f"{1e9 * costs['order']:.0f}", minutes["order"], million["order"]),
         (
             "frames, KB a clip on disk",
-            f"{found['stored'] / 1e3:.0f}",
-            f"{CLIPS * found['stored'] / 1e12:.0f} TB",
-            f"{8e12 / found['stored'] / 1e6:.0f} million clips on a disk of 8 TB",
+            f"{costs['stored'] / 1e3:.0f}",
+            f"{CLIPS * costs['stored'] / 1e12:.0f} TB",
+            f"{8e12 / costs['stored'] / 1e6:.0f} million clips on a disk of 8 TB",
         ),
         (
             "random reads, KB fetched a clip that is not in memory",
@@ -215,21 +215,21 @@ def table(found: dict[str, float]) -> list[str]:
         ),
         (
             "random reads by one core, clips a second: from disk, from memory",
-            f"{1 / found['cold']:,.0f}, {1 / found['warm']:,.0f}",
-            f"{BATCH * found['cold'] * 1e3:.0f}, {BATCH * found['warm'] * 1e3:.0f} ms a step of a process",
+            f"{1 / costs['cold']:,.0f}, {1 / costs['warm']:,.0f}",
+            f"{BATCH * costs['cold'] * 1e3:.0f}, {BATCH * costs['warm'] * 1e3:.0f} ms a step of a process",
             "steps shorter than that",
         ),
         (
             "keyed noise, ns a number (`torch.rand`)",
-            f"{1e9 * found['noise']:.1f} ({1e9 * found['plain']:.1f})",
+            f"{1e9 * costs['noise']:.1f} ({1e9 * costs['plain']:.1f})",
             "the same, each process draws for its own clips",
             "nowhere",
         ),
         (
             "weights of the largest method at released size, copies included",
-            f"{found['weights'] / 1e6:.1f} million",
-            f"{8 * found['weights'] * (GPUS - 1) / GPUS / 1e6:.0f} MB a step and link (ring all-reduce in float32)",
-            f"steps shorter than {8 * found['weights'] / 25e9 * 1e3:.0f} ms at 25 GB/s",
+            f"{costs['weights'] / 1e6:.1f} million",
+            f"{8 * costs['weights'] * (GPUS - 1) / GPUS / 1e6:.0f} MB a step and link (ring all-reduce in float32)",
+            f"steps shorter than {8 * costs['weights'] / 25e9 * 1e3:.0f} ms at 25 GB/s",
         ),
         (
             f"gathered features, {VIEWS} views of {FEATURE} numbers, bytes a clip",
@@ -239,14 +239,14 @@ def table(found: dict[str, float]) -> list[str]:
         ),
         (
             "sign of life, µs a request",
-            f"{1e6 * found['beat']:.0f}",
-            f"{GPUS:,} requests a second, {100 * GPUS * found['beat']:.0f} % of what the store answers",
-            f"{1 / found['beat']:,.0f} processes",
+            f"{1e6 * costs['beat']:.0f}",
+            f"{GPUS:,} requests a second, {100 * GPUS * costs['beat']:.0f} % of what the store answers",
+            f"{1 / costs['beat']:,.0f} processes",
         ),
         (
             "checkpoint, MB a second to this machine's disk",
-            f"{found['save'] / 1e6:.0f}",
-            f"{12 * found['weights'] / found['save']:.0f} s for those weights and two moments, by the first process",
+            f"{costs['save'] / 1e6:.0f}",
+            f"{12 * costs['weights'] / costs['save']:.0f} s for those weights and two moments, by the first process",
             "weights that one process cannot hold",
         ),
     ]
@@ -262,9 +262,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-        found = measured(Path(folder), options.quick)
-    print(json.dumps(found))
-    rows = table(found)
+        costs = measured(Path(folder), options.quick)
+    print(json.dumps(costs))
+    rows = table(costs)
     print("\n".join(rows))
     if options.output is not None:
         text = options.output.read_text(encoding="utf-8")
@@ -272,7 +272,7 @@ def main() -> None:
         _, _, after = rest.partition("<!-- end of saturation -->")
         command = f"python scripts/pages/saturation.py {'--quick ' * options.quick}--output {options.output}"
         clock = "CPU time of one thread, wall time where a disk or the store decides"
-        made = f"Made by `{command}`: {clock}; torch {torch.__version__}, {found['clips']:,} clips at most.\n"
+        made = f"Made by `{command}`: {clock}; torch {torch.__version__}, {costs['clips']:,} clips at most.\n"
         body = "\n".join([made, *rows])
         options.output.write_text(
             f"{before}<!-- saturation -->\n{body}\n<!-- end of saturation -->{after}", encoding="utf-8"

@@ -1,4 +1,4 @@
-"""Times what a grid of 10,000 cells costs beside its training: to list, to resume, to report.
+"""Times what a grid of 10,000 cells costs besides its training: to list, to resume, to report.
 
 Usage: python scripts/pages/scale.py [CELLS]. Prints a Markdown table; docs/measured/scale.md keeps one.
 """
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def fill(store: ResultStore, identities: list[str], titles: list[tuple[str, str, int]]) -> None:
-    """A record per cell, all made from one that was stored long ago."""
+    """Write a record per cell, all made from one that an earlier version stored."""
     old = json.loads((Path(__file__).resolve().parents[2] / "tests" / "results" / "record_v1.json").read_text())
     (store.folder / "records").mkdir(parents=True)
     for identity, (method, protocol, seed) in zip(identities, titles, strict=True):
@@ -42,9 +42,9 @@ def fill(store: ResultStore, identities: list[str], titles: list[tuple[str, str,
 
 
 def main() -> None:
-    """Time each thing once, in CPU seconds of one core, which other work on the machine hardly changes.
+    """Time each step once, in CPU seconds of one core, which other work on the machine hardly changes.
 
-    Files are in the page cache, as they are when a person looks twice.
+    Files are in the page cache, as they are the second time somebody looks.
     """
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     seeds = tuple(range(cells // (len(METHODS) * len(PROTOCOLS))))

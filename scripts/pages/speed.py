@@ -1,7 +1,7 @@
-"""Writes ``docs/measured/speed.md``: runs the measurements that a folder lacks, and sets them beside their targets.
+"""Writes ``docs/measured/speed.md``: runs the measurements that a folder lacks, and compares them with their targets.
 
-Each measurement is one ``sslskel speed`` whose JSON stays in the folder, so that an interrupted page goes on
-where it was, and measurements of another machine can be put there.
+Each measurement is one ``sslskel speed`` whose JSON stays in the folder, so an interrupted run continues, and
+measurements of another machine can be added.
 """
 
 from __future__ import annotations
@@ -72,14 +72,16 @@ processor time at these sizes."""
 
 
 def main() -> int:
-    """Measure what is missing, then write the page."""
+    """Run the missing measurements, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="JSON files of measurements")
     parser.add_argument("--presets", nargs="+", default=["quick", "released"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--page", type=Path, default=Path("docs/measured/speed.md"))
-    parser.add_argument("--only-write", action="store_true", help="measure nothing; write the page of what is there")
+    parser.add_argument(
+        "--only-write", action="store_true", help="measure nothing; write the page from the files in the folder"
+    )
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -96,32 +98,34 @@ def main() -> int:
     return 0
 
 
-def measure(options: argparse.Namespace, name: str, words: list[str]) -> dict[str, Any]:
-    """The report of one command, which runs unless its result is there."""
+def measure(options: argparse.Namespace, name: str, argv: list[str]) -> dict[str, Any]:
+    """The report of one command, which runs only if its result is missing."""
     target = options.folder / f"{name}.json"
     if not target.exists():
         print(name, file=sys.stderr, flush=True)
         env = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
         env["SSLSKEL_PLUGINS"] = os.pathsep.join(filter(None, [str(PLUGINS), env.get("SSLSKEL_PLUGINS", "")]))
-        subprocess.run([sys.executable, "-m", "sslskel", "speed", *words, "--output", str(target)], env=env, check=True)
-    found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-    return found
+        subprocess.run([sys.executable, "-m", "sslskel", "speed", *argv, "--output", str(target)], env=env, check=True)
+    report: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return report
 
 
 def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:
     """The whole page; every number comes from a report."""
     lines = [INTRODUCTION, "## Targets", "", JUDGED, ""]
     for preset in presets:
-        found = {mode: reports.get(f"{preset}-{mode}") for mode in ("exact", "present", "fast")}
-        if any(found.values()):
-            lines += [f"### {preset.capitalize()} sizes", "", *targets(found), ""]
+        by_mode = {mode: reports.get(f"{preset}-{mode}") for mode in ("exact", "present", "fast")}
+        if any(by_mode.values()):
+            lines += [f"### {preset.capitalize()} sizes", "", *targets(by_mode), ""]
     lines += bfloat16()
     lines += ["## Measurements", "", markdown(list(reports.values()))]
     lines += [
         "## How this page is made",
         "",
         "```sh",
-        " ".join(["python", "scripts/pages/speed.py", *(word for word in sys.argv[1:] if word != "--only-write")]),
+        " ".join(
+            ["python", "scripts/pages/speed.py", *(option for option in sys.argv[1:] if option != "--only-write")]
+        ),
         "```",
         "",
         f"`{BENCHMARK}` is the embedded benchmark `synthetic` with as many second persons as NTU RGB+D 60 has"
@@ -132,9 +136,9 @@ def page(reports: dict[str, dict[str, Any]], presets: list[str]) -> str:
     return "\n".join(lines)
 
 
-def targets(found: dict[str, dict[str, Any] | None]) -> list[str]:
-    """Least, aim and what was found."""
-    exact, present, fast = (found[mode] for mode in ("exact", "present", "fast"))
+def targets(by_mode: dict[str, dict[str, Any] | None]) -> list[str]:
+    """A table of every target and what was measured."""
+    exact, present, fast = (by_mode[mode] for mode in ("exact", "present", "fast"))
     rows = [
         ("step, exact", 1.05, 1.2, _ratio(exact, "step"), _by_cpu(exact, "step")),
         ("step, present persons, fp32", 1.6, 1.9, _ratio(present, "step"), _by_cpu(present, "step")),
@@ -155,7 +159,7 @@ def targets(found: dict[str, dict[str, Any] | None]) -> list[str]:
     lines = ["| work | at least | aim | measured | by processor time | |", "|---|---|---|---|---|---|"]
     for name, least, aim, value, by_cpu in rows:
         verdict = _verdicts(value, by_cpu, least, aim)
-        lines.append(f"| {name} | {least:g} | {aim:g} | {_word(value)} | {_word(by_cpu)} | {verdict} |")
+        lines.append(f"| {name} | {least:g} | {aim:g} | {_number(value)} | {_number(by_cpu)} | {verdict} |")
     over, by_cpu = (
         None if present is None else present["engine"][f"{kind}overhead"]["median"] for kind in ("", "cpu_")
     )
@@ -168,7 +172,7 @@ def targets(found: dict[str, dict[str, Any] | None]) -> list[str]:
     return lines
 
 
-def _word(value: float | None) -> str:
+def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
@@ -202,7 +206,7 @@ def _store(report: dict[str, Any] | None, name: str) -> float | None:
 
 
 def bfloat16() -> list[str]:
-    """Why ``fast`` was or was not measured on this CPU."""
+    """Why ``fast`` was not measured; nothing where it was."""
     if torch.cuda.is_available() or MULTIPLIES_BFLOAT16:
         return []
     single, half = (

@@ -1,10 +1,10 @@
 """Prints the numbers of this code's structure, and exits 1 where one is beyond its limit.
 
-Usage: python scripts/pages/structure.py [--details]. Sources are parsed, never imported, so that imports under
-TYPE_CHECKING or inside functions count like all others. ``tests/test_structure.py`` holds the same limits.
+Usage: python scripts/pages/structure.py [--details]. Sources are parsed, never imported, so imports under
+TYPE_CHECKING or inside functions count like all others. ``tests/test_structure.py`` checks the same limits.
 
 A room is a module or package directly in ``sslskel``, or one of methods, benchmarks, scripts and .ci; an arrow is an
-import between rooms. ``sslskel/__init__.py`` is no room: what is taken through it counts for the module it names.
+import between rooms. ``sslskel/__init__.py`` is no room: a name imported through it counts as one of its module.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ LIMITS = {
     "class names used twice": None,
     "module names used twice": None,
 }
-"""The largest value of every number; None where it is only printed."""
+"""The largest allowed value of every number; None where it is only printed."""
 
 THIRD_PARTY = {
     "sslskel.engine.accelerator.wrap": "accelerate, which has no types",
     "sslskel.engine.accelerator.unwrap": "accelerate",
     "sslskel.engine.gradients.backward": "accelerate",
-    "sslskel.engine.device.autocast": "torch.autocast, whose context is of no use",
+    "sslskel.engine.device.autocast": "torch.autocast, whose context has no type of its own",
     "sslskel.speed.subject.Subject.autocast": "torch.autocast",
     "sslskel.grid.slurm.Task.checkpoint": "submitit, which is optional",
 }
-"""Public functions that may say ``Any``, and whose type it stands for."""
+"""Public functions that may use ``Any``, and whose type it stands for."""
 
 OF_LIBRARIES = {"_replace", "_asdict", "_fields", "_get_default_store", "_log_softmax_backward_data"}
 """Private names of named tuples and of torch, which code may use."""
@@ -179,7 +179,7 @@ def room_graph(graph: Graph) -> Graph:
 
 
 def reached(graph: Graph, start: str) -> set[str]:
-    """Everything that can be reached from a node by one arrow or more."""
+    """All nodes that can be reached from a node by one arrow or more."""
     seen: set[str] = set()
     ahead = [start]
     while ahead:
@@ -253,7 +253,7 @@ def parameters(function: Function) -> list[ast.arg]:
 def count_any(annotation: ast.AST | None) -> tuple[int, int]:
     """(``Any`` by itself or in other types, ``Any`` as the values of a dictionary of JSON) in an annotation.
 
-    ``NDArray[Any]`` and ``dtype[Any]`` are numpy's way to say any kind of number, and count as neither.
+    ``NDArray[Any]`` and ``dtype[Any]`` are numpy's way to write any kind of number, and count as neither.
     """
     if isinstance(annotation, ast.Name):
         return int(annotation.id == "Any"), 0
@@ -271,7 +271,7 @@ def count_any(annotation: ast.AST | None) -> tuple[int, int]:
 def any_in_signatures(read: Iterable[Source]) -> tuple[list[str], list[str]]:
     """Public functions with ``Any``, and those with ``dict[str, Any]``.
 
-    ``*args: Any`` and ``**kwargs: Any`` are handed on to somebody else's function and do not count.
+    ``*args: Any`` and ``**kwargs: Any`` are passed on to another function and do not count.
     """
     loose, json = [], []
     for source in read:
@@ -331,11 +331,11 @@ def private_attributes(source: Source) -> Iterator[str]:
 
 
 def used_twice(named: Iterable[tuple[str, str]]) -> list[str]:
-    """Names that several places have."""
+    """Names that occur in several places."""
     places = defaultdict(list)
     for name, place in named:
         places[name].append(place)
-    return [f"{name}: {', '.join(found)}" for name, found in sorted(places.items()) if len(found) > 1]
+    return [f"{name}: {', '.join(files)}" for name, files in sorted(places.items()) if len(files) > 1]
 
 
 def measure(root: Path = ROOT) -> dict[str, Number]:

@@ -1,4 +1,4 @@
-"""Makes files in the format of NTU RGB+D, of about the sizes of real ones. The motion in them means nothing."""
+"""Makes files in the format of NTU RGB+D, about as large as real ones; the motion in them is random."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_files(folder: Path, number: int, seed: int = 0) -> int:
 
 
 def make_zip(path: Path, number: int) -> None:
-    """Write a zip of ``number`` files of one body in one frame: as many clips as anybody asks for, and small."""
+    """Write a zip of ``number`` files of one body in one frame: any number of clips, and small."""
     numbers = " ".join(["0.1 0.2 3.1", *["0"] * 8, "2"])
     text = "\r\n".join(["1", "1", f"{72057594038600000} {ZEROS}", str(JOINTS), *[numbers] * JOINTS, ""])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -38,7 +38,7 @@ def make_zip(path: Path, number: int) -> None:
 
 
 def names() -> Iterator[str]:
-    """Names of the dataset's files, those left out that preparing leaves out."""
+    """Names of the dataset's files, without those that preparing leaves out."""
     for setup, subject, camera, action in product(range(1, 18), range(1, 41), range(1, 4), range(1, 61)):
         name = f"S{setup:03}C{camera:03}P{subject:03}R001A{action:03}"
         if name not in missing_names():

@@ -1,7 +1,7 @@
 """Writes docs/measured/speed-import.md: the import of NTU-format files against the baseline of ``plain.py``.
 
-Both sides are timed in one run, in pairs A B B A, after their results were found equal bit for
-bit. Times depend on the machine and its load; the table is about their ratios.
+Both sides are timed in one run, in pairs A B B A, after checking that their results are equal bit
+for bit. Times depend on the machine and its load, so the table shows ratios.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def run_measured(command: Sequence[str], data: Path) -> Run:
             time.sleep(SAMPLE_SECONDS)
         seconds = time.perf_counter() - began
         assert process.stderr is not None
-        said = process.stderr.read()
+        errors = process.stderr.read()
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{said}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors}")
     after = os.times()
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     return Run(seconds, cpu, peak / 1024)
@@ -67,11 +67,11 @@ def _tree(pid: int) -> list[int]:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return [pid]
-    return [pid, *(found for child in children for found in _tree(int(child)))]
+    return [pid, *(below for child in children for below in _tree(int(child)))]
 
 
 def _held(pid: int) -> int:
-    """Kilobytes, shared pages divided among those who share them; 0 for a process that just ended."""
+    """Kilobytes, with shared pages divided among the processes that share them; 0 for a process that just ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -80,7 +80,7 @@ def _held(pid: int) -> int:
 
 
 def ours(source: Path, root: Path, workers: int, name: str = "ntu60") -> Run:
-    """Prepare a benchmark with the command that people use."""
+    """Prepare a benchmark with ``sslskel data prepare``."""
     shutil.rmtree(root, ignore_errors=True)
     command = [sys.executable, "-m", "sslskel", "data", "prepare", name, "--source", str(source)]
     return run_measured([*command, "--workers", str(workers)], root)
@@ -93,7 +93,7 @@ def baseline(source: Path, target: Path) -> Run:
 
 
 def require_equal(source: Path, work: Path) -> None:
-    """End the script where the two sides differ in one bit of one clip."""
+    """End the script if the two sides differ in any bit of any clip."""
     ours(source, work / "ours", 1)
     baseline(source, work / "plain")
     dataset = open_dataset(work / "ours" / "ntu60-ctrgcn")
@@ -106,16 +106,16 @@ def require_equal(source: Path, work: Path) -> None:
         part = "train" if int(name[9:12]) in train else "test"
         expected = padded[part][row[part]]
         row[part] += 1
-        found = np.zeros((len(expected), 2, 75), np.float32)
+        padded_clip = np.zeros((len(expected), 2, 75), np.float32)
         for track in np.flatnonzero(dataset.track_clip == clip):
             begin, size, offset = (
                 int(x[track]) for x in (dataset.track_begin, dataset.track_length, dataset.track_offset)
             )
             rows = dataset.joints[offset : offset + size].reshape(size, 75)
-            found[begin : begin + size, int(dataset.track_slot[track])] = rows
+            padded_clip[begin : begin + size, int(dataset.track_slot[track])] = rows
         same = dataset.names[clip] == name and dataset.lengths[clip] == length
-        if not same or not np.array_equal(found.reshape(len(expected), 150), expected):
-            raise SystemExit(f"clip {name} differs between the two sides; no ratio is worth printing")
+        if not same or not np.array_equal(padded_clip.reshape(len(expected), 150), expected):
+            raise SystemExit(f"clip {name} differs between the two sides; so there is no ratio to print")
 
 
 Cost = TypeVar("Cost")
@@ -123,20 +123,20 @@ Cost = TypeVar("Cost")
 
 def pairs(one: Callable[[], Cost], other: Callable[[], Cost], number: int) -> list[tuple[Cost, Cost]]:
     """(one, other) of ``number`` pairs, in the order A B B A."""
-    found = []
+    measured = []
     for i in range(number):
         if i % 2:
             b = other()
-            found.append((one(), b))
+            measured.append((one(), b))
         else:
             a = one()
-            found.append((a, other()))
-    return found
+            measured.append((a, other()))
+    return measured
 
 
-def of_ratios(found: Iterable[tuple[float, float]]) -> str:
+def of_ratios(costs: Iterable[tuple[float, float]]) -> str:
     """Median, least and largest of second / first."""
-    ratios = [other / one for one, other in found]
+    ratios = [other / one for one, other in costs]
     return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
 
 
@@ -161,8 +161,8 @@ def parse_pairs(source: Path, files: int, number: int) -> tuple[list[tuple[float
                 read_plainly(file)
 
     quick()
-    found = pairs(lambda: timed(quick), lambda: timed(plain), number)
-    return found, sum(path.stat().st_size for path in paths) / 1e6
+    costs = pairs(lambda: timed(quick), lambda: timed(plain), number)
+    return costs, sum(path.stat().st_size for path in paths) / 1e6
 
 
 def measure(options: argparse.Namespace, work: Path) -> str:

@@ -1,6 +1,6 @@
-"""The baseline: recipe ``ctrgcn`` in the plainest way that its stated rules allow. Ours, not anybody's release.
+"""The baseline: recipe ``ctrgcn`` in the plainest way that its stated rules allow. It is our own code.
 
-One process reads line by line; all recordings are held; a second pass makes actors, a third
+One process reads line by line; all recordings are held in memory; a second pass makes actors, a third
 pads all clips to the longest and writes one array per part of each split.
 """
 
@@ -20,7 +20,7 @@ from sslskel.plugins.registry import BENCHMARKS
 
 
 def read_plainly(file: TextIO) -> Recording:
-    """A file, line by line: identity, x y z, and the colour positions that the rules carry along."""
+    """A file, line by line: identity, x y z, and the colour positions that the rules need."""
     bodies: dict[str, Body] = {}
     rows: dict[str, list[np.ndarray]] = {}
     colours: dict[str, list[np.ndarray]] = {}
@@ -45,7 +45,7 @@ def read_plainly(file: TextIO) -> Recording:
 
 
 def import_plainly(source: Path, target: Path) -> None:
-    """Three passes over everything; the arrays end up in ``target``."""
+    """Three passes over everything; the arrays are written to ``target``."""
     paths = sorted(source.glob("*.skeleton"))
     recordings = []
     for path in paths:

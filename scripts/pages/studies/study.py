@@ -1,8 +1,8 @@
 """Two studies as commands that can be interrupted and continued: ``views`` and ``modes``.
 
-``views``: does a linear head on k cached views do as well as on fresh ones?
-``modes``: does what a training mode leaves out cost accuracy?
-Each runs what is missing, seed by seed, and writes its page from the records alone.
+``views``: is a linear head on k cached views as accurate as on fresh ones?
+``modes``: does a faster training mode cost accuracy?
+Each runs the missing cells, seed by seed, and writes its page from the records only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ QUESTIONS = {
 
 
 def variants(study: str, only: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Name -> overrides; the first is what the others are compared with."""
+    """Name -> overrides; the others are compared with the first."""
     if study == "views":
         return {"fresh" if k == 0 else f"{k}": (f"protocol.views={k}", "protocol.epochs=100") for k in VIEWS}
     return {name: tuple(f"{key}={value}" for key, value in MODES[name].items()) for name in only}
@@ -59,7 +59,7 @@ def main() -> int:
     import sslskel
     from sslskel.results.record import Record
 
-    found: dict[tuple[str, str], list[Record]] = {}
+    records: dict[tuple[str, str], list[Record]] = {}
     names = variants(options.study, options.modes)
     for seed in range(options.seeds):
         for benchmark in options.benchmarks:
@@ -77,13 +77,13 @@ def main() -> int:
                 if result.failures:
                     print(*result.failures, sep="\n", file=sys.stderr)
                     return 1
-                found.setdefault((benchmark, name), []).extend(result.records)
-                write(options, found, list(names))
+                records.setdefault((benchmark, name), []).extend(result.records)
+                write(options, records, list(names))
     return 0
 
 
-def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> None:
-    """The page of everything found so far; a cell without its counterpart has no difference."""
+def write(options: argparse.Namespace, records: dict, names: Sequence[str]) -> None:
+    """Write the page from all records so far; a cell without its counterpart has no difference."""
     from sslskel.results.statistics import summarise
 
     title, question = QUESTIONS[options.study]
@@ -93,21 +93,21 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
     ]
     lines += ["|---|---|---|---|---|---|---|"]
     for benchmark in options.benchmarks:
-        base = found.get((benchmark, names[0]), [])
+        base = records.get((benchmark, names[0]), [])
         for name in names:
-            records = found.get((benchmark, name), [])
-            if not records:
+            own = records.get((benchmark, name), [])
+            if not own:
                 continue
-            top = [100 * record.scores["top1"] for record in records]
-            pairs = [100 * (r.scores["top1"] - b.scores["top1"]) for r, b in zip(records, base, strict=False)]
-            gain = "" if name == names[0] else worded(summarise(pairs), "+")
+            top = [100 * record.scores["top1"] for record in own]
+            pairs = [100 * (r.scores["top1"] - b.scores["top1"]) for r, b in zip(own, base, strict=False)]
+            gain = "" if name == names[0] else in_brackets(summarise(pairs), "+")
             costs = [
-                f"{sum(r.cost[cost] or 0 for r in records) / len(records):.0f}"
+                f"{sum(r.cost[cost] or 0 for r in own) / len(own):.0f}"
                 for cost in ("evaluate_seconds", "pretrain_seconds")
             ]
-            row = [benchmark, name, str(len(records)), worded(summarise(top)), gain, *costs]
+            row = [benchmark, name, str(len(own)), in_brackets(summarise(top)), gain, *costs]
             lines.append(f"| {' | '.join(row)} |")
-    one = next(iter(found.values()))[0]
+    one = next(iter(records.values()))[0]
     made = one.environment
     lines += ["", "In brackets: 95 % Student t interval over seeds. Seconds are of one busy machine and no benchmark."]
     lines += [
@@ -116,16 +116,16 @@ def write(options: argparse.Namespace, found: dict, names: Sequence[str]) -> Non
         f" {made['commit'][:12]}. Command:",
         "",
     ]
-    words = ["python", "scripts/pages/studies/study.py", options.study, "--benchmarks", *options.benchmarks]
-    words += ["--modes", *options.modes] if options.study == "modes" else []
-    words += ["--seeds", str(options.seeds), "--preset", options.preset, "--page", str(options.page)]
-    words += options.overrides
-    lines += ["```sh", " ".join(words), "```", ""]
+    argv = ["python", "scripts/pages/studies/study.py", options.study, "--benchmarks", *options.benchmarks]
+    argv += ["--modes", *options.modes] if options.study == "modes" else []
+    argv += ["--seeds", str(options.seeds), "--preset", options.preset, "--page", str(options.page)]
+    argv += options.overrides
+    lines += ["```sh", " ".join(argv), "```", ""]
     options.page.parent.mkdir(parents=True, exist_ok=True)
     options.page.write_text("\n".join(lines), encoding="utf-8")
 
 
-def worded(summary, sign: str = "") -> str:
+def in_brackets(summary, sign: str = "") -> str:
     """``71.2 [68.0, 74.4]``; the mean alone for one seed."""
     mean = f"{summary.mean:{sign}.1f}"
     return mean if summary.interval is None else f"{mean} [{summary.interval[0]:.1f}, {summary.interval[1]:.1f}]"

@@ -1,6 +1,6 @@
 """``synthetic`` with as many second persons as NTU RGB+D 60 has: 59 of 100 bodies are present.
 
-For studies of what training on empty bodies does; it lies beside the studies and is installed nowhere.
+For studies of training on empty bodies; it lies beside the studies and is not part of the package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ APART = np.array([1.0, 0.0, 0.0], dtype=np.float32)
 
 
 def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
-    """All clips of ``synthetic``; some get another subject of the same action, camera and part beside them."""
+    """All clips of ``synthetic``; some get a second subject of the same action, camera and part."""
     clips = list(SYNTHETIC.read(sources, report))
     alone = [at for at, clip in enumerate(clips) if len(clip.tracks) == 1]
     wanted = round(SHARE * len(clips)) - (len(clips) - len(alone))
@@ -39,7 +39,7 @@ def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
 
 
 def paired(clip: Clip, other: Clip) -> Clip:
-    """Both persons side by side, for as long as both are there."""
+    """Both persons side by side, for as long as both are visible."""
     length = min(clip.length, other.length)
     tracks = [
         Track(slot, 0, (of.tracks[0].joints[:length] + shift).astype(np.float32), of.tracks[0].valid[:length])
