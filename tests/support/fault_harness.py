@@ -77,7 +77,7 @@ def killed_ranks(folder: Path, kills: int) -> Tally:
         kills,
         alone if same else 0,
         f"at most {max(lost)} steps of {whole.steps} (a checkpoint every {epoch})",
-        "the other rank, told as by the launcher, ended in a minute; the weights are those of an unhurt run",
+        "the other rank, stopped as the launcher would, ended within a minute; the weights are those of an unhurt run",
     )
 
 
