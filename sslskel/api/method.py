@@ -16,6 +16,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.clips import TrainingClips
 from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
+from sslskel.api.turn import Turn
 from sslskel.api.view import ClipSpec, ViewSpec
 
 
@@ -30,6 +31,8 @@ class Progress(NamedTuple):
     batch_size: int = 0
     """Clips of a whole step, over all processes."""
     seed: int = 0
+    turn: str = ""
+    """Name of the turn that a forward pass is of, where the method has several (:meth:`PretextMethod.turns`)."""
 
     @property
     def epoch(self) -> float:
@@ -145,6 +148,13 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
             {"params": [p for p in trained if p.ndim > 1]},
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
+
+    def turns(self) -> Sequence[Turn]:
+        """The optimisers, in the order in which each step takes them: one, unless a method has adversaries.
+
+        With several, every trained parameter belongs to exactly one.
+        """
+        return (Turn("", self.parameter_groups()),)
 
 
 __all__ = ["BuildBackbone", "Encoder", "MethodCard", "PooledEncoder", "PretextMethod", "Progress"]

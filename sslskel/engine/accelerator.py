@@ -80,15 +80,18 @@ def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
     return lambda values, step: accelerator.log(values, step=step)
 
 
-def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig) -> Any:
-    """The method as the loop calls it: in mixed precision, gradients averaged over processes, compiled if asked."""
+def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig, *, exchanges: bool = True) -> Any:
+    """The method as the loop calls it: in mixed precision, compiled if asked.
+
+    Gradients are averaged over processes where ``exchanges``; else the caller does it.
+    """
     if engine.compile:
         # Inside the wrappers for precision and processes, which would cut the graph.
         compile_forward(method)
     with warnings.catch_warnings():
         # The option that Accelerate warns of is the one that leaves buffers to the methods.
         warnings.simplefilter("ignore", FutureWarning)
-        return accelerator.prepare_model(method)
+        return accelerator.prepare_model(method, evaluation_mode=not exchanges)
 
 
 def compile_forward(method: PretextMethod) -> None:

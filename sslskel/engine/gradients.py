@@ -82,7 +82,11 @@ def backward(
             terms = [
                 term.scale * term.total * factor / divisors[name].to(term.total) for name, term in output.terms.items()
             ]
-            (torch.stack(terms).sum() * loss_scale.to(terms[0])).backward()  # type: ignore[no-untyped-call]
+            loss = torch.stack(terms).sum() * loss_scale.to(terms[0])
+            if not loss.requires_grad:
+                of_turn = f" of turn '{progress.turn}'" if progress.turn else ""
+                raise RunError(f"no loss term{of_turn} depends on a parameter that trains: {', '.join(output.terms)}")
+            loss.backward()  # type: ignore[no-untyped-call]
         seen.append(_values(output))
     if known:
         return sums.result(None)

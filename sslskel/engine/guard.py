@@ -6,12 +6,12 @@ scale of fp16 lives here too. The loop decides what to report.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sslskel.api.method import PretextMethod
 from sslskel.engine.gradients import StepSums
 from sslskel.engine.optim import gates_on_device
 
@@ -34,18 +34,18 @@ class StepGuard:
 
     def __init__(
         self,
-        method: PretextMethod,
+        parameters: Sequence[tuple[str, nn.Parameter]],
         optimiser: torch.optim.Optimizer,
         clip_norm: float,
         scaled: bool,
-        device: torch.device,
+        shut: Tensor,
     ) -> None:
-        self._parameters = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
-        self._optimiser, self._clip_norm, self._scaled = optimiser, clip_norm, scaled
-        self._shut = torch.zeros((), dtype=torch.bool, device=device)
-        self.scale = torch.full((), FIRST_SCALE if scaled else 1.0, device=device)
+        """``parameters`` are those of the optimiser, by name; ``shut`` () bool is shared by all guards of a run."""
+        self._parameters, self._optimiser, self._scaled, self._shut = parameters, optimiser, scaled, shut
+        self._limits = _limits(parameters, optimiser, clip_norm)
+        self.scale = torch.full((), FIRST_SCALE if scaled else 1.0, device=shut.device)
         """What the loss is multiplied by before it is differentiated."""
-        self._since = torch.zeros((), dtype=torch.int64, device=device)
+        self._since = torch.zeros((), dtype=torch.int64, device=shut.device)
 
     def tensors(self) -> dict[str, Tensor]:
         """State to keep in checkpoints; none without a loss scale."""
@@ -67,8 +67,12 @@ class StepGuard:
         terms = torch.stack(list(sums.terms.values()))
         norms = torch.stack(torch._foreach_norm(gradients)).to(terms)
         norm = torch.linalg.vector_norm(norms)
-        if self._clip_norm > 0:
-            torch._foreach_mul_(gradients, (self._clip_norm / (norm + 1e-6)).clamp(max=1).to(gradients[0]))
+        for limit, held in self._limits:
+            rows = [row for row, (name, _) in enumerate(named) if held is None or name in held]
+            if not rows:
+                continue
+            size = norm if held is None else torch.linalg.vector_norm(norms[rows])
+            torch._foreach_mul_([gradients[r] for r in rows], (limit / (size + 1e-6)).clamp(max=1).to(gradients[0]))
         finite = torch.cat([terms, norms]).isfinite()
         sound, overflow = finite[: len(terms)].all(), ~finite[len(terms) :].all()
         fault = ~sound | overflow
@@ -99,3 +103,18 @@ class StepGuard:
         grow = since >= GROW_AFTER
         self.scale.copy_(torch.where(overflow, self.scale / 2, torch.where(grow, self.scale * 2, self.scale)))
         self._since.copy_(torch.where(grow, 0, since))
+
+
+def _limits(
+    parameters: Sequence[tuple[str, nn.Parameter]], optimiser: torch.optim.Optimizer, clip_norm: float
+) -> list[tuple[float, frozenset[str] | None]]:
+    """Largest gradient norms, each with the names whose gradients it holds for together; None for all."""
+    alone = [group for group in optimiser.param_groups if "clip_norm" in group]
+    if not alone:
+        return [(clip_norm, None)] if clip_norm > 0 else []
+    limits = [(float(group["clip_norm"]), {id(p) for p in group["params"]}) for group in alone]
+    rest = {id(p) for group in optimiser.param_groups if "clip_norm" not in group for p in group["params"]}
+    named = [
+        (limit, frozenset(n for n, p in parameters if id(p) in own)) for limit, own in (*limits, (clip_norm, rest))
+    ]
+    return [(limit, names) for limit, names in named if limit > 0 and names]

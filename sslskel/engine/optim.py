@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Optimiser, TrainConfig
 from sslskel.engine.optimisers import SGD, Adam, AdamW
 from sslskel.errors import CheckpointError, UsageError
@@ -15,20 +15,20 @@ from sslskel.errors import CheckpointError, UsageError
 FUSED = ("cpu", "cuda")
 
 
-def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Optimizer:
-    """The run's optimiser over the method's groups; a group's own values win over ``train``.
+def build_optimiser(groups: Sequence[Mapping[str, Any]], train: TrainConfig) -> torch.optim.Optimizer:
+    """An optimiser over a method's groups; a group's own values win over ``train``.
 
     Fused kernels are used where they exist: they can skip an update by a flag on the
     device, so that a non-finite step needs no host synchronisation. Raises ``UsageError``
     where there is nothing to train.
     """
-    groups = [dict(group) for group in method.parameter_groups() if group["params"]]
-    if not groups:
+    held = [dict(group) for group in groups if group["params"]]
+    if not held:
         raise UsageError("the method has no parameter to train; set `trains = False` on its class if that is meant")
-    fused = {p.device.type for group in groups for p in group["params"]} <= set(FUSED)
+    fused = {p.device.type for group in held for p in group["params"]} <= set(FUSED)
     if train.optimiser is Optimiser.sgd:
         sgd = SGD(
-            groups,
+            held,
             lr=train.lr,
             momentum=train.momentum,
             weight_decay=train.weight_decay,
@@ -37,13 +37,13 @@ def build_optimiser(method: PretextMethod, train: TrainConfig) -> torch.optim.Op
         )
         if train.momentum > 0:
             # The kernel leaves a buffer unset where it skips the first update; zeros give the same first update.
-            for parameter in (p for group in groups for p in group["params"]):
+            for parameter in (p for group in held for p in group["params"]):
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(
                     parameter, memory_format=torch.preserve_format
                 )
         return sgd
     adam = Adam if train.optimiser is Optimiser.adam else AdamW
-    return adam(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
+    return adam(held, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
 
 
 def gates_on_device(optimiser: torch.optim.Optimizer) -> bool:

@@ -26,17 +26,14 @@ from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
-from sslskel.engine.gradients import backward
-from sslskel.engine.guard import StepGuard
 from sslskel.engine.heartbeat import contact
 from sslskel.engine.misfits import refuse_misfits
-from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
 from sslskel.engine.parts import step_parts
 from sslskel.engine.sampler import EpochSampler
-from sslskel.engine.schedule import learning_rate
 from sslskel.engine.signals import StopRequest, interrupted
 from sslskel.engine.step_log import RunLog, StepReport
 from sslskel.engine.training_clips import SourceClips
+from sslskel.engine.turns import Turns
 from sslskel.errors import CheckpointError, RunError
 from sslskel.files import writing_in
 from sslskel.progress import SILENT, Reporter
@@ -75,8 +72,7 @@ class _Run:
     seconds: float = 0.0
     loss: float = float("nan")
     memory: int = 0
-    optimiser: torch.optim.Optimizer = field(init=False)
-    guard: StepGuard = field(init=False)
+    turns: Turns = field(init=False)
 
     @property
     def progress(self) -> Progress:
@@ -125,8 +121,7 @@ def pretrain(
         method.to(device=device, dtype=torch.float64 if engine.precision is Precision.fp64 else None)
         run = _Run(method, source, train, engine, seed, folder, meta, device, sampler, total)
         if method.trains:
-            run.optimiser = build_optimiser(method, train)
-            run.guard = StepGuard(method, run.optimiser, train.clip_norm, engine.precision is Precision.fp16, device)
+            run.turns = Turns(method, train, engine.precision, device)
         checkpoint = _start(run, init)
         if checkpoint is None or run.step < run.total:
             if run.step < run.total:
@@ -167,9 +162,7 @@ def _start(run: _Run, init: Path | None) -> Path | None:
             )
     _load(run.method, checkpoint)
     if run.method.trains:
-        tensors = disk.load_optimiser(checkpoint)
-        run.guard.restore(tensors)
-        restore_optimiser(run.optimiser, {k: v for k, v in tensors.items() if k not in run.guard.tensors()})
+        run.turns.restore(disk.load_optimiser(checkpoint))
     run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
     run.loss = float("nan") if state["loss"] is None else float(state["loss"])
     return checkpoint
@@ -185,7 +178,7 @@ def _load(method: PretextMethod, path: Path) -> None:
 
 def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     """Steps until the end, a signal or a fault. What a step gave is read after the next one was queued."""
-    model = wrap(accelerator, run.method, run.engine)
+    model = wrap(accelerator, run.method, run.engine, exchanges=not run.turns.several)
     track = tracker(accelerator, run.engine)
     log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, reporter)
     pending: deque[StepReport] = deque()
@@ -238,18 +231,13 @@ def _start_epoch(run: _Run) -> None:
 
 
 def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
-    """One optimiser update from one global batch."""
+    """One update of every optimiser whose turn it is, from one global batch."""
     progress, noise = run.progress, Noise(run.seed, run.step, run.device)
-    rate = learning_rate(run.train, progress.epoch)
-    set_rate(run.optimiser, rate)
     rows = run.sampler.batch(run.step)
     with torch.no_grad():
         run.method.on_step_start(progress, noise)
         parts = step_parts(run.method, run.source, run.sampler, run.train.accumulate, run.step, noise)
-    run.method.zero_grad(set_to_none=True)
-    whole = run.train.accumulate == 1
-    sums = backward(model, run.method, parts, whole, len(rows), noise, progress, run.guard.scale, stops)
-    facts = run.guard.update(sums)
+    rate, facts = run.turns.step(model, parts, run.train.accumulate == 1, len(rows), noise, progress, stops)
     with torch.no_grad():
         run.method.on_step_end(progress, noise)
     return StepReport(run.step, rows, rate, facts)
@@ -270,7 +258,7 @@ def _save(run: _Run) -> None:
             "settings": run.settings,
             "meta": dict(run.meta),
         }
-        tensors = {**optimiser_tensors(run.optimiser), **run.guard.tensors()} if run.method.trains else {}
+        tensors = run.turns.tensors() if run.method.trains else {}
         try:
             disk.save_checkpoint(
                 run.folder, run.step, run.method.state_dict(), tensors, state, run.train.keep_checkpoints

@@ -62,7 +62,7 @@ def _step(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
 
     def measure() -> dict[str, Any]:
         theirs = released_step(subject, feeder, released_optimiser(subject))
-        optimiser = build_optimiser(subject.method, subject.cell.resolved.train)
+        optimiser = build_optimiser(subject.method.parameter_groups(), subject.cell.resolved.train)
 
         def ours(number: int) -> None:
             subject.learn(number)

@@ -43,7 +43,7 @@ def engine_overhead(subject: Subject, pairs: int) -> dict[str, Any]:
 
     def bare() -> Taken:
         subject.method.load_state_dict(start)
-        optimiser = build_optimiser(subject.method, train)
+        optimiser = build_optimiser(subject.method.parameter_groups(), train)
         subject.method.train()
         laps = _Laps(subject.device)
         for step in range(count):

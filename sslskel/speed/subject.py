@@ -93,6 +93,8 @@ def build_subject(
     rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
     known = replace(spec, clips=len(rows))
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
+    if len(built.turns()) > 1:
+        raise UsageError(f"method '{method}' has several optimisers; its speed cannot be measured")
     built.to(device=device, dtype=dtype_of(engine))
     if engine.compile:
         compile_forward(built)

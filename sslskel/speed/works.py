@@ -76,7 +76,7 @@ def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
     method = subject.method
     if not method.trains:
         return None
-    optimiser = build_optimiser(method, subject.cell.resolved.train)
+    optimiser = build_optimiser(method.parameter_groups(), subject.cell.resolved.train)
     method.train()
 
     def step(number: int) -> list[float]:

@@ -14,8 +14,9 @@ from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_opt
 
 def made(scaled: bool = False, clip: float = 0.0, **train: Any) -> tuple[Toy, torch.optim.Optimizer, StepGuard]:
     method = Toy(ToyConfig())
-    optimiser = build_optimiser(method, train_config(**train))
-    return method, optimiser, StepGuard(method, optimiser, clip, scaled, torch.device("cpu"))
+    optimiser = build_optimiser(method.parameter_groups(), train_config(**train))
+    trained = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
+    return method, optimiser, StepGuard(trained, optimiser, clip, scaled, torch.tensor(False))
 
 
 def sums(loss: float = 1.0, rescale: float | None = None) -> StepSums:

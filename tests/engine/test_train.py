@@ -170,7 +170,7 @@ def test_sgd_with_momentum_resumes_too(tiny: str, tmp_path: Path) -> None:
 
 
 def test_decay_groups_leave_vectors_alone(tiny: str) -> None:
-    groups = build_optimiser(Toy(make_source().spec), settings()).param_groups
+    groups = build_optimiser(Toy(make_source().spec).parameter_groups(), settings()).param_groups
     assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.05, [2]), (0.0, [1])]
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
+from sslskel.api.turn import Turn
 from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
@@ -99,6 +100,46 @@ class Mixing(Toy):
     cross_batch = True
 
 
+class Adversary(Toy):
+    """A generator that rebuilds masked coordinates, and a critic that tells them from true ones."""
+
+    every = 1
+    critic_norm = 0.5
+
+    def __init__(self, config: ToyConfig, seed: int = 0) -> None:
+        super().__init__(config, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            self.critic = nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def turns(self) -> tuple[Turn, ...]:
+        drawn = [p for name, p in self.named_parameters() if p.requires_grad and not name.startswith("critic")]
+        first, last = list(self.critic[0].parameters()), list(self.critic[2].parameters())
+        judged = [{"params": first, "lr_scale": 0.5, "clip_norm": self.critic_norm}, {"params": last}]
+        recipe = {"optimiser": "adam", "lr": 5e-3, "beta1": 0.5, "clip_norm": 0.0}
+        return (Turn("critic", judged, recipe=recipe), Turn("generator", [{"params": drawn}], every=self.every))
+
+    def forward(self, views, noise: Noise, progress: Progress) -> StepOutput:
+        self.hooks.append(f"{progress.turn} {progress.step}")
+        batch: Batch = views[0]
+        rows = batch.tracks.flatten(1)
+        hidden = noise.view(0).on(batch).uniform("toy.mask", (WIDTH,)) < 0.4
+        made = torch.where(hidden, self.inner(torch.where(hidden, self.mask.to(rows), rows)), rows)
+        count = torch.tensor(len(rows), device=rows.device)
+        if progress.turn == "generator":
+            total = (made - rows).square().sum()
+            if progress.step == self.config.poisoned_step:
+                total = total * torch.nan
+            deceive = Term(-self.critic(made).sum(), count, 0.1)
+            return StepOutput({"rebuild": Term(total, hidden.sum()), "deceive": deceive})
+        margin = (1 - self.critic(rows)).relu() + (1 + self.critic(made.detach())).relu()
+        return StepOutput({"tell": Term(margin.sum(), count)}, {"true": self.critic(rows).mean().detach()})
+
+
+KINDS = {kind.__name__: kind for kind in (Toy, Mixing, Adversary)}
+"""Those that a command may name."""
+
+
 class ToySource:
     """Clips of one or two persons, a function of their position; the view scales each person by noise."""
 
@@ -150,7 +191,7 @@ def train_config(**changes: Any) -> TrainConfig:
 def run(
     folder: Path | str,
     *,
-    kind: type[Toy] = Toy,
+    kind: type[Toy] | str = Toy,
     clips: int = 22,
     precision: str = "fp32",
     slow: float = 0.0,
@@ -163,6 +204,7 @@ def run(
     **options: Any,
 ) -> TrainResult:
     """One pretraining on the CPU; ``keep`` receives the method and the source."""
+    kind = KINDS[kind] if isinstance(kind, str) else kind
     built = kind(ToyConfig(**(method or {})), seed=seed)
     source = ToySource(clips, torch.float64 if precision == "fp64" else torch.float32, slow)
     if keep is not None:
