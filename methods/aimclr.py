@@ -108,7 +108,7 @@ def attention(maps: Tensor) -> Tensor:
 def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
     """Zero the joints, then the moments, that attention is drawn to: (P, T', V', D) -> the same.
 
-    A moment is a frame where ``frames`` says so, else a single value, as released. What
+    A moment is a frame with ``frames``, else a single value, as released. What
     stays is scaled up by its share of the global batch; no gradient passes the masks.
     """
     with torch.no_grad():

@@ -11,7 +11,7 @@ from sslskel import Batch, BuildBackbone, ClipSpec, Encoder, MethodCard, Noise, 
 
 @dataclass
 class RandomInitConfig:
-    """Nothing to choose: backbone and seed say it all."""
+    """No options: backbone and seed determine the weights."""
 
 
 class RandomInit(PretextMethod[RandomInitConfig]):

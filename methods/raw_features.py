@@ -13,7 +13,7 @@ from sslskel import Batch, BuildBackbone, ClipSpec, Encoder, MethodCard, Noise, 
 
 @dataclass
 class RawFeaturesConfig:
-    """Nothing to choose: the clip's view says it all."""
+    """No options: the clip's view determines the features."""
 
 
 class RawEncoder(Encoder):

@@ -39,13 +39,13 @@ class Actors:
 
     def tracks(self) -> tuple[Track, ...]:
         """One per actor who is seen, from the first to the last frame in which that is so."""
-        found = []
+        tracks = []
         for slot, (joints, valid) in enumerate(zip(self.joints, self.valid, strict=True)):
             seen = np.flatnonzero(valid)
             if len(seen):
                 part = slice(int(seen[0]), int(seen[-1]) + 1)
-                found.append(Track(slot, part.start, np.ascontiguousarray(joints[part]), valid[part].copy()))
-        return tuple(found)
+                tracks.append(Track(slot, part.start, np.ascontiguousarray(joints[part]), valid[part].copy()))
+        return tuple(tracks)
 
 
 Recipe = Callable[[SkeletonFile, str], Actors]
@@ -53,7 +53,7 @@ Recipe = Callable[[SkeletonFile, str], Actors]
 
 
 def require_bodies(recording: SkeletonFile, where: str) -> None:
-    """Raise ``DataError`` where nobody is seen in any frame."""
+    """Raise ``DataError`` where no person is seen in any frame."""
     if not recording.bodies:
         raise DataError(f"'{where}' holds no body in any of its {recording.frames} frames, so there is no clip in it")
 

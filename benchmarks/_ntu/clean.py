@@ -64,13 +64,13 @@ def clean(recording: SkeletonFile, where: str) -> Actors:
 
 
 def _with_numbers(body: Body) -> _Identity:
-    """Rows whose 75 coordinates are all 0 say that the tracker had lost the body."""
+    """Rows whose 75 coordinates are all 0 mean that the tracker had lost the body."""
     kept = (body.joints != 0).any(axis=(1, 2))
     return _Identity(tuple(np.asarray(body.frames)[kept].tolist()), body.joints[kept])
 
 
 def _long(bodies: Sequence[_Identity], tally: Counter[str]) -> list[_Identity]:
-    """Without those seen in fewer than 12 frames, or the longest where that leaves nobody."""
+    """Without those seen in fewer than 12 frames, or the longest where none would be left."""
     longest = max(len(body.rows) for body in bodies)
     least = min(SHORTEST, longest)
     kept = [body for body in bodies if len(body.rows) >= least][: None if longest >= SHORTEST else 1]
@@ -79,7 +79,7 @@ def _long(bodies: Sequence[_Identity], tally: Counter[str]) -> list[_Identity]:
 
 
 def _upright(bodies: Sequence[_Identity], tally: Counter[str]) -> list[_Identity]:
-    """Without those too wide in most frames, or the least so where that leaves nobody; with their motion."""
+    """Without those too wide in most frames, or the least wide where none would be left; with their motion."""
     tested = []
     for body in bodies:
         exact, noisy = body.rows.astype(np.float64), is_noisy(body.rows)
@@ -91,7 +91,7 @@ def _upright(bodies: Sequence[_Identity], tally: Counter[str]) -> list[_Identity
 
 
 def _place(body: _Identity, joints: Floats, valid: Bools, tally: Counter[str]) -> None:
-    """Give a body to the first actor who is elsewhere in time."""
+    """Give a body to the first actor whose frames are others."""
     frames = np.asarray(body.frames)
     for actor in range(ACTORS):
         free = ~valid[actor, frames]

@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 def read_decimals(data: npt.NDArray[np.uint8], begin: Array, end: Array) -> tuple[Array, Array]:
     """The numbers that lie from ``begin`` to ``end`` in ``data``, and where they are plain enough to be right.
 
-    Plain is an optional sign, digits, and at most one point. Elsewhere the number means nothing.
+    Plain is an optional sign, digits, and at most one point. For other texts the number means nothing.
     """
     length = end - begin
     plain = (length <= WIDTH) & (end >= WIDTH)

@@ -39,7 +39,7 @@ class Edition:
 
 @dataclass(frozen=True)
 class Place:
-    """What a file's name says: setup, camera, subject, replication and action, all from 1."""
+    """What a file's name states: setup, camera, subject, replication and action, all from 1."""
 
     setup: int
     camera: int
@@ -103,7 +103,7 @@ def make(recipe: Recipe, copied: bool, place: Place, name: str, file: SourceFile
 
 
 def misnamed(file: SourceFile) -> Made:
-    """The fault of a file whose name says nothing."""
+    """The fault of a file whose name is not one of the dataset."""
     raise DataError(
         f"'{file.where}' is not named like a file of NTU RGB+D (S001C001P001R001A001{SUFFIX} to"
         f" S032C003P106R002A120{SUFFIX}); remove it from the source or give it its name back"

@@ -1,6 +1,6 @@
-"""The lines of a text file and the numbers at their beginnings, found for the whole file at once.
+"""The lines of a text file and the numbers at their beginnings, located for the whole file at once.
 
-Reading line by line costs a Python step per field, most of which nobody wants. Here numpy
+Reading line by line costs a Python step per field, most of which is not needed. Here numpy
 finds where lines and fields begin; how the wanted fields become numbers is in ``decimals``.
 """
 
@@ -98,7 +98,7 @@ class Lines:
     def _number(self, text: bytes, line: int) -> float:
         try:
             if b"_" in text:
-                raise ValueError("Python reads underscores, nobody else does")
+                raise ValueError("only Python reads underscores")
             return float(text)
         except ValueError:
             raise self.fault(f"holds '{shown(text)}' where a number should be", line) from None

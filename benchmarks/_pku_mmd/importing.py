@@ -1,6 +1,6 @@
 """From the files of one PKU-MMD phase to recordings whose annotated actions are clips, as the MAMP release cuts them.
 
-How a file reads is in ``text``; where a clip's frames are stored is the store's business.
+How a file is read: see ``text``. Where a clip's frames are stored: see ``sslskel.data.store``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LIST = re.compile(r"cross[-_ ]?(subject|view)(?:[-_]?v[12])?\.txt", re.IGNORECA
 
 @dataclass(frozen=True)
 class Phase:
-    """What tells the phases apart. Names of videos hold the session's number or two, and end in the camera."""
+    """How the phases differ. Names of videos hold the session's number or two, and end in the camera."""
 
     number: int
     video: re.Pattern[str]
@@ -128,12 +128,12 @@ def _tracks(frames: Floats) -> Iterator[Track]:
 
 
 def key(file: SourceFile) -> str:
-    """Tells which files of a source are the same: skeletons and labels are called alike."""
+    """What makes two files of a source the same one; skeletons and labels have equal names."""
     return f"{_kind(file)}/{file.name}"
 
 
 def _kind(file: SourceFile) -> str:
-    """``split``, ``skeleton`` or ``label``, by the file's name or the nearest folder or archive that tells; else ''."""
+    """``split``, ``skeleton`` or ``label``, by the file's name or the nearest folder or archive; else ''."""
     if _LIST.fullmatch(file.name):
         return "split"
     folders = [Path(file.origin).resolve().name, *file.path.split("/")[:-1]]
@@ -166,9 +166,11 @@ def _sorted_out(phase: Phase, files: Sequence[SourceFile]) -> _Parts:
         *((split not in parts.lists, f"list cross-{word}.txt of the split {split}") for split, word in LISTS.items()),
     ):
         if missing:
-            found = f"; found {len(parts.others)} other text files, such as '{parts.others[0]}'" if parts.others else ""
+            others = (
+                f"; it has {len(parts.others)} other text files, such as '{parts.others[0]}'" if parts.others else ""
+            )
             raise DataError(
-                f"the source has no {what} of phase {phase.number}{found}; name the folder that holds all of them, or"
+                f"the source has no {what} of phase {phase.number}{others}; name the folder that holds all of them, or"
                 " each folder and archive (archives beside loose text files are not looked into)"
             )
     return parts
@@ -185,7 +187,7 @@ def _add_list(parts: _Parts, file: SourceFile) -> None:
 
 
 def _note_gaps(parts: _Parts, halves: Mapping[str, Halves], report: ImportReport) -> None:
-    """Drop recordings that lack a file, and say what was passed over or is in no list."""
+    """Drop recordings that lack a file, and note what was passed over or is in no list."""
     for video in sorted(parts.skeletons.keys() - parts.labels.keys()):
         report.dropped[video] = "it has a skeleton file but no label file"
     for video in sorted(parts.labels.keys() - parts.skeletons.keys()):

@@ -39,7 +39,7 @@ class Halves(NamedTuple):
 
 
 class Action(NamedTuple):
-    """One line of a label file, as it says: class from 1, first frame from 0, the frame after the last."""
+    """One line of a label file as written: class from 1, first frame from 0, the frame after the last."""
 
     number: int
     """Place in the file, from 0; skipped lines do not count."""
@@ -80,13 +80,13 @@ def _fault(block: list[tuple[int, str]]) -> str:
     for number, line in block:
         if len(line) > LINE_LIMIT:
             return f"line {number} has {len(line):,} characters, as no frame has"
-        words = line.split()
-        if len(words) != NUMBERS:
-            return f"line {number} has {len(words)} numbers, not {NUMBERS} (2 persons, 25 joints, x y z)"
-        for place, word in enumerate(words, start=1):
-            value = _number(word)
+        fields = line.split()
+        if len(fields) != NUMBERS:
+            return f"line {number} has {len(fields)} numbers, not {NUMBERS} (2 persons, 25 joints, x y z)"
+        for place, field in enumerate(fields, start=1):
+            value = _number(field)
             if value is None or abs(value) > FURTHEST:
-                return f"line {number}, number {place} is no position within {FURTHEST:.0f} m: {word[:40]!r}"
+                return f"line {number}, number {place} is no position within {FURTHEST:.0f} m: {field[:40]!r}"
     return f"line {block[0][0]} and those after it are not readable as numbers"
 
 

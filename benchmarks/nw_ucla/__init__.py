@@ -1,7 +1,7 @@
 """Northwestern-UCLA Multiview Action3D: the skeletons, their importer, and two lists of test clips.
 
 Stored as recorded, in metres from the camera. Which test clips are copies of training clips
-is said here; what a board does with that is the framework's business.
+is stated here; how boards mark them: see ``sslskel.leaderboard``.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ def read_clip(file: SourceFile) -> Clip:
 def _joints(file: SourceFile, name: str) -> Floats:
     """(T, 20, 3) float32 metres."""
     content = _object(file)
-    said = content.get("file_name", name)
-    if said != name:
-        raise DataError(f"'{file.where}' says that it is {str(said)[:40]!r}; give it that name, or fetch it again")
+    stated = content.get("file_name", name)
+    if stated != name:
+        raise DataError(f"'{file.where}' states the name {str(stated)[:40]!r}; give it that name, or fetch it again")
     frames = content.get("skeletons")
     if not isinstance(frames, list) or not frames:
         raise DataError(f"'{file.where}' has no list 'skeletons' with at least one frame; fetch the file again")
@@ -186,7 +186,7 @@ XVIEW = Split(
         " is there for comparison with papers, xview_clean leaves the copies out"
     ),
 )
-"""The cross-view protocol as everybody uses it. Model selection may hold out subjects 9 and 10;
+"""The cross-view protocol as papers use it. Model selection may hold out subjects 9 and 10;
 the official training part includes them."""
 XVIEW_CLEAN = replace(XVIEW, name="xview_clean", without=COPIES, warning="")
 """The same training part, and the 369 test clips that it does not hold."""

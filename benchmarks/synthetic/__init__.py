@@ -1,7 +1,7 @@
 """The embedded benchmark: 24 actions of a generated 25-joint body, made in seconds.
 
-It exists to exercise every part of the framework without a download. Its order of methods
-says nothing about human motion.
+It exists to exercise every part of the framework without a download. Its ranking of methods
+means nothing for human motion.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """UTD-MHAD (Chen, Jafari, Kehtarnavaz, ICIP 2015), skeleton modality: importer, split, names.
 
 27 actions, 8 subjects, Kinect v1 at 30 frames per second, one person, metres.
-How a MAT-file is read is the business of ``matlab5``.
+How a MAT-file is read: see ``matlab5``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads one real numeric array out of a MATLAB level 5 MAT-file, within fixed bounds.
 
-Written for files of strangers: nothing is allocated before it is known to be there.
+Written for files that are not trusted: nothing is allocated before the bytes are there.
 Cells, structures, strings and objects are passed over, never built.
 Format: "MAT-File Format", The MathWorks, chapter 1 (level 5).
 """
@@ -39,18 +39,18 @@ def read_array(data: bytes, name: str, where: str) -> npt.NDArray[Any]:
     """
     try:
         order = _byte_order(data)
-        found = []
+        titles = []
         for matrix in _matrices(data, order):
             parts = _elements(matrix, order)
             flags, shape, title = next(parts)[1], next(parts)[1], bytes(next(parts)[1])
-            found.append(title.decode("latin-1"))
-            if found[-1] == name:
+            titles.append(title.decode("latin-1"))
+            if titles[-1] == name:
                 return _array(flags, shape, parts, order)
     except StopIteration:
         raise DataError(f"'{where}' is damaged: a variable lacks its header; fetch it again") from None
     except (_Damaged, zlib.error, struct.error) as fault:
         raise DataError(f"'{where}' is no readable MATLAB 5 file: {fault}") from fault
-    have = ", ".join(repr(title[:40]) for title in found[:5]) or "none"
+    have = ", ".join(repr(title[:40]) for title in titles[:5]) or "none"
     raise DataError(f"'{where}' has no variable '{name}' (it has: {have}); is it a skeleton file?")
 
 

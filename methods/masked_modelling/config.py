@@ -28,7 +28,7 @@ class MaskedModellingConfig:
     """Defaults are MAMP (Mao et al., ICCV 2023) as its released NTU-60 scripts train it.
 
     Those scripts use 3 decoder blocks and reach the printed numbers with them; the
-    paper's text says 5, as the scripts for NTU-120 and PKU-MMD do.
+    paper's text states 5, as the scripts for NTU-120 and PKU-MMD do.
     """
 
     input: Signal = Signal.joint

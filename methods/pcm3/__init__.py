@@ -78,8 +78,8 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
     """Contrast and masked prediction feed each other: what was predicted is one more view, as is a mix of two clips.
 
     Zhang et al., "Prompted Contrast with Masked Motion Modeling: Towards Versatile 3D Action
-    Representation Learning", ACM MM 2023. Released: the prompts of the input stand in front of
-    a norm whose mean takes them away, and so does the prediction's prompt, so that only the
+    Representation Learning", ACM MM 2023. Released: the prompts of the input are added before
+    a norm whose mean removes them, and so does the prediction's prompt, so that only the
     contrast's prompt acts in training (the others shift running means alone); a resized mix
     reads the partner's first frames; no clip is mixed with the one before it; distillation
     is left out without prompts. Paper: prompts join behind the norms, where they act (the

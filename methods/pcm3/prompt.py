@@ -1,4 +1,4 @@
-"""Learned vectors that tell an encoder which view or task it works on (PCM3, section 3.4).
+"""Learned vectors that mark for an encoder which view or task it works on (PCM3, section 3.4).
 
 Which view or task gets which, the method itself decides.
 """
@@ -32,7 +32,7 @@ class FeaturePrompt(nn.Module):
         self.values = input_prompt(2 * self.length)
 
     def placed(self, noise: Noise, site: str) -> Tensor:
-        """(D,) with the prompt at a random offset. Noise site: the given one (0..D/2 - length - 1)."""
+        """(D,) with the prompt at a random offset. Noise site: ``site`` (0..D/2 - length - 1)."""
         offset = noise.integers(site, self.side - self.length, per="batch")
         at = offset + torch.arange(self.length, device=offset.device)
         return self.values.new_zeros(2 * self.side).index_put((torch.cat([at, self.side + at]),), self.values)

@@ -154,7 +154,7 @@ def changed(value: Any) -> list[Any]:
         (text(changed(1e200)), "within 100 m"),
         (text(changed(10**400)), "within 100 m"),
         (text((GOOD * 0).tolist()), "nobody is seen"),
-        (text(file_name="a08_s03_e02_v01"), "says that it is 'a08_s03_e02_v01'"),
+        (text(file_name="a08_s03_e02_v01"), "states the name 'a08_s03_e02_v01'"),
     ],
 )
 def test_bad_files_are_refused_by_name(content: bytes, words: str, tmp_path: Path) -> None:

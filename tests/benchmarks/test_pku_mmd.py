@@ -292,7 +292,7 @@ def test_bad_files_are_refused_by_name_and_line(root: Path, file: str, text: Any
 
 
 def test_incomplete_and_foreign_sources_are_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no skeleton file like skeleton/A03N05-L\.txt of phase 2; found 6 other"):
+    with pytest.raises(DataError, match=r"no skeleton file like skeleton/A03N05-L\.txt of phase 2; it has 6 other"):
         list(SECOND.read([root], ImportReport()))
     (root / "cross_view.txt").write_text(LIST)
     with pytest.raises(DataError, match="split xview has two lists"):

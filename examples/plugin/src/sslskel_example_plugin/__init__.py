@@ -1,1 +1,1 @@
-"""One method for sslskel, found through the entry point in pyproject.toml."""
+"""One method for sslskel, registered by the entry point in pyproject.toml."""
