@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sslskel.api.noise import Noise, Per, ReplayNoise
     from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
     from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
+    from sslskel.api.turn import Turn
     from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
     from sslskel.checks import (
         CheckResult,
@@ -94,6 +95,7 @@ _PLACES = {
     "api.noise": "Noise Per ReplayNoise",
     "api.protocol": "ClipSet EvaluationProtocol Outcome Parts ProtocolRun Truth",
     "api.skeleton": "COCO17 NTU25 PARTS SkeletonLayout layout",
+    "api.turn": "Turn",
     "api.view": "Augment ClipSpec Sampler ViewSpec",
     "checks": "CheckResult PluginCheck check_backbone check_dataset check_method check_protocol "
     "parametrize_with_checks",
@@ -210,6 +212,7 @@ __all__ = [
     "Track",
     "TrainingClips",
     "Truth",
+    "Turn",
     "UsageError",
     "ViewSpec",
     "aligned",

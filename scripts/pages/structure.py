@@ -51,6 +51,7 @@ THIRD_PARTY = {
     "sslskel.engine.accelerator.wrap": "accelerate, which has no types",
     "sslskel.engine.accelerator.unwrap": "accelerate",
     "sslskel.engine.gradients.backward": "accelerate",
+    "sslskel.engine.turns.Turns.step": "accelerate",
     "sslskel.engine.device.autocast": "torch.autocast, whose context has no type of its own",
     "sslskel.speed.subject.Subject.autocast": "torch.autocast",
     "sslskel.grid.slurm.Task.checkpoint": "submitit, which is optional",

@@ -9,16 +9,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput
@@ -87,6 +81,11 @@ class MethodCase:
         if not self.plugin.trains:
             raise Skip("it does not train (trains = False)")
 
+    def require_one_turn(self) -> None:
+        """Skip the running check for a method with several optimisers, whose losses work against each other."""
+        if len(self.build(started=False).turns()) > 1:
+            raise Skip("it has several turns()")
+
     def require_separate_clips(self) -> None:
         """Skip the running check for a method whose clips see each other."""
         if self.plugin.cross_batch:
@@ -105,10 +104,15 @@ def start_epoch(method: PretextMethod, source: ClipSource, step: int = 0) -> Non
 
 
 def forward(method: PretextMethod, views: Sequence[Batch], noise: Noise, step: int = 0) -> StepOutput:
-    """The output of a step, momentum updates and the like included."""
+    """The output of a step, momentum updates and the like included; of all its turns, where there are several."""
     method.on_step_start(step_at(step), noise)
-    output: StepOutput = method(views, noise, step_at(step))
-    return output
+    turns = method.turns()
+    outputs = [method(views, noise, step_at(step)._replace(turn=turn.name)) for turn in turns]
+    if len(turns) == 1:
+        return outputs[0]  # type: ignore[no-any-return]
+    named = list(zip([turn.name for turn in turns], outputs, strict=True))
+    terms = {f"{turn}.{name}": term for turn, output in named for name, term in output.terms.items()}
+    return StepOutput(terms, {f"{turn}.{name}": v for turn, output in named for name, v in output.metrics.items()})
 
 
 def loss_of(method: PretextMethod, views: Sequence[Batch], noise: Noise) -> float:
@@ -195,7 +199,7 @@ def every_parameter_gets_a_gradient(case: MethodCase) -> None:
     expect(not without, f"no gradient for {', '.join(without[:5])}; use it in the loss or set requires_grad=False")
     broken = [name for name, p in trained.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
     expect(not broken, f"the gradient of {', '.join(broken[:5])} is not finite")
-    grouped = [id(p) for group in method.parameter_groups() for p in group["params"]]
+    grouped = [id(p) for turn in method.turns() for group in turn.groups for p in group["params"]]
     lost = [name for name, p in trained.items() if grouped.count(id(p)) != 1]
     expect(not lost, f"parameter_groups() must hold every trained parameter once, but not {', '.join(lost[:5])}")
 
@@ -203,6 +207,7 @@ def every_parameter_gets_a_gradient(case: MethodCase) -> None:
 def loss_falls(case: MethodCase) -> None:
     """The loss of one small batch falls by at least a fifth in 50 steps."""
     case.require_training()
+    case.require_one_turn()
     best = 1.0
     for rate in (3e-3, 1e-2, 1e-3):
         method = case.build()
@@ -306,53 +311,6 @@ def close_enough(value: float, wanted: float, message: str, tolerance: float = 1
     expect(abs(value - wanted) <= tolerance * max(1.0, abs(wanted)), f"{message}: {value:.9g} against {wanted:.9g}")
 
 
-_newest_parallel: list[DistributedDataParallel] = []
-"""Keeps the newest process group until the next one. A group that is freed waits for its threads while it
-holds the interpreter's lock; threads that are still letting go of their work may want that lock, and neither ends."""
-
-
-def runs_under_ddp(case: MethodCase) -> None:
-    """Three steps under DistributedDataParallel with find_unused_parameters=False."""
-    case.require_training()
-    method = case.build()
-    views, noise = case.views(method)
-    with _one_process(), warnings.catch_warnings():
-        # Newer torch renames the option; the old name works from 2.4 on.
-        warnings.simplefilter("ignore", FutureWarning)
-        parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
-        _newest_parallel[:] = [parallel]
-        for step in range(3):
-            method.on_step_start(step_at(step), noise)
-            output: StepOutput = parallel(views, noise, step_at(step))
-            output.loss().backward()  # type: ignore[no-untyped-call]
-            method.on_step_end(step_at(step), noise)
-    without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
-    expect(not without, f"no gradient under DDP for {', '.join(without[:5])}")
-
-
-@contextmanager
-def _one_process() -> Iterator[None]:
-    if not dist.is_available() or not dist.is_gloo_available():
-        raise Skip("this torch has no gloo")
-    if dist.is_initialized():
-        raise Skip("a process group is running already")
-    named = os.environ.get("GLOO_SOCKET_IFNAME")
-    if named is None and Path("/sys/class/net/lo").exists():
-        # Otherwise gloo asks the network for this machine's name, and waits where nobody answers.
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    try:
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
-    except RuntimeError as fault:
-        raise Skip(f"gloo does not start here: {fault}") from fault
-    finally:
-        if named is None:
-            os.environ.pop("GLOO_SOCKET_IFNAME", None)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-
-
 def runs_in_bf16(case: MethodCase) -> None:
     """In bfloat16 autocast the loss and all gradients are finite, the loss within a quarter of float32's."""
     case.require_training()
@@ -383,6 +341,5 @@ TRAINING_CHECKS = (
     order_of_clips_is_irrelevant,
     halves_make_the_whole,
     clips_bring_their_own_draws,
-    runs_under_ddp,
     runs_in_bf16,
 )

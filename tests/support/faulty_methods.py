@@ -156,6 +156,11 @@ class Ungrouped(Sound):
         return [{"params": list(self.head.parameters())}]
 
 
+class Toggles(Sound):
+    def on_step_end(self, progress: Any, noise: Any) -> None:
+        self.head.bias.requires_grad_(progress.step != 1)
+
+
 class Unlearnable(Sound):
     def forward(self, *args: Any) -> StepOutput:
         output = super().forward(*args)

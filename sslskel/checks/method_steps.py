@@ -1,0 +1,82 @@
+"""Contract checks of a method over several steps: what trains, and gradients over processes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from sslskel.api.batch import StepOutput
+from sslskel.checks.method import MethodCase, forward, step_at
+from sslskel.checks.runner import Skip, expect
+
+
+def keeps_what_trains(case: MethodCase) -> None:
+    """Which parameters require a gradient stays the same over steps; another choice is another stage or turn."""
+    case.require_training()
+    method = case.build()
+    views, noise = case.views(method)
+    before = {name: p.requires_grad for name, p in method.named_parameters()}
+    for step in range(3):
+        forward(method, views, noise, step)
+        method.on_step_end(step_at(step), noise)
+        changed = [name for name, p in method.named_parameters() if p.requires_grad != before.get(name)]
+        expect(
+            not changed, f"requires_grad of {', '.join(changed[:5])} changes in a step; settle it in the constructor"
+        )
+
+
+_newest_parallel: list[DistributedDataParallel] = []
+"""Keeps the newest process group until the next one. A group that is freed waits for its threads while it
+holds the interpreter's lock; threads that are still letting go of their work may want that lock, and neither ends."""
+
+
+def runs_under_ddp(case: MethodCase) -> None:
+    """Three steps under DistributedDataParallel with find_unused_parameters=False."""
+    case.require_training()
+    case.require_one_turn()
+    method = case.build()
+    views, noise = case.views(method)
+    with _one_process(), warnings.catch_warnings():
+        # Newer torch renames the option; the old name works from 2.4 on.
+        warnings.simplefilter("ignore", FutureWarning)
+        parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
+        _newest_parallel[:] = [parallel]
+        for step in range(3):
+            method.on_step_start(step_at(step), noise)
+            output: StepOutput = parallel(views, noise, step_at(step))
+            output.loss().backward()  # type: ignore[no-untyped-call]
+            method.on_step_end(step_at(step), noise)
+    without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
+    expect(not without, f"no gradient under DDP for {', '.join(without[:5])}")
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
+    if not dist.is_available() or not dist.is_gloo_available():
+        raise Skip("this torch has no gloo")
+    if dist.is_initialized():
+        raise Skip("a process group is running already")
+    named = os.environ.get("GLOO_SOCKET_IFNAME")
+    if named is None and Path("/sys/class/net/lo").exists():
+        # Otherwise gloo asks the network for this machine's name, and waits where nobody answers.
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    try:
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
+    except RuntimeError as fault:
+        raise Skip(f"gloo does not start here: {fault}") from fault
+    finally:
+        if named is None:
+            os.environ.pop("GLOO_SOCKET_IFNAME", None)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+STEP_CHECKS = (keeps_what_trains, runs_under_ddp)
