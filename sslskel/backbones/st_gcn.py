@@ -87,7 +87,6 @@ class StGcn(Backbone[StGcnConfig]):
     """
 
     Config = StGcnConfig
-    keeps_joints = True
     batch_statistics = True
     drops_joints = True
     graph: Tensor

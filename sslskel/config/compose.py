@@ -34,18 +34,8 @@ encoded or compared at a time.
 """
 
 
-LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd", "level": ""}}
+LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd"}}
 """Options that came after records had been made, and what they were before: left out at that, so identities stay."""
-
-
-UNSAID: Mapping[str, Mapping[str, Any]] = {"train": {"weight_decay_course": "constant", "weight_decay_end": 0.0}}
-"""Options that came later still: at these values no record, checkpoint or identity has them."""
-
-
-def spoken(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a group that say something a reader of older files does not know."""
-    silent = UNSAID.get(group, {})
-    return {name: value for name, value in values.items() if name not in silent or value != silent[name]}
 
 
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +64,7 @@ class Resolved:
         key = id(self)
         kept = _PLAIN.get(key)
         if kept is None or kept[0]() is not self:
-            made = {name: spoken(name, to_plain(value)) for name, value in vars(self).items() if value is not None}
+            made = {name: to_plain(value) for name, value in vars(self).items() if value is not None}
             kept = _PLAIN[key] = (weakref.ref(self, lambda _: _PLAIN.pop(key, None)), made)
         return copy.deepcopy(kept[1])
 
@@ -100,7 +90,12 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
 
 
 def _layers(
-    method: str, backbone: str, protocol: str | None, preset: str, recipe: Mapping[str, Any]
+    method: str,
+    backbone: str,
+    protocol: str | None,
+    preset: str,
+    recipe: Mapping[str, Any],
+    stage: Mapping[str, Mapping[str, object]],
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """What is laid over the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
@@ -125,6 +120,7 @@ def _layers(
     yield f"preset '{preset}'", layer
     own = content.get("recipe", {}).get(plugin, {})
     yield f"preset '{preset}' for method '{plugin}'", {key: own[key] for key in own if key not in foreign}
+    yield f"the stage of method '{method}'", stage
 
 
 def compose(
@@ -135,10 +131,12 @@ def compose(
     protocol: str | None = None,
     recipe: Mapping[str, Any] = MappingProxyType({}),
     overrides: Sequence[str] = (),
+    stage: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> Resolved:
     """Compose and check one run's configuration.
 
-    ``recipe`` is what the benchmark's clips need (``Benchmark.recipe``).
+    ``recipe`` is what the benchmark's clips need (``Benchmark.recipe``), ``stage`` what makes one of
+    several pretrainings differ from the others.
     ``overrides`` are ``group.key=value`` in Hydra's grammar. Raises ``UsageError`` in one
     sentence for an unknown name or key, a wrong type or a value out of range.
     """
@@ -147,7 +145,7 @@ def compose(
 
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: OmegaConf.structured(schema) for name, schema in base.items()})
-    for source, layer in _layers(method, backbone, protocol, preset, recipe):
+    for source, layer in _layers(method, backbone, protocol, preset, recipe, stage):
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
         except OmegaConfBaseException as fault:

@@ -15,7 +15,7 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.errors import CheckpointError
 from sslskel.hashing import digest, file_sha256
-from sslskel.results.facts import MethodFacts, SeenFacts
+from sslskel.results.facts import MethodFacts, SeenFacts, StageFacts
 
 Options = Mapping[str, object]
 """A configuration group as plain data."""
@@ -120,7 +120,11 @@ class CheckpointMeta:
     construction: Construction | None
     """None for a released file or a module, which do not say how they were made."""
     init: str = ""
-    """sha256 of the weights that its training started from, if any."""
+    """sha256 of the weights that its training started from, if any; behind a colon the part that it took."""
+    init_of_seeds: str = ""
+    """The same for all seeds of a row, where each started from a checkpoint of its own."""
+    stages: tuple[StageFacts, ...] = ()
+    """The stages before the last one."""
     declared: Declared | None = None
     """None for all but a module; no part of a checkpoint."""
 
@@ -143,6 +147,10 @@ class CheckpointMeta:
             "benchmark": asdict(self.benchmark),
             "seen": list(self.seen),
         }
+        if self.init_of_seeds:
+            content["init_of_seeds"] = self.init_of_seeds
+        if self.stages:
+            content["stages"] = [dict(stage) for stage in self.stages]
         return content if self.construction is None else _with_construction(content, self.construction)
 
     @classmethod
@@ -166,6 +174,8 @@ class CheckpointMeta:
                 seen=tuple(content["seen"]),
                 construction=_construction(content, clips),
                 init=content.get("init", ""),
+                init_of_seeds=content.get("init_of_seeds", ""),
+                stages=tuple(content.get("stages", ())),
             )
         except KeyError as fault:
             raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault

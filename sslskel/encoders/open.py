@@ -87,6 +87,12 @@ def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     step = path if (path / "manifest.json").is_file() else latest(path)
     if step is None:
         raise CheckpointError(f"{path} holds no sound checkpoint; give a checkpoint directory or a .pth file")
+    method, meta = open_method(step)
+    return OpenedEncoders(method.encoders(), meta, step)
+
+
+def open_method(step: Path) -> tuple[PretextMethod, CheckpointMeta]:
+    """The whole method of a step's directory, with its weights. Raises ``CheckpointError`` as :func:`open_encoders`."""
     meta = CheckpointMeta.read(step)
     assert meta.construction is not None
     method = _rebuild(meta, meta.construction, step)
@@ -94,7 +100,7 @@ def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
         method.load_state_dict(load_weights(step))
     except RuntimeError as fault:
         raise CheckpointError(f"the weights in {step} do not fit method '{meta.method.name}': {fault}") from fault
-    return OpenedEncoders(method.encoders(), meta, step)
+    return method, meta
 
 
 def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = None) -> Encoder:

@@ -20,7 +20,6 @@ import torch
 from sslskel.api.distributed import rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
-from sslskel.config.compose import UNSAID, spoken
 from sslskel.config.groups import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
@@ -28,6 +27,7 @@ from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
 from sslskel.engine.heartbeat import contact
+from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.misfits import refuse_misfits
 from sslskel.engine.parts import step_parts
 from sslskel.engine.sampler import EpochSampler
@@ -86,7 +86,7 @@ class _Run:
         """What a continued run must share with its start, beyond ``meta['identity']``."""
         free = ("checkpoint_epochs", "keep_checkpoints", "accumulate")
         plain = {k: v.value if isinstance(v, Enum) else v for k, v in dataclasses.asdict(self.train).items()}
-        shared = {f"train.{name}": value for name, value in spoken("train", plain).items() if name not in free}
+        shared = {f"train.{name}": value for name, value in plain.items() if name not in free}
         return {**shared, "engine.precision": self.engine.precision.value, "clips": len(self.source)}
 
 
@@ -99,13 +99,13 @@ def pretrain(
     folder: Path,
     meta: Mapping[str, object],
     *,
-    init: Path | None = None,
+    init: Start | None = None,
     reporter: Reporter = SILENT,
 ) -> TrainResult:
     """Train ``method`` on ``source``, continuing from the newest sound checkpoint in ``folder``.
 
     Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
-    ``init`` is a checkpoint whose weights a new run starts from. ``source`` must be on the
+    ``init`` puts weights into the method of a new run. ``source`` must be on the
     run's device and in its dtype. ``reporter`` gets every step.
 
     Raises ``UsageError`` for settings that cannot work, ``CheckpointError`` where ``folder``
@@ -134,7 +134,7 @@ def pretrain(
     return TrainResult(checkpoint, run.step, run.seconds, rate, run.memory, run.loss)
 
 
-def _start(run: _Run, init: Path | None) -> Path | None:
+def _start(run: _Run, init: Start | None) -> Path | None:
     """Put the run where its newest sound checkpoint was, and return that; None for a new run."""
     at = -1
     if rank() == 0:
@@ -149,33 +149,25 @@ def _start(run: _Run, init: Path | None) -> Path | None:
         with torch.no_grad():
             run.method.load_start()
         if init is not None:
-            _load(run.method, init)
+            with torch.no_grad():
+                init(run.method)
         return None
     checkpoint = disk.step_folder(run.folder, at)
     state = disk.read_state(checkpoint)
     theirs = {"identity": state["meta"].get("identity"), "seed": state["seed"], **state.get("settings", {})}
     ours = {"identity": run.meta.get("identity"), "seed": run.seed, **run.settings}
-    late = [name for name in ours if name.partition(".")[2] in UNSAID["train"]]
-    for name, value in {**dict.fromkeys(late), **theirs}.items():
+    for name, value in theirs.items():
         if value != ours.get(name):
             raise CheckpointError(
                 f"{checkpoint} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
                 " another output folder"
             )
-    _load(run.method, checkpoint)
+    load_whole(run.method, checkpoint)
     if run.method.trains:
         run.turns.restore(disk.load_optimiser(checkpoint))
     run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
     run.loss = float("nan") if state["loss"] is None else float(state["loss"])
     return checkpoint
-
-
-def _load(method: PretextMethod, path: Path) -> None:
-    try:
-        method.load_state_dict(disk.load_weights(path))
-    except RuntimeError as fault:
-        reason = " ".join(str(fault).split())[:300]
-        raise CheckpointError(f"the weights in {path} do not fit {type(method).__name__}: {reason}") from fault
 
 
 def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:

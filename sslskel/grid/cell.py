@@ -6,17 +6,19 @@ Two cells with the same identity have the same result. Nothing here trains or ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
-from sslskel.config.compose import Resolved, shaping
+from sslskel.config.compose import Resolved, option_names, shaping
 from sslskel.encoders.adapt import joint_reading
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import extra_datasets
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
+from sslskel.results.facts import StageFacts
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,13 @@ class Cell:
     resolved: Resolved
     protocol: str | None = None
     init: str = ""
-    """sha256 of the checkpoint that pretraining starts from, if any."""
+    """sha256 of the checkpoint that pretraining starts from, if any; behind a colon the part that it takes."""
+    init_of_seeds: str = ""
+    """The same for a whole row, where every seed starts from a checkpoint of its own."""
+    former: Cell | None = None
+    """The stage before this one, if any: a pretraining of its own."""
+    part: str = ""
+    """What is taken from its weights."""
     target: str = ""
     """Another benchmark to be judged on."""
     target_split: str = ""
@@ -42,6 +50,40 @@ class Cell:
     def judged_on(self) -> tuple[str, str]:
         """Benchmark and split that the record is of."""
         return (self.target, self.target_split) if self.target else (self.benchmark, self.split)
+
+    @property
+    def stages(self) -> tuple[Cell, ...]:
+        """All pretrainings that the encoder needs, in their order; the last is this one."""
+        return (*(self.former.stages if self.former else ()), self)
+
+    def with_seed(self, seed: int, init: str, init_of_seeds: str) -> Cell:
+        """The same cell for a seed, its stages included; the first of them starts from ``init``."""
+        if self.former is None:
+            return replace(self, seed=seed, init=init, init_of_seeds=init_of_seeds)
+        return replace(self, seed=seed, former=self.former.with_seed(seed, init, init_of_seeds))
+
+    def option_names(self) -> set[str]:
+        """Every ``group.key`` that an override of this cell or of a stage before it may set."""
+        return set[str]().union(*(option_names(one.method, one.backbone, one.protocol) for one in self.stages))
+
+    def stage_facts(self, dataset: Dataset) -> tuple[StageFacts, ...]:
+        """The stages before this one, for its checkpoint."""
+        stages = self.stages
+        return tuple(
+            {
+                "method": stage.method,
+                "version": METHODS.get(stage.method).version,
+                "identity": stage.pretrain_identity(dataset),
+                "options": stage.of_any_seed().pretrain_identity(dataset)[:12],
+                "taken": after.part,
+            }
+            for stage, after in pairwise(stages)
+        )
+
+    def of_any_seed(self) -> Cell:
+        """The same for all seeds of a row."""
+        former = None if self.former is None else self.former.of_any_seed()
+        return replace(self, seed=0, init=self.init_of_seeds or self.init, former=former)
 
     @property
     def title(self) -> str:
@@ -62,6 +104,8 @@ class Cell:
             "seed": self.seed,
             "init": self.init,
         }
+        if self.former:
+            content["former"] = [self.former.pretrain_identity(dataset), self.part]
         if method.uses_backbone:
             content["backbone"] = [self.backbone, BACKBONES.get(self.backbone).version, plain["backbone"]]
         if method.trains:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.engine.provenance import COMMAND, command_line
@@ -103,7 +102,7 @@ def side_by_side(
 def find_jobs(request: GridRequest) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     work, datasets = Work([], [], [], ResultStore(request.output)), dict[str, StoredDataset]()
-    init = request.init_digest()
+    init = request.initial()
     for one in request.each_variant():
         cells = one.cells(init)
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
@@ -143,7 +142,7 @@ def _of_one_encoder(cells: Sequence[Cell], request: GridRequest) -> GridRequest:
     """The part of a request that is of these cells, which share their encoder."""
     cell = cells[0]
     protocols = tuple(dict.fromkeys(one.protocol for one in cells if one.protocol is not None))
-    known = set[str]().union(*(option_names(cell.method, cell.backbone, protocol) for protocol in protocols))
+    known = set[str]().union(*(one.option_names() for one in cells))
     return replace(
         request,
         methods=(cell.method,),

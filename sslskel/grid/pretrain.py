@@ -27,6 +27,7 @@ from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import extra_datasets, read_by
+from sslskel.grid.initial import start_from
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
@@ -75,6 +76,8 @@ def checkpoint_meta(
             dataset=DatasetMeta.of(dataset.info, dataset.fingerprint),
         ),
         init=cell.init,
+        init_of_seeds=cell.init_of_seeds,
+        stages=cell.stage_facts(dataset),
     )
 
 
@@ -84,11 +87,12 @@ def pretrain_stage(
     benchmark: Benchmark,
     folder: Path,
     *,
-    init: Path | None = None,
+    init: tuple[Path, str] | None = None,
     reporter: Reporter = SILENT,
 ) -> TrainResult:
     """Pretrain a cell's method on the official training part, or continue where it stopped.
 
+    ``init`` is a checkpoint to start from, and the part of its weights that is taken.
     Returns at once where ``folder`` already holds the finished run. Raises ``UsageError``
     for a device or precision that is not there and ``RunError`` for a run that failed.
     """
@@ -105,8 +109,9 @@ def pretrain_stage(
     source = Mixture([own, *also]) if also else own
     known = dataclasses.replace(spec, clips=len(source))
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
-    inherited = () if init is None else CheckpointMeta.read(init).seen
+    inherited = () if init is None else CheckpointMeta.read(init[0]).seen
+    start = None if init is None else start_from(*init)
     meta = checkpoint_meta(cell, dataset, benchmark, inherited)
     return pretrain(
-        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=init, reporter=reporter
+        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, reporter=reporter
     )

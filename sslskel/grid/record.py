@@ -58,7 +58,12 @@ def config_of(one: Judgement) -> dict[str, Any]:
         config["built_for"] = {"dataset": meta.made_for}
     if meta.init:
         # Runs that start from other weights are other rows of a board.
-        config["start"] = {"init": meta.init[:12]}
+        first, _, part = (meta.init_of_seeds or meta.init).partition(":")
+        config["start"] = {"init": first[:12], **({"part": part} if part else {})}
+    if meta.stages:
+        # The identity of a stage has the seed in it, and a row is of several seeds.
+        shown = [{name: stage[name] for name in ("method", "version", "options", "taken")} for stage in meta.stages]
+        config["stages"] = {str(number): stage for number, stage in enumerate(shown, 1)}
     return config
 
 

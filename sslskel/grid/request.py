@@ -6,14 +6,15 @@ tasks get it. Composing a request into cells is here too; running them is in ``r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sslskel.config.compose import compose, option_names
-from sslskel.encoders.open import open_encoders
+from sslskel.config.stages import Stage, stages_of
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
+from sslskel.grid.initial import InitialWeights, initial_weights
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, METHODS, looked_up_once
 
 
@@ -36,26 +37,26 @@ class GridRequest:
     overrides: tuple[str, ...] = ()
     """``GROUP.KEY=VALUE`` each."""
     init: Path | None = None
-    """A checkpoint whose weights pretraining starts from."""
+    """A checkpoint to start from, a folder of one run per seed, or a path with ``{seed}``; ``:PART`` takes a part."""
     pretrain_on: str | None = None
     """``NAME`` or ``NAME/SPLIT`` of another benchmark."""
     variants: tuple[tuple[str, ...], ...] = ((),)
     """More overrides: the grid is run once for each of these lists."""
 
     @looked_up_once()
-    def cells(self, init: str | None = None) -> list[Cell]:
+    def cells(self, init: Mapping[int, InitialWeights] | None = None) -> list[Cell]:
         """Every cell, in an order that pretrains each method and seed once; those of each variant in turn.
 
         Everything is composed and checked before the first cell is returned. An override of an
         option that only some methods or protocols of the grid have is set for those. ``init`` is
-        :meth:`init_digest` where the caller has it already. Raises ``UsageError`` for a name, key,
+        :meth:`initial` where the caller has it already. Raises ``UsageError`` for a name, key,
         type or checkpoint that does not fit.
         """
         for name in ("methods", "benchmarks", "seeds", "variants"):
             if not getattr(self, name):
                 raise UsageError(f"a grid without {name} has no cells; name at least one")
-        digest = self.init_digest() if init is None else init
-        return [cell for variant in self.variants for cell in self._cells_of(variant, digest)]
+        started = self.initial() if init is None else init
+        return [cell for variant in self.variants for cell in self._cells_of(variant, started)]
 
     def pretraining(self) -> GridRequest:
         """The same request without protocols."""
@@ -82,15 +83,9 @@ class GridRequest:
         """What tells this request from another one of the same names, by which logs are called apart."""
         return [*(value for value in (self.backbone, self.preset) if value), *self._where()]
 
-    def init_digest(self) -> str:
-        """Identity of the weights that pretraining starts from; empty for none."""
-        if self.init is None:
-            return ""
-        if self.init.is_file():
-            raise UsageError(
-                f"--init takes a checkpoint directory that `sslskel pretrain` wrote, but {self.init} is a file"
-            )
-        return open_encoders(self.init).weights_sha256
+    def initial(self) -> dict[int, InitialWeights]:
+        """The weights that each seed's pretraining starts from; empty for none."""
+        return {} if self.init is None else initial_weights(self.init, self.seeds)
 
     def _where(self) -> list[str]:
         named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))
@@ -99,20 +94,51 @@ class GridRequest:
             *self.overrides,
         ]
 
-    def _cells_of(self, variant: tuple[str, ...], init: str) -> Iterable[Cell]:
+    def _cells_of(self, variant: tuple[str, ...], init: Mapping[int, InitialWeights]) -> Iterable[Cell]:
         overrides, protocols = (*self.overrides, *variant), self.protocols or (None,)
         backbones = {method: self.backbone or METHODS.get(method).default_backbone for method in self.methods}
-        options = {(m, p): option_names(m, backbones[m], p) for m in self.methods for p in protocols}
-        shared = set[str]().union(*options.values())
+        chains = {method: stages_of(method) for method in self.methods}
+        every = [(stage.method, method) for method, chain in chains.items() for stage in chain]
+        networks = [*((method, backbones[method]) for method in self.methods), *((m, backbones[of]) for m, of in every)]
+        shared = set[str]().union(*(option_names(m, network, p) for m, network in networks for p in protocols))
         for name in self.benchmarks:
             place = self._place(name)
             for method in self.methods:
-                row = []
-                for protocol in protocols:
-                    foreign = shared - options[method, protocol]
-                    own = [one for one in overrides if one.partition("=")[0] not in foreign]
-                    row.append(self._cell(method, backbones[method], protocol, place, own, init))
-                yield from (replace(cell, seed=seed) for seed in self.seeds for cell in row)
+                row = [
+                    self._chain(method, chains[method], backbones[method], protocol, place, overrides, shared)
+                    for protocol in protocols
+                ]
+                for seed in self.seeds:
+                    one = init.get(seed)
+                    start = ("", "") if one is None else (one.digest, one.of_seeds)
+                    yield from (cell.with_seed(seed, *start) for cell in row)
+
+    def _chain(
+        self,
+        method: str,
+        stages: Sequence[Stage],
+        backbone: str,
+        protocol: str | None,
+        place: _Place,
+        overrides: Sequence[str],
+        shared: set[str],
+    ) -> Cell:
+        """A cell with the stages before it; of the overrides each stage gets those whose options it has."""
+
+        def own(name: str, judge: str | None) -> list[str]:
+            foreign = shared - option_names(name, backbone, judge)
+            return [one for one in overrides if one.partition("=")[0] not in foreign]
+
+        former = None
+        for stage in stages[:-1]:
+            pretraining = _Place(place.benchmark, place.split, "", "")
+            made = self._cell(stage.method, backbone, None, pretraining, own(stage.method, None), stage.layer)
+            former = replace(made, former=former, part=stage.part)
+        if not stages:
+            return self._cell(method, backbone, protocol, place, own(method, protocol), {})
+        last = stages[-1]
+        cell = self._cell(last.method, backbone, protocol, place, own(last.method, protocol), last.layer)
+        return replace(cell, method=method, former=former, part=last.part)
 
     def _place(self, judged_on: str) -> _Place:
         """Where encoders are pretrained and judged; refuses protocols that need these to differ where they do not."""
@@ -123,7 +149,13 @@ class GridRequest:
         return _Place(*home, *(judged if judged != home else ("", "")))
 
     def _cell(
-        self, method: str, backbone: str, protocol: str | None, place: _Place, overrides: list[str], init: str
+        self,
+        method: str,
+        backbone: str,
+        protocol: str | None,
+        place: _Place,
+        overrides: Sequence[str],
+        layer: Mapping[str, Mapping[str, object]],
     ) -> Cell:
         benchmark = BENCHMARKS.get(place.benchmark)
         preset = self.preset or benchmark.preset
@@ -134,6 +166,7 @@ class GridRequest:
             protocol=protocol,
             recipe=benchmark.recipe,
             overrides=overrides,
+            stage=layer,
         )
         return Cell(
             method=method,
@@ -144,7 +177,6 @@ class GridRequest:
             seed=0,
             resolved=resolved,
             protocol=protocol,
-            init=init,
             target=place.target,
             target_split=place.target_split,
         )

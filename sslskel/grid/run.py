@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,11 +18,11 @@ from torch import nn
 
 from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
+from sslskel.api.method import PretextMethod
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.foreign import ForeignModule
-from sslskel.encoders.level import check_level
 from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
@@ -34,6 +34,7 @@ from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
+from sslskel.grid.initial import take_part
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import Judgement, make_record, predictions_of
 from sslskel.grid.request import GridRequest
@@ -152,7 +153,7 @@ class Run:
 
     def __init__(self, request: GridRequest, reporter: Reporter = SILENT) -> None:
         self.store, self.reporter = ResultStore(request.output), reporter
-        self._init = request.init
+        self._initial = request.initial()
         self._datasets: dict[str, StoredDataset] = {}
 
     def open(self, cells: Sequence[Cell]) -> None:
@@ -198,7 +199,18 @@ class Run:
         return True
 
     def pretrain(self, cell: Cell) -> tuple[Path, TrainResult]:
-        """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost."""
+        """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost.
+
+        Stages before it are pretrained first, each as a run of its own that other cells share.
+        """
+        init, earlier = None, 0.0
+        if cell.former:
+            self.reporter.line(f"  stage {len(cell.former.stages)}: {cell.former.method}")
+            former, trained = self.pretrain(cell.former)
+            init, earlier = (former, cell.part), trained.seconds
+        elif cell.init:
+            start = self._initial[cell.seed]
+            init = start.path, start.part
         dataset = self._datasets[cell.benchmark]
         identity = cell.pretrain_identity(dataset)
         folder = pretrain_folder(self.store.folder, cell, identity)
@@ -206,7 +218,8 @@ class Run:
             # The claim may take as long as another run does; the others must not wait for it in a collective.
             of_first(lambda: "claimed")
             benchmark = BENCHMARKS.get(cell.benchmark)
-            return folder, pretrain_stage(cell, dataset, benchmark, folder, init=self._init, reporter=self.reporter)
+            trained = pretrain_stage(cell, dataset, benchmark, folder, init=init, reporter=self.reporter)
+        return folder, replace(trained, seconds=trained.seconds + earlier)
 
 
 def evaluate(
@@ -288,7 +301,8 @@ def judge_and_record(
 def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
     """Check one cell of each kind; see :func:`check_buildable`."""
     for cell in {(c.method, c.benchmark, c.judged_on, c.protocol): c for c in cells}.values():
-        check_buildable(cell, datasets[cell.benchmark], datasets[cell.judged_on[0]])
+        for stage in cell.stages:
+            check_buildable(stage, datasets[cell.benchmark], datasets[stage.judged_on[0]])
 
 
 def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None) -> int:
@@ -300,10 +314,11 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
     resolved = cell.resolved
     check_precision(resolve_device(resolved.engine.device), resolved.engine.precision)
     spec = clip_spec(dataset.info, resolved.clip)
-    with torch.device("meta"):
-        method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
+    method = _unfilled(cell, dataset)
+    if cell.former:
+        take_part(method, _unfilled(cell.former, dataset), cell.part, f"stage '{cell.former.method}'")
     if cell.protocol is not None:
-        protocol = PROTOCOLS.get(cell.protocol)(resolved.protocol)
+        protocol = PROTOCOLS.get(cell.protocol)
         for stream, encoder in method.encoders().items():
             missing = protocol.needs - encoder.provides
             if missing:
@@ -311,12 +326,19 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
                     f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
                     f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.provides))})"
                 )
-            check_level(stream, encoder, protocol.level)
         benchmark, split = cell.judged_on
-        check_judgeable(protocol, BENCHMARKS.get(benchmark), target or dataset, split, spec)
-    if method.cross_batch and not method.negatives_per_part and resolved.train.accumulate > 1:
+        check_judgeable(protocol(resolved.protocol), BENCHMARKS.get(benchmark), target or dataset, split, spec)
+    if method.cross_batch and resolved.train.accumulate > 1:
         raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
     return sum(p.numel() for p in method.parameters())
+
+
+def _unfilled(cell: Cell, dataset: Dataset) -> PretextMethod:
+    """A cell's method without memory for its weights."""
+    resolved = cell.resolved
+    spec = clip_spec(dataset.info, resolved.clip)
+    with torch.device("meta"):
+        return build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
 
 
 def _opened(name: str) -> StoredDataset:

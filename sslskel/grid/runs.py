@@ -21,7 +21,7 @@ class PretrainRun:
     step: int
     finished: bool
     records: int
-    """How many records were made with its encoder."""
+    """How many records were made with its encoder, or with one of a later stage."""
     bytes: int
     """On disk, with the features that were kept of its encoder."""
     features: Path
@@ -35,7 +35,14 @@ def list_runs(output: Path | str) -> list[PretrainRun]:
         raise UsageError(f"there is no results folder {output}")
     records, _ = ResultStore(output).read_all()
     used = Counter(record.pretrain_identity for record in records)
-    return [_describe(folder, used) for folder in sorted((output / "pretrain").glob("*")) if folder.is_dir()]
+    folders = [folder for folder in sorted((output / "pretrain").glob("*")) if folder.is_dir()]
+    for folder in folders:
+        step = latest(folder)
+        meta = {} if step is None else read_meta(step)
+        for stage in meta.get("stages", ()):
+            # What a later stage started from is part of how its encoder was made.
+            used[stage["identity"]] += used[meta["identity"]]
+    return [_describe(folder, used) for folder in folders]
 
 
 def prune(output: Path | str, *, really: bool) -> list[PretrainRun]:

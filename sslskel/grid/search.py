@@ -85,7 +85,7 @@ def search(
     fixed, space = dimensions(request.overrides)
     _check_space(space, trials)
     request = replace(request, split=_choosing(request.benchmarks[0], request.split), overrides=tuple(fixed))
-    init = request.init_digest()
+    init = request.initial()
     cells = request.cells(init)
     for dimension in space:
         for drawn in dimension.ends():

@@ -24,6 +24,9 @@ def row_labels(keys: Sequence[RowKey]) -> dict[RowKey, str]:
     for group in groups.values():
         options = _differing([key.config for key in group])
         for key, details in zip(group, options, strict=True):
+            stages = json.loads(key.config).get("stages", {})
+            if stages:
+                details.insert(0, f"after {', '.join(stage['method'] for stage in stages.values())}")
             if DECLARED in json.loads(key.config):
                 details.insert(0, "as its owner declared")
             if _varies(group, lambda k: k.method_version):

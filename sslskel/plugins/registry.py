@@ -156,15 +156,41 @@ class Registry(Generic[T]):
         entry = self.entry(name)
         if entry.source != "preset":
             return {}
-        import yaml
-
-        try:
-            content = yaml.safe_load(Path(entry.target).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as fault:
-            raise UsageError(f"{self.kind} preset {entry.origin} is not readable YAML: {fault}") from fault
+        content = self._read_preset(entry)
+        if isinstance(content, dict) and "stages" in content:
+            return self._as_last_stage(content, entry)
         if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
             raise UsageError(f"{self.kind} preset {entry.origin} must be a mapping with 'plugin: NAME'")
         return content
+
+    def _as_last_stage(self, content: dict[str, Any], entry: Entry) -> Mapping[str, Any]:
+        """A preset of stages reads as one of its last stage, whose encoder is judged."""
+        stages = content["stages"]
+        sound = isinstance(stages, list) and all(
+            isinstance(s, dict) and isinstance(s.get("method"), str) for s in stages
+        )
+        if not sound or len(stages) < 2 or "plugin" in content:
+            raise UsageError(
+                f"{self.kind} preset {entry.origin}: 'stages' must be a list of two or more mappings with"
+                " 'method: NAME', and there is no 'plugin' beside it"
+            )
+        for stage in stages:
+            of_stage = self.entry(stage["method"])
+            if of_stage.source == "preset" and "stages" in (self._read_preset(of_stage) or {}):
+                raise UsageError(f"{self.kind} preset {entry.origin}: stage '{stage['method']}' has stages itself")
+        last = stages[-1]
+        before = self.preset(last["method"])
+        groups = [name for name in ("config", "backbone", "clip", "train") if name in before or name in last]
+        merged = {name: {**before.get(name, {}), **(last.get(name) or {})} for name in groups}
+        return {**content, **merged, "plugin": self.plugin_of(last["method"])}
+
+    def _read_preset(self, entry: Entry) -> Any:
+        import yaml
+
+        try:
+            return yaml.safe_load(Path(entry.target).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as fault:
+            raise UsageError(f"{self.kind} preset {entry.origin} is not readable YAML: {fault}") from fault
 
     def plugin_of(self, name: str) -> str:
         """Name of the plugin behind a name: itself, or what its preset configures."""

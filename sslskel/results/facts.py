@@ -15,6 +15,19 @@ class MethodFacts(TypedDict):
     origin: str
 
 
+class StageFacts(TypedDict):
+    """An earlier stage of the pretraining that an encoder comes from."""
+
+    method: str
+    version: int
+    identity: str
+    """Hex id of the pretraining."""
+    options: str
+    """Digest of all that made it but the seed."""
+    taken: str
+    """Which part of its weights the next stage took."""
+
+
 class BackboneFacts(TypedDict):
     """The encoder's network; its name is ``none`` where the method built no backbone."""
 

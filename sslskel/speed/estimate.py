@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from sslskel.api.dataset import Dataset
+from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.grid.cell import Cell
 from sslskel.grid.pretrain import pretrain_folder
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import check_buildable
+from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed import measure_speed
@@ -45,20 +47,23 @@ def plan(request: GridRequest) -> list[Planned]:
     store, rates, counted, rows = ResultStore(request.output), {}, set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        kind = (cell.benchmark, cell.method)
-        if kind not in rates:
-            rates[kind] = _measure(cell, dataset, request)
-        train_seconds, encode_rate, size = rates[kind]
-        identity = cell.pretrain_identity(dataset)
-        trains = identity not in counted and not pretrain_folder(request.output, cell, identity).exists()
-        counted.add(identity)
+        seconds, size, encode_rate = 0.0, 0, 1.0
+        for stage in cell.stages:
+            kind = (stage.benchmark, stage.method, digest(stage.resolved.plain()["train"]))
+            if kind not in rates:
+                rates[kind] = _measure(stage, dataset, request)
+            train_seconds, encode_rate, bytes_kept = rates[kind]
+            identity = stage.pretrain_identity(dataset)
+            if identity not in counted and not pretrain_folder(request.output, stage, identity).exists():
+                seconds, size = seconds + train_seconds, size + bytes_kept
+            counted.add(identity)
         evaluation = _passes(cell, target) / encode_rate
         rows.append(
             Planned(
                 cell.title,
                 store.has(cell.identity(dataset, target)),
-                evaluation + (train_seconds if trains else 0.0),
-                size if trains else 0,
+                evaluation + seconds,
+                size,
             )
         )
     return rows
@@ -77,12 +82,13 @@ def _passes(cell: Cell, dataset: Dataset) -> float:
 def _measure(cell: Cell, dataset: Dataset, request: GridRequest) -> tuple[float, float, int]:
     """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
     weights, train = check_buildable(cell, dataset), cell.resolved.train
-    overrides = [option for option in request.overrides if not option.startswith("protocol.")]
+    known = option_names(cell.method, cell.backbone, None)
+    overrides = [option for option in request.overrides if option.partition("=")[0] in known]
     with torch.random.fork_rng(devices=[]):
         speed = measure_speed(
             cell.method,
             benchmark=cell.benchmark,
-            backbone=request.backbone,
+            backbone=cell.backbone,
             preset=request.preset,
             steps=STEPS,
             works=("pretraining", "encoding"),

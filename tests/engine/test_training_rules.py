@@ -19,6 +19,7 @@ from sslskel.api.batch import StepOutput
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.engine.checkpoint import load_weights, read_meta, read_state
+from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.train import TrainResult
 from sslskel.errors import CheckpointError, Interrupted, RunError, UsageError
@@ -224,15 +225,19 @@ def test_fp16_is_refused_on_a_cpu(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def starting(path: Path) -> Start:
+    return lambda method: load_whole(method, path)
+
+
 def test_weights_to_start_from(tmp_path: Path) -> None:
     first = run(tmp_path / "first")
     kept: dict[str, Any] = {}
-    second = run(tmp_path / "second", init=tmp_path / "first", kind=Still, keep=kept)
+    second = run(tmp_path / "second", init=starting(tmp_path / "first"), kind=Still, keep=kept)
     assert_equal(first, second)
-    with pytest.raises(CheckpointError, match="do not fit Toy"):
-        run(tmp_path / "third", init=first.checkpoint, method={"width": 8})
+    with pytest.raises(CheckpointError, match=r"do not fit Toy: .*inner.0.weight is 16 x 36, not 8 x 36"):
+        run(tmp_path / "third", init=starting(first.checkpoint), method={"width": 8})
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
-        run(tmp_path / "fourth", init=tmp_path / "nowhere")
+        run(tmp_path / "fourth", init=starting(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
