@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from sslskel.api.batch import StepOutput
-from sslskel.checks.method import MethodCase, forward, step_at
-from sslskel.checks.runner import Skip, expect
+from sslskel.api.method import PretextMethod
+from sslskel.checks.fixtures import make_source
+from sslskel.checks.method import CLIPS, MethodCase, forward, start_epoch, step_at
+from sslskel.checks.runner import Skip, expect, global_generators_untouched
 
 
 def keeps_what_trains(case: MethodCase) -> None:
@@ -29,6 +33,26 @@ def keeps_what_trains(case: MethodCase) -> None:
         expect(
             not changed, f"requires_grad of {', '.join(changed[:5])} changes in a step; settle it in the constructor"
         )
+
+
+def epochs_start_the_same_way(case: MethodCase) -> None:
+    """A pass over the clips between epochs is bit-equal when repeated, and leaves trained weights alone."""
+    case.require_training()
+    if case.plugin.on_epoch_start is PretextMethod.on_epoch_start:
+        raise Skip("it does nothing between epochs (no on_epoch_start)")
+    method = case.build(started=False).eval()
+    source = make_source(case.info, CLIPS, method.clip)
+    twice = []
+    with global_generators_untouched():
+        for _ in range(2):
+            made = copy.deepcopy(method)
+            start_epoch(made, source)
+            twice.append(made.state_dict())
+    changed = [name for name, value in twice[0].items() if not torch.equal(value, twice[1][name])]
+    expect(not changed, f"on_epoch_start gives another {', '.join(changed[:3])} the second time; draw from its noise")
+    trained = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
+    moved = [name for name, p in trained if not torch.equal(p, twice[0][name])]
+    expect(not moved, f"on_epoch_start changes {', '.join(moved[:3])}, which the optimiser trains; keep it in a buffer")
 
 
 _newest_parallel: list[DistributedDataParallel] = []
@@ -79,4 +103,4 @@ def _one_process() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-STEP_CHECKS = (keeps_what_trains, runs_under_ddp)
+STEP_CHECKS = (keeps_what_trains, epochs_start_the_same_way, runs_under_ddp)

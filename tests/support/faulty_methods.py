@@ -66,6 +66,20 @@ def scaled(output: StepOutput, factor: Any) -> StepOutput:
     return StepOutput({name: term._replace(total=term.total * factor) for name, term in output.terms.items()})
 
 
+class Between(Sound):
+    """Sound too: keeps the mean position of each clip, measured between epochs."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.register_buffer("places", torch.zeros(self.clip.clips))
+
+    def on_epoch_start(self, clips: Any, noise: Noise, progress: Any) -> None:
+        for batch in clips.batches(self.clip.test_view, noise, 5):
+            count = torch.bincount(batch.owner, minlength=batch.num_clips)
+            total = torch.zeros(batch.num_clips).index_add(0, batch.owner, batch.tracks.mean((1, 2, 3)))
+            self.places[batch.position] = (total / count).to(self.places)
+
+
 class NoDefault(Sound):
     @dataclass
     class Config:
@@ -159,6 +173,25 @@ class Ungrouped(Sound):
 class Toggles(Sound):
     def on_step_end(self, progress: Any, noise: Any) -> None:
         self.head.bias.requires_grad_(progress.step != 1)
+
+
+class DrawnAssignments(Sound):
+    """Assigns clips between epochs by a global generator."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.register_buffer("assigned", torch.zeros(self.clip.clips))
+
+    def on_epoch_start(self, clips: Any, noise: Noise, progress: Any) -> None:
+        self.assigned.copy_(torch.from_numpy(np.random.default_rng().random(len(clips))))
+
+
+class StartsOver(Sound):
+    """Sets trained weights between epochs."""
+
+    def on_epoch_start(self, clips: Any, noise: Noise, progress: Any) -> None:
+        for value in self.parameters():
+            value.add_(noise.normal("weights", tuple(value.shape), per="batch"))
 
 
 class Unlearnable(Sound):
