@@ -19,6 +19,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device, set_threads
+from sslskel.engine.training_clips import SourceClips
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
@@ -101,6 +102,12 @@ def build_subject(
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
     subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
     if built.trains:
+        built.eval()
+        with torch.no_grad():
+            built.load_start()
+            first = PROGRESS._replace(clips=len(source), batch_size=subject.size, seed=cell.seed)
+            built.on_epoch_start(SourceClips(source), subject.noise(0).between_steps(), first)
+        built.train()
         with compiling(engine):
             _require_room(subject)
     return subject
