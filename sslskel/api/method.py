@@ -108,6 +108,12 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         without the files; no other place of a method reads any.
         """
 
+    def on_part_loaded(self) -> None:
+        """After a new run took a part of other weights: a network that follows another one takes its values here.
+
+        Called for ``--init PATH:PART`` and for stages that take a part; never where all weights came from one network.
+        """
+
     def on_epoch_start(self, clips: TrainingClips, noise: Noise, progress: Progress) -> None:
         """Before the first step of each epoch, in eval mode and without gradients: passes over the training set.
 

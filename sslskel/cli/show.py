@@ -49,6 +49,8 @@ def _plugin(registry: Registry[Any], name: str) -> None:
     print(inspect.cleandoc(plugin.__doc__ or "no description"))
     if preset:
         print(f"preset of '{preset['plugin']}': {preset.get('title', '')}")
+    if "stages" in preset:
+        print(f"stages: {', then '.join(stage['method'] for stage in preset['stages'])}")
     changed = preset.get("config", {})
     print("options:")
     for key, value in to_plain(plugin.Config()).items():

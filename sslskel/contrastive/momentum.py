@@ -54,6 +54,10 @@ class MomentumContrast(nn.Module):
         """Move the key towards the query; call it in ``on_step_start``."""
         follow(self.key, self.query, self.momentum)
 
+    def restart(self) -> None:
+        """Give the key the query's weights and statistics, where the query took other ones."""
+        self.key.load_state_dict(self.query.state_dict())
+
     @torch.no_grad()
     def keys(self, batch: Batch, noise: Noise) -> Tensor:
         """(N, dim) keys of a view, kept for :meth:`push`."""
@@ -93,6 +97,11 @@ class MomentumSteps(nn.Module):
         """The queues must hold a batch."""
         for contrast in self.contrasts().values():
             require_queue(len(contrast.queue.entries), largest)
+
+    def on_part_loaded(self) -> None:
+        """The key encoders start where the queries do."""
+        for contrast in self.contrasts().values():
+            contrast.restart()
 
     def on_step_start(self, progress: Progress, noise: Noise) -> None:
         """Move the key encoders."""

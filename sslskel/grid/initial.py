@@ -70,7 +70,8 @@ def take_part(own: PretextMethod, other: PretextMethod, part: str, where: str) -
     kind = type(own).__name__
     if part == WEIGHTS:
         load_fitting(own, other.state_dict(), f"the weights of {where} do not fit {kind}")
-    elif part == ENCODER:
+        return
+    if part == ENCODER:
         theirs, ours = other.encoders(), own.encoders()
         for stream, encoder in ours.items():
             source = next(iter(theirs.values())) if len(theirs) == len(ours) == 1 else theirs.get(stream)
@@ -87,6 +88,7 @@ def take_part(own: PretextMethod, other: PretextMethod, part: str, where: str) -
                 raise CheckpointError(f"{type(method).__name__} has no part '{wanted}' (it has: {ENCODER}, {parts})")
         refusal = f"part '{name}' of {where} does not fit '{into or name}' of {kind}"
         load_fitting(own.get_submodule(into or name), other.get_submodule(name).state_dict(), refusal)
+    own.on_part_loaded()
 
 
 def _apart(init: Path) -> tuple[Path, str]:

@@ -43,6 +43,8 @@ class Subject:
     source: ClipSource
     size: int
     """Clips of a step."""
+    turns: tuple[str, ...]
+    """Names of the method's optimisers."""
 
     def rows(self, step: int, size: int | None = None) -> Tensor:
         """Positions of a step's clips, going round the training part."""
@@ -63,11 +65,17 @@ class Subject:
         """Mixed precision where the run asks for it."""
         return autocast(self.device, self.cell.resolved.engine.precision)
 
+    def loss(self, views: list[Batch], step: int, progress: Progress) -> Tensor:
+        """The method's loss; where it has several turns, the sum of theirs."""
+        noise = self.noise(step)
+        losses = [self.method(views, noise, progress._replace(turn=turn)).loss() for turn in self.turns]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
     def learn(self, step: int, rows: Tensor | None = None) -> Tensor:
         """Loss and gradients of a step; the gradients stay in the parameters."""
         self.method.zero_grad(set_to_none=True)
         with self.autocast():
-            loss: Tensor = self.method(self.views(step, rows), self.noise(step), PROGRESS).loss()
+            loss = self.loss(self.views(step, rows), step, PROGRESS)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -94,13 +102,12 @@ def build_subject(
     rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
     known = replace(spec, clips=len(rows))
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
-    if len(built.turns()) > 1:
-        raise UsageError(f"method '{method}' has several optimisers; its speed cannot be measured")
     built.to(device=device, dtype=dtype_of(engine))
     if engine.compile:
         compile_forward(built)
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
-    subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)))
+    turns = tuple(turn.name for turn in built.turns())
+    subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
     if built.trains:
         built.eval()
         with torch.no_grad():

@@ -14,6 +14,7 @@ from sslskel.api.noise import Noise
 from sslskel.engine.accelerator import compiling
 from sslskel.engine.device import keep_freed_memory, peak_memory
 from sslskel.engine.optim import build_optimiser
+from sslskel.engine.turns import of_turn
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.speed.clock import Clock, summary
@@ -76,7 +77,8 @@ def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
     method = subject.method
     if not method.trains:
         return None
-    optimiser = build_optimiser(method.parameter_groups(), subject.cell.resolved.train)
+    train = subject.cell.resolved.train
+    optimisers = [build_optimiser(turn.groups, of_turn(train, turn)) for turn in method.turns()]
     method.train()
 
     def step(number: int) -> list[float]:
@@ -85,12 +87,13 @@ def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
         clock.lap()
         with subject.autocast():
             method.on_step_start(progress, subject.noise(number))
-            loss = method(views, subject.noise(number), progress).loss()
+            loss = subject.loss(views, number, progress)
         clock.lap()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        method.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
         clock.lap()
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         method.on_step_end(progress, subject.noise(number))
         clock.lap()
         return clock.laps

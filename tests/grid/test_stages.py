@@ -91,6 +91,12 @@ def test_another_method_takes_the_encoder_and_shares_the_first_stage() -> None:
     run_grid(request(overrides=("train.epochs=1",)))
     result = run_grid(request("same_start", overrides=("train.epochs=1", "train.lr=0", "train.min_lr=0")))
     assert result.failures == []
+    [contrast] = [run.folder for run in list_runs("runs") if run.folder.name.startswith("same_start")]
+    weights = load_weights(contrast)
+    pairs = [(name, name.replace(".key.", ".query.")) for name in weights if ".key.backbone" in name]
+    assert pairs
+    for key, query in pairs:
+        torch.testing.assert_close(weights[key], weights[query], msg=f"{key} starts where the query does")
     names = sorted(run.folder.name.partition("-")[0] for run in list_runs("runs"))
     assert names == ["same_start", "skeletonmae", "skeletonmae", "two_stages"], "another rate is another first stage"
     again = run_grid(request("same_start", overrides=("train.epochs=1",)))
