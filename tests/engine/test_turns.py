@@ -14,8 +14,12 @@ import toy_engine
 from safetensors.torch import load_file
 from toy_engine import Adversary, Toy, ToyConfig, train_config
 
+from sslskel.api.batch import StepOutput
+from sslskel.api.method import Progress
+from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.config.groups import Precision
+from sslskel.engine.gradients import Part
 from sslskel.engine.guard import FIRST_SCALE
 from sslskel.engine.turns import Turns, of_turn
 from sslskel.errors import CheckpointError, Diverged, RunError, UsageError
@@ -139,6 +143,27 @@ def test_each_turn_has_a_loss_scale(tmp_path: Path) -> None:
     after = turns.tensors()
     assert float(after["critic/loss_scale.scale"]) == 4
     assert float(after["generator/loss_scale.scale"]) == FIRST_SCALE
+
+
+def test_an_overflow_skips_its_own_turn_alone() -> None:
+    class Loud(Adversary):
+        def forward(self, views: Any, noise: Noise, progress: Progress) -> StepOutput:
+            terms = super().forward(views, noise, progress).terms
+            loud = 1e6 if progress.turn == "generator" else 1.0
+            return StepOutput({name: term._replace(scale=loud) for name, term in terms.items()})
+
+    method = Loud(ToyConfig())
+    turns = Turns(method, train_config(warmup_epochs=0), Precision.fp16, CPU)
+    turns.restore({**turns.tensors(), "generator/loss_scale.scale": torch.tensor(3e38)})
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    rows, noise = torch.arange(4), Noise(0)
+    part = Part((toy_engine.ToySource().batch(rows, "train", noise.view(0)),), 1.0)
+    turns.step(method, [part], True, 4, noise, Progress(0, 5, 4), (0.0, 0.0))
+    moved = {name.partition(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
+    assert moved == {"critic"}
+    after = turns.tensors()
+    assert float(after["generator/loss_scale.scale"]) == pytest.approx(1.5e38)
+    assert float(after["critic/loss_scale.scale"]) == FIRST_SCALE
 
 
 def test_a_loss_that_misses_a_parameter_of_its_turn_is_refused(tmp_path: Path) -> None:
