@@ -21,6 +21,9 @@ setup(
     packages=packages,
     package_dir={"": "."} if EDITABLE else {f"sslskel.{folder}": folder for folder in FOLDED},
     package_data={
-        "": [f"**/{name}" for name in ("*.yaml", "*.csv", "*.txt", "*.md", "*.j2", "*.css", "*.js", "py.typed")]
+        "": [
+            *(f"**/*.{suffix}" for suffix in ("yaml", "json", "csv", "txt", "md", "j2", "css", "js")),
+            "**/py.typed",
+        ]
     },
 )

@@ -261,7 +261,7 @@ def count_any(annotation: ast.AST | None) -> tuple[int, int]:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return count_any(ast.parse(annotation.value, mode="eval").body)
     written = "" if annotation is None else ast.unparse(annotation)
-    if written in ("npt.NDArray[Any]", "np.dtype[Any]"):
+    if written in ("npt.NDArray[Any]", "np.dtype[Any]") or written.startswith("Literal["):
         return 0, 0
     if written in ("dict[str, Any]", "Mapping[str, Any]", "MutableMapping[str, Any]"):
         return 0, 1

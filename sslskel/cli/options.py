@@ -30,8 +30,18 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--init", type=Path, help="checkpoint whose weights pretraining starts from")
+    add_keep_flag(parser)
     add_mode_flag(parser)
     add_engine_flags(parser)
+
+
+def add_keep_flag(parser: argparse.ArgumentParser) -> None:
+    """What becomes of results whose plugins were edited since."""
+    parser.add_argument(
+        "--keep-results",
+        action="store_true",
+        help="keep results of plugins that were edited at the same version: their numbers are unchanged",
+    )
 
 
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
@@ -98,5 +108,6 @@ def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = 
         overrides=tuple(engine_overrides(options)),
         init=getattr(options, "init", None),
         pretrain_on=getattr(options, "pretrain_on", None),
+        keep_results=options.keep_results,
         variants=tuple(map(tuple, variants)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import JOBS_HELP, add_engine_flags, request_of
+from sslskel.cli.options import JOBS_HELP, add_engine_flags, add_keep_flag, request_of
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 TAKES_OVERRIDES = True
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--jobs", type=int, help=JOBS_HELP)
+    add_keep_flag(parser)
     add_engine_flags(parser)
 
 

@@ -22,7 +22,9 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         for kept in list_runs(options.output):
             state = "finished" if kept.finished else "unfinished"
-            print(f"{kept.folder.name}  {state}, step {kept.step}, {kept.records} records, {mebibytes(kept.bytes)}")
+            note = f"; {kept.note}" if kept.note else ""
+            size = mebibytes(kept.bytes)
+            print(f"{kept.folder.name}  {state}, step {kept.step}, {kept.records} records, {size}{note}")
         return 0
     removed = prune(options.output, really=options.yes)
     verb = "removed" if options.yes else "would remove"

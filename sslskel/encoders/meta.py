@@ -6,7 +6,7 @@ The keys of ``to_json`` lie in every checkpoint's ``state.json`` and are read fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,8 @@ class CheckpointMeta:
     """The stages before the last one."""
     declared: Declared | None = None
     """None for all but a module; no part of a checkpoint."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the source of ``method`` and ``backbone`` that made it; empty in early checkpoints."""
 
     @property
     def made_for(self) -> str:
@@ -146,6 +148,7 @@ class CheckpointMeta:
             "seed": self.seed,
             "benchmark": asdict(self.benchmark),
             "seen": list(self.seen),
+            **({"sources": dict(self.sources)} if self.sources else {}),
         }
         if self.init_of_seeds:
             content["init_of_seeds"] = self.init_of_seeds
@@ -176,6 +179,7 @@ class CheckpointMeta:
                 init=content.get("init", ""),
                 init_of_seeds=content.get("init_of_seeds", ""),
                 stages=tuple(content.get("stages", ())),
+                sources=content.get("sources", {}),
             )
         except KeyError as fault:
             raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault

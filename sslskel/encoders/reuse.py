@@ -15,7 +15,8 @@ from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.encoders.open import OpenedEncoders
 from sslskel.engine.device import resolve_device
 from sslskel.errors import UsageError
-from sslskel.plugins.registry import METHODS
+from sslskel.plugins.registry import BACKBONES, METHODS
+from sslskel.plugins.source import digest_of
 from sslskel.results.feature_cache import FeatureCache
 from sslskel.version import __version__
 
@@ -59,6 +60,13 @@ def _as_made(fresh: Resolved, made: Construction, *, keep_precision: bool) -> Re
     )
 
 
+def _sources(meta: CheckpointMeta) -> list[str]:
+    """Digests of the code that encodes, which is that of now."""
+    if meta.construction is None:
+        return []
+    return [digest_of(METHODS, meta.method.plugin), digest_of(BACKBONES, meta.backbone.name)]
+
+
 def features_of(output: Path, opened: OpenedEncoders, dataset: Dataset, engine: EngineConfig) -> FeatureCache:
     """The cache of what these encoders say of this dataset, in a folder that is called as their pretraining."""
     context = {
@@ -68,5 +76,6 @@ def features_of(output: Path, opened: OpenedEncoders, dataset: Dataset, engine: 
         "precision": engine.precision.value,
         "device": resolve_device(engine.device).type,
         "versions": [__version__, torch.__version__],
+        "sources": _sources(opened.meta),
     }
     return FeatureCache(output / "features" / opened.meta.identity, context, keep=engine.cache_features)

@@ -25,6 +25,7 @@ from sslskel.errors import RunError, UsageError
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import BenchResult, check_each
+from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.leaderboard import build_board
 from sslskel.leaderboard.folder import board_of
@@ -64,6 +65,7 @@ class Work:
     identities: list[str]
     jobs: list[Job]
     store: ResultStore
+    guard: SourceGuard
 
 
 def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) -> BenchResult:
@@ -75,9 +77,10 @@ def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) 
     """
     [work], failures = side_by_side([request], jobs, reporter)
     store, due = work.store, [identity for job in work.jobs for identity in job.identities]
-    ran = sum(map(store.has, due))
+    done = {key for key, cell in zip(work.identities, work.cells, strict=True) if work.guard.done(cell, key)}
+    ran = len(done.intersection(due))
     result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
-    result.records = [store.read(identity) for identity in work.identities if store.has(identity)]
+    result.records = [store.read(identity) for identity in work.identities if identity in done]
     if (request.output / "records").is_dir():
         result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
@@ -93,15 +96,16 @@ def side_by_side(
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    works = [find_jobs(request) for request in requests]
+    works = [find_jobs(request, reporter) for request in requests]
     queue = [job for work in works for job in work.jobs]
     return works, _Floor(queue, jobs, reporter).run() if queue else []
 
 
 @looked_up_once()
-def find_jobs(request: GridRequest) -> Work:
+def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
-    work, datasets = Work([], [], [], ResultStore(request.output)), dict[str, StoredDataset]()
+    store, datasets = ResultStore(request.output), dict[str, StoredDataset]()
+    work = Work([], [], [], store, SourceGuard(store, request.keep_results, reporter))
     init = request.initial()
     for one in request.each_variant():
         cells = one.cells(init)
@@ -111,7 +115,7 @@ def find_jobs(request: GridRequest) -> Work:
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
         before, named = set(work.identities), dict(zip(identities, cells, strict=True))
-        due = {key: cell for key, cell in named.items() if key not in before and not work.store.has(key)}
+        due = {key: cell for key, cell in named.items() if key not in before and not work.guard.done(cell, key)}
         work.cells.extend(cells)
         work.identities.extend(identities)
         work.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))

@@ -28,6 +28,7 @@ from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import extra_datasets, read_by
 from sslskel.grid.initial import start_from
+from sslskel.grid.sources import digests, of_pretraining
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
@@ -78,6 +79,7 @@ def checkpoint_meta(
         init=cell.init,
         init_of_seeds=cell.init_of_seeds,
         stages=cell.stage_facts(dataset),
+        sources=digests(of_pretraining(cell)),
     )
 
 

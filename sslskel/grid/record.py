@@ -15,6 +15,7 @@ from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.provenance import command_line, environment
 from sslskel.evaluation.judge import Judged, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
+from sslskel.grid.sources import digests, of_checkpoint
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.record import DECLARED, SCHEMA, Record
 
@@ -121,5 +122,6 @@ def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Re
         command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         diagnostics=judged.diagnostics,
+        sources=digests(of_checkpoint(meta, one.protocol)),
         extra={"details": details} if details else {},
     )

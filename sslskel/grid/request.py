@@ -40,6 +40,8 @@ class GridRequest:
     """A checkpoint to start from, a folder of one run per seed, or a path with ``{seed}``; ``:PART`` takes a part."""
     pretrain_on: str | None = None
     """``NAME`` or ``NAME/SPLIT`` of another benchmark."""
+    keep_results: bool = False
+    """Whether results of plugins that were edited at the same version are kept: their numbers are unchanged."""
     variants: tuple[tuple[str, ...], ...] = ((),)
     """More overrides: the grid is run once for each of these lists."""
 
@@ -76,6 +78,7 @@ class GridRequest:
             *("--benchmark", ",".join(self.benchmarks), "--seeds", "".join(f"{seed}," for seed in self.seeds)),
             *("--output", str(self.output)),
             *(part for flag, value in made if value for part in (flag, value)),
+            *(["--keep-results"] if self.keep_results else []),
             *self._where(),
         ]
 

@@ -6,6 +6,7 @@ serves every protocol that asks for it.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ from sslskel.grid.initial import take_part
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import Judgement, make_record, predictions_of
 from sslskel.grid.request import GridRequest
+from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, PROTOCOLS, looked_up_once
@@ -73,6 +75,7 @@ def bench(
     overrides: Sequence[str] = (),
     init: Path | str | None = None,
     pretrain_on: str | None = None,
+    keep_results: bool = False,
     reporter: Reporter = SILENT,
 ) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank a grid of methods, protocols, benchmarks and seeds.
@@ -91,6 +94,7 @@ def bench(
         overrides=tuple(overrides),
         init=None if init is None else Path(init),
         pretrain_on=pretrain_on,
+        keep_results=keep_results,
     )
     return run_grid(request, reporter)
 
@@ -126,6 +130,8 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
             if is_first():
                 run.store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
+    if run.guard.unknown and is_first():
+        reporter.line(f"{len(run.guard.unknown)} reused records do not say which code made them")
     if (request.output / "records").is_dir():
         result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
@@ -153,6 +159,7 @@ class Run:
 
     def __init__(self, request: GridRequest, reporter: Reporter = SILENT) -> None:
         self.store, self.reporter = ResultStore(request.output), reporter
+        self.guard = SourceGuard(self.store, request.keep_results, reporter)
         self._initial = request.initial()
         self._datasets: dict[str, StoredDataset] = {}
 
@@ -174,14 +181,18 @@ class Run:
         Of several processes all pretrain, and the first alone decides, evaluates and writes.
         """
         with ExitStack() as held:
+            code = " ".join((identity, *digests(of_cell(cell)).values()))
 
             def decide() -> str:
-                if not self.store.has(identity):
+                if not self.guard.done(cell, identity):
                     held.enter_context(claimed(self.store, identity, self.reporter))
-                return "" if self.store.has(identity) else identity
+                if self.guard.done(cell, identity):
+                    return ""
+                self.guard.make_room(identity)
+                return code
 
             due = of_first(decide)
-            if due not in ("", identity):
+            if due not in ("", code):
                 raise RunError(
                     f"process {rank()} made another configuration of '{cell.title}' than the first process did: the"
                     " same versions, plugins, data and command must be on every machine"
@@ -216,10 +227,14 @@ class Run:
         folder = pretrain_folder(self.store.folder, cell, identity)
         with claimed(self.store, f"pretrain-{identity}", self.reporter):
             # The claim may take as long as another run does; the others must not wait for it in a collective.
-            of_first(lambda: "claimed")
+            of_first(functools.partial(self._checked, cell, folder))
             benchmark = BENCHMARKS.get(cell.benchmark)
             trained = pretrain_stage(cell, dataset, benchmark, folder, init=init, reporter=self.reporter)
         return folder, replace(trained, seconds=trained.seconds + earlier)
+
+    def _checked(self, cell: Cell, folder: Path) -> str:
+        self.guard.check_pretraining(cell, folder)
+        return "checked"
 
 
 def evaluate(
@@ -264,12 +279,15 @@ def evaluate(
     joints = joint_reading(spec.layout, spec.coordinates, dataset.info).joints
     identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)
     store = ResultStore(Path(output))
-    while not is_first() and not store.has(identity):
+    guard, sources = SourceGuard(store, reporter=reporter), of_checkpoint(meta, protocol)
+    while not is_first() and not guard.holds(identity, sources):
         time.sleep(POLL_SECONDS)
-    if not store.has(identity):
+    if not guard.holds(identity, sources):
         one = Judgement(identity, opened, protocol, resolved, Target(judged_on, dataset, chosen), number)
         with claimed(store, identity, reporter):
-            judge_and_record(one, store, reporter)
+            if not guard.holds(identity, sources):
+                guard.make_room(identity)
+                judge_and_record(one, store, reporter)
     return store.read(identity)
 
 

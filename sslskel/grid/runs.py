@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sslskel.engine.checkpoint import latest, read_meta, read_state
 from sslskel.errors import UsageError
+from sslskel.grid.sources import OUTDATED
 from sslskel.results.store import ResultStore
 
 
@@ -26,6 +27,8 @@ class PretrainRun:
     """On disk, with the features that were kept of its encoder."""
     features: Path
     """Where those are, if any."""
+    note: str = ""
+    """What there is to say of the code that made it."""
 
 
 def list_runs(output: Path | str) -> list[PretrainRun]:
@@ -60,12 +63,17 @@ def prune(output: Path | str, *, really: bool) -> list[PretrainRun]:
 
 def _describe(folder: Path, used: Counter[str]) -> PretrainRun:
     step = latest(folder)
+    if step is not None and OUTDATED in folder.name:
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        state, note = read_state(step), "outdated: a plugin was edited since, and it was made again"
+        # The features of its encoder lie beside those of its successor, whose they count as.
+        return PretrainRun(folder, "", int(state["step"]), True, 0, size, folder / "features", note)
     identity = "" if step is None else str(read_meta(step).get("identity", ""))
     features = folder.parent.parent / "features" / (identity or folder.name)
     size = sum(file.stat().st_size for top in (folder, features) for file in top.rglob("*") if file.is_file())
     if step is None:
         return PretrainRun(folder, "", 0, False, 0, size, features)
     state = read_state(step)
-    return PretrainRun(
-        folder, identity, int(state["step"]), bool(state.get("finished", False)), used[identity], size, features
-    )
+    note = "" if "sources" in state["meta"] else "does not say which code made it"
+    finished = bool(state.get("finished", False))
+    return PretrainRun(folder, identity, int(state["step"]), finished, used[identity], size, features, note)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from sslskel.grid.claim import claimed
 from sslskel.grid.jobs import bench_in_jobs, find_jobs
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
+from sslskel.grid.sources import SourceGuard, digests, of_cell
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.progress import SILENT, Reporter
@@ -95,7 +96,8 @@ def search(
     file = _file(store.folder, cells, space, search_seed)
     state = SearchState("/".join(cells[0].judged_on), PROTOCOLS.get(request.protocols[0]).primary, file, ())
     with claimed(store, file.stem, reporter):
-        state = _read(state, space)
+        guard, sources = SourceGuard(store, request.keep_results, reporter), of_cell(cells[0])
+        state = _read(state, space, lambda made_by: guard.stands_behind(sources, made_by))
         while True:
             count = min(jobs or 1, trials - len(state.trials))
             asked = of_first(functools.partial(_asked, optuna, space, state.trials, search_seed, count))
@@ -115,7 +117,7 @@ def search(
             )
             state = replace(state, trials=(*state.trials, *made))
             if is_first():
-                _write(state)
+                _write(state, digests(sources))
 
 
 def check_single(request: GridRequest) -> None:
@@ -208,8 +210,8 @@ def _judged(
     """A trial that has run: its score, or that it diverged; ``RunError`` where it failed otherwise."""
     if not is_first():
         return Trial(tuple(options), drawn, None)
-    identities = find_jobs(request).identities
-    missing = [identity for identity in identities if not store.has(identity)]
+    work = find_jobs(request)
+    identities, missing = work.identities, [identity for job in work.jobs for identity in job.identities]
     if not missing:
         scores = [store.read(identity).scores[primary] for identity in identities]
         return Trial(tuple(options), drawn, sum(scores) / len(scores))
@@ -220,12 +222,15 @@ def _judged(
     raise RunError(f"the trial {' '.join(options)} failed, the same command tries it again: {why}")
 
 
-def _read(state: SearchState, space: Sequence[Dimension]) -> SearchState:
-    """With the trials that are stored already; ``UsageError`` for a file that is damaged."""
+def _read(
+    state: SearchState, space: Sequence[Dimension], stands_behind: Callable[[Mapping[str, str]], bool]
+) -> SearchState:
+    """With the trials that the code of now has stored already; ``UsageError`` for a file that is damaged."""
     if not is_first() or not state.file.exists():
         return state
     try:
-        stored = json.loads(state.file.read_text(encoding="utf-8"))["trials"]
+        content = json.loads(state.file.read_text(encoding="utf-8"))
+        stored = content["trials"] if stands_behind(content.get("sources", {})) else []
         trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in stored)
         if any(set(trial.drawn) != {one.key for one in space} for trial in trials):
             raise ValueError("a trial has other options")
@@ -237,7 +242,12 @@ def _read(state: SearchState, space: Sequence[Dimension]) -> SearchState:
     return replace(state, trials=trials)
 
 
-def _write(state: SearchState) -> None:
-    content = {"judged_on": state.split, "score": state.primary, "trials": [asdict(trial) for trial in state.trials]}
+def _write(state: SearchState, sources: Mapping[str, str]) -> None:
+    content = {
+        "judged_on": state.split,
+        "score": state.primary,
+        "sources": dict(sources),
+        "trials": [asdict(trial) for trial in state.trials],
+    }
     with writing_in(state.file.parent.parent):
         publish(state.file, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)

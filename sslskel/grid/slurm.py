@@ -135,7 +135,7 @@ def submit(
     SLURM is missing or a cell does not fit, ``RunError`` where SLURM refuses.
     """
     executor = _executor(request.output / "slurm", config, cluster)
-    work = find_jobs(request)
+    work = find_jobs(request, reporter)
     ledger = request.output / "slurm" / "jobs.json"
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()
@@ -155,7 +155,9 @@ def submit(
         with writing_in(request.output):
             publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
         reporter.line(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
-    return Submitted(ids, len(work.jobs) - len(jobs), sum(map(work.store.has, work.identities)))
+    due = {identity for job in work.jobs for identity in job.identities}
+    reused = sum(identity not in due for identity in work.identities)
+    return Submitted(ids, len(work.jobs) - len(jobs), reused)
 
 
 def _executor(folder: Path, config: LauncherConfig, cluster: str) -> Any:

@@ -203,7 +203,11 @@ def _code_note(records: Sequence[Record]) -> str:
     commits = _listed(r.environment["commit"][:12] for r in records)
     changed = sum(r.environment["dirty"] for r in records)
     text = f"made with sslskel {versions}, torch {torch}" + (f", commit {commits}" if commits != "unknown" else "")
-    return text + (f"; {changed} of {len(records)} records with uncommitted changes" if changed else "")
+    silent = sum(not r.sources for r in records)
+    text += f"; {changed} of {len(records)} records with uncommitted changes" if changed else ""
+    # Boards of early records alone stay as they were.
+    earlier = 0 < silent < len(records)
+    return text + (f"; {silent} of {len(records)} records do not say which source made them" if earlier else "")
 
 
 def _cost_note(records: Sequence[Record]) -> str:

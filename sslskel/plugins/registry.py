@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import os
 import pkgutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.paths import imported_sets
+from sslskel.plugins.local import import_local, local_folders
 
 if TYPE_CHECKING:
     from sslskel.api.backbone import Backbone
@@ -60,8 +59,6 @@ def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
 
 DEFAULT_BENCHMARK = "synthetic"
 """What commands run on where nobody names a benchmark: its clips are made up, so that every machine has them."""
-LOCAL_FOLDER = "sslskel_plugins"
-"""Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +223,7 @@ class Registry(Generic[T]):
 
     def _import(self, entry: Entry) -> Any:
         if entry.source == "local":
-            return _import_file(Path(entry.target), f"{LOCAL_FOLDER}.{self.kind}s.{entry.name}")
+            return import_local(Path(entry.target), Path(entry.target).parent.parent)
         if entry.source == "imported":
             module, _, function = self._imported.partition(":")
             return getattr(importlib.import_module(module), function)(Path(entry.target))
@@ -257,7 +254,7 @@ class Registry(Generic[T]):
             for name, value in vars(module).items()
             if isinstance(value, type)
             and issubclass(value, base)
-            and value.__module__.startswith(module.__name__)
+            and f"{value.__module__}.".startswith(f"{module.__name__}.")
             and not name.startswith("_")
         ]
         if len(classes) != 1:
@@ -266,13 +263,6 @@ class Registry(Generic[T]):
                 f" {base.__name__}; it defines {len(classes)}"
             )
         return classes[0]
-
-
-def local_folders() -> list[Path]:
-    """Folders of local plugins that exist: in the working directory, then those of ``SSLSKEL_PLUGINS``."""
-    named = [Path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
-    unique = dict.fromkeys(path.resolve() for path in [Path.cwd() / LOCAL_FOLDER, *named])
-    return [path for path in unique if path.is_dir()]
 
 
 def folder_files(package: str, folder: str, pattern: str) -> list[Path]:
@@ -294,23 +284,6 @@ def _short(path: Path) -> str:
             at = len(parts) - 1 - parts[::-1].index(anchor)
             return "/".join(parts[at:])
     return str(path)
-
-
-def _import_file(path: Path, name: str) -> ModuleType:
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        return known
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file that can be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 METHODS: Registry[type[PretextMethod]] = Registry(

@@ -9,7 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslskel.errors import UsageError
-from sslskel.plugins.registry import LOCAL_FOLDER, METHODS, PROTOCOLS, Registry
+from sslskel.plugins.local import LOCAL_FOLDER
+from sslskel.plugins.registry import METHODS, PROTOCOLS, Registry
 
 TEMPLATES = Path(__file__).with_name("templates")
 

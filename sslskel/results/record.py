@@ -18,7 +18,7 @@ from sslskel.results.facts import (
     ProtocolFacts,
     SeenFacts,
 )
-from sslskel.results.schema import SCHEMA, NewerSchema, RecordError, check_content
+from sslskel.results.schema import LATER, SCHEMA, NewerSchema, RecordError, check_content
 
 __all__ = ["CHOSEN_ON_TEST", "DECLARED", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
 
@@ -75,14 +75,17 @@ class Record:
     diagnostics: dict[str, Any] = field(default_factory=dict)
     """By condition, from the predictions of classes: ``top1``, ``top5``, ``macro``, ``per_class``, ``ece``,
     ``interval`` over clips; confusion matrices are kept with the predictions. Empty in early records."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Digests of the source of ``method``, ``backbone`` and ``protocol`` that made it; empty in early records."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of a later 1.x schema."""
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
-        if not self.diagnostics:
-            del content["diagnostics"]
+        for name in LATER:
+            if not content[name]:
+                del content[name]
         try:
             return json.dumps({**self.extra, **content}, indent=1, sort_keys=True, allow_nan=False) + "\n"
         except (TypeError, ValueError) as fault:

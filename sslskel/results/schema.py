@@ -59,6 +59,10 @@ def _objects(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
 
 
+def _names(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -74,6 +78,7 @@ IDENTITY = Kind(_matches(r"[0-9a-f]{8,64}"), "8 to 64 hexadecimal digits")
 SHA256 = Kind(_matches(r"[0-9a-f]{64}"), "a sha256 in 64 hexadecimal digits")
 PREDICTIONS = Kind(_matches(r"predictions/[0-9a-f-]+\.npz"), "a file 'predictions/NAME.npz' below the results folder")
 OBJECT = Kind(lambda value: isinstance(value, dict), "an object")
+NAMES = Kind(_names, "an object of texts")
 GROUPS = Kind(_objects, "an object of objects")
 LIST = Kind(lambda value: isinstance(value, list), "a list")
 TEXTS = Kind(_texts, "a list of texts")
@@ -104,8 +109,8 @@ FIELDS: Mapping[str, Kind] = {
     "command": TEXT,
     "created": UTC,
 }
-LATER: Mapping[str, Kind] = {"diagnostics": GROUPS}
-"""Fields of this version that its first records lack."""
+LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES}
+"""Fields of this version that its first records lack; left out where they are empty."""
 PARTS: Mapping[str, Mapping[str, Kind]] = {
     "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},
     "backbone": {"name": NAME, "version": WHOLE, "parameters": WHOLE},

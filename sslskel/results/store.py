@@ -29,7 +29,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class ResultStore:
-    """``records/``, ``predictions/``, ``failures/`` and ``claims/`` below one folder."""
+    """``records/``, ``predictions/``, ``outdated/``, ``failures/`` and ``claims/`` below one folder."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
@@ -102,6 +102,15 @@ class ResultStore:
         if predictions is not None and (kept.predictions is None or kept.predictions["file"] != name):
             (self.folder / name).unlink(missing_ok=True)
         return kept
+
+    def set_aside(self, identity: str) -> Path:
+        """Move a record to ``outdated/``, where nothing reads it, so that another may take its name."""
+        path, number = self.path(identity), 1
+        with writing_in(self.folder, "an outdated record"):
+            while (target := self.folder / "outdated" / f"{identity}-{number}.json").exists():
+                number += 1
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return path.replace(target)
 
     def predictions(self, record: Record) -> dict[str, npt.NDArray[Any]]:
         """The arrays kept beside a record, one row per prediction; empty where it kept none.

@@ -13,6 +13,7 @@ from sslskel.grid.cell import Cell
 from sslskel.grid.pretrain import pretrain_folder
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import check_buildable
+from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
@@ -44,7 +45,8 @@ def plan(request: GridRequest) -> list[Planned]:
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
-    store, rates, counted, rows = ResultStore(request.output), {}, set(), []
+    guard = SourceGuard(ResultStore(request.output), request.keep_results, writes=False)
+    rates, counted, rows = {}, set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
         seconds, size, encode_rate = 0.0, 0, 1.0
@@ -54,14 +56,15 @@ def plan(request: GridRequest) -> list[Planned]:
                 rates[kind] = _measure(stage, dataset, request)
             train_seconds, encode_rate, bytes_kept = rates[kind]
             identity = stage.pretrain_identity(dataset)
-            if identity not in counted and not pretrain_folder(request.output, stage, identity).exists():
+            folder = pretrain_folder(request.output, stage, identity)
+            if identity not in counted and (not folder.exists() or guard.is_outdated(stage, folder)):
                 seconds, size = seconds + train_seconds, size + bytes_kept
             counted.add(identity)
         evaluation = _passes(cell, target) / encode_rate
         rows.append(
             Planned(
                 cell.title,
-                store.has(cell.identity(dataset, target)),
+                guard.done(cell, cell.identity(dataset, target)),
                 evaluation + seconds,
                 size,
             )

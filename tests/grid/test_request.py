@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslskel.cli.command import parse
@@ -32,9 +32,11 @@ REQUESTS = st.builds(
     init=st.none() | FOLDER,
     pretrain_on=NAME,
     variants=st.just(((),)),
+    keep_results=st.booleans(),
 )
 
 
+@settings(deadline=None)
 @given(REQUESTS)
 def test_a_command_of_a_request_asks_for_the_same(request: GridRequest) -> None:
     """Jobs and cluster tasks are handed a command; nothing of a request may be lost on the way."""
