@@ -18,7 +18,8 @@ import torch
 from sslskel.errors import SslskelError, UsageError, did_you_mean
 
 S = TypeVar("S")
-Check = Callable[[S], None]
+Check = Callable[[S], str | None]
+"""Passes where it returns; what it returns is worth saying beside that."""
 DECLARED = "expected_failed_checks_exist"
 """Name of the result that says whether declared failures are of checks that there are."""
 
@@ -91,7 +92,7 @@ def _one_thread() -> Iterator[None]:
 
 def _run(name: str, check: Check[S], subject: S) -> CheckResult:
     try:
-        check(subject)
+        detail = check(subject)
     except Skip as reason:
         return CheckResult(name, False, True, str(reason))
     except (AssertionError, SslskelError) as fault:
@@ -100,7 +101,7 @@ def _run(name: str, check: Check[S], subject: S) -> CheckResult:
         last = traceback.extract_tb(fault.__traceback__)[-1]
         place = f"{last.filename}, line {last.lineno}"
         return CheckResult(name, False, detail=f"{type(fault).__name__}: {fault} ({place})")
-    return CheckResult(name, True)
+    return CheckResult(name, True, detail=detail or "")
 
 
 def _judged(result: CheckResult, expected: Mapping[str, str]) -> CheckResult:

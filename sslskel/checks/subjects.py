@@ -17,6 +17,7 @@ from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
 from sslskel.checks.fixtures import dataset_info, small_config
 from sslskel.checks.method import TRAINING_CHECKS, MethodCase
 from sslskel.checks.method_encoders import ENCODER_CHECKS
+from sslskel.checks.method_processes import PROCESS_CHECKS
 from sslskel.checks.method_shapes import SHAPE_CHECKS
 from sslskel.checks.method_steps import STEP_CHECKS
 from sslskel.checks.protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
@@ -28,7 +29,8 @@ from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 Case = TypeVar("Case")
 
 METHOD: Mapping[str, Check[MethodCase]] = {
-    check.__name__: check for check in (*TRAINING_CHECKS, *STEP_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)
+    check.__name__: check
+    for check in (*TRAINING_CHECKS, *STEP_CHECKS, *PROCESS_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)
 }
 BACKBONE: Mapping[str, Check[BackboneCase]] = {check.__name__: check for check in BACKBONE_CHECKS}
 PROTOCOL: Mapping[str, Check[ProtocolCase]] = {check.__name__: check for check in PROTOCOL_CHECKS}

@@ -1,0 +1,54 @@
+"""The check that trains a method on 1, 2 and 4 real processes: who passes, who fails, and with which cause."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from faulty_methods import Sound
+from process_faults import (
+    Bank,
+    BankOfOwnClips,
+    Contrast,
+    DetachedGather,
+    FailsBeside,
+    ForgottenGather,
+    MeanWithCountOne,
+    OwnStatistics,
+)
+
+from sslskel.checks import CheckResult, check_method
+
+CHECK = "processes_train_as_one"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are started on Linux alone")
+
+
+def checked(method: type) -> CheckResult:
+    [result] = check_method(method, only=[CHECK])
+    return result
+
+
+@pytest.mark.parametrize("method", [Sound, Contrast, Bank])
+def test_a_method_that_is_right_passes_and_says_how_large_the_differences_are(method: type) -> None:
+    result = checked(method)
+    assert result.passed, result.detail
+    assert "2 processes" in result.detail
+    assert "4 processes" in result.detail
+
+
+@pytest.mark.parametrize(
+    ("method", "causes"),
+    [
+        (ForgottenGather, ["step 1", "loss term 'agree'", "gather_rows"]),
+        (MeanWithCountOne, ["loss term 'agree'", "count of 1", "sum", "how many"]),
+        (BankOfOwnClips, ["'bank'", "differs between processes", "step 1", "gather_rows"]),
+        (DetachedGather, ["gradient", "gather_rows"]),
+        (OwnStatistics, ["norm", "BatchNorm1d", "GlobalBatchNorm"]),
+        (FailsBeside, ["2 processes", "ValueError", "not beside others"]),
+    ],
+)
+def test_a_method_that_is_wrong_on_two_processes_fails_and_hears_the_cause(method: type, causes: list[str]) -> None:
+    result = checked(method)
+    assert result.failed, result
+    for cause in causes:
+        assert cause in result.detail
