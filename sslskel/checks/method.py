@@ -52,19 +52,25 @@ class MethodCase:
         return make_spec(self.info)
 
     def build(
-        self, spec: ClipSpec | None = None, *, config: object = None, seed: int = 0, started: bool = True
+        self,
+        spec: ClipSpec | None = None,
+        *,
+        config: object = None,
+        seed: int = 0,
+        started: bool = True,
+        clips: int = CLIPS,
     ) -> PretextMethod:
         """A fresh method in training mode, its weights a function of the seed; ``started``: an epoch has begun."""
 
         def build_backbone(clip: ClipSpec) -> Backbone:
             return self.backbone(small_config(self.backbone.Config), clip)
 
-        known = dataclasses.replace(spec or self.spec, clips=CLIPS)
+        known = dataclasses.replace(spec or self.spec, clips=clips)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             method = self.plugin(config or self.config, build_backbone, known)
         if started and self.plugin.on_epoch_start is not PretextMethod.on_epoch_start:
-            start_epoch(method.eval(), make_source(self.info, CLIPS, known))
+            start_epoch(method.eval(), make_source(self.info, clips, known))
         return method.train()
 
     def views(

@@ -29,7 +29,7 @@ class Maker:
     case: MethodCase
 
     def __call__(self) -> tuple[PretextMethod, ClipSource]:
-        method = self.case.build()
+        method = self.case.build(started=False, clips=CLIPS)
         return method, make_source(self.case.info, CLIPS, method.clip, torch.float64)
 
 
@@ -38,7 +38,7 @@ def processes_train_as_one(case: MethodCase) -> str:
     case.require_training()
     runs = train_in_processes(Maker(case), WORLDS)
     [alone] = runs[1]
-    method = case.build()
+    method = case.build(started=False)
     largest = {world: _Comparison(method, alone, runs[world]).largest() for world in WORLDS[1:]}
     return "largest difference from one process: " + ", ".join(f"{largest[n]:.1e} on {n} processes" for n in largest)
 

@@ -117,9 +117,8 @@ def train_in_processes(make: Make, worlds: Sequence[int], method: str = "") -> d
     reason where a process fails or where all wait for each other.
     """
     require_processes()
-    for module in ("accelerate", "torch._dynamo"):
-        # The engine and torch's optimisers load them: once here, not in each of the children.
-        importlib.import_module(module)
+    # Once here, not in each of the children.
+    importlib.import_module("accelerate")
     context = multiprocessing.get_context(method or ("spawn" if torch.cuda.is_available() else "fork"))
     with tempfile.TemporaryDirectory(prefix="sslskel-check-") as name:
         folder, running = Path(name), dict[tuple[int, int], BaseProcess]()

@@ -29,8 +29,7 @@ from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 Case = TypeVar("Case")
 
 METHOD: Mapping[str, Check[MethodCase]] = {
-    check.__name__: check
-    for check in (*TRAINING_CHECKS, *STEP_CHECKS, *PROCESS_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)
+    check.__name__: check for check in (*TRAINING_CHECKS, *STEP_CHECKS, *PROCESS_CHECKS, *SHAPE_CHECKS, *ENCODER_CHECKS)
 }
 BACKBONE: Mapping[str, Check[BackboneCase]] = {check.__name__: check for check in BACKBONE_CHECKS}
 PROTOCOL: Mapping[str, Check[ProtocolCase]] = {check.__name__: check for check in PROTOCOL_CHECKS}
