@@ -117,8 +117,9 @@ def train_in_processes(make: Make, worlds: Sequence[int], method: str = "") -> d
     reason where a process fails or where all wait for each other.
     """
     require_processes()
-    # Once here, not in each of the children.
-    importlib.import_module("accelerate")
+    for module in ("accelerate", "torch._dynamo", "torch.distributed.tensor"):
+        # What processes of a run load sooner or later: once here, not in each of the children.
+        importlib.import_module(module)
     context = multiprocessing.get_context(method or ("spawn" if torch.cuda.is_available() else "fork"))
     with tempfile.TemporaryDirectory(prefix="sslskel-check-") as name:
         folder, running = Path(name), dict[tuple[int, int], BaseProcess]()

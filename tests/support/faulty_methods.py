@@ -76,7 +76,7 @@ class Between(Sound):
     def on_epoch_start(self, clips: Any, noise: Noise, progress: Any) -> None:
         for batch in clips.batches(self.clip.test_view, noise, 5):
             count = torch.bincount(batch.owner, minlength=batch.num_clips)
-            total = torch.zeros(batch.num_clips).index_add(0, batch.owner, batch.tracks.mean((1, 2, 3)))
+            total = batch.tracks.new_zeros(batch.num_clips).index_add(0, batch.owner, batch.tracks.mean((1, 2, 3)))
             self.places[batch.position] = (total / count).to(self.places)
 
 
