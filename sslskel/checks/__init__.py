@@ -16,7 +16,7 @@ The checks themselves are in the modules of this package.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sslskel.api.backbone import Backbone
@@ -65,30 +65,43 @@ def check_method(
     config: object = None,
     backbone: str | None = None,
     clips: DatasetInfo | None = None,
+    overrides: Sequence[str] = (),
     only: Collection[str] | None = None,
 ) -> list[CheckResult]:
     """Check a method or method preset by name, or a class that is not registered.
 
     ``config`` replaces the small configuration that is made from the defaults (or from
     the preset), ``backbone`` the method's own choice, ``clips`` the kind of clips (NTU's
-    25 joints in 3D, two persons); ``only`` names the checks to run.
-    Raises ``UsageError`` for a name that is unknown or cannot be imported.
+    25 joints in 3D, two persons); ``overrides`` are options such as ``method.mask_ratio=0.5``
+    and ``backbone.dim=32``, laid over both; ``only`` names the checks to run.
+    Raises ``UsageError`` for a name or option that is unknown, or a plugin that cannot be imported.
     """
-    return method_subject(method, config, backbone, clips).run(only)
+    return method_subject(method, config, backbone, clips, overrides).run(only)
 
 
 def check_backbone(
-    backbone: str | type[Backbone], *, clips: DatasetInfo | None = None, only: Collection[str] | None = None
+    backbone: str | type[Backbone],
+    *,
+    clips: DatasetInfo | None = None,
+    overrides: Sequence[str] = (),
+    only: Collection[str] | None = None,
 ) -> list[CheckResult]:
     """Check a backbone by name or class, with small layers; otherwise as :func:`check_method`."""
-    return backbone_subject(backbone, clips).run(only)
+    return backbone_subject(backbone, clips, overrides).run(only)
 
 
 def check_protocol(
-    protocol: str | type[EvaluationProtocol], *, config: object = None, only: Collection[str] | None = None
+    protocol: str | type[EvaluationProtocol],
+    *,
+    config: object = None,
+    overrides: Sequence[str] = (),
+    only: Collection[str] | None = None,
 ) -> list[CheckResult]:
-    """Check a protocol or protocol preset by name, or a class; ``config`` replaces its short configuration."""
-    return protocol_subject(protocol, config).run(only)
+    """Check a protocol or protocol preset by name, or a class.
+
+    ``config`` replaces its short configuration, and ``overrides`` such as ``protocol.epochs=5`` are laid over it.
+    """
+    return protocol_subject(protocol, config, overrides).run(only)
 
 
 def check_dataset(

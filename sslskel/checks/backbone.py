@@ -39,13 +39,18 @@ class BackboneCase:
     plugin: type[Backbone]
     info: DatasetInfo = dataclasses.field(default_factory=dataset_info)
     frames: int = FRAMES
+    config: object = None
+    """Default: the defaults with small layers."""
 
     def build(self, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Backbone:
         """A fresh backbone in training mode, its weights a function of the seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            config: object = small_config(self.plugin.Config)
-            return self.plugin(config, make_spec(self.info, self.frames)).to(dtype).train()
+            return (
+                self.plugin(self.config or small_config(self.plugin.Config), make_spec(self.info, self.frames))
+                .to(dtype)
+                .train()
+            )
 
     def batch(self, dtype: torch.dtype = torch.float32) -> Batch:
         """A few clips in the test view."""

@@ -45,6 +45,8 @@ class MethodCase:
     config: object
     backbone: type[Backbone]
     info: DatasetInfo = dataclasses.field(default_factory=dataset_info)
+    backbone_config: object = None
+    """Default: the defaults with small layers."""
 
     @functools.cached_property
     def spec(self) -> ClipSpec:
@@ -63,7 +65,7 @@ class MethodCase:
         """A fresh method in training mode, its weights a function of the seed; ``started``: an epoch has begun."""
 
         def build_backbone(clip: ClipSpec) -> Backbone:
-            return self.backbone(small_config(self.backbone.Config), clip)
+            return self.backbone(self.backbone_config or small_config(self.backbone.Config), clip)
 
         known = dataclasses.replace(spec or self.spec, clips=clips)
         with torch.random.fork_rng(devices=[]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,7 +22,7 @@ from sslskel.checks.method_shapes import SHAPE_CHECKS
 from sslskel.checks.method_steps import STEP_CHECKS
 from sslskel.checks.protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
 from sslskel.checks.runner import Check, CheckResult, run_checks
-from sslskel.config.compose import from_plain
+from sslskel.config.compose import from_plain, with_options
 from sslskel.data.prepare import open_benchmark
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
@@ -55,6 +55,7 @@ def method_subject(
     config: object = None,
     backbone: str | None = None,
     clips: DatasetInfo | None = None,
+    overrides: Sequence[str] = (),
 ) -> Subject[MethodCase]:
     """A method or method preset; arguments as of ``check_method``."""
     plugin = METHODS.get(method) if isinstance(method, str) else method
@@ -63,17 +64,27 @@ def method_subject(
         base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
         config = small_config(plugin.Config, base)
     network = BACKBONES.get(backbone or plugin.default_backbone)
-    case = MethodCase(plugin, config, network, clips or dataset_info())
+    layers: object = None
+    if overrides:
+        groups = {"method": config, "backbone": small_config(network.Config)}
+        chosen = with_options({name: made for name, made in groups.items() if made is not None}, overrides)
+        config, layers = chosen.get("method"), chosen["backbone"]
+    case = MethodCase(plugin, config, network, clips or dataset_info(), layers)
     return Subject(case, METHOD, _expected(plugin))
 
 
-def backbone_subject(backbone: str | type[Backbone], clips: DatasetInfo | None = None) -> Subject[BackboneCase]:
+def backbone_subject(
+    backbone: str | type[Backbone], clips: DatasetInfo | None = None, overrides: Sequence[str] = ()
+) -> Subject[BackboneCase]:
     """A backbone with small layers; arguments as of ``check_backbone``."""
     plugin = BACKBONES.get(backbone) if isinstance(backbone, str) else backbone
-    return Subject(BackboneCase(plugin, clips or dataset_info()), BACKBONE, _expected(plugin))
+    config = with_options({"backbone": small_config(plugin.Config)}, overrides)["backbone"] if overrides else None
+    return Subject(BackboneCase(plugin, clips or dataset_info(), config=config), BACKBONE, _expected(plugin))
 
 
-def protocol_subject(protocol: str | type[EvaluationProtocol], config: object = None) -> Subject[ProtocolCase]:
+def protocol_subject(
+    protocol: str | type[EvaluationProtocol], config: object = None, overrides: Sequence[str] = ()
+) -> Subject[ProtocolCase]:
     """A protocol or protocol preset; arguments as of ``check_protocol``."""
     plugin = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
     chosen: Any = config
@@ -81,6 +92,8 @@ def protocol_subject(protocol: str | type[EvaluationProtocol], config: object = 
         preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
         base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
         chosen = short_config(plugin, base)
+    if overrides:
+        chosen = with_options({"protocol": chosen}, overrides)["protocol"]
     return Subject(ProtocolCase(plugin, chosen), PROTOCOL, _expected(plugin))
 
 

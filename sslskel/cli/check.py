@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sslskel.errors import UsageError
+
+if TYPE_CHECKING:
+    from sslskel.checks import CheckResult
+
+TAKES_OVERRIDES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel check``."""
     parser.add_argument("kind", choices=("method", "backbone", "protocol", "dataset"))
     parser.add_argument("name")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line per check."""
+    """Print a line per check, then how many passed, were skipped and failed."""
+    results = _results(options)
+    counts = {"passed": 0, "skipped": 0, "failed": 0} | Counter(map(_state, results))
+    if options.format == "json":
+        import json
+
+        checks = [{"name": one.name, "state": _state(one), "detail": one.detail} for one in results]
+        print(json.dumps({"kind": options.kind, "name": options.name, **counts, "checks": checks}, indent=1))
+    else:
+        width = max(len(result.name) for result in results)
+        shown = {"passed": "ok", "skipped": "skip", "failed": "FAIL"}
+        for result in results:
+            print(f"  {result.name:<{width}}  {shown[_state(result)]:<4}  {result.detail}".rstrip())
+        print(f"{options.name}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
+    return 1 if counts["failed"] else 0
+
+
+def _results(options: argparse.Namespace) -> list[CheckResult]:
     from sslskel import checks
 
-    results = getattr(checks, f"check_{options.kind}")(options.name)
-    width = max(len(result.name) for result in results)
-    for result in results:
-        state = "skip" if result.skipped else ("ok" if result.passed else "FAIL")
-        print(f"  {result.name:<{width}}  {state:<4}  {result.detail}".rstrip())
-    failed = [result for result in results if not (result.passed or result.skipped)]
-    print(f"{options.name}: {len(results) - len(failed)} of {len(results)} checks without fault")
-    return 1 if failed else 0
+    overrides = options.overrides
+    if options.kind == "method":
+        return checks.check_method(options.name, overrides=overrides)
+    if options.kind == "backbone":
+        return checks.check_backbone(options.name, overrides=overrides)
+    if options.kind == "protocol":
+        return checks.check_protocol(options.name, overrides=overrides)
+    if overrides:
+        raise UsageError(f"a dataset has no options, so {' '.join(overrides)} sets nothing; leave it out")
+    return checks.check_dataset(options.name)
+
+
+def _state(result: CheckResult) -> str:
+    return "skipped" if result.skipped else "passed" if result.passed else "failed"

@@ -164,6 +164,25 @@ def option_names(method: str, backbone: str, protocol: str | None) -> set[str]:
     return {f"{group}.{option.name}" for group, schema in schemas.items() for option in fields(schema)}
 
 
+def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict[str, Any]:
+    """Configuration objects by group with ``group.key=value`` laid over them, in the grammar of :func:`compose`.
+
+    Raises ``UsageError`` in one sentence, for an option of another group too.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for override in overrides:
+        group = override.partition("=")[0].partition(".")[0]
+        if "=" in override and group not in groups:
+            raise UsageError(f"'{override}' sets nothing here; options of {' and '.join(groups)} can be set")
+    node = _overridden(OmegaConf.create({name: OmegaConf.structured(made) for name, made in groups.items()}), overrides)
+    try:
+        return {name: OmegaConf.to_object(node[name]) for name in groups}
+    except OmegaConfBaseException as fault:
+        raise UsageError(_first_line(fault)) from fault
+
+
 def _schemas(method: str, backbone: str, protocol: str | None) -> dict[str, type]:
     schemas = {
         "method": _schema(METHODS.get(method), f"method '{method}'"),
