@@ -17,7 +17,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity, require
 from sslskel.nn.batch_norm import GlobalBatchNorm
-from sslskel.nn.drop_path import dropped
+from sslskel.nn.drop_path import Unbound, dropped
 from sslskel.nn.graph import Partition, partitioned
 
 
@@ -72,7 +72,7 @@ class StGcnBlock(nn.Module):
         spread = self.spatial(x).reshape(rows, self.parts, -1, frames, joints)
         gathered = torch.einsum("pkctv,kvw->pctw", spread, graph.to(spread.dtype))
         mixed: Tensor = self.after(self.temporal(functional.relu(self.before(gathered))))
-        if self.training and self.rate:
+        if self.training and self.rate and noise is not None:
             mixed = dropped(mixed, self.rate, noise, self.site)
         return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
 
@@ -93,7 +93,7 @@ class StGcn(Backbone[StGcnConfig]):
 
     def __init__(self, config: StGcnConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)
-        self.dim = config.dim
+        self.dim, self.dropout = config.dim, config.dropout
         graph = partitioned(clip.layout, config.partition, config.fidelity, "st_gcn")
         self.register_buffer("graph", graph, persistent=False)
         widths = [config.width] * 4 + [2 * config.width] * 3 + [4 * config.width] * 2 + [config.dim]
@@ -118,6 +118,8 @@ class StGcn(Backbone[StGcnConfig]):
         As in the released PSTL the input norm sees all joints, and the graph is cut but
         not normalised again.
         """
+        if self.training and self.dropout and self._noise is None:
+            raise Unbound(self, "backbone.dropout")
         rows, frames, joints, coordinates = tracks.shape
         x: Tensor = self.input_norm(tracks.permute(0, 2, 3, 1).flatten(1, 2))
         x = x.reshape(rows, joints, coordinates, frames).permute(0, 2, 3, 1)

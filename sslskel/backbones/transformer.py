@@ -15,6 +15,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
+from sslskel.nn.drop_path import Unbound
 from sslskel.nn.transformer_blocks import Block, init_linears, learned_table, patchify, take_tokens
 
 
@@ -132,9 +133,7 @@ class Transformer(Backbone[TransformerConfig]):
         if not self.training or self.drop_rates[-1] == 0:
             return None
         if self._noise is None:
-            raise UsageError(
-                "backbone.drop_path needs keyed noise: call backbone.bind(noise.on(batch)) before training"
-            )
+            raise Unbound(self, "backbone.drop_path")
         draws = self._noise.uniform("drop_path", (len(self.drop_rates), 2), per="person")
         if draws.shape[0] != x.shape[0]:
             raise UsageError(

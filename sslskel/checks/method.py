@@ -32,6 +32,7 @@ from sslskel.checks.fixtures import (
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
 from sslskel.engine.training_clips import SourceClips
+from sslskel.nn.drop_path import unbound_named
 
 CLIPS = 12
 EPOCHS = 50
@@ -115,7 +116,8 @@ def forward(method: PretextMethod, views: Sequence[Batch], noise: Noise, step: i
     """The output of a step, momentum updates and the like included; of all its turns, where there are several."""
     method.on_step_start(step_at(step), noise)
     turns = method.turns()
-    outputs = [method(views, noise, step_at(step)._replace(turn=turn.name)) for turn in turns]
+    with unbound_named(method):
+        outputs = [method(views, noise, step_at(step)._replace(turn=turn.name)) for turn in turns]
     if len(turns) == 1:
         return outputs[0]  # type: ignore[no-any-return]
     named = list(zip([turn.name for turn in turns], outputs, strict=True))
@@ -234,7 +236,9 @@ def loss_falls(case: MethodCase) -> None:
             method.on_step_end(step_at(step), noise)
         best = min(best, min(losses) / losses[0])
     raise AssertionError(
-        f"after 50 steps on one batch the loss is still {best:.0%} of what it was; at most 80% expected"
+        f"after {EPOCHS} steps of AdamW on one batch, at the best of the rates 0.003, 0.01 and 0.001, the loss is still"
+        f" {best:.0%} of what it was; at most 80% expected. If the loss is right and only wants another rate, another"
+        " optimiser or more steps, give expected_failed_checks['loss_falls'] the reason"
     )
 
 

@@ -33,6 +33,11 @@ PREFIXES = ("module.", "encoder_student.", "module.")
 NOT_ENCODER = ("mask_token", "decoder_", "head.")
 """Names of pretraining decoders and downstream heads, which an encoder leaves behind."""
 
+READABLE = (
+    "files of the released MAMP code and of STARS, which builds on it, can be read, and folders of sslskel checkpoints;"
+    " any other network is judged as a module: sslskel evaluate --encoder PACKAGE.MODULE:FUNCTION"
+)
+
 RENAMED = {
     "temp_embed": "time_table",
     "pos_embed": "joint_table",
@@ -132,7 +137,9 @@ def _read(path: Path) -> Mapping[str, Any]:
             f"{path} is not a readable PyTorch checkpoint, or is cut short or damaged; fetch it again"
         ) from fault
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, where a checkpoint or state dict was expected")
+        raise CheckpointError(
+            f"{path} holds a {type(content).__name__}, where a checkpoint or state dict was expected; {READABLE}"
+        )
     return content
 
 
@@ -172,12 +179,13 @@ def _sizes(state: Mapping[str, Tensor], path: Path) -> Sizes:
     }
     missing = [name for name in telling if name not in state]
     if missing:
-        raise CheckpointError(f"{path} is not a MAMP-style checkpoint: it lacks {_listed(missing)}")
+        raise CheckpointError(f"{path} is not a MAMP-style checkpoint: it lacks {_listed(missing)}; {READABLE}")
     wrong = [name for name, axes in telling.items() if state[name].ndim != axes or 0 in state[name].shape]
     if wrong:
         raise CheckpointError(
             f"{path} is not a MAMP-style checkpoint: "
             + _listed(f"{name} has shape {tuple(state[name].shape)}" for name in wrong)
+            + f"; {READABLE}"
         )
     dim, coordinates, segment, width = state["joints_embed.proj.weight"].shape
     if width != 1:
@@ -229,7 +237,7 @@ def _check_names(ours: Mapping[str, Tensor], backbone: Backbone, path: Path) -> 
         if name in ours and tuple(ours[name].shape) != shape
     ]
     if faults:
-        raise CheckpointError(f"{path} does not fit the MAMP encoder: it {_listed(faults)}")
+        raise CheckpointError(f"{path} does not fit the MAMP encoder: it {_listed(faults)}; {READABLE}")
 
 
 def _listed(names: Iterable[str], most: int = 6) -> str:

@@ -18,6 +18,7 @@ from sslskel.api.distributed import sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.errors import RunError
+from sslskel.nn.drop_path import unbound_named
 
 _FICKLE = "a method must return the same loss terms for every part of a batch; one part gave other terms than the first"
 
@@ -62,7 +63,7 @@ def backward(
     number of clips and put right at the end (``rescale``); with several terms, the counts
     come from forward passes without gradients first, one third more work.
     """
-    with _silent(model, len(parts) > 1):
+    with _silent(model, len(parts) > 1), unbound_named(method):
         first = model(parts[0].views, noise, progress)
     known = whole or len(first.terms) > 1
     if known:
