@@ -170,6 +170,9 @@ class Run:
         check_each(cells, self._datasets)
         for dataset in self._datasets.values():
             _verify(dataset)
+        for cell in cells:
+            # Of the code that was just loaded, whatever is edited while the cells run.
+            of_cell(cell)
 
     def identity(self, cell: Cell) -> str:
         """Hex id of a cell's record."""

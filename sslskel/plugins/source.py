@@ -45,7 +45,16 @@ def digest_of(registry: Registry[object], name: str) -> str:
     Comments, docstrings, formatting and names of local variables leave it as it is. Raises ``UsageError`` for a
     name that is unknown or ambiguous.
     """
-    return once((registry.kind, "source", name), lambda: source_digest(registry.entry(registry.plugin_of(name))))
+    entry = registry.entry(registry.plugin_of(name))
+    if entry.source == "local":
+        return once((registry.kind, "source", name), lambda: source_digest(entry))
+    # What was imported stays what it is until the process ends; local plugins alone are loaded again.
+    return _of_installed(entry)
+
+
+@functools.cache
+def _of_installed(entry: Entry) -> str:
+    return source_digest(entry)
 
 
 def source_digest(entry: Entry) -> str:

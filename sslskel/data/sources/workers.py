@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece
 from sslskel.errors import DataError, RunError
+from sslskel.plugins.local import install
 
 TASK_BYTES = 4 << 20
 """Bytes of source that are handed to a process at once, unless one piece alone has more."""
@@ -138,7 +139,8 @@ def _importable(make: Callable[..., Any]) -> bool:
 
 
 def _start() -> None:
-    """In a new process: leave Ctrl-C to the parent, and end when it ends, however it does."""
+    """In a new process: find local plugins, leave Ctrl-C to the parent, and end when it ends, however it does."""
+    install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
