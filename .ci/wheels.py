@@ -25,7 +25,7 @@ def content(wheel: Path) -> dict[str, str]:
 
 def expected(source: Path) -> set[str]:
     """Every file of the source that a user of the wheel needs."""
-    kept = {".py", ".yaml", ".csv", ".typed", ".j2", ".css", ".js"}
+    kept = {".py", ".yaml", ".csv", ".typed", ".json", ".j2", ".css", ".js"}
     inside = {f"sslskel/{file.relative_to(source / 'sslskel')}" for file in (source / "sslskel").rglob("*")}
     for folder in FOLDED:
         inside |= {f"sslskel/{file.relative_to(source)}" for file in (source / folder).rglob("*")}

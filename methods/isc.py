@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -57,6 +58,12 @@ class ISCConfig(ContrastConfig):
         require(self.graph_width >= 1, f"method.graph_width is {self.graph_width}; it must be at least 1")
 
 
+@functools.cache
+def graph_network() -> type[Backbone]:
+    """The network of the second representation; looked up once, since constructors read no files."""
+    return BACKBONES.get("st_gcn")
+
+
 class ISC(MomentumSteps, PretextMethod[ISCConfig]):
     """A clip as a sequence of poses should agree with the same clip as a graph, seen in another view.
 
@@ -90,9 +97,8 @@ class ISC(MomentumSteps, PretextMethod[ISCConfig]):
     def __init__(self, config: ISCConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
 
-        network = BACKBONES.get("st_gcn")
-
         def build_graph(clip: ClipSpec) -> Backbone:
+            network = graph_network()
             return network(network.Config(width=config.graph_width), clip)
 
         self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
