@@ -73,6 +73,9 @@ if TYPE_CHECKING:
     from sslskel.leaderboard.compare import compare
     from sslskel.leaderboard.folder import board_of
     from sslskel.leaderboard.formats.terminal import print_board
+    from sslskel.nn.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
+    from sslskel.nn.standardise import Standardise
+    from sslskel.nn.teacher import Frozen, Teacher, follow
     from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
     from sslskel.plugins.scaffold import new_method, new_protocol
     from sslskel.progress import Reporter
@@ -122,6 +125,9 @@ _PLACES = {
     "leaderboard.compare": "compare",
     "leaderboard.folder": "board_of",
     "leaderboard.formats.terminal": "print_board",
+    "nn.schedules": "ConstantSchedule CosineSchedule LinearSchedule StepSchedule",
+    "nn.standardise": "Standardise",
+    "nn.teacher": "Frozen Teacher follow",
     "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",
     "plugins.scaffold": "new_method new_protocol",
     "progress": "Reporter",
@@ -167,6 +173,8 @@ __all__ = [
     "Clip",
     "ClipSet",
     "ClipSpec",
+    "ConstantSchedule",
+    "CosineSchedule",
     "DataError",
     "Dataset",
     "DatasetInfo",
@@ -176,10 +184,12 @@ __all__ = [
     "EvaluationProtocol",
     "Fidelity",
     "Floats",
+    "Frozen",
     "GridRequest",
     "ImportReport",
     "Interrupted",
     "Ints",
+    "LinearSchedule",
     "MethodCard",
     "Noise",
     "OpenedEncoders",
@@ -205,8 +215,11 @@ __all__ = [
     "Split",
     "SplitRows",
     "SslskelError",
+    "Standardise",
     "StepOutput",
+    "StepSchedule",
     "Stream",
+    "Teacher",
     "Term",
     "TokenBackbone",
     "Track",
@@ -234,6 +247,7 @@ __all__ = [
     "evaluate",
     "evaluating",
     "export",
+    "follow",
     "fused_by_seed",
     "gather_rows",
     "import_dataset",

@@ -80,6 +80,9 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """Bump when numbers change."""
     cross_batch: ClassVar[bool] = False
     """True where clips see each other (queues, batch statistics): accumulation is refused."""
+    negatives_per_part: ClassVar[bool] = False
+    """True where ``cross_batch`` means the clips of one forward pass, over all processes, and nothing else of
+    the method changes in it: ``train.accumulate`` then cuts the batch into parts that do not see each other."""
     trains: ClassVar[bool] = True
     """False for floors such as ``random_init``: the engine takes no step and keeps the start."""
     uses_backbone: ClassVar[bool] = True

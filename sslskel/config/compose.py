@@ -38,6 +38,16 @@ LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"o
 """Options that came after records had been made, and what they were before: left out at that, so identities stay."""
 
 
+UNSAID: Mapping[str, Mapping[str, Any]] = {"train": {"weight_decay_course": "constant", "weight_decay_end": 0.0}}
+"""Options that came later still: at these values no record, checkpoint or identity has them."""
+
+
+def spoken(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a group that say something a reader of older files does not know."""
+    silent = UNSAID.get(group, {})
+    return {name: value for name, value in values.items() if name not in silent or value != silent[name]}
+
+
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a group that shape numbers."""
     silent = {name for name, before in LATER.get(group, {}).items() if values.get(name) == before}
@@ -64,7 +74,7 @@ class Resolved:
         key = id(self)
         kept = _PLAIN.get(key)
         if kept is None or kept[0]() is not self:
-            made = {name: to_plain(value) for name, value in vars(self).items() if value is not None}
+            made = {name: spoken(name, to_plain(value)) for name, value in vars(self).items() if value is not None}
             kept = _PLAIN[key] = (weakref.ref(self, lambda _: _PLAIN.pop(key, None)), made)
         return copy.deepcopy(kept[1])
 

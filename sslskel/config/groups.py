@@ -72,6 +72,14 @@ class Schedule(Enum):
     constant = "constant"
 
 
+class DecayCourse(Enum):
+    """Weight decay over the steps: constant, or along a line or half a cosine to its end."""
+
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+
+
 def require(condition: bool, message: str) -> None:
     """Raise ``UsageError`` with the message unless the condition holds."""
     if not condition:
@@ -134,17 +142,24 @@ class TrainConfig:
     keep_checkpoints: int = 2
     also: list[str] = field(default_factory=list)
     """More to pretrain on: training parts of benchmarks (NAME or NAME/SPLIT), or folders of prepared datasets."""
+    weight_decay_course: DecayCourse = DecayCourse.constant
+    weight_decay_end: float = 0.0
+    """Weight decay at the end of training where its course is not constant."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("lr", "min_lr", "warmup_epochs", "weight_decay", "clip_norm", "momentum"):
+        for name in ("lr", "min_lr", "warmup_epochs", "weight_decay", "clip_norm", "momentum", "weight_decay_end"):
             require(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)}; it must not be negative")
         for name in ("beta1", "beta2"):
             require(0 <= getattr(self, name) < 1, f"train.{name} is {getattr(self, name)}; it must be in [0, 1)")
         require(
             self.batch_size % self.accumulate == 0,
             f"train.batch_size={self.batch_size} is not divisible by train.accumulate={self.accumulate}",
+        )
+        require(
+            self.weight_decay_end == 0 or self.weight_decay_course is not DecayCourse.constant,
+            f"train.weight_decay_end={self.weight_decay_end} needs train.weight_decay_course=linear or cosine",
         )
         require(
             self.schedule is not Schedule.step or bool(self.milestones),

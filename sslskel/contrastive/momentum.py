@@ -21,26 +21,15 @@ from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.tower import HeadStart, Tower, projector
-
-
-@torch.no_grad()
-def follow(key: nn.Module, query: nn.Module, momentum: float) -> None:
-    """key = momentum * key + (1 - momentum) * query, parameters alone.
-
-    Buffers stay: a key's batch statistics are those of its own passes, as released.
-    A parameter that occurs twice moves once.
-    """
-    ours: list[Tensor] = list(key.parameters())
-    theirs: list[Tensor] = list(query.parameters())
-    torch._foreach_mul_(ours, momentum)
-    torch._foreach_add_(ours, theirs, alpha=1 - momentum)
+from sslskel.nn.teacher import follow
 
 
 class MomentumContrast(nn.Module):
     """One stream's query tower, key tower and queue.
 
     The order of a step is that of released MoCo code: :meth:`follow` before the keys are
-    computed, the loss against the queue as it was, :meth:`push` after the optimiser.
+    computed, the loss against the queue as it was, :meth:`push` after the optimiser. The key's
+    batch statistics are those of its own passes, as released.
     """
 
     def __init__(self, query: Tower, key: Tower, config: ContrastConfig) -> None:

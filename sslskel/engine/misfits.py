@@ -13,7 +13,10 @@ def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSamp
     """Raise ``UsageError`` where the method cannot be trained on such batches, parts or processes."""
     normalised = any(getattr(m, "batch_statistics", False) for m in method.modules())
     mixing = method.cross_batch or normalised
-    if mixing and train.accumulate > 1:
+    parts = train.accumulate
+    if normalised or (method.cross_batch and not method.negatives_per_part):
+        parts = 1
+    if parts < train.accumulate:
         raise UsageError(
             f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
             " other: a batch in parts is another batch; use train.accumulate=1"
@@ -24,8 +27,9 @@ def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSamp
             f"a batch of one clip has no batch statistics, which {type(method).__name__} needs; use a train.batch_size"
             " that leaves no single clip over, or train.drop_last=true"
         )
-    if mixing and sampler.smallest < world_size():
+    if mixing and sampler.smallest // parts < world_size():
+        part = "part of a batch" if parts > 1 else "batch"
         raise UsageError(
-            f"the smallest batch has {sampler.smallest} clips for {world_size()} processes, but clips of"
+            f"the smallest {part} has {sampler.smallest // parts} clips for {world_size()} processes, but clips of"
             f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
         )

@@ -13,6 +13,8 @@ from sslskel.engine.optimisers import SGD, Adam, AdamW
 from sslskel.errors import CheckpointError, UsageError
 
 FUSED = ("cpu", "cuda")
+OWN_DECAY = "own_weight_decay"
+"""Option of a parameter group: whether the method chose its weight decay, which then stays."""
 
 
 def build_optimiser(groups: Sequence[Mapping[str, Any]], train: TrainConfig) -> torch.optim.Optimizer:
@@ -22,7 +24,7 @@ def build_optimiser(groups: Sequence[Mapping[str, Any]], train: TrainConfig) -> 
     device, so that a non-finite step needs no host synchronisation. Raises ``UsageError``
     where there is nothing to train.
     """
-    held = [dict(group) for group in groups if group["params"]]
+    held = [{**group, OWN_DECAY: "weight_decay" in group} for group in groups if group["params"]]
     if not held:
         raise UsageError("the method has no parameter to train; set `trains = False` on its class if that is meant")
     fused = {p.device.type for group in held for p in group["params"]} <= set(FUSED)
@@ -55,6 +57,13 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of every group; a group's ``lr_scale`` multiplies it (layer decay)."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
+
+
+def set_decay(optimiser: torch.optim.Optimizer, decay: float) -> None:
+    """Set the weight decay of every group that has none of its own."""
+    for group in optimiser.param_groups:
+        if not group[OWN_DECAY]:
+            group["weight_decay"] = decay
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -23,6 +23,10 @@ def step_parts(
     counts nothing: gradients are exchanged by all or none.
     """
     rows, own = sampler.batch(step), sampler.share(step, rank(), world_size())
+    if method.negatives_per_part:
+        # Cut before it is dealt out, so that a part holds the same clips on any number of processes.
+        mine = [part.tensor_split(world_size())[rank()] for part in rows.tensor_split(accumulate)]
+        return [Part(_views(method, source, piece, noise), len(piece) / len(rows)) for piece in mine]
     live = len(own) > 0
     own = own if live else rows[:1]
     pieces = own.tensor_split(min(accumulate, len(own)))

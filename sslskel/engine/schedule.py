@@ -1,10 +1,11 @@
-"""The learning rate as a function of fractional epochs."""
+"""The learning rate as a function of fractional epochs, and weight decay over steps."""
 
 from __future__ import annotations
 
 import math
 
-from sslskel.config.groups import Schedule, TrainConfig
+from sslskel.config.groups import DecayCourse, Schedule, TrainConfig
+from sslskel.nn.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
 
 
 def learning_rate(train: TrainConfig, epoch: float) -> float:
@@ -18,3 +19,11 @@ def learning_rate(train: TrainConfig, epoch: float) -> float:
     span = max(train.epochs - train.warmup_epochs, 1e-12)
     turn = min((epoch - train.warmup_epochs) / span, 1.0)
     return train.min_lr + (train.lr - train.min_lr) * 0.5 * (1 + math.cos(math.pi * turn))
+
+
+def weight_decay(train: TrainConfig) -> StepSchedule:
+    """From ``weight_decay`` to ``weight_decay_end`` over all of training, unless it is constant."""
+    if train.weight_decay_course is DecayCourse.constant:
+        return ConstantSchedule(train.weight_decay)
+    kind = LinearSchedule if train.weight_decay_course is DecayCourse.linear else CosineSchedule
+    return kind(train.weight_decay, train.weight_decay_end)

@@ -20,6 +20,7 @@ import torch
 from sslskel.api.distributed import rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
+from sslskel.config.compose import UNSAID, spoken
 from sslskel.config.groups import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
@@ -86,7 +87,7 @@ class _Run:
         """What a continued run must share with its start, beyond ``meta['identity']``."""
         free = ("checkpoint_epochs", "keep_checkpoints", "accumulate")
         plain = {k: v.value if isinstance(v, Enum) else v for k, v in dataclasses.asdict(self.train).items()}
-        shared = {f"train.{name}": value for name, value in plain.items() if name not in free}
+        shared = {f"train.{name}": value for name, value in spoken("train", plain).items() if name not in free}
         return {**shared, "engine.precision": self.engine.precision.value, "clips": len(self.source)}
 
 
@@ -156,7 +157,8 @@ def _start(run: _Run, init: Start | None) -> Path | None:
     state = disk.read_state(checkpoint)
     theirs = {"identity": state["meta"].get("identity"), "seed": state["seed"], **state.get("settings", {})}
     ours = {"identity": run.meta.get("identity"), "seed": run.seed, **run.settings}
-    for name, value in theirs.items():
+    late = [name for name in ours if name.partition(".")[2] in UNSAID["train"]]
+    for name, value in {**dict.fromkeys(late), **theirs}.items():
         if value != ours.get(name):
             raise CheckpointError(
                 f"{checkpoint} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"

@@ -23,8 +23,8 @@ from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import Precision, TrainConfig
 from sslskel.engine.gradients import Part, backward
 from sslskel.engine.guard import StepFacts, StepGuard
-from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_rate
-from sslskel.engine.schedule import learning_rate
+from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_decay, set_rate
+from sslskel.engine.schedule import learning_rate, weight_decay
 from sslskel.errors import CheckpointError, RunError, UsageError
 
 OF_THE_RUN = frozenset(
@@ -117,6 +117,7 @@ class Turns:
                 continue
             rate = learning_rate(update.train, progress.epoch)
             set_rate(update.optimiser, rate)
+            set_decay(update.optimiser, weight_decay(update.train).at(progress))
             now = progress._replace(turn=update.turn.name)
             self._require_same_trained()
             with self._others_constant(update):

@@ -349,7 +349,7 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
                 )
         benchmark, split = cell.judged_on
         check_judgeable(protocol(resolved.protocol), BENCHMARKS.get(benchmark), target or dataset, split, spec)
-    if method.cross_batch and resolved.train.accumulate > 1:
+    if method.cross_batch and not method.negatives_per_part and resolved.train.accumulate > 1:
         raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
     return sum(p.numel() for p in method.parameters())
 

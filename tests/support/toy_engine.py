@@ -24,7 +24,7 @@ from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
-from sslskel.config.groups import EngineConfig, Optimiser, Precision, Schedule, TrainConfig
+from sslskel.config.groups import DecayCourse, EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
 from sslskel.hashing import stable_id
@@ -185,6 +185,7 @@ def train_config(**changes: Any) -> TrainConfig:
     values.update(changes)
     values["optimiser"] = Optimiser(values.get("optimiser", "adamw"))
     values["schedule"] = Schedule(values.get("schedule", "cosine"))
+    values["weight_decay_course"] = DecayCourse(values.get("weight_decay_course", "constant"))
     return TrainConfig(**values)
 
 

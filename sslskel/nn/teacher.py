@@ -1,0 +1,70 @@
+"""Networks that no gradient reaches: frozen ones, and teachers that follow a student."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """teacher = momentum * teacher + (1 - momentum) * student, parameters alone.
+
+    A parameter that occurs twice moves once.
+    """
+    ours: list[Tensor] = list(teacher.parameters())
+    theirs: list[Tensor] = list(student.parameters())
+    torch._foreach_mul_(ours, momentum)
+    torch._foreach_add_(ours, theirs, alpha=1 - momentum)
+
+
+class Frozen(nn.Module):
+    """A network whose weights and statistics stay; its own mode is eval, whatever its method's is.
+
+    Called as the network is, without gradients. Its weights are in every checkpoint, below ``network``;
+    fill them in ``load_start``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Frozen:
+        """Set the mode of this module; the network stays in eval mode."""
+        super().train(mode)
+        self.network.eval()
+        return self
+
+    @torch.no_grad()
+    def forward(self, *inputs: object, **options: object) -> Tensor:
+        """What the network gives."""
+        result: Tensor = self.network(*inputs, **options)
+        return result
+
+
+class Teacher(Frozen):
+    """A copy of a student that follows it slowly; call :meth:`follow` in ``on_step_start`` or ``on_step_end``.
+
+    In eval mode, its buffers (statistics of BatchNorm) are the student's. With ``own_statistics``
+    it is in its method's mode and its buffers come from its own passes, as the keys of momentum contrast.
+    """
+
+    def __init__(self, student: nn.Module, *, own_statistics: bool = False) -> None:
+        super().__init__(copy.deepcopy(student))
+        self.own_statistics = own_statistics
+
+    def train(self, mode: bool = True) -> Teacher:
+        """Set the mode of this module, and with ``own_statistics`` of the network too."""
+        super().train(mode)
+        self.network.train(mode and self.own_statistics)
+        return self
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module, momentum: float) -> None:
+        """Move towards the student: ``momentum`` is what stays, 0 to 1, for instance of a schedule."""
+        follow(self.network, student, momentum)
+        if not self.own_statistics:
+            for ours, theirs in zip(self.network.buffers(), student.buffers(), strict=True):
+                ours.copy_(theirs)
