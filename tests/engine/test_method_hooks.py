@@ -68,7 +68,7 @@ def test_progress_knows_clips_batch_and_seed(tmp_path: Path, monkeypatch: pytest
     seen: list[Progress] = []
     monkeypatch.setattr(toy_hooks.Hooked, "on_epoch_start", lambda self, clips, noise, progress: seen.append(progress))
     run(tmp_path, "Hooked", seed=4, **SHORT)
-    assert [tuple(progress) for progress in seen] == [(0, 5, 2, 21, 4, 4), (5, 5, 2, 21, 4, 4)]
+    assert [tuple(progress)[:6] for progress in seen] == [(0, 5, 2, 21, 4, 4), (5, 5, 2, 21, 4, 4)]
 
 
 def test_a_continued_run_reads_no_file_and_starts_no_epoch_twice(
