@@ -172,7 +172,7 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         tower = self.contrast.query
         batch = tower.rows(batch)
         tower.backbone.bind(noise.on(batch))
-        maps = tower.backbone(tower.tracks(batch))
+        maps = tower.maps(batch)
         dropped = attention_drop(maps, self.config.drop_above, frames=not self.released)
         return tower.embed(tower.pooled(maps, batch)), tower.embed(tower.pooled(dropped, batch))
 

@@ -7,9 +7,12 @@ coordinates, L tokens, D features; T', V' what is left of T and V.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, Protocol, runtime_checkable
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Generic, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+from torch.nn import functional
 from typing_extensions import TypeVar
 
 from sslskel.api.noise import Noise
@@ -19,11 +22,56 @@ ConfigT = TypeVar("ConfigT", default=object, covariant=True)
 """The ``Config`` of a plugin; one whose options are of no interest is generic in ``object``."""
 
 
+class Features(NamedTuple):
+    """What a backbone gives that has more to offer than a grid of features."""
+
+    grid: Tensor
+    """(P, T', V', D)."""
+    token: Tensor | None = None
+    """(P, D): stands for the row, as a class token does; without one the grid is averaged."""
+    levels: Mapping[str, Tensor] = MappingProxyType({})
+    """(P, width) features by the names of ``Backbone.levels``."""
+
+    @classmethod
+    def of(cls, given: Tensor | Features) -> Features:
+        """What a backbone gave, a bare grid included."""
+        return cls(given) if isinstance(given, Tensor) else given
+
+    def rows(self, some: slice) -> Features:
+        """Those of some rows."""
+        levels = {name: level[some] for name, level in self.levels.items()}
+        return Features(self.grid[some], None if self.token is None else self.token[some], levels)
+
+
+def mean_over_time(grid: Tensor, valid: Tensor | None = None) -> Tensor:
+    """(P, T', ...) -> (P, ...), over all steps, or over those for which ``valid`` holds; 0 where there is none.
+
+    ``valid`` is (P, T), or (P, T, M) where persons are joined. A step is valid where any frame that it
+    covers is.
+    """
+    if valid is None:
+        return grid.mean(1)
+    weights = valid_steps(valid, grid.shape[1]).to(grid.dtype).reshape(*grid.shape[:2], *[1] * (grid.ndim - 2))
+    return (grid * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def valid_steps(valid: Tensor, steps: int) -> Tensor:
+    """(P, T) or (P, T, M) -> (P, T'): whether any frame of a step is valid for anybody."""
+    frames = valid if valid.ndim == 2 else valid.any(2)
+    if frames.shape[1] % steps == 0:
+        return frames.reshape(len(frames), steps, frames.shape[1] // steps).any(2)
+    return functional.adaptive_max_pool1d(frames.float(), steps) > 0
+
+
 class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """A network over one person's track, or over all persons of a clip at once.
 
     With ``joins_persons`` the rows it gets are clips, (N, T, M*V, C) with the
     persons' joints side by side and zeros for the missing ones.
+
+    With ``reads_validity`` it gets a second argument, (P, T) bool: False where the person is missing or the
+    clip was padded. Where persons are joined it is (N, T, M), so that an absent person is a column without
+    a valid frame and padding a frame without a valid person. What invalid frames hold then must change nothing.
     """
 
     Config: ClassVar[type]
@@ -33,6 +81,14 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """True where training-mode outputs depend on the other rows (BatchNorm)."""
     drops_joints: ClassVar[bool] = False
     """True where ``forward`` takes a second argument: joints (R,) int64 that are left out, so that V' is less."""
+    reads_validity: ClassVar[bool] = False
+    """True where ``forward`` takes which frames are valid; a row may have none."""
+    keeps_joints: ClassVar[bool] = False
+    """True where V' is V, in its order: protocols can then read features by joint and by body part."""
+    joins_joints: ClassVar[bool] = False
+    """True where a token covers all joints of its frames, so that V' is 1 and there are T / segment tokens."""
+    levels: Mapping[str, int] = MappingProxyType({})
+    """Further features that ``forward`` gives in ``Features.levels``, and their widths, for protocols to choose."""
     dim: int
     """D."""
 
@@ -40,8 +96,20 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
         super().__init__()
 
     @abstractmethod
-    def forward(self, tracks: Tensor) -> Tensor:
-        """(P, T, V, C) -> (P, T', V', D)."""
+    def forward(self, tracks: Tensor) -> Tensor | Features:
+        """(P, T, V, C) -> (P, T', V', D), alone or with a token and further levels."""
+
+    def read(self, tracks: Tensor, valid: Tensor) -> Features:
+        """:meth:`forward`, which is given ``valid`` where it reads it."""
+        return Features.of(self(tracks, valid) if self.reads_validity else self(tracks))
+
+    def summary(self, features: Features, valid: Tensor) -> Tensor:
+        """One feature per row, (P, D): its token, else the mean over valid steps where it reads these, else pooled."""
+        if features.token is not None:
+            return features.token
+        if self.reads_validity:
+            return mean_over_time(features.grid.mean(2), valid)
+        return self.pool(features.grid)
 
     def pool(self, features: Tensor) -> Tensor:
         """(P, T', V', D) -> (P, D); the mean, unless the released code does otherwise."""
@@ -69,6 +137,8 @@ class TokenBackbone(Protocol):
     dim: int
     segment: int
     """Frames per token; token l*V + v covers frames l*segment.. of joint v."""
+    joins_joints: ClassVar[bool]
+    """Whether a token covers all joints instead: token l covers frames l*segment.., and V is 1 below."""
 
     def tokens(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, L, D), positions added, L = T / segment * V, time-major."""

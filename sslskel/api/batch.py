@@ -55,6 +55,12 @@ class Batch(NamedTuple):
         """(N, T, M*V, C), the rows that backbones with ``joins_persons`` take; zeros for missing persons."""
         return self.dense(persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
 
+    def joined_valid(self, persons: int) -> Tensor:
+        """(N, T, M) bool beside :meth:`joined`: False for a person who is absent, and for padding."""
+        out = self.valid.new_zeros(self.num_clips * persons, self.valid.shape[1])
+        out.index_copy_(0, self.owner * persons + self.slot, self.valid)
+        return out.reshape(self.num_clips, persons, self.valid.shape[1]).transpose(1, 2)
+
     def filled(self, persons: int) -> Batch:
         """The same clips with all M slots as rows; absent persons are zeros, never valid."""
         count, device = self.num_clips, self.tracks.device

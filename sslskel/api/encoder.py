@@ -6,13 +6,15 @@ C coordinates, D features; T', V' what is left of T and V.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.backbone import Backbone
+from sslskel.api.backbone import Backbone, Features, mean_over_time, valid_steps
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
@@ -34,6 +36,15 @@ class Encoder(nn.Module):
         return frozenset(
             name for name in ("clip", "steps", "tokens") if getattr(type(self), name) is not getattr(Encoder, name)
         )
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        """Names and widths of further features that protocols can read instead of :meth:`clip`; see :meth:`level`."""
+        return MappingProxyType({})
+
+    def level(self, name: str, batch: Batch) -> Tensor:
+        """One feature per clip of a level of :attr:`levels`: (N, width)."""
+        raise NotImplementedError
 
     @property
     def device(self) -> torch.device:
@@ -73,12 +84,25 @@ def unchanged(tracks: Tensor) -> Tensor:
     return tracks
 
 
+class _Read(NamedTuple):
+    """A pass over a batch."""
+
+    features: Features
+    """Of the rows."""
+    valid: Tensor
+    """Of the rows, (P, T), or (N, T, M) where persons are joined."""
+    empty: Features | None
+    """Of the empty body, one row, if a person is missing and counts."""
+
+
 class PooledEncoder(Encoder):
     """Any :class:`Backbone` as an encoder: features averaged over persons.
 
     ``empty_bodies="reference"`` averages over all M slots as released code does
     (the empty body's feature is one constant of the weights, computed once per
     call, gradients included); ``"present"`` averages over the persons present.
+    A backbone that reads validity is never shown an empty body: persons present are averaged,
+    and where it has no token, valid steps.
     ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
     """
 
@@ -117,57 +141,88 @@ class PooledEncoder(Encoder):
 
     def _misses_persons(self, batch: Batch, persons: int) -> bool:
         """Whether a pass over this batch computes the empty body too."""
-        return self.empty_bodies == "reference" and batch.num_clips * persons > batch.tracks.shape[0]
+        return self._counts_empty and batch.num_clips * persons > batch.tracks.shape[0]
 
-    def _features(self, batch: Batch, persons: int) -> tuple[Tensor, Tensor | None]:
-        """Features of the present rows (P, T', V', D), and of the empty body (T', V', D) if any is missing."""
+    @property
+    def _counts_empty(self) -> bool:
+        return self.empty_bodies == "reference" and not self.backbone.reads_validity
+
+    def _read(self, batch: Batch, persons: int) -> _Read:
         if self.backbone.joins_persons:
-            return self.backbone(self.prepare(batch.joined(self.spec.persons))), None
-        tracks = batch.tracks
+            joined, valid = batch.joined(self.spec.persons), batch.joined_valid(self.spec.persons)
+            return _Read(self.backbone.read(self.prepare(joined), valid), valid, None)
+        tracks, valid = batch.tracks, batch.valid
         if self._misses_persons(batch, persons):
             tracks = (
                 torch.cat([tracks, torch.zeros_like(tracks[:1])])
                 if len(tracks)
                 else tracks.new_zeros(1, *tracks.shape[1:])
             )
-            features = self.backbone(self.prepare(tracks))
-            return features[:-1], features[-1]
-        return self.backbone(self.prepare(tracks)), None
+            features = self.backbone.read(self.prepare(tracks), valid)
+            return _Read(features.rows(slice(-1)), valid, features.rows(slice(-1, None)))
+        return _Read(self.backbone.read(self.prepare(tracks), valid), valid, None)
 
     def _over_persons(self, rows: Tensor, empty: Tensor | None, batch: Batch, persons: int) -> Tensor:
-        """Mean of per-person rows (P, ...) over the persons of each clip: (N, ...)."""
+        """Mean of per-person rows (P, ...) over the persons of each clip: (N, ...); ``empty`` is (1, ...)."""
         if self.backbone.joins_persons:
             return rows
         count = batch.num_clips
         total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows)
         present = torch.bincount(batch.owner, minlength=count).to(rows.dtype)
         present = present.reshape(-1, *[1] * (rows.ndim - 1))
-        if self.empty_bodies == "present":
+        if not self._counts_empty:
             return total / present.clamp(min=1)
         if empty is not None:
-            total = total + (persons - present) * empty
+            total = total + (persons - present) * empty[0]
         return total / persons
 
-    def _pooled(self, batch: Batch, persons: int) -> Tensor:
-        features, empty = self._features(batch, persons)
-        constant = None if empty is None else self.backbone.pool(empty[None])[0]
-        return self._over_persons(self.backbone.pool(features), constant, batch, persons)
+    def _averaged(self, pool: Callable[[Features, Tensor], Tensor], batch: Batch, persons: int) -> Tensor:
+        """Features of the rows, pooled and averaged over persons: (N, ...)."""
+        read = self._read(batch, persons)
+        constant = None if read.empty is None else pool(read.empty, read.valid)
+        return self._over_persons(pool(read.features, read.valid), constant, batch, persons)
 
     def clip(self, batch: Batch) -> Tensor:
-        return self._pooled(batch, self.spec.persons)
+        return self._averaged(self.backbone.summary, batch, self.spec.persons)
 
     def forward(self, dense: Tensor) -> Tensor:
         """(N, C, T, V, M) -> (N, D), averaged over the M slots given, whatever ``spec.persons`` says."""
-        return self._pooled(Batch.from_dense(dense), dense.shape[-1])
+        return self._averaged(self.backbone.summary, Batch.from_dense(dense), dense.shape[-1])
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        """The backbone's; ``joints`` and ``parts``, side by side, where it keeps joints."""
+        if not self.backbone.keeps_joints:
+            return self.backbone.levels
+        own = {"joints": self.spec.layout.num_joints * self.dim, "parts": len(self.spec.layout.parts) * self.dim}
+        return {**{name: width for name, width in own.items() if width}, **self.backbone.levels}
+
+    def level(self, name: str, batch: Batch) -> Tensor:
+        """A level of :attr:`levels`, averaged over persons: (N, width)."""
+        return self._averaged(partial(self._level, name), batch, self.spec.persons)
+
+    def _level(self, name: str, features: Features, valid: Tensor) -> Tensor:
+        if name in self.backbone.levels:
+            return features.levels[name]
+        joints = mean_over_time(features.grid, valid if self.backbone.reads_validity else None)
+        if name == "parts":
+            members = self.spec.layout.parts.values()
+            joints = torch.stack([joints[:, list(part)].mean(1) for part in members], 1)
+        return joints.flatten(1)
 
     def steps(self, batch: Batch) -> Tensor:
-        features, empty = self._features(batch, self.spec.persons)
-        return self._over_persons(features.mean(2), None if empty is None else empty.mean(1), batch, self.spec.persons)
+        if not self.backbone.reads_validity or self.backbone.joins_persons:
+            return self._averaged(lambda features, _: features.grid.mean(2), batch, self.spec.persons)
+        read = self._read(batch, self.spec.persons)
+        rows, count = read.features.grid.mean(2), batch.num_clips
+        weights = valid_steps(read.valid, rows.shape[1]).to(rows.dtype)[..., None]
+        total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows * weights)
+        return total / weights.new_zeros(count, *weights.shape[1:]).index_add(0, batch.owner, weights).clamp(min=1)
 
     def tokens(self, batch: Batch) -> Tensor:
-        features, empty = self._features(batch, self.spec.persons)
+        features, _, empty = self._read(batch, self.spec.persons)
         if self.backbone.joins_persons:
-            return features[:, None]
-        shape = (batch.num_clips, self.spec.persons, *features.shape[1:])
-        out = features.new_zeros(shape) if empty is None else empty.expand(shape).clone()
-        return out.index_put((batch.owner, batch.slot), features)
+            return features.grid[:, None]
+        shape = (batch.num_clips, self.spec.persons, *features.grid.shape[1:])
+        out = features.grid.new_zeros(shape) if empty is None else empty.grid[0].expand(shape).clone()
+        return out.index_put((batch.owner, batch.slot), features.grid)

@@ -173,6 +173,14 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    @property
+    def level(self) -> str:
+        """Name of the level that stands for the encoders' features (see ``Encoder.levels``); empty for these.
+
+        It is the ``level`` of ``Config``, where there is one.
+        """
+        return str(getattr(self.config, "level", ""))
+
     def passes(self, train: int, test: int) -> float:
         """About how many clips go through an encoder, for estimates; one that is trained on counts three times."""
         return train + test

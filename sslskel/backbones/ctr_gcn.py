@@ -129,6 +129,7 @@ class CtrGcn(Backbone[CtrGcnConfig]):
     """
 
     Config = CtrGcnConfig
+    keeps_joints = True
     batch_statistics = True
 
     def __init__(self, config: CtrGcnConfig, clip: ClipSpec) -> None:

@@ -78,6 +78,7 @@ class DSTformer(Backbone[DSTformerConfig]):
     """
 
     Config = DSTformerConfig
+    keeps_joints = True
 
     def __init__(self, config: DSTformerConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)

@@ -87,6 +87,7 @@ class StGcn(Backbone[StGcnConfig]):
     """
 
     Config = StGcnConfig
+    keeps_joints = True
     batch_statistics = True
     drops_joints = True
     graph: Tensor

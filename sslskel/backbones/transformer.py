@@ -52,6 +52,7 @@ class Transformer(Backbone[TransformerConfig]):
     """
 
     Config = TransformerConfig
+    keeps_joints = True
 
     def __init__(self, config: TransformerConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)

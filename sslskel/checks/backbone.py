@@ -10,7 +10,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone, TokenBackbone
+from sslskel.api.backbone import Backbone, Features, TokenBackbone
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.encoder import PooledEncoder
@@ -62,6 +62,21 @@ class BackboneCase:
         batch = self.batch(dtype)
         return batch.joined(self.info.persons) if self.plugin.joins_persons else batch.tracks
 
+    def valid(self) -> Tensor:
+        """Which frames of the rows are valid: (P, T), or (N, T, M) where it joins persons."""
+        batch = self.batch()
+        return batch.joined_valid(self.info.persons) if self.plugin.joins_persons else batch.valid
+
+    def features(self, backbone: Backbone, dtype: torch.dtype = torch.float32) -> Features:
+        """What it gives for the rows."""
+        return backbone.read(self.rows(dtype), self.valid())
+
+
+def side_by_side(features: Features) -> Tensor:
+    """All that a backbone gave, one row each."""
+    token = [] if features.token is None else [features.token]
+    return torch.cat([part.flatten(1) for part in (features.grid, *token, *features.levels.values())], 1)
+
 
 def builds_from_defaults(case: BackboneCase) -> None:
     """Config is a dataclass with a default for every field, and the backbone is built from it."""
@@ -89,22 +104,24 @@ def features_have_the_promised_shape(case: BackboneCase) -> None:
 
 def _shapes(case: BackboneCase) -> None:
     backbone, rows = case.build(), case.rows()
-    features = backbone(rows)
+    given = case.features(backbone)
+    features = given.grid
     shape = tuple(features.shape)
     expect(
         features.ndim == 4 and shape[0] == len(rows) and shape[3] == backbone.dim,
         f"features of {len(rows)} rows have shape {shape}, but ({len(rows)}, T', V', dim={backbone.dim}) was promised",
     )
     expect(torch.isfinite(features).all(), "features are not finite")
-    pooled = tuple(backbone.pool(features).shape)
-    expect(pooled == (len(rows), backbone.dim), f"pool() gives shape {pooled}")
+    pooled = tuple(backbone.summary(given, case.valid()).shape)
+    what = "pool() gives" if given.token is None else "the token has"
+    expect(pooled == (len(rows), backbone.dim), f"{what} shape {pooled}")
 
 
 def every_parameter_gets_a_gradient(case: BackboneCase) -> None:
     """Each parameter that requires a gradient gets a finite one from the features."""
     backbone = case.build()
-    features = backbone(case.rows())
-    (features * Noise(1).normal("weights", tuple(features.shape), "batch")).sum().backward()
+    features = side_by_side(case.features(backbone))
+    (features * Noise(1).normal("weights", tuple(features.shape), "batch")).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in backbone.named_parameters():
         if parameter.requires_grad:
             expect(parameter.grad is not None, f"parameter '{name}' gets no gradient")
@@ -113,10 +130,10 @@ def every_parameter_gets_a_gradient(case: BackboneCase) -> None:
 
 def is_deterministic_in_eval(case: BackboneCase) -> None:
     """In eval mode the same rows give bit-equal features, without global generators, and change no buffer."""
-    backbone, rows = case.build().eval(), case.rows()
+    backbone, rows, valid = case.build().eval(), case.rows(), case.valid()
     state, before = {name: value.clone() for name, value in backbone.state_dict().items()}, rows.clone()
     with torch.no_grad(), global_generators_untouched():
-        first, second = backbone(rows), backbone(rows)
+        first, second = (side_by_side(backbone.read(rows, valid)) for _ in range(2))
     expect(torch.equal(first, second), "features differ the second time")
     expect(torch.equal(rows, before), "the rows handed in were changed; work on a copy")
     changed = [name for name, value in backbone.state_dict().items() if not torch.equal(value, state[name])]
@@ -125,10 +142,10 @@ def is_deterministic_in_eval(case: BackboneCase) -> None:
 
 def training_uses_no_global_generator(case: BackboneCase) -> None:
     """A pass in training mode draws from no global generator (dropout must use bind())."""
-    backbone, batch, rows = case.build(), case.batch(), case.rows()
+    backbone, batch, rows, valid = case.build(), case.batch(), case.rows(), case.valid()
     backbone.bind(Noise(0).on(batch))
     with global_generators_untouched():
-        backbone(rows)
+        backbone.read(rows, valid)
 
 
 def rows_are_independent_in_eval(case: BackboneCase) -> None:
@@ -144,10 +161,10 @@ def rows_are_independent_in_training(case: BackboneCase) -> None:
 
 
 def _independent(case: BackboneCase, backbone: Backbone) -> None:
-    rows = case.rows(torch.float64)
+    rows, valid = case.rows(torch.float64), case.valid()
     with torch.no_grad():
-        together = backbone(rows)
-        alone = torch.cat([backbone(row[None]) for row in rows])
+        together = side_by_side(backbone.read(rows, valid))
+        alone = torch.cat([side_by_side(backbone.read(row[None], v[None])) for row, v in zip(rows, valid, strict=True)])
     gap = float((together - alone).abs().max())
     expect(gap <= 1e-9 * max(1.0, float(together.abs().max())), f"features depend on other rows, by up to {gap:.2g}")
 
@@ -159,8 +176,8 @@ def tokens_and_features_agree(case: BackboneCase) -> None:
         raise Skip("it is no TokenBackbone (it has not both tokens() and encode())")
     rows = case.rows(torch.float64)
     with torch.no_grad():
-        tokens, features = backbone.tokens(rows), backbone(rows)
-        count = case.frames // backbone.segment * rows.shape[2]
+        tokens, features = backbone.tokens(rows), case.features(backbone, torch.float64).grid
+        count = case.frames // backbone.segment * (1 if backbone.joins_joints else rows.shape[2])
         wanted = (len(rows), count, backbone.dim)
         expect(tuple(tokens.shape) == wanted, f"tokens() gives shape {tuple(tokens.shape)}, not {wanted}")
         every = torch.arange(count).expand(len(rows), -1)
@@ -172,6 +189,36 @@ def tokens_and_features_agree(case: BackboneCase) -> None:
         some = Noise(0).permutation("ids", count, (len(rows),), "batch")[:, : count // 3]
         shape = tuple(backbone.encode(tokens, some).shape)
         expect(shape == (len(rows), count // 3, backbone.dim), f"encode of {count // 3} ids gives shape {shape}")
+
+
+def padding_changes_nothing(case: BackboneCase) -> None:
+    """For backbones that read validity: what invalid frames hold changes nothing, and none need be valid (float64)."""
+    if not case.plugin.reads_validity:
+        raise Skip("reads_validity = False")
+    backbone, rows, valid = case.build(dtype=torch.float64).eval(), case.rows(torch.float64), case.valid().clone()
+    valid[:, case.frames // 2 :] = False
+    valid[0] = False
+    persons = valid.shape[2] if valid.ndim == 3 else 1
+    padding = ~valid.reshape(*valid.shape[:2], persons).repeat_interleave(rows.shape[2] // persons, 2)[..., None]
+    other = Noise(0).normal("padding", tuple(rows.shape), "batch", torch.float64)
+    with torch.no_grad():
+        read = [backbone.read(torch.where(padding, fill, rows), valid) for fill in (torch.zeros_like(rows), other)]
+        parts = [{**one.levels, "the feature of a row": backbone.summary(one, valid)} for one in read]
+    for name, features in parts[0].items():
+        expect(torch.isfinite(features).all(), f"{name} is not finite where a row has no valid frame")
+        gap = float((features - parts[1][name]).abs().max())
+        expect(gap <= 1e-9, f"{name} depends on what invalid frames hold, by up to {gap:.2g}")
+
+
+def levels_have_the_promised_widths(case: BackboneCase) -> None:
+    """forward gives the levels that are declared, (P, width) each, and joints in their order where it keeps them."""
+    backbone, rows = case.build(), case.rows()
+    given = case.features(backbone)
+    if case.plugin.keeps_joints:
+        expect(given.grid.shape[2] == rows.shape[2], f"keeps_joints = True, but V' is {given.grid.shape[2]}")
+    shapes = {name: tuple(level.shape) for name, level in given.levels.items()}
+    wanted = {name: (len(rows), width) for name, width in backbone.levels.items()}
+    expect(shapes == wanted, f"levels have shapes {shapes}, but {wanted} was promised")
 
 
 def makes_an_encoder(case: BackboneCase) -> None:
@@ -187,19 +234,20 @@ def makes_an_encoder(case: BackboneCase) -> None:
 
 def weights_come_back(case: BackboneCase) -> None:
     """state_dict() restores features exactly in a backbone of another seed."""
-    first, second, rows = case.build(), case.build(seed=1), case.rows()
+    first, second = case.build(), case.build(seed=1)
     second.load_state_dict(first.state_dict())
     with torch.no_grad():
-        expect(torch.equal(first.eval()(rows), second.eval()(rows)), "features after loading state_dict() differ")
+        same = torch.equal(*(side_by_side(case.features(one.eval())) for one in (first, second)))
+        expect(same, "features after loading state_dict() differ")
 
 
 def runs_in_bf16(case: BackboneCase) -> None:
     """In bfloat16 autocast features and gradients are finite."""
     backbone = case.build()
     with torch.autocast("cpu", torch.bfloat16):
-        features = backbone(case.rows())
+        features = side_by_side(case.features(backbone))
     expect(torch.isfinite(features).all(), "features in bfloat16 are not finite")
-    features.float().square().mean().backward()
+    features.float().square().mean().backward()  # type: ignore[no-untyped-call]
     broken = [n for n, p in backbone.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
     expect(not broken, f"in bfloat16 the gradient of {', '.join(broken[:3])} is not finite")
 
@@ -243,6 +291,8 @@ BACKBONE_CHECKS = (
     rows_are_independent_in_eval,
     rows_are_independent_in_training,
     tokens_and_features_agree,
+    padding_changes_nothing,
+    levels_have_the_promised_widths,
     makes_an_encoder,
     weights_come_back,
     runs_in_bf16,

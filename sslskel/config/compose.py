@@ -34,7 +34,7 @@ encoded or compared at a time.
 """
 
 
-LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd"}}
+LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd", "level": ""}}
 """Options that came after records had been made, and what they were before: left out at that, so identities stay."""
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.api.backbone import Backbone
+from sslskel.api.backbone import Backbone, Features
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import PooledEncoder, unchanged
 from sslskel.api.noise import Noise
@@ -90,15 +90,29 @@ class Tower(nn.Module):
 
     def rows(self, batch: Batch) -> Batch:
         """The batch whose persons are the backbone's rows."""
-        return batch.filled(self.clip.persons) if self.empty_bodies is EmptyBodies.reference else batch
+        filled = self.empty_bodies is EmptyBodies.reference and not self.backbone.reads_validity
+        return batch.filled(self.clip.persons) if filled else batch
 
     def tracks(self, batch: Batch) -> Tensor:
         """What the backbone reads: (P, T, V, C), or (N, T, M*V, C) where it joins persons."""
         return self.prepare(batch.joined(self.clip.persons) if self.backbone.joins_persons else batch.tracks)
 
-    def pooled(self, maps: Tensor, batch: Batch) -> Tensor:
+    def valid(self, batch: Batch) -> Tensor:
+        """Which frames of these tracks are valid: (P, T), or (N, T, M) where it joins persons."""
+        return batch.joined_valid(self.clip.persons) if self.backbone.joins_persons else batch.valid
+
+    def maps(self, batch: Batch) -> Tensor:
+        """The backbone's maps, (P, T', V', D), for methods that change them; ``UsageError`` where it has a token."""
+        features = self.backbone.read(self.tracks(batch), self.valid(batch))
+        if features.token is not None:
+            raise UsageError(
+                f"backbone {type(self.backbone).__name__} answers with a token, but this method needs maps to average"
+            )
+        return features.grid
+
+    def pooled(self, maps: Tensor | Features, batch: Batch) -> Tensor:
         """One feature per clip from the backbone's maps (P, T', V', D), (N, T', V', D) if it joins persons: (N, D)."""
-        rows = self.backbone.pool(maps)
+        rows = self.backbone.summary(Features.of(maps), self.valid(batch))
         return rows if self.backbone.joins_persons else mean_over_persons(rows, batch)
 
     def embed(self, features: Tensor) -> Tensor:
@@ -109,7 +123,7 @@ class Tower(nn.Module):
         """A view of N clips -> (N, dim) of length 1; ``noise`` is for the backbone's own draws."""
         batch = self.rows(batch)
         self.backbone.bind(noise.on(batch))
-        return self.embed(self.pooled(self.backbone(self.tracks(batch)), batch))
+        return self.embed(self.pooled(self.backbone.read(self.tracks(batch), self.valid(batch)), batch))
 
     def encoder(self) -> PooledEncoder:
         """What protocols see: the backbone on this stream, averaged over persons as in training."""

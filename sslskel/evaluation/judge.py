@@ -18,6 +18,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.encoders.adapt import JointReading, joint_reading, prepare_encoders
+from sslskel.encoders.level import at_level, check_level
 from sslskel.engine.device import (
     autocast,
     check_precision,
@@ -101,7 +102,7 @@ def evaluate_stage(
         assert fresh is not None
         built = fresh(seed)
         fitted(built)
-        return built
+        return at_level(built, protocol.level)
 
     read = fitted(encoders)
     rule, spec = benchmark.split(target.split), next(iter(encoders.values())).spec
@@ -116,7 +117,7 @@ def evaluate_stage(
     new = None if fresh is None else rebuilt
     run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, new, features)
     start = time.perf_counter()
-    outcome = protocol.evaluate(encoders, parts, run)
+    outcome = protocol.evaluate(at_level(encoders, protocol.level), parts, run)
     seconds = time.perf_counter() - start
     annotated = None if dataset.segments is None else dataset.segments.of(rows.test)
     truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, parts.test, annotated)
@@ -177,6 +178,7 @@ def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol
             f"the {stream} encoder cannot give {', '.join(sorted(missing))}, which this protocol needs"
             f" (it gives: {', '.join(sorted(encoder.provides))})"
         )
+    check_level(stream, encoder, protocol.level)
 
 
 def _check_classes(rule: Split, rows: SplitRows, dataset: Dataset) -> None:

@@ -66,6 +66,8 @@ class LinearConfig:
     selection: Selection = Selection.last
     report: Report = Report.selected
     """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
+    level: str = ""
+    """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
 

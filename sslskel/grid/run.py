@@ -24,6 +24,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.foreign import ForeignModule
+from sslskel.encoders.level import check_level
 from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
@@ -339,7 +340,7 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
     if cell.former:
         take_part(method, _unfilled(cell.former, dataset), cell.part, f"stage '{cell.former.method}'")
     if cell.protocol is not None:
-        protocol = PROTOCOLS.get(cell.protocol)
+        protocol = PROTOCOLS.get(cell.protocol)(resolved.protocol)
         for stream, encoder in method.encoders().items():
             missing = protocol.needs - encoder.provides
             if missing:
@@ -347,8 +348,9 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
                     f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
                     f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.provides))})"
                 )
+            check_level(stream, encoder, protocol.level)
         benchmark, split = cell.judged_on
-        check_judgeable(protocol(resolved.protocol), BENCHMARKS.get(benchmark), target or dataset, split, spec)
+        check_judgeable(protocol, BENCHMARKS.get(benchmark), target or dataset, split, spec)
     if method.cross_batch and not method.negatives_per_part and resolved.train.accumulate > 1:
         raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
     return sum(p.numel() for p in method.parameters())

@@ -48,6 +48,8 @@ class ClusterConfig:
     """Runs of k-means from other centres; the one of the least inertia is kept."""
     iterations: int = 300
     """Most of one run."""
+    level: str = ""
+    """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
 

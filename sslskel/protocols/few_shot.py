@@ -43,6 +43,8 @@ class FewShotConfig:
     """Sets of labelled clips; the score is the mean over them."""
     subset_seed: int = 0
     """Of classes and clips, apart from the run's seed: all methods and seeds are judged on the same ones."""
+    level: str = ""
+    """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
 

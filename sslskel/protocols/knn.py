@@ -50,6 +50,8 @@ class KnnConfig:
     temperature: float = 0.07
     """Of ``weights=similarity``."""
     ties: Ties = Ties.nearest
+    level: str = ""
+    """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
     block: int = 4096

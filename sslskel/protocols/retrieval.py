@@ -29,6 +29,8 @@ class RetrievalConfig:
 
     at: list[int] = field(default_factory=lambda: [1, 5, 10])
     """Lengths of the result list at which recall is asked: is a clip of the query's class in it?"""
+    level: str = ""
+    """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
     queries: int = 256

@@ -117,4 +117,5 @@ def test_a_faulty_backbone_fails_the_check_for_its_fault(plugin: type, check: st
 def test_a_sound_backbone_passes(plugin: type) -> None:
     results = check_backbone(plugin)
     assert not failed(results)
-    assert sum(result.passed for result in results) >= len(results) - 2
+    needless = {"rows_are_independent_in_training", "tokens_and_features_agree", "padding_changes_nothing"}
+    assert {result.name for result in results if result.skipped} <= needless
