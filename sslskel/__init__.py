@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
     from sslskel.api.noise import Noise, Per, ReplayNoise
     from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+    from sslskel.api.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
     from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
     from sslskel.api.turn import Turn
     from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
     from sslskel.leaderboard.compare import compare
     from sslskel.leaderboard.folder import board_of
     from sslskel.leaderboard.formats.terminal import print_board
-    from sslskel.nn.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
     from sslskel.nn.standardise import Standardise
     from sslskel.nn.teacher import Frozen, Teacher, follow
     from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
@@ -125,7 +125,7 @@ _PLACES = {
     "leaderboard.compare": "compare",
     "leaderboard.folder": "board_of",
     "leaderboard.formats.terminal": "print_board",
-    "nn.schedules": "ConstantSchedule CosineSchedule LinearSchedule StepSchedule",
+    "api.schedules": "ConstantSchedule CosineSchedule LinearSchedule StepSchedule",
     "nn.standardise": "Standardise",
     "nn.teacher": "Frozen Teacher follow",
     "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",

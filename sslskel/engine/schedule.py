@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from sslskel.api.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
 from sslskel.config.groups import DecayCourse, Schedule, TrainConfig
-from sslskel.nn.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
 
 
 def learning_rate(train: TrainConfig, epoch: float) -> float:
