@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from faulty_methods import (
     AttachedMetric,
     BatchAugment,
@@ -35,6 +37,7 @@ from faulty_methods import (
     PlaceDraws,
     PythonDraws,
     RandomFeatures,
+    ReadsWeights,
     SecondCopy,
     SometimesUnused,
     Sound,
@@ -53,6 +56,7 @@ from faulty_methods import (
     WrongError,
     failed,
 )
+from safetensors.torch import save_file
 
 from sslskel.api.view import ClipSpec
 from sslskel.checks import (
@@ -122,6 +126,16 @@ def test_a_sound_method_passes_every_check() -> None:
 @pytest.mark.parametrize(("plugin", "check"), FAULTS, ids=[f"{p.__name__}-{c}" for p, c in FAULTS])
 def test_a_faulty_method_fails_the_check_for_its_fault(plugin: type, check: str) -> None:
     assert list(failed(check_method(plugin, only=[check]))) == [check]
+
+
+def test_a_constructor_that_reads_weights_is_refused_and_pointed_to_load_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"start": torch.zeros(2)}, tmp_path / "start.safetensors")
+    monkeypatch.setenv("SSLSKEL_TEST_WEIGHTS", str(tmp_path / "start.safetensors"))
+    sentence = failed(check_method(ReadsWeights))["constructor_does_no_io"]
+    assert "start.safetensors" in sentence
+    assert "load_start" in sentence
 
 
 def test_every_check_of_a_method_has_a_fault_that_it_finds() -> None:

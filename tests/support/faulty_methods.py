@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch, StepOutput, Term
@@ -107,6 +109,17 @@ class Writes(Sound):
         super().__init__(*args)
         with open("/dev/null", "w"):
             pass
+
+
+class ReadsWeights(Sound):
+    """Reads a file through safetensors, whose opening is not Python's, and only the first time."""
+
+    start: ClassVar[dict[str, Tensor]] = {}
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if not self.start:
+            self.start.update(load_file(os.environ["SSLSKEL_TEST_WEIGHTS"]))
 
 
 class NoViews(Sound):
