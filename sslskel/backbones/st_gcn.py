@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.noise import Noise
+from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity, require
 from sslskel.nn.batch_norm import GlobalBatchNorm
-from sslskel.nn.drop_path import Unbound, dropped
+from sslskel.nn.drop_path import dropped
 from sslskel.nn.graph import Partition, partitioned
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.noise import Noise
+from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
-from sslskel.nn.drop_path import Unbound
 from sslskel.nn.transformer_blocks import Block, init_linears, learned_table, patchify, take_tokens
 
 

@@ -19,6 +19,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
+from sslskel.api.unbound import unbound_named
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks.fixtures import (
     check_config_class,
@@ -32,7 +33,6 @@ from sslskel.checks.fixtures import (
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
 from sslskel.engine.training_clips import SourceClips
-from sslskel.nn.drop_path import unbound_named
 
 CLIPS = 12
 EPOCHS = 50

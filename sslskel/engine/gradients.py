@@ -17,8 +17,8 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.distributed import sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
+from sslskel.api.unbound import unbound_named
 from sslskel.errors import RunError
-from sslskel.nn.drop_path import unbound_named
 
 _FICKLE = "a method must return the same loss terms for every part of a batch; one part gave other terms than the first"
 

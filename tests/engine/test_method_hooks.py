@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.engine.checkpoint import latest
+from sslskel.engine.initial import load_whole
 from sslskel.engine.training_clips import SourceClips
 from sslskel.errors import Interrupted, UsageError
 
@@ -98,7 +100,7 @@ def test_files_are_read_before_the_weights_to_start_from(tmp_path: Path) -> None
     step = latest(tmp_path / "first")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(toy_hooks.Taught, "load_start", lambda self: self.foreign.network[0].weight.fill_(9.0))
-        run(tmp_path / "second", "Taught", init=step, **options)
+        run(tmp_path / "second", "Taught", init=partial(load_whole, path=step), **options)
     assert torch.equal(weights(tmp_path / "second")["foreign.network.0.weight"], start["foreign.network.0.weight"])
 
 

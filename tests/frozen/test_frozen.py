@@ -26,6 +26,10 @@ MEASURED = ("cost", "created", "environment", "predictions")
 """Parts of a record that differ from run to run, or from machine to machine."""
 
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "check": (
+        ("[-h] {method", "[-h] [--format {table,json}] {method"),
+        ("show this help message and exit", "show this help message and exit --format {table,json}"),
+    ),
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
     "sslskel": (
         (
