@@ -33,23 +33,9 @@ class Maker:
         return method, make_source(self.case.info, CLIPS, method.clip, torch.float64)
 
 
-ATTEMPTS = 3
-"""A fault of a method is there every time; on a crowded machine a sound one was seen to differ once in a while."""
-
-
 def processes_train_as_one(case: MethodCase) -> str:
     """Float64 steps in 2 and 4 real processes, over two epochs, give the losses, gradients and weights of one."""
     case.require_training()
-    for attempt in range(ATTEMPTS):
-        try:
-            return _compared(case)
-        except AssertionError:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("it was not tried")
-
-
-def _compared(case: MethodCase) -> str:
     runs = train_in_processes(Maker(case), WORLDS)
     [alone] = runs[1]
     method = case.build(started=False)

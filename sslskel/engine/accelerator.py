@@ -30,14 +30,16 @@ Track = Callable[[dict[str, float], int], None]
 
 def join(device: torch.device) -> None:
     """Meet the other processes that a launcher started; nothing where there are none."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState
 
+        cpu = device.type == "cpu"
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
-        # What a run in this process alone has left would keep it from meeting anybody.
-        PartialState._reset_state()
-        PartialState(cpu=device.type == "cpu")
+        if not dist.is_initialized() or PartialState(cpu=cpu).num_processes != dist.get_world_size():
+            # What a run of one process alone has left would keep this one from meeting anybody.
+            PartialState._reset_state()
+            PartialState(cpu=cpu)
     watch()
 
 

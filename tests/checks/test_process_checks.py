@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
+import toy_engine
 from faulty_methods import Sound
 from process_faults import (
     Bank,
@@ -52,3 +54,10 @@ def test_a_method_that_is_wrong_on_two_processes_fails_and_hears_the_cause(metho
     assert result.failed, result
     for cause in causes:
         assert cause in result.detail
+
+
+def test_a_run_of_this_process_alone_does_not_keep_the_checked_ones_apart(tmp_path: Path) -> None:
+    """Processes are forked from one that may have trained before, and inherit what that left."""
+    toy_engine.run(tmp_path, train={"epochs": 1})
+    result = checked(Sound)
+    assert result.passed, result.detail
