@@ -198,6 +198,8 @@ class PSTL(PretextMethod[PSTLConfig]):
         backbone = build_backbone(clip)
         if not backbone.drops_joints:
             raise UsageError("pstl leaves joints out of the body, which this backbone cannot; use st_gcn")
+        if backbone.reads_validity:
+            raise UsageError("pstl takes frames out, so that validity would not fit; use a backbone like st_gcn")
         head = barlow_head(backbone.dim, config.width)
         self.tower = Tower(backbone, head, clip, config.stream, config.empty_bodies)
 

@@ -65,12 +65,18 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
                 f"masked_modelling hides single tokens, which backbone {type(backbone).__name__} does not offer"
                 " (it has no tokens() and encode()); use a token backbone, for instance --backbone transformer"
             )
-        segments, joints = clip.frames // backbone.segment, clip.layout.num_joints
+        if backbone.reads_validity:
+            raise UsageError(
+                f"masked_modelling hides tokens of whole tracks, padding included, but backbone"
+                f" {type(backbone).__name__} asks which frames are valid; use one that does not read validity"
+            )
+        self.joins_joints, numbers = backbone.joins_joints, clip.layout.num_joints * clip.coordinates
+        segments, joints = clip.frames // backbone.segment, 1 if self.joins_joints else clip.layout.num_joints
         self.segment, self.num_tokens = backbone.segment, segments * joints
         self.num_kept = int(self.num_tokens * (1 - config.mask_ratio))
         self._require_work()
         self.backbone: Backbone = backbone
-        self.decoder = Decoder(config, backbone.dim, segments, joints, backbone.segment * clip.coordinates)
+        self.decoder = Decoder(config, backbone.dim, segments, joints, backbone.segment * numbers // joints)
 
     def _require_work(self) -> None:
         size = (
@@ -91,9 +97,13 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
         """The tracks themselves, or their motion: (P, T, V, C) -> (P, T, V, C)."""
         return tracks if signal is Signal.joint else motion(tracks, self.config.motion_stride)
 
+    def apart(self, tracks: Tensor) -> Tensor:
+        """Tracks by what a token covers: (P, T, V, C), or (P, T, 1, V*C) where tokens cover all joints."""
+        return tracks.flatten(2)[:, :, None] if self.joins_joints else tracks
+
     def targets(self, tracks: Tensor, ids: Tensor) -> Tensor:
-        """What the tokens with these ids (P, K) hold: (P, T, V, C) -> (P, K, segment*C)."""
-        tokens = take_tokens(patchify(self.signal(tracks, self.config.target), self.segment), ids)
+        """What the tokens with these ids (P, K) hold: (P, T, V, C) -> (P, K, S), S numbers per token."""
+        tokens = take_tokens(patchify(self.apart(self.signal(tracks, self.config.target)), self.segment), ids)
         return normalise_tokens(tokens) if self.config.normalise_target else tokens
 
     def latent(self, tracks: Tensor, keep: Tensor) -> Tensor:
@@ -112,7 +122,7 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
         tracks, noise = batch.tracks, noise.view(0).on(batch)
         self.backbone.bind(noise)
         uniform = noise.uniform("mask", (self.num_tokens,), per="person", dtype=tracks.dtype)
-        order = mask_order(tracks, self.segment, uniform, self.config)
+        order = mask_order(self.apart(tracks), self.segment, uniform, self.config)
         keep, hidden = order[:, : self.num_kept], order[:, self.num_kept :]
         predicted = self.decoder(self.latent(tracks, keep), order)
         target = self.targets(tracks, hidden)

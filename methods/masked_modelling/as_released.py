@@ -33,6 +33,10 @@ class Masked(Protocol):
         """The tracks themselves, or their motion: (P, T, V, C) -> (P, T, V, C)."""
         ...
 
+    def apart(self, tracks: Tensor) -> Tensor:
+        """Tracks by what a token covers: (P, T, V, C), or (P, T, 1, V*C) where tokens cover all joints."""
+        ...
+
 
 def released_step(method: Masked, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
     """What ``method.forward`` returns, over every row of the batch; raises ``UsageError`` for other backbones."""
@@ -42,7 +46,7 @@ def released_step(method: Masked, views: Sequence[Batch], noise: Noise, progress
     tracks, noise = batch.tracks, noise.view(0).on(batch)
     backbone.bind(noise)
     uniform = noise.uniform("mask", (method.num_tokens,), per="person", dtype=tracks.dtype)
-    order = mask_order(tracks, method.segment, uniform, method.config)
+    order = mask_order(method.apart(tracks), method.segment, uniform, method.config)
     restore = order.argsort(-1)
     hidden = torch.ones_like(uniform).index_fill(1, torch.arange(method.num_kept, device=uniform.device), 0)
     hidden = hidden.gather(1, restore)
@@ -58,7 +62,7 @@ def released_step(method: Masked, views: Sequence[Batch], noise: Noise, progress
         x = block(x)
     predicted = decoder.pred(decoder.norm(x))
 
-    target = patchify(method.signal(tracks, method.config.target), method.segment)
+    target = patchify(method.apart(method.signal(tracks, method.config.target)), method.segment)
     if method.config.normalise_target:
         target = normalise_tokens(target)
     each = (predicted.to(target.dtype) - target).square().mean(-1)

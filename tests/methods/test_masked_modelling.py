@@ -276,3 +276,53 @@ def test_presets_of_the_papers(name: str, source: str, target: str, masking: str
     assert chosen == (source, target, masking)
     defaults = MaskedModellingConfig(input=composed.input, target=composed.target, masking=composed.masking)
     assert composed == defaults, "a preset changes nothing but what its name says"
+
+
+class Poses(Backbone[object]):
+    """Tokens of two frames of all joints, each as its own layer sees it."""
+
+    Config = object
+    joins_joints = True
+    segment, dim = 2, 8
+
+    def __init__(self, clip: ClipSpec) -> None:
+        super().__init__(None, clip)
+        self.layer = nn.Linear(2 * clip.layout.num_joints * clip.coordinates, 8)
+
+    def tokens(self, tracks: Tensor) -> Tensor:
+        return self.layer(patchify(tracks.flatten(2)[:, :, None], 2))
+
+    def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
+        return tokens if keep is None else tokens.take_along_dim(keep[..., None], 1)
+
+    def forward(self, tracks: Tensor, valid: Tensor | None = None) -> Tensor:
+        return self.tokens(tracks)[:, :, None]
+
+
+class ValidPoses(Poses):
+    reads_validity = True
+
+
+@pytest.mark.parametrize("masking", list(Masking))
+def test_tokens_may_cover_all_joints(masking: Masking) -> None:
+    clip = clip_spec()
+    method = MaskedModelling(MaskedModellingConfig(**{**SMALL, "masking": masking}), Poses, clip).double()
+    assert (method.num_tokens, method.num_kept) == (4, 1)
+    batch = Batch.from_dense(dense(clip).double())
+    out = step(method, batch)
+    rows = len(batch.tracks) if method.config.empty_bodies is EmptyBodies.present else 8
+    assert out.terms["masked"].count == rows * 3
+    plain = method.as_released([batch.filled(2) if rows == 8 else batch], Noise(0), PROGRESS)
+    torch.testing.assert_close(out.loss(), plain.loss())
+    ids = torch.tensor([[1]])
+    tracks = batch.tracks[:1]
+    pose = method.targets(tracks, ids)[0, 0]
+    wanted = normalise_tokens(method.signal(tracks, method.config.target)[:, 2:4].flatten(1)[None])[0, 0]
+    torch.testing.assert_close(pose, wanted if method.config.normalise_target else pose)
+    out.loss().backward()
+    assert all(parameter.grad is not None for parameter in method.backbone.parameters())
+
+
+def test_a_backbone_that_reads_validity_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match="ValidPoses asks which frames are valid"):
+        MaskedModelling(MaskedModellingConfig(), ValidPoses, clip_spec())
