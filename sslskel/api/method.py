@@ -14,7 +14,7 @@ from torch import nn
 from sslskel.api.backbone import Backbone, ConfigT
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.clips import TrainingClips
-from sslskel.api.encoder import Encoder, PooledEncoder
+from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.api.view import ClipSpec, ViewSpec
@@ -164,6 +164,3 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         With several, every trained parameter belongs to exactly one.
         """
         return (Turn("", self.parameter_groups()),)
-
-
-__all__ = ["BuildBackbone", "Encoder", "MethodCard", "PooledEncoder", "PretextMethod", "Progress"]

@@ -32,6 +32,7 @@ from sslskel.checks.fixtures import (
 )
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
+from sslskel.engine.optimisers import AdamW
 from sslskel.engine.training_clips import SourceClips
 
 CLIPS = 12
@@ -222,7 +223,7 @@ def loss_falls(case: MethodCase) -> None:
         method = case.build()
         views, noise = case.views(method, clips=8)
         groups = [group for group in method.parameter_groups() if group["params"]]
-        optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
+        optimiser = AdamW(groups, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
         losses: list[float] = []
         for step in range(EPOCHS):
             loss = forward(method, views, noise, step).loss()

@@ -15,6 +15,7 @@ from sslskel.api.noise import Noise
 from sslskel.checks.fixtures import make_source
 from sslskel.checks.method import CLIPS, MethodCase, forward, loss_of, select, step_at
 from sslskel.checks.runner import expect, global_generators_untouched
+from sslskel.engine.optimisers import SGD
 
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:
@@ -22,7 +23,7 @@ def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextM
     method = case.build().to(dtype)
     views, noise = case.views(method, dtype=dtype)
     if case.plugin.trains:
-        optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1e-2)
+        optimiser = SGD([p for p in method.parameters() if p.requires_grad], lr=1e-2)
         forward(method, views, noise).loss().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         method.on_step_end(step_at(), noise)

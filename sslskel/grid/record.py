@@ -21,7 +21,6 @@ from sslskel.results.record import DECLARED, SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
 """Facts of an outcome that have a field of their own in a record."""
-PACKAGES = ("torch", "accelerate", "hydra-core", "numpy", "scikit-learn", "safetensors")
 
 
 @dataclass(frozen=True)

@@ -106,9 +106,16 @@ class Registry(Generic[T]):
         return sorted({entry.name for entry in self.entries()})
 
     def built_in(self) -> Iterator[tuple[str, T]]:
-        """Names and plugins of the built-in folder, each imported when it is asked for."""
+        """Names and plugins of the built-in folder, each imported when it is asked for.
+
+        One that cannot be loaded is an error of its own name alone (see :meth:`get`), and left out here.
+        """
         for entry in self._built_in():
-            yield entry.name, self._checked(self._import(entry), entry)
+            try:
+                plugin = self._load(entry)
+            except UsageError:
+                continue
+            yield entry.name, plugin
 
     def entry(self, name: str) -> Entry:
         """The entry of a name; ``UsageError`` where it is unknown or two plugins share it."""
@@ -135,13 +142,16 @@ class Registry(Generic[T]):
         entry = self.entry(name)
         if entry.source == "preset":
             return self.get(self.plugin_of(name))
+        return self._load(entry)
+
+    def _load(self, entry: Entry) -> T:
         try:
             target = self._import(entry)
         except UsageError:
             raise
         except Exception as fault:
             raise UsageError(
-                f"{self.kind} '{name}' ({entry.origin}) cannot be imported: {type(fault).__name__}: {fault}"
+                f"{self.kind} '{entry.name}' ({entry.origin}) cannot be imported: {type(fault).__name__}: {fault}"
             ) from fault
         return self._checked(target, entry)
 

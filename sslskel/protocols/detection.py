@@ -20,6 +20,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
+from sslskel.engine.optimisers import SGD
 from sslskel.errors import DataError, Diverged, RunError, UsageError
 from sslskel.evaluation.features import evaluating, feature_dtype
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches, step_rate
@@ -151,7 +152,7 @@ class Detection(EvaluationProtocol[DetectionConfig]):
         for stream, rows in features.items():
             noise = Noise(stable_id("detection", str(run.seed)))
             head = LinearHead(rows.shape[1], classes, noise, feature_dtype(run), norm=config.norm).to(run.device)
-            optimiser = torch.optim.SGD(head.parameters(), config.lr, momentum=config.momentum)
+            optimiser = SGD(head.parameters(), config.lr, momentum=config.momentum)
             for epoch in range(1, config.epochs + 1):
                 order = Noise(stable_id("detection order", str(run.seed)), epoch)
                 shuffle = order.permutation("order", len(rows), per="batch").to(run.device)

@@ -94,7 +94,7 @@ def _measure(cell: Cell, dataset: Dataset, request: GridRequest) -> tuple[float,
             backbone=cell.backbone,
             preset=request.preset,
             steps=STEPS,
-            works=("pretraining", "encoding"),
+            works=TIMED,
             overrides=overrides,
         )
     seconds = 0.0

@@ -11,7 +11,7 @@ import pytest
 
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
-from sslskel.plugins.registry import METHODS, REGISTRIES
+from sslskel.plugins.registry import METHODS, REGISTRIES, Registry
 
 GOOD = """
 from dataclasses import dataclass
@@ -68,6 +68,19 @@ def test_broken_plugin_is_an_error_of_its_own_name_alone(plugin_folder: Path, co
     with pytest.raises(UsageError, match=message):
         METHODS.get("broken_one")
     assert METHODS.get("mamp") is METHODS.get("masked_modelling")
+
+
+def test_a_broken_built_in_plugin_is_left_out_of_all_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_methods"
+    package.mkdir()
+    for name, content in (("__init__", ""), ("a_broken", "import does_not_exist"), ("good", GOOD)):
+        (package / f"{name}.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry[type[PretextMethod]]("method", "some_methods", "sslskel.api.method:PretextMethod")
+    assert [name for name, _ in registry.built_in()] == ["good"]
+    assert "a_broken" in registry.names()
 
 
 def test_unknown_name_suggests_the_closest() -> None:
