@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, DatasetInfo, Track
@@ -22,6 +23,11 @@ from sslskel.data.store.store import write_dataset
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SUPPORT = Path(__file__).resolve().parent / "support"
 PLUGINS = SUPPORT / "plugins"
+
+# The same examples at each run, so that whether a change may land depends on the change; `.ci/full` draws new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", deadline=None)
+settings.load_profile(os.environ.get("SSLSKEL_EXAMPLES", "same"))
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
