@@ -13,14 +13,15 @@ from pathlib import Path
 FIGURES = Path(__file__).with_name("speed.json")
 SLACK = 0.7
 """Share of the committed ratio below which a ratio is marked as slower."""
-SMALL = ["train.batch_size=4", "clip.frames=32", "clip.min_frames=32", "engine.device=cpu", "engine.threads=1"]
+SMALL = ("train.batch_size=4", "clip.frames=32", "clip.min_frames=32", "engine.device=cpu", "engine.threads=1")
 
 
 def measured() -> dict[str, float]:
     """Median ratios of processor time by name."""
+    from sslskel import GridRequest
     from sslskel.speed import speed_against
 
-    report = speed_against("mamp", benchmark="synthetic", preset="quick", overrides=SMALL)
+    report = speed_against(GridRequest(methods=("mamp",), preset="quick", overrides=SMALL))
     works = report["works"]
     ratios = {
         f"{work} ({report['mode']})": part["cpu_ratio"]["median"] for work, part in works.items() if part["equal"]

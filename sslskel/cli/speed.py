@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import add_engine_flags, add_mode_flag, engine_overrides
+from sslskel.cli.options import add_engine_flags, add_mode_flag, engine_overrides, names
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 TAKES_OVERRIDES = True
@@ -34,20 +34,23 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from sslskel.errors import UsageError
+    from sslskel.grid.request import GridRequest
     from sslskel.speed import measure_speed, speed_against, text
 
     if options.steps < 1:
         raise UsageError(f"--steps is {options.steps}; it must be at least 1")
-    shared = {
-        "benchmark": options.benchmark,
-        "backbone": options.backbone,
-        "preset": options.preset,
-        "overrides": engine_overrides(options),
-    }
+    request = GridRequest(
+        methods=names(options.method),
+        protocols=(),
+        benchmarks=names(options.benchmark),
+        backbone=options.backbone,
+        preset=options.preset,
+        overrides=tuple(engine_overrides(options)),
+    )
     if options.against:
-        report = speed_against(options.method, options.against, pairs=options.pairs, **shared)
+        report = speed_against(request, options.against, pairs=options.pairs)
     else:
-        report = measure_speed(options.method, steps=options.steps, **shared)
+        report = measure_speed(request, steps=options.steps)
     print(text(report))
     if options.output:
         options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

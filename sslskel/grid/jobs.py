@@ -106,9 +106,8 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> Work:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     store, datasets = ResultStore(request.output), dict[str, StoredDataset]()
     work = Work([], [], [], store, SourceGuard(store, request.keep_results, reporter))
-    init = request.initial()
     for one in request.each_variant():
-        cells = one.cells(init)
+        cells = one.cells()
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
             datasets[name] = open_benchmark(BENCHMARKS.get(name))
         check_each(cells, datasets)

@@ -15,7 +15,7 @@ from sslskel.config.stages import Stage, stages_of
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.grid.initial import InitialWeights, initial_weights
-from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, METHODS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, METHODS, looked_up_once, once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +46,31 @@ class GridRequest:
     """More overrides: the grid is run once for each of these lists."""
 
     @looked_up_once()
-    def cells(self, init: Mapping[int, InitialWeights] | None = None) -> list[Cell]:
+    def cells(self) -> list[Cell]:
         """Every cell, in an order that pretrains each method and seed once; those of each variant in turn.
 
         Everything is composed and checked before the first cell is returned. An override of an
-        option that only some methods or protocols of the grid have is set for those. ``init`` is
-        :meth:`initial` where the caller has it already. Raises ``UsageError`` for a name, key,
-        type or checkpoint that does not fit.
+        option that only some methods or protocols of the grid have is set for those. Raises
+        ``UsageError`` for a name, key, type or checkpoint that does not fit.
         """
         for name in ("methods", "benchmarks", "seeds", "variants"):
             if not getattr(self, name):
                 raise UsageError(f"a grid without {name} has no cells; name at least one")
-        started = self.initial() if init is None else init
-        return [cell for variant in self.variants for cell in self._cells_of(variant, started)]
+        init = self.initial()
+        return [cell for variant in self.variants for cell in self._cells_of(variant, init)]
 
     def pretraining(self) -> GridRequest:
         """The same request without protocols."""
         return replace(self, protocols=())
+
+    def single_pretraining(self) -> Cell:
+        """The one pretraining that is asked for; protocols are not looked at. Raises ``UsageError`` for several."""
+        cells = self.pretraining().cells()
+        if len(cells) != 1:
+            raise UsageError(
+                f"this takes one method, benchmark and seed, but the request is of {len(cells)} pretrainings"
+            )
+        return cells[0]
 
     def each_variant(self) -> list[GridRequest]:
         """The same request once per variant, its overrides added to the others."""
@@ -87,8 +95,11 @@ class GridRequest:
         return [*(value for value in (self.backbone, self.preset) if value), *self._where()]
 
     def initial(self) -> dict[int, InitialWeights]:
-        """The weights that each seed's pretraining starts from; empty for none."""
-        return {} if self.init is None else initial_weights(self.init, self.seeds)
+        """The weights that each seed's pretraining starts from; empty for none. A running grid reads them once."""
+        init, seeds = self.init, self.seeds
+        if init is None:
+            return {}
+        return once(("initial", str(init), *map(str, seeds)), lambda: initial_weights(init, seeds))
 
     def _where(self) -> list[str]:
         named = (("--split", self.split), ("--init", self.init), ("--pretrain-on", self.pretrain_on))

@@ -144,13 +144,10 @@ def pretrain(request: GridRequest, reporter: Reporter = SILENT) -> tuple[Path, T
 
     Protocols of the request are not looked at. Raises ``UsageError`` where it is of several cells.
     """
-    cells = request.pretraining().cells()
-    if len(cells) != 1:
-        raise UsageError(f"one method, benchmark and seed is pretrained at a time, but the request is of {len(cells)}")
-    [cell] = cells
+    cell = request.single_pretraining()
     join(resolve_device(cell.resolved.engine.device))
     run = Run(request, reporter)
-    run.open(cells)
+    run.open([cell])
     reporter.line(cell.title)
     return run.pretrain(cell)
 

@@ -29,7 +29,7 @@ from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.grid.sources import SourceGuard, digests, of_cell
 from sslskel.hashing import digest
-from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
+from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
 
@@ -86,11 +86,11 @@ def search(
     fixed, space = dimensions(request.overrides)
     _check_space(space, trials)
     request = replace(request, split=_choosing(request.benchmarks[0], request.split), overrides=tuple(fixed))
-    init = request.initial()
-    cells = request.cells(init)
-    for dimension in space:
-        for drawn in dimension.ends():
-            replace(request, overrides=(*fixed, dimension.option(drawn))).cells(init)
+    with looked_up_once():
+        cells = request.cells()
+        for dimension in space:
+            for drawn in dimension.ends():
+                replace(request, overrides=(*fixed, dimension.option(drawn))).cells()
     join(resolve_device(cells[0].resolved.engine.device))
     store = ResultStore(request.output)
     file = _file(store.folder, cells, space, search_seed)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from sslskel.engine.device import keep_freed_memory
 from sslskel.errors import UsageError
-from sslskel.plugins.registry import DEFAULT_BENCHMARK
+from sslskel.grid.request import GridRequest
 from sslskel.speed.as_released import against_released
 from sslskel.speed.encoders import against_encoders
 from sslskel.speed.frame_loop import against_frame_loop
@@ -25,16 +25,7 @@ AGAINST: Mapping[str, Callable[[Subject, int], dict[str, Any]]] = {
 PAIRS = 5
 
 
-def speed_against(
-    method: str,
-    against: str = "as_released",
-    *,
-    benchmark: str = DEFAULT_BENCHMARK,
-    backbone: str | None = None,
-    preset: str | None = None,
-    pairs: int = PAIRS,
-    overrides: Sequence[str] = (),
-) -> dict[str, Any]:
+def speed_against(request: GridRequest, against: str = "as_released", *, pairs: int = PAIRS) -> dict[str, Any]:
     """Ratios of ``pairs`` bracketed pairs per work, after checking that both sides agree. Writes nothing.
 
     Raises ``UsageError`` for a method that lacks the other side, fewer than 5 pairs, compiled passes, and
@@ -44,18 +35,18 @@ def speed_against(
         raise UsageError(f"--against {against} is not known (there are: {', '.join(AGAINST)})")
     if pairs < PAIRS:
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
-    allocator = keep_freed_memory()
-    subject = build_subject(method, benchmark, backbone, preset, overrides)
-    if subject.cell.resolved.engine.compile:
+    cell, allocator = request.single_pretraining(), keep_freed_memory()
+    if cell.resolved.engine.compile:
         raise UsageError("--against compares passes that are not compiled; leave out engine.compile=true")
+    subject = build_subject(cell)
     return {
-        "method": method,
-        "benchmark": benchmark,
+        "method": cell.method,
+        "benchmark": cell.benchmark,
         "against": against,
-        "preset": subject.cell.preset,
-        "backbone": subject.cell.backbone,
-        "overrides": list(overrides),
-        "precision": subject.cell.resolved.engine.precision.value,
+        "preset": cell.preset,
+        "backbone": cell.backbone,
+        "overrides": [*request.overrides, *request.variants[0]],
+        "precision": cell.resolved.engine.precision.value,
         "device": str(subject.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from sslskel.api.dataset import Dataset
-from sslskel.config.compose import option_names
 from sslskel.data.prepare import open_benchmark
 from sslskel.grid.cell import Cell
 from sslskel.grid.pretrain import pretrain_folder
@@ -17,7 +16,7 @@ from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
-from sslskel.speed import measure_speed
+from sslskel.speed.works import measure_cell
 
 STEPS = 2
 TIMED = ("pretraining", "encoding")
@@ -51,9 +50,9 @@ def plan(request: GridRequest) -> list[Planned]:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
         seconds, size, encode_rate = 0.0, 0, 1.0
         for stage in cell.stages:
-            kind = (stage.benchmark, stage.method, digest(stage.resolved.plain()["train"]))
+            kind = _kind(stage)
             if kind not in rates:
-                rates[kind] = _measure(stage, dataset, request)
+                rates[kind] = _measure(stage, dataset)
             train_seconds, encode_rate, bytes_kept = rates[kind]
             identity = stage.pretrain_identity(dataset)
             folder = pretrain_folder(request.output, stage, identity)
@@ -82,21 +81,17 @@ def _passes(cell: Cell, dataset: Dataset) -> float:
     return passes
 
 
-def _measure(cell: Cell, dataset: Dataset, request: GridRequest) -> tuple[float, float, int]:
+def _kind(cell: Cell) -> tuple[str, ...]:
+    """Equal for cells whose pretraining costs the same."""
+    options = {group: values for group, values in cell.resolved.plain().items() if group != "protocol"}
+    return cell.method, cell.backbone, cell.benchmark, cell.split, digest(options)
+
+
+def _measure(cell: Cell, dataset: Dataset) -> tuple[float, float, int]:
     """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
     weights, train = check_buildable(cell, dataset), cell.resolved.train
-    known = option_names(cell.method, cell.backbone, None)
-    overrides = [option for option in request.overrides if option.partition("=")[0] in known]
     with torch.random.fork_rng(devices=[]):
-        speed = measure_speed(
-            cell.method,
-            benchmark=cell.benchmark,
-            backbone=cell.backbone,
-            preset=request.preset,
-            steps=STEPS,
-            works=TIMED,
-            overrides=overrides,
-        )
+        speed = measure_cell(cell, STEPS, TIMED)
     seconds = 0.0
     if METHODS.get(cell.method).trains:
         clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))

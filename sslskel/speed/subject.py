@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +21,6 @@ from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_d
 from sslskel.engine.training_clips import SourceClips
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell
-from sslskel.grid.request import GridRequest
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.machine import extra_memory, free_memory
 from sslskel.transforms.clip import clip_spec
@@ -80,26 +78,16 @@ class Subject:
         return loss.detach()
 
 
-def build_subject(
-    method: str, benchmark: str, backbone: str | None, preset: str | None, overrides: Sequence[str]
-) -> Subject:
-    """Build one. Raises ``UsageError`` for an unknown name, or a device or precision that this machine lacks."""
-    request = GridRequest(
-        methods=(method,),
-        protocols=(),
-        benchmarks=(benchmark,),
-        backbone=backbone,
-        preset=preset,
-        overrides=tuple(overrides),
-    )
-    [cell] = request.cells()
+def build_subject(cell: Cell) -> Subject:
+    """Build one. Raises ``UsageError`` for a device or precision that this machine lacks, or too large a batch."""
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
-    dataset = open_benchmark(BENCHMARKS.get(benchmark))
+    benchmark = BENCHMARKS.get(cell.benchmark)
+    dataset = open_benchmark(benchmark)
     spec = clip_spec(dataset.info, resolved.clip)
-    rows = BENCHMARKS.get(benchmark).split(cell.split).part(dataset, "train")
+    rows = benchmark.split(cell.split).part(dataset, "train")
     known = replace(spec, clips=len(rows))
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     built.to(device=device, dtype=dtype_of(engine))

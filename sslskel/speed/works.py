@@ -16,7 +16,8 @@ from sslskel.engine.device import keep_freed_memory, peak_memory
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.turns import of_turn
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
-from sslskel.plugins.registry import DEFAULT_BENCHMARK
+from sslskel.grid.cell import Cell
+from sslskel.grid.request import GridRequest
 from sslskel.speed.clock import Clock, summary
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
 from sslskel.speed.subject import Subject, build_subject
@@ -27,24 +28,19 @@ WORKS = ("pretraining", "encoding", "linear", "loader")
 HEAD_BATCH = 256
 
 
-def measure_speed(
-    method: str,
-    *,
-    benchmark: str = DEFAULT_BENCHMARK,
-    backbone: str | None = None,
-    preset: str | None = None,
-    steps: int = 10,
-    works: Sequence[str] = WORKS,
-    overrides: Sequence[str] = (),
-) -> dict[str, Any]:
+def measure_speed(request: GridRequest, *, steps: int = 10, works: Sequence[str] = WORKS) -> dict[str, Any]:
     """Medians over ``steps`` timed steps of each work; seconds, bytes, clips and FLOP per second. Writes nothing.
 
-    Raises ``UsageError`` for a device or precision that this machine lacks, and for a batch that
-    does not fit in memory, with the largest that does.
+    Raises ``UsageError`` for a request of several pretrainings, for a device or precision that this
+    machine lacks, and for a batch that does not fit in memory, with the largest that does.
     """
-    allocator = keep_freed_memory()
-    subject = build_subject(method, benchmark, backbone, preset, overrides)
-    cell, engine = subject.cell, subject.cell.resolved.engine
+    return measure_cell(request.single_pretraining(), steps, works)
+
+
+def measure_cell(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]:
+    """As :func:`measure_speed`, of one cell."""
+    allocator, engine = keep_freed_memory(), cell.resolved.engine
+    subject = build_subject(cell)
     measured, peak = {}, 0.0
     for work in WORKS:
         # The largest of several tries, since other work on a shared machine can slow any one of them down.
@@ -55,8 +51,8 @@ def measure_speed(
         if part is not None and "flops_per_second" in part:
             part["mfu"] = part["flops_per_second"] / peak
     return {
-        "method": method,
-        "benchmark": benchmark,
+        "method": cell.method,
+        "benchmark": cell.benchmark,
         "preset": cell.preset,
         "backbone": cell.backbone,
         "precision": engine.precision.value,

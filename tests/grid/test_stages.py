@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from sslskel.encoders.meta import CheckpointMeta
 from sslskel.encoders.open import open_encoders, open_method
 from sslskel.engine.checkpoint import load_weights, resolve
 from sslskel.errors import CheckpointError, Interrupted, UsageError
+from sslskel.grid.cell import Cell
+from sslskel.grid.initial import InitialWeights, initial_weights
 from sslskel.grid.jobs import bench_in_jobs
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
@@ -115,6 +119,39 @@ def test_an_interrupted_stage_continues(monkeypatch: pytest.MonkeyPatch) -> None
                 run_grid(request(output=Path("cut")))
     cut = run_grid(request(output=Path("cut")))
     assert [r.weights_sha256 for r in cut.records] == [r.weights_sha256 for r in whole.records]
+
+
+def test_steps_of_each_stage_and_variant_are_timed_with_their_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = []
+
+    def measured(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]:
+        timed.append((cell.method, cell.resolved.plain()))
+        return {"pretraining": {"step_seconds": {"median": 1.0}}, "encoding": {"samples_per_second": 1.0}}
+
+    monkeypatch.setattr("sslskel.speed.estimate.measure_cell", measured)
+    variants = (("method.decoder_depth=1",), ("method.decoder_depth=2",))
+    plan(request(protocols=("knn", "retrieval"), seeds=(0, 1), variants=variants))
+    assert [(method, plain["train"]["epochs"], plain["method"]["decoder_depth"]) for method, plain in timed] == [
+        ("skeletonmae", 1, 1),
+        ("two_stages", 2, 1),
+        ("skeletonmae", 1, 2),
+        ("two_stages", 2, 2),
+    ]
+    assert timed[1][1]["method"]["tau"] == 0.5
+
+
+def test_a_grid_reads_the_weights_it_starts_from_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_grid(request("skeletonmae", overrides=("train.epochs=1",)))
+    read = []
+
+    def noted(init: Path, seeds: Sequence[int]) -> dict[int, InitialWeights]:
+        read.append(init)
+        return initial_weights(init, seeds)
+
+    monkeypatch.setattr("sslskel.grid.request.initial_weights", noted)
+    variants = (("train.epochs=1",), ("train.epochs=2",))
+    run_grid(request("skeletonmae", init=next(Path("runs/pretrain").iterdir()), variants=variants))
+    assert len(read) == 1
 
 
 def test_jobs_and_estimates_know_stages() -> None:

@@ -14,6 +14,7 @@ from sslskel.cli import main
 from sslskel.config.modes import mode_overrides
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
+from sslskel.grid.request import GridRequest
 from sslskel.nn.gru import SteppedPairs
 from sslskel.speed import markdown, measure_speed, speed_against, text
 from sslskel.speed import subject as module
@@ -29,8 +30,16 @@ from sslskel.speed.subject import Subject, build_subject
 CPU = torch.device("cpu")
 
 
+STEPPED = ("backbone.hidden=4", "clip.frames=8", "clip.min_frames=8", "method.queue=18")
+
+
+def on_tiny(method: str, *overrides: str, backbone: str | None = None) -> GridRequest:
+    overrides = ("engine.device=cpu", *overrides)
+    return GridRequest(methods=(method,), benchmarks=("tiny",), backbone=backbone, overrides=overrides)
+
+
 def tiny_subject(*overrides: str) -> Subject:
-    return build_subject("mamp", "tiny", None, None, ["engine.device=cpu", *overrides])
+    return build_subject(on_tiny("mamp", *overrides).single_pretraining())
 
 
 @pytest.mark.parametrize("mode", ["exact", "present"])
@@ -74,7 +83,7 @@ def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.long
 def test_everything_against_our_plainest_configuration(tiny: str) -> None:
-    report = speed_against("mamp", benchmark="tiny", overrides=["engine.device=cpu"])
+    report = speed_against(on_tiny("mamp"))
     assert all(part["equal"] for part in report["works"].values())
     for row in ("step, present", "memory of a step", "linear protocol", "loader", "engine over a bare loop", "store"):
         assert f"  {row}" in text(report)
@@ -91,8 +100,7 @@ def test_a_loop_over_frames_gives_the_numbers_of_the_stepped_gru() -> None:
 
 
 def test_a_stepped_gru_against_a_loop_over_frames(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
-    small = ["backbone.hidden=4", "clip.frames=8", "clip.min_frames=8", "method.queue=18", "engine.device=cpu"]
-    report = speed_against("skeletonclr", "frame_loop", benchmark=tiny, backbone="gru_stepped", overrides=small)
+    report = speed_against(on_tiny("skeletonclr", *STEPPED, backbone="gru_stepped"), "frame_loop")
     assert (report["frames"], report["hidden"]) == (8, 4)
     assert all(part["equal"] and part["ratio"]["median"] > 0 for part in report["works"].values())
     assert "  forward and backward: " in text(report)
@@ -102,12 +110,12 @@ def test_a_stepped_gru_against_a_loop_over_frames(tiny: str, capsys: pytest.Capt
 
 def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
     """The query is trained, the key is not; a pass replayed is the pass that was seen."""
-    small = ["backbone.hidden=4", "clip.frames=8", "clip.min_frames=8", "method.queue=18", "engine.device=cpu"]
-    report = speed_against("skeletonclr", "encoders", benchmark=tiny, backbone="gru_stepped", overrides=small)
+    request = on_tiny("skeletonclr", *STEPPED, backbone="gru_stepped")
+    report = speed_against(request, "encoders")
     assert report["passes"] == {"trained": 1, "not trained": 1}
     assert "step over its encoders' passes" in text(report)
     assert "1 trained, 1 not trained" in markdown([report])
-    subject = build_subject("skeletonclr", tiny, "gru_stepped", None, small)
+    subject = build_subject(request.single_pretraining())
     with passes_of(subject.method) as seen:
         subject.learn(0)
     [query, key] = sorted(seen, key=lambda one: not one.trained)
@@ -157,7 +165,7 @@ def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: py
     assert report["pretraining"]["flops_per_second"] > report["pretraining"]["step_seconds"]["median"]
     assert {"versions", "load", "hardware", "allocator", "matmul_peak"} <= set(report)
     assert "| pretraining |" in markdown([report])
-    assert measure_speed("raw_features", benchmark="tiny", steps=1, works=("loader",))["pretraining"] is None
+    assert measure_speed(on_tiny("raw_features"), steps=1, works=("loader",))["pretraining"] is None
 
 
 def test_memory_of_work_is_beyond_what_was_held() -> None:
@@ -199,6 +207,7 @@ def _size(work: Any) -> int:
         (["--method", "random_init", "--mode", "exact"], "trains on present persons alone"),
         (["--method", "mamp", "--mode", "fast", "--precision", "fp32"], "sets the precision already"),
         (["--method", "mamp", "--steps", "0"], "at least 1"),
+        (["--method", "mamp,skeletonmae"], "one method, benchmark and seed, but the request is of 2 pretrainings"),
         (["--method", "mamp", "--against", "as_released", "clip.stream=bone"], "clip.stream=joint"),
     ],
 )
