@@ -57,6 +57,8 @@ def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
     return value
 
 
+COMMON = "common"
+"""The folder, or module, of a plugin folder that holds what its plugins share; no plugin has this name."""
 DEFAULT_BENCHMARK = "synthetic"
 """What commands run on where nobody names a benchmark: its clips are made up, so that every machine has them."""
 
@@ -77,7 +79,7 @@ class Entry:
 class Registry(Generic[T]):
     """All plugins of one kind.
 
-    ``folder`` is a package whose modules are plugins; ``base`` is ``module:NAME`` of the
+    ``folder`` is a package whose modules are plugins (see :func:`is_plugin`); ``base`` is ``module:NAME`` of the
     class they subclass or are instances of, imported only when a plugin is loaded.
     ``imported`` is ``module:FUNCTION`` that makes a plugin of the folder of an imported set.
     """
@@ -206,7 +208,7 @@ class Registry(Generic[T]):
     def _built_in(self) -> Iterator[Entry]:
         for path in _locations(self._folder):
             for module in pkgutil.iter_modules([path]):
-                if not module.name.startswith("_"):
+                if is_plugin(module.name):
                     file = Path(path) / (module.name if module.ispkg else f"{module.name}.py")
                     yield Entry(module.name, _short(file), f"{self._folder}.{module.name}", "built-in")
 
@@ -218,7 +220,7 @@ class Registry(Generic[T]):
     def _local(self) -> Iterator[Entry]:
         for root in local_folders():
             for file in sorted((root / f"{self.kind}s").glob("*.py")):
-                if not file.stem.startswith("_"):
+                if is_plugin(file.stem):
                     yield Entry(file.stem, str(file), str(file), "local")
 
     def _sets(self) -> Iterator[Entry]:
@@ -273,6 +275,11 @@ class Registry(Generic[T]):
                 f" {base.__name__}; it defines {len(classes)}"
             )
         return classes[0]
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a module or package of a plugin folder is a plugin: all are, but ``common`` and private ones."""
+    return name != COMMON and not name.startswith("_")
 
 
 def folder_files(package: str, folder: str, pattern: str) -> list[Path]:

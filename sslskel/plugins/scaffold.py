@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslskel.errors import UsageError
 from sslskel.plugins.local import LOCAL_FOLDER
-from sslskel.plugins.registry import METHODS, PROTOCOLS, Registry
+from sslskel.plugins.registry import COMMON, METHODS, PROTOCOLS, Registry
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -37,6 +37,8 @@ def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
     kind = known.kind
     if not re.fullmatch(r"[a-z][a-z0-9_]*", stem) or keyword.iskeyword(stem):
         raise UsageError(f"'{stem}' cannot name a {kind}; use small letters, digits and _, for instance my_idea")
+    if stem == COMMON:
+        raise UsageError(f"'{stem}' names what plugins of one folder share, never a {kind}; choose another name")
     if stem in known.names():
         raise UsageError(f"there is a {kind} '{stem}' already ({known.entry(stem).origin}); choose another name")
     root = Path.cwd() if root is None else root

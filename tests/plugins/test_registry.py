@@ -12,6 +12,7 @@ import pytest
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS, REGISTRIES, Registry
+from sslskel.plugins.scaffold import new_method
 
 GOOD = """
 from dataclasses import dataclass
@@ -47,6 +48,15 @@ def test_local_plugin_is_found_from_the_working_directory(plugin_folder: Path) -
     (plugin_folder / "mine_here.py").write_text(GOOD)
     assert issubclass(METHODS.get("mine_here"), PretextMethod)
     assert METHODS.entry("mine_here").origin == str(plugin_folder / "mine_here.py")
+
+
+def test_what_plugins_share_is_no_plugin(plugin_folder: Path) -> None:
+    for name in ("common", "_private"):
+        (plugin_folder / f"{name}.py").write_text("")
+    for registry in REGISTRIES.values():
+        assert not {"common", "_private"} & set(registry.names())
+    with pytest.raises(UsageError, match="'common' names what plugins of one folder share"):
+        new_method("common")
 
 
 def test_listing_does_not_run_a_plugin(plugin_folder: Path) -> None:
