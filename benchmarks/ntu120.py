@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sslskel.benchmarks._ntu import ntu120
+from sslskel.benchmarks.common.ntu import ntu120
 
 BENCHMARK = ntu120("ctrgcn", "ntu120")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sslskel.benchmarks._ntu import ntu60
+from sslskel.benchmarks.common.ntu import ntu60
 
 BENCHMARK = ntu60("ctrgcn", "ntu60")

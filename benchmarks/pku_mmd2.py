@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sslskel.benchmarks._pku_mmd import phase_benchmark
-from sslskel.benchmarks._pku_mmd.importing import Phase
+from sslskel.benchmarks.common.pku_mmd import phase_benchmark
+from sslskel.benchmarks.common.pku_mmd.importing import Phase
 
 PHASE = Phase(
     number=2,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sslskel
+from sslskel.plugins.registry import COMMON, is_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
@@ -55,8 +56,8 @@ def faults_of_facade(files: list[Path]) -> list[str]:
 
 def built_in(root: Path) -> set[str]:
     """Names of the methods and benchmarks of a checkout, presets of methods among them."""
-    plugins = {entry.stem for folder in FOLDED[:2] for entry in (root / folder).iterdir() if entry.name[0] not in "_."}
-    return plugins | {file.stem for file in (root / "configs" / "method").glob("*.yaml")}
+    entries = {entry.stem for folder in FOLDED[:2] for entry in (root / folder).iterdir() if entry.name[0] != "."}
+    return {*filter(is_plugin, entries)} | {file.stem for file in (root / "configs" / "method").glob("*.yaml")}
 
 
 def names_in_strings(root: Path, names: set[str]) -> set[str]:
@@ -72,23 +73,24 @@ def names_in_strings(root: Path, names: set[str]) -> set[str]:
 def faults_of_plugins(folder: Path) -> list[str]:
     """Imports by built-in plugins of private names, or of one another.
 
-    A package beside them whose name starts with an underscore is no plugin: it is what plugins of
-    one family share (the phases of one dataset), and theirs to import.
+    What lies in the folder's ``common`` is no plugin: plugins may import it, its packages neither plugins nor each
+    other.
     """
-    found = []
+    package = f"sslskel.{folder.name}"
+    faults = []
     for file in sorted(folder.rglob("*.py")):
-        own = f"sslskel.{folder.name}." + file.relative_to(folder).parts[0].removesuffix(".py")
+        place = file.relative_to(folder).with_suffix("").parts
+        shared = place[0] == COMMON
+        own = ".".join([package, *place[: 1 + shared]])
         for line, name in imported(file):
             if not name.startswith("sslskel.") or f"{name}.".startswith(f"{own}."):
                 continue
             parts = name.split(".")
-            if parts[1] == folder.name and parts[2].startswith("_"):
-                parts = parts[3:]
             private = any(part.startswith("_") and not part.startswith("__") for part in parts)
-            sibling = len(parts) > 1 and parts[0] == "sslskel" and parts[1] in PLUGINS
+            sibling = parts[1] in PLUGINS and (shared or not name.startswith(f"{package}.{COMMON}."))
             if private or sibling:
-                found.append(f"{folder.name}/{file.relative_to(folder)}:{line} imports {name}")
-    return found
+                faults.append(f"{folder.name}/{file.relative_to(folder)}:{line} imports {name}")
+    return faults
 
 
 def test_imports_go_downstairs_only() -> None:
@@ -149,13 +151,20 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.py").write_text("from sslskel.methods.b import B\nfrom sslskel.api.noise import _mix, Noise\n")
     (folder / "b.py").write_text("import sslskel.methods.b\nfrom sslskel.api.batch import Batch\n")
-    (folder / "c.py").write_text("from sslskel.methods._family import A\nfrom sslskel.methods._family import _a\n")
+    (folder / "c.py").write_text("from sslskel.methods.common import kin\nfrom sslskel.methods.common.kin import _a\n")
     (folder / "d.py").write_text("from sslskel import Batch, __version__\n")
     (folder / "e.py").write_text("from sslskel.backbones.transformer import Transformer\n")
+    (folder / "common").mkdir()
+    (folder / "common" / "kin.py").write_text(
+        "from sslskel.methods.a import A\nfrom sslskel.methods.common.others import B\n"
+        "from sslskel.methods.common.kin import C\n"
+    )
     assert faults_of_plugins(folder) == [
         "methods/a.py:1 imports sslskel.methods.b.B",
         "methods/a.py:2 imports sslskel.api.noise._mix",
-        "methods/c.py:2 imports sslskel.methods._family._a",
+        "methods/c.py:2 imports sslskel.methods.common.kin._a",
+        "methods/common/kin.py:1 imports sslskel.methods.a.A",
+        "methods/common/kin.py:2 imports sslskel.methods.common.others.B",
         "methods/e.py:1 imports sslskel.backbones.transformer.Transformer",
     ]
     assert len(faults_of_framework([folder / "a.py"])) == 1

@@ -53,6 +53,8 @@ FILES = {
     "sslskel/beside.py": "import typing\nif typing.TYPE_CHECKING:\n    from sslskel.middle.deep import work\n",
     "sslskel/ground.py": "from sslskel import make\nfrom sslskel.middle.deep import _hidden\n",
     "sslskel/_drawer.py": "def many(a, b, c, d, e, /, f, g, *h, i, **j): ...\n",
+    "benchmarks/_kin/text.py": "",
+    "examples/cook.py": "from sslskel.benchmarks._kin import text\n",
     "methods/one.py": "from sslskel import make\nfrom sslskel.ground import thing\n",
     "tests/test_one.py": """
 from sslskel.middle import deep
@@ -90,7 +92,17 @@ def test_faults_are_found(tmp_path: Path) -> None:
         "upper.py",
     ]
     assert details["packages directly in sslskel"] == ["middle"]
-    assert details["rooms"] == ["_drawer", "beside", "ground", "long", "methods", "middle", "typed", "upper"]
+    assert details["rooms"] == [
+        "_drawer",
+        "benchmarks",
+        "beside",
+        "ground",
+        "long",
+        "methods",
+        "middle",
+        "typed",
+        "upper",
+    ]
     assert details["arrows"] == [
         "beside -> middle",
         "ground -> middle",
@@ -104,14 +116,17 @@ def test_faults_are_found(tmp_path: Path) -> None:
     assert details["circles of rooms"] == []
     assert details["circles of files or packages"] == ["sslskel.middle.deep <-> sslskel.middle.other"]
     assert details["functions with 10 or more parameters"] == ["sslskel._drawer.many: 10"]
-    assert details["private names that cross packages"] == ["sslskel/ground.py:2 sslskel.middle.deep._hidden"]
+    assert details["private names that cross packages"] == [
+        "examples/cook.py:1 sslskel.benchmarks._kin.text",
+        "sslskel/ground.py:2 sslskel.middle.deep._hidden",
+    ]
     assert details["private attributes of other objects"] == [
         "tests/test_one.py:3 deep._hidden",
         "tests/test_one.py:4 deep._other",
         "tests/test_one.py:5 deep.work()._state",
     ]
     assert details["most modules that a method imports from"] == ["sslskel.methods.one: 2"]
-    assert details["underscore modules in sslskel"] == ["sslskel/_drawer.py"]
+    assert details["underscore modules"] == ["benchmarks/_kin/text.py", "sslskel/_drawer.py"]
     assert details["Any in public signatures"] == ["sslskel.typed.Door.open", *["sslskel.typed.loose"] * 2]
     assert details["dict[str, Any] in public signatures"] == ["sslskel.typed.loose"]
     assert details["files of more than 400 lines"] == ["sslskel/long.py: 401"]

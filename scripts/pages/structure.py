@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 FOLDED = ("methods", "benchmarks")
 """Folders of the checkout that are packages of ``sslskel`` where it is installed."""
-FOLDERS = ("sslskel", *FOLDED, "scripts", ".ci", "tests")
+FOLDERS = ("sslskel", *FOLDED, "scripts", ".ci", "examples", "tests")
 FILE_LINES, TRAINER, TRAINER_LINES = 400, "sslskel/engine/train.py", 300
 LIMITS = {
     "modules directly in sslskel": 9,
@@ -36,7 +36,7 @@ LIMITS = {
     "functions with 8 or more parameters": None,
     "private names that cross packages": 0,
     "private attributes of other objects": 0,
-    "underscore modules in sslskel": 0,
+    "underscore modules": 0,
     "Any in public signatures": 0,
     "dict[str, Any] in public signatures": None,
     f"files of more than {FILE_LINES} lines": 0,
@@ -65,7 +65,7 @@ Graph = Mapping[str, set[str]]
 
 
 class Source(NamedTuple):
-    """One parsed file. Tests and scripts have dotted names too, under ``tests``, ``scripts`` and ``.ci``."""
+    """One parsed file. Files outside ``sslskel`` have dotted names too, from their folder on."""
 
     path: str
     module: str
@@ -292,17 +292,13 @@ def is_private(name: str) -> bool:
 
 
 def private_names(read: Mapping[str, Source]) -> list[str]:
-    """Private names of ``sslskel`` that are used outside the package of the module that holds them.
-
-    A folder ``_family`` of methods/ or benchmarks/ is no plugin, and in this sense not private.
-    """
+    """Private names of ``sslskel`` that are used outside the package of the module that holds them."""
     crossing = []
     for source in read.values():
         package = source.module if source.is_package else source.module.rpartition(".")[0]
         for line, name in imported(source):
             parts = name.split(".")
-            private = [n for n, part in enumerate(parts) if is_private(part) and (n != 2 or parts[1] not in FOLDED)]
-            at = min(private, default=0)
+            at = next((n for n, part in enumerate(parts) if is_private(part)), 0)
             owner = ".".join(parts[: at - (1 if ".".join(parts[:at]) in read else 0)])
             if parts[0] == "sslskel" and at and not f"{package}.".startswith(f"{owner}."):
                 crossing.append(f"{source.path}:{line} {name}")
@@ -367,7 +363,7 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
         [f"{name}: {count}" for name, count in length.items() if count >= 8],
         private_names(read),
         [line for source in read.values() for line in private_attributes(source)],
-        sorted({"/".join(parts) for parts in entries if any(is_private(part) for part in parts)}),
+        [source.path for source in read.values() if any(map(is_private, source.path.split("/")))],
         loose,
         json,
         long,

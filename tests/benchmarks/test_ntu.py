@@ -19,10 +19,10 @@ import pytest
 from recorder import Recorder
 
 from sslskel.api.benchmark import ImportReport
-from sslskel.benchmarks._ntu import CLASSES, NTU60, NTU120, RECIPES
-from sslskel.benchmarks._ntu.actors import Actors, Recipe
-from sslskel.benchmarks._ntu.importing import Place, missing_names
-from sslskel.benchmarks._ntu.text import read_skeleton
+from sslskel.benchmarks.common.ntu import CLASSES, NTU60, NTU120, RECIPES
+from sslskel.benchmarks.common.ntu.actors import Actors, Recipe
+from sslskel.benchmarks.common.ntu.importing import Place, missing_names
+from sslskel.benchmarks.common.ntu.text import read_skeleton
 from sslskel.data.card import import_lines
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store.store import StoredDataset, open_dataset

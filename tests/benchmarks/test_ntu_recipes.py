@@ -14,12 +14,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sslskel.benchmarks._ntu.actors import Actors
-from sslskel.benchmarks._ntu.agcn import agcn, rotation
-from sslskel.benchmarks._ntu.clean import clean
-from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
-from sslskel.benchmarks._ntu.decimals import read_decimals
-from sslskel.benchmarks._ntu.text import Body, SkeletonFile, read_skeleton
+from sslskel.benchmarks.common.ntu.actors import Actors
+from sslskel.benchmarks.common.ntu.agcn import agcn, rotation
+from sslskel.benchmarks.common.ntu.clean import clean
+from sslskel.benchmarks.common.ntu.ctrgcn import ctrgcn
+from sslskel.benchmarks.common.ntu.decimals import read_decimals
+from sslskel.benchmarks.common.ntu.text import Body, SkeletonFile, read_skeleton
 from sslskel.errors import DataError
 
 Array = npt.NDArray[Any]

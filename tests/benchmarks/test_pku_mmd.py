@@ -16,8 +16,8 @@ from recorder import Interrupter
 
 from sslskel.api.benchmark import Benchmark, ImportReport
 from sslskel.api.dataset import Clip
-from sslskel.benchmarks._pku_mmd import importing
-from sslskel.benchmarks._pku_mmd.text import read_actions, read_frames, read_list
+from sslskel.benchmarks.common.pku_mmd import importing
+from sslskel.benchmarks.common.pku_mmd.text import read_actions, read_frames, read_list
 from sslskel.benchmarks.pku_mmd1 import BENCHMARK, PHASE
 from sslskel.benchmarks.pku_mmd2 import BENCHMARK as SECOND
 from sslskel.checks import check_dataset

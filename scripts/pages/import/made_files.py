@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel.benchmarks._ntu.importing import missing_names
+from sslskel.benchmarks.common.ntu.importing import missing_names
 
 JOINTS, ZEROS = 25, "0 0 0 0 0 0 -0.1804605 -0.0819601 2"
 MEAN_FRAMES, SPREAD, LEAST, MOST = 84, 40, 24, 300

@@ -14,8 +14,8 @@ from typing import TextIO
 
 import numpy as np
 
-from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
-from sslskel.benchmarks._ntu.text import JOINTS, Body, Recording
+from sslskel.benchmarks.common.ntu.ctrgcn import ctrgcn
+from sslskel.benchmarks.common.ntu.text import JOINTS, Body, Recording
 from sslskel.plugins.registry import BENCHMARKS
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import NTU25, DataError
-from sslskel.benchmarks._ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
-from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
+from sslskel.benchmarks.common.ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
+from sslskel.benchmarks.common.ntu.text import JOINTS, SkeletonFile
 
 LISTED, ACTORS = 4, 2
 HIP = NTU25.joint("spine_base")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import DataError
-from sslskel.benchmarks._ntu.decimals import read_decimals
+from sslskel.benchmarks.common.ntu.decimals import read_decimals
 
 MOST = 2_000_000
 """Lines of a file; bounds the memory."""

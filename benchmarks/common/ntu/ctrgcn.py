@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sslskel import DataError
-from sslskel.benchmarks._ntu.actors import (
+from sslskel.benchmarks.common.ntu.actors import (
     MID_SPINE,
     NOISY,
     SHORTEST,
@@ -24,7 +24,7 @@ from sslskel.benchmarks._ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks._ntu.text import JOINTS, SkeletonFile
+from sslskel.benchmarks.common.ntu.text import JOINTS, SkeletonFile
 
 WIDTH = 3 * JOINTS
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from sslskel import Clip, DataError, ImportReport
-from sslskel.benchmarks._ntu.actors import Recipe
-from sslskel.benchmarks._ntu.text import read_skeleton
+from sslskel.benchmarks.common.ntu.actors import Recipe
+from sslskel.benchmarks.common.ntu.text import read_skeleton
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece, require_files
 

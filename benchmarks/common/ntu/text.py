@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import DataError
-from sslskel.benchmarks._ntu.lines import Lines, shown
+from sslskel.benchmarks.common.ntu.lines import Lines, shown
 
 JOINTS = 25
 FIELDS = 12

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from sslskel import NTU25, Benchmark, DatasetInfo, Split
-from sslskel.benchmarks._ntu.actors import Recipe
-from sslskel.benchmarks._ntu.agcn import agcn
-from sslskel.benchmarks._ntu.classes import CLASSES
-from sslskel.benchmarks._ntu.clean import clean
-from sslskel.benchmarks._ntu.ctrgcn import ctrgcn
-from sslskel.benchmarks._ntu.importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
+from sslskel.benchmarks.common.ntu.actors import Recipe
+from sslskel.benchmarks.common.ntu.agcn import agcn
+from sslskel.benchmarks.common.ntu.classes import CLASSES
+from sslskel.benchmarks.common.ntu.clean import clean
+from sslskel.benchmarks.common.ntu.ctrgcn import ctrgcn
+from sslskel.benchmarks.common.ntu.importing import FILE_LIMIT, NTU60, NTU120, SUFFIX, Edition, plan
 from sslskel.data.sources.pieces import PieceImporter, Plan
 
 RECIPES: dict[str, Recipe] = {"ctrgcn": ctrgcn, "clean": clean, "agcn": agcn}

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from sslskel import NTU25, Benchmark, DatasetInfo, Split
-from sslskel.benchmarks._pku_mmd.importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
+from sslskel.benchmarks.common.pku_mmd.importing import FILE_LIMIT, LISTS, SUFFIX, Phase, key, plan
 from sslskel.data.sources.pieces import PieceImporter
 
 ACTIONS = (

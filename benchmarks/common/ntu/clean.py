@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sslskel import DataError
-from sslskel.benchmarks._ntu.actors import (
+from sslskel.benchmarks.common.ntu.actors import (
     MID_SPINE,
     NOISY,
     SHORTEST,
@@ -25,7 +25,7 @@ from sslskel.benchmarks._ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks._ntu.text import JOINTS, Body, SkeletonFile
+from sslskel.benchmarks.common.ntu.text import JOINTS, Body, SkeletonFile
 
 ACTORS = 2
 SHARED = 1
