@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sslskel.api.backbone import Backbone, SequenceBackbone
+from sslskel.api.backbone import Backbone, Features, SequenceBackbone
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
 from sslskel.speed.clock import paired, timed
@@ -20,10 +20,15 @@ from sslskel.speed.subject import PROGRESS, Subject
 class Pass(NamedTuple):
     """One call of a backbone inside a step."""
 
-    call: Callable[..., Tensor]
-    inputs: tuple[Any, ...]
+    call: Callable[[], Tensor | Features]
+    """Makes it again, with the same inputs."""
     trained: bool
     """Whether its weights get gradients."""
+
+    def outputs(self) -> list[Tensor]:
+        """All that the backbone gives: its grid, then its token and its further levels where it has them."""
+        given = Features.of(self.call())
+        return [part for part in (given.grid, given.token, *given.levels.values()) if part is not None]
 
 
 def against_encoders(subject: Subject, pairs: int) -> dict[str, Any]:
@@ -43,27 +48,28 @@ def against_encoders(subject: Subject, pairs: int) -> dict[str, Any]:
         subject.learn(0)
         method.on_step_end(PROGRESS, subject.noise(0))
 
-    with passes_of(method) as seen:
+    with passes_of(method) as passes:
         step()
-    if not seen:
+    if not passes:
         raise UsageError(
             f"method '{subject.cell.method}' does not pass whole clips through its backbone; try --against as_released"
         )
-    calls = [one._replace(inputs=tuple(x.detach() if isinstance(x, Tensor) else x for x in one.inputs)) for one in seen]
     with torch.no_grad(), subject.autocast():
-        weights = [torch.randn_like(one.call(*one.inputs)) for one in calls]
+        weights = [[torch.randn_like(part) for part in one.outputs()] for one in passes]
 
     def encoders() -> None:
-        for one, weight in zip(calls, weights, strict=True):
+        for one, given in zip(passes, weights, strict=True):
             with torch.set_grad_enabled(one.trained), subject.autocast():
-                out = one.call(*one.inputs)
-            if one.trained:
-                out.backward(weight)  # type: ignore[no-untyped-call]
+                outputs = one.outputs()
+            # What a backbone gives besides need not depend on its weights.
+            trained = [number for number, part in enumerate(outputs) if part.requires_grad]
+            if trained:
+                torch.autograd.backward([outputs[n] for n in trained], [given[n] for n in trained])
 
     report = paired(timed(subject.device, step), timed(subject.device, encoders), pairs)
     method.zero_grad(set_to_none=True)
-    trained = sum(one.trained for one in calls)
-    return {"passes": {"trained": trained, "not trained": len(calls) - trained}, "works": {"step": report}}
+    trained = sum(one.trained for one in passes)
+    return {"passes": {"trained": trained, "not trained": len(passes) - trained}, "works": {"step": report}}
 
 
 @contextmanager
@@ -72,10 +78,11 @@ def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
     seen: list[Pass] = []
     backbones = [module for module in method.modules() if isinstance(module, Backbone)]
 
-    def noted(module: Backbone, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def run(*inputs: Any, **named: Any) -> Tensor:
+    def noted(module: Backbone, call: Callable[..., Tensor | Features]) -> Callable[..., Tensor | Features]:
+        def run(*inputs: object, **named: object) -> Tensor | Features:
             trained = torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters())
-            seen.append(Pass(functools.partial(call, **named), inputs, trained))
+            kept = {name: _detached(value) for name, value in named.items()}
+            seen.append(Pass(functools.partial(call, *map(_detached, inputs), **kept), trained))
             return call(*inputs, **named)
 
         return run
@@ -89,3 +96,7 @@ def passes_of(method: PretextMethod) -> Iterator[list[Pass]]:
     finally:
         for module, name in entries:
             delattr(module, name)
+
+
+def _detached(value: object) -> object:
+    return value.detach() if isinstance(value, Tensor) else value

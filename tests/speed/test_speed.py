@@ -120,8 +120,50 @@ def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
         subject.learn(0)
     [query, key] = sorted(seen, key=lambda one: not one.trained)
     assert (query.trained, key.trained) == (True, False)
-    torch.testing.assert_close(query.call(*query.inputs), query.call(*query.inputs))
+    torch.testing.assert_close(query.call(), query.call())
     assert not any("encode" in vars(module) for module in subject.method.modules()), "nothing is left on the modules"
+
+
+TOKEN_BACKBONE = """
+from dataclasses import dataclass
+
+from torch import nn
+
+from sslskel import Backbone
+from sslskel.api.backbone import Features
+
+
+@dataclass
+class Config:
+    dim: int = 8
+
+
+class Token(Backbone):
+    Config = Config
+
+    def __init__(self, config, clip):
+        super().__init__(config, clip)
+        self.dim, self.levels = config.dim, {"shallow": clip.coordinates}
+        self.layer = nn.Linear(clip.coordinates, config.dim)
+
+    def forward(self, tracks):
+        grid = self.layer(tracks)
+        return Features(grid, token=grid.mean((1, 2)), levels={"shallow": tracks.mean((1, 2))})
+"""
+
+
+def test_passes_of_a_backbone_that_gives_more_than_a_grid(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its level needs no weights, and so has no gradient."""
+    file = tmp_path / "sslskel_plugins" / "backbones" / "token.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(TOKEN_BACKBONE)
+    monkeypatch.chdir(tmp_path)
+    small = ("clip.frames=8", "clip.min_frames=8", "method.queue=18")
+    report = speed_against(on_tiny("skeletonclr", *small, backbone="token"), "encoders")
+    assert report["passes"] == {"trained": 1, "not trained": 1}
+    assert report["works"]["step"]["ratio"]["median"] > 0
 
 
 def test_the_engine_and_the_bare_loop_take_the_same_batches(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
