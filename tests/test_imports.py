@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,14 +16,30 @@ from sslskel.plugins.registry import COMMON, is_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
-NAMED = {
-    "sslskel/plugins/registry.py: synthetic": "what commands run on where nobody names a benchmark",
-    "sslskel/evaluation/linear_training.py: mamp": "names a published recipe of heads in records, no method",
-    "sslskel/evaluation/finetune_training.py: mamp": "names a published recipe of fine-tuning in records, no method",
-}
-"""Where the framework may write the name of a built-in method or benchmark, and why."""
 PLUGINS = (*FOLDED, "backbones", "protocols")
 """Folders whose files the framework knows by name alone."""
+NAMED = {
+    "api/method.py: transformer": "the default of `default_backbone`, part of the contract",
+    "config/groups.py: linear": "a value of train.weight_decay_course",
+    "encoders/meta.py: transformer": "the backbone that released files are read into",
+    "evaluation/finetune_parts.py: finetune": "the protocol whose presets are recipes of fine-tuning",
+    "evaluation/finetune_training.py: finetune": "a noise site: another name would change numbers",
+    "evaluation/finetune_training.py: mamp": "the name of a published recipe in records, hashed into identities",
+    "evaluation/finetune_training.py: scratch": "a value of protocol.start",
+    "evaluation/linear_training.py: linear": "a noise site, and the protocol whose presets are recipes of heads",
+    "evaluation/linear_training.py: mamp": "the name of a published recipe in records, hashed into identities",
+    "evaluation/subsets.py: semi": "a noise site: another name would change numbers",
+    "plugins/registry.py: linear": "what commands evaluate under where nobody names a protocol",
+    "plugins/registry.py: synthetic": "what commands run on where nobody names a benchmark",
+    "protocols/detection.py: linear": "the name of a published recipe in records, hashed into identities",
+    "speed/as_released.py: linear": "a work of speed reports, whose keys are fixed",
+    "speed/report.py: linear": "a work of speed reports, whose keys are fixed",
+    "speed/works.py: linear": "a work of speed reports, whose keys are fixed",
+}
+"""Where the framework may write the name of a plugin, and why."""
+USUAL_WORDS = {"cluster", "detection", "linear", "occlusion", "retrieval", "scratch", "semi", "synthetic"}
+USUAL_WORDS |= {"transfer", "transformer"}
+"""Names that are words of the field too: they name the plugin where they stand alone, quoted, or as a flag's value."""
 
 
 def imported(file: Path) -> Iterator[tuple[int, str]]:
@@ -55,19 +72,40 @@ def faults_of_facade(files: list[Path]) -> list[str]:
 
 
 def built_in(root: Path) -> set[str]:
-    """Names of the methods and benchmarks of a checkout, presets of methods among them."""
-    entries = {entry.stem for folder in FOLDED[:2] for entry in (root / folder).iterdir() if entry.name[0] != "."}
-    return {*filter(is_plugin, entries)} | {file.stem for file in (root / "configs" / "method").glob("*.yaml")}
+    """Names of all plugins of a checkout, presets of methods and protocols among them."""
+    folders = (*FOLDED[:2], *(f"sslskel/{folder}" for folder in PLUGINS[3:]))
+    entries = {entry.stem for folder in folders for entry in (root / folder).glob("*") if entry.name[0] != "."}
+    return {*filter(is_plugin, entries)} | {
+        file.stem for kind in ("method", "protocol") for file in root.glob(f"configs/{kind}/*.yaml")
+    }
+
+
+def docstrings(tree: ast.Module) -> set[ast.AST]:
+    """Constants that are a statement of their own."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
 
 
 def names_in_strings(root: Path, names: set[str]) -> set[str]:
-    """Strings in the framework's code that are the name of a plugin, as "file: name"; prose that holds one is none."""
-    return {
-        f"{file.relative_to(root).as_posix()}: {node.value}"
-        for file in (root / "sslskel").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
-    }
+    """Names of plugins in strings of the framework, docstrings among them, as "file: name".
+
+    A backbone or protocol may name itself, and others in its docstrings.
+    """
+    found = set()
+    for file in (root / "sslskel").rglob("*.py"):
+        tree, own = ast.parse(file.read_text(encoding="utf-8")), file.relative_to(root / "sslskel")
+        plugin = own.parts[0] in PLUGINS
+        for node in set(ast.walk(tree)) - (docstrings(tree) if plugin else set()):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = names_in(node.value, names) - ({file.stem} if plugin else set())
+                found |= {f"{own.as_posix()}: {name}" for name in named}
+    return found
+
+
+def names_in(text: str, names: set[str]) -> set[str]:
+    """Which of the names stand in a text as words."""
+    found = {name for name in names - USUAL_WORDS if re.search(rf"(?<!\w){name}(?!\w)", text)}
+    alone = r"^{0}$|[`'\"]{0}[`'\"]|--\w+[ =]{0}\b"
+    return found | {name for name in names & USUAL_WORDS if re.search(alone.format(name), text)}
 
 
 def faults_of_plugins(folder: Path) -> list[str]:
@@ -170,6 +208,10 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     assert len(faults_of_framework([folder / "a.py"])) == 1
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "sslskel").mkdir()
-    (tmp_path / "sslskel" / "d.py").write_text('"""As b does."""\nx = ["a", f"{1}b", "as c"]\n')
-    assert names_in_strings(tmp_path, built_in(tmp_path)) == {"sslskel/d.py: a", "sslskel/d.py: b"}
+    (tmp_path / "sslskel" / "x.py").write_text('"""As b does."""\nx = ["a", f"{1} c", "aces", "d_e"]\n')
+    (tmp_path / "sslskel" / "protocols").mkdir()
+    (tmp_path / "sslskel" / "protocols" / "linear.py").write_text('"""As a does."""\nx = "linear", "as b"\n')
+    (tmp_path / "sslskel" / "y.py").write_text('x = "one linear head"\ny = "--protocol linear"\n')
+    names = {"x.py: a", "x.py: b", "x.py: c", "y.py: linear", "protocols/linear.py: b"}
+    assert names_in_strings(tmp_path, built_in(tmp_path)) == names
     assert faults_of_facade([folder / "d.py"]) == ["d.py:1 imports sslskel.Batch"]

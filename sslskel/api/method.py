@@ -84,7 +84,7 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """True where ``cross_batch`` means the clips of one forward pass, over all processes, and nothing else of
     the method changes in it: ``train.accumulate`` then cuts the batch into parts that do not see each other."""
     trains: ClassVar[bool] = True
-    """False for floors such as ``random_init``: the engine takes no step and keeps the start."""
+    """False for floors: the engine takes no step and keeps the initial weights."""
     uses_backbone: ClassVar[bool] = True
     """False where the method builds none, so that a record does not name one."""
     default_backbone: ClassVar[str] = "transformer"

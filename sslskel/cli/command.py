@@ -121,7 +121,7 @@ def overview() -> str:
             "commands:",
             *lines,
             "",
-            "Start with: sslskel bench --method mamp --protocol linear",
+            "Start with: sslskel bench --method METHOD (`sslskel list methods` shows the methods)",
             "`sslskel COMMAND --help` shows a command's options.",
         ]
     )

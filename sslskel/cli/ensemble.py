@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.plugins.registry import DEFAULT_BENCHMARK
+from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--benchmark", default=DEFAULT_BENCHMARK, help="benchmark they were judged on (default: %(default)s)"
     )
     parser.add_argument("--split", help="official split (default: whichever has records)")
-    parser.add_argument("--protocol", default="linear", help="protocol they were judged under (default: linear)")
+    parser.add_argument(
+        "--protocol", default=DEFAULT_PROTOCOL, help="protocol they were judged under (default: %(default)s)"
+    )
     parser.add_argument(
         "--weights",
         default="joint=0.6,bone=0.6,motion=0.4",

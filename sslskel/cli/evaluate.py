@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sslskel.cli.options import add_engine_flags, engine_overrides, names
+from sslskel.plugins.registry import DEFAULT_PROTOCOL
 
 TAKES_OVERRIDES = True
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a callable that returns a module mapping clips (N, C, T, V, M) to features (N, D)",
     )
     parser.add_argument("--seen", help="what a module was pretrained on: NAME/SPLIT, a comma list, or none")
-    parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
+    parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="protocol or comma list (default: %(default)s)")
     parser.add_argument("--benchmark", help="default: the one it was pretrained on")
     parser.add_argument("--split", help="default: the one it was pretrained on")
     parser.add_argument("--seed", type=int, help="default: the seed it was pretrained with")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sslskel.cli.options import JOBS_HELP, add_process_flags, add_run_flags
 from sslskel.errors import UsageError
-from sslskel.plugins.registry import DEFAULT_BENCHMARK
+from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
     """Methods, protocols, benchmarks, seeds, and where their jobs run."""
-    parser.add_argument("--method", required=True, help="method or comma list, for instance mamp,random_init")
-    parser.add_argument("--protocol", default="linear", help="protocol or comma list (default: linear)")
+    parser.add_argument("--method", required=True, help="method or comma list (`sslskel list methods` shows them)")
+    parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="protocol or comma list (default: %(default)s)")
     parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK, help="benchmark or comma list (default: %(default)s)")
     parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
     parser.add_argument(

@@ -18,6 +18,6 @@ def run(options: argparse.Namespace) -> int:
     write = {"method": scaffold.new_method, "protocol": scaffold.new_protocol}[options.kind]
     for file in write(options.name):
         print(f"wrote {file}")
-    bench = "" if options.kind == "method" else "--method random_init "
+    bench = "" if options.kind == "method" else "--method METHOD "
     print(f"next: sslskel check {options.kind} {options.name} && sslskel bench {bench}--{options.kind} {options.name}")
     return 0

@@ -13,7 +13,7 @@ TAKES_OVERRIDES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel reproduce``."""
-    parser.add_argument("table", nargs="?", help="for instance mamp-table7")
+    parser.add_argument("table", nargs="?", help="name of the table (default: list them)")
     parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK, help="benchmark to run on (default: %(default)s)")
     parser.add_argument(
         "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"

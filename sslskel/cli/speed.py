@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         help="as_released: ratios to our plainest configuration; encoders: a step over its encoders' passes alone;"
-        " frame_loop: a loop over frames against gru_stepped; where both sides compute the same, that is checked first",
+        " frame_loop: a loop over frames against a backbone that steps from frame to frame;"
+        " where both sides compute the same, that is checked first",
     )
     parser.add_argument("--pairs", default=5, type=int, help="bracketed pairs (A B B A) per ratio (default: 5)")
     parser.add_argument("--output", type=Path, help="JSON file to write")

@@ -14,7 +14,7 @@ from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import pack, resolve
 from sslskel.errors import UsageError
 from sslskel.files import new_folder, write_synced, writing_in
-from sslskel.plugins.registry import BENCHMARKS
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_PROTOCOL
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.text import escape, percent, table
@@ -75,7 +75,7 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         _scores(records),
         "## Use",
         "```sh\n"
-        f"sslskel evaluate --checkpoint FOLDER --protocol knn --benchmark {meta.benchmark.name}\n"
+        f"sslskel evaluate --checkpoint FOLDER --protocol {DEFAULT_PROTOCOL} --benchmark {meta.benchmark.name}\n"
         f"sslskel leaderboard --results FOLDER\n```",
         'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
         "## Licence",

@@ -19,6 +19,8 @@ from sslskel.results.facts import MethodFacts, SeenFacts, StageFacts
 
 Options = Mapping[str, object]
 """A configuration group as plain data."""
+RELEASED_BACKBONE = "transformer"
+"""The backbone that encoders of released files are read into."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class CheckpointMeta:
         return cls(
             identity=digest({"released": content, "heads": num_heads}),
             method=MethodMeta(file.stem, "released", 0, file.name),
-            backbone=BackboneMeta("transformer", 1),
+            backbone=BackboneMeta(RELEASED_BACKBONE, 1),
             benchmark=BenchmarkMeta(),
             preset="released",
             seed=0,

@@ -53,7 +53,7 @@ class OpenedEncoders:
         if made is None:
             raise CheckpointError(
                 f"{self.path} does not say how its network was built, so it cannot be trained from scratch;"
-                " judge random_init instead"
+                " take a checkpoint that sslskel wrote"
             )
         return _rebuild(self.meta, made, self.path, seed).encoders()
 

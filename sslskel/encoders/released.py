@@ -22,6 +22,7 @@ from sslskel.api.encoder import PooledEncoder
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import ClipConfig
+from sslskel.encoders.meta import RELEASED_BACKBONE
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.registry import BACKBONES
 from sslskel.transforms.clip import clip_spec
@@ -79,7 +80,7 @@ def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = 
     sizes = _sizes(state, path)
     _check_heads(content, sizes, num_heads, path)
     clip = _clip(sizes, sizes.segments * sizes.segment if frames is None else frames, path)
-    network = BACKBONES.get("transformer")
+    network = BACKBONES.get(RELEASED_BACKBONE)
     config = network.Config(
         dim=sizes.dim,
         depth=sizes.depth,
@@ -99,7 +100,7 @@ def load_released(path: Path | str, *, num_heads: int = 8, frames: int | None = 
 
 
 def our_name(name: str) -> str:
-    """Where a released encoder parameter lives in backbone ``transformer``; blocks and norm keep their names."""
+    """Our name of a released encoder parameter; blocks and norm keep their names."""
     return RENAMED.get(name, name)
 
 

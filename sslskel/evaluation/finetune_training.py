@@ -163,8 +163,8 @@ def starting_point(config: FineTuneConfig, encoders: Mapping[str, Encoder], run:
         return encoders
     if run.fresh is None:
         raise UsageError(
-            "training from scratch needs to build a new network, and how is not known for this encoder;"
-            " judge one that sslskel pretrained, or random_init"
+            "protocol.start=scratch builds a new network, and how this encoder was built is not known;"
+            " take a checkpoint that sslskel wrote"
         )
     return run.fresh()
 

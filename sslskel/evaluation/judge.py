@@ -166,7 +166,7 @@ def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
     if dataset.untrimmed is None:
         raise UsageError(
             f"{type(protocol).__name__} judges untrimmed recordings with annotated actions, but '{dataset.info.name}'"
-            " holds clips alone; take a benchmark that has both, such as pku_mmd1"
+            " holds clips alone; take a benchmark that has both (docs/guide/datasets.md)"
         )
     return dataset.untrimmed
 

@@ -87,7 +87,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """For people: ``mamp on synthetic/xsub, seed 0, linear``."""
+        """For people: ``METHOD on BENCHMARK/SPLIT, seed 0, PROTOCOL``."""
         tail = f", {self.protocol}" if self.protocol else ""
         if self.target:
             tail += f" on {self.target}/{self.target_split}"
@@ -162,5 +162,5 @@ def require_cross_dataset(protocol: str, crosses: bool) -> None:
     if PROTOCOLS.get(protocol).cross_dataset and not crosses:
         raise UsageError(
             f"protocol '{protocol}' judges encoders on another benchmark than they were pretrained on; name that one,"
-            " for instance with --pretrain-on synthetic"
+            " with --pretrain-on BENCHMARK"
         )

@@ -174,7 +174,7 @@ def _aligned(
         if "value_logits" not in arrays or len(np.unique(arrays["keys"])) != len(arrays["keys"]):
             raise UsageError(
                 f"record {record.identity} ({record.protocol['name']}) keeps no single row of logits per test clip, so"
-                " that it cannot be summed; take linear or finetune"
+                " it cannot be summed; fuse records of a protocol that does"
             )
         order = np.argsort(arrays["keys"])
         own = arrays["keys"][order]

@@ -49,8 +49,8 @@ class ForeignSubject:
         named = [name.strip() for name in (seen or "").split(",") if name.strip()]
         if not named:
             raise UsageError(
-                f"what {foreign.name} saw in pretraining must be declared: --seen NAME/SPLIT, for instance"
-                " --seen ntu60/xsub, or --seen none"
+                f"what {foreign.name} saw in pretraining must be declared: --seen NAME/SPLIT, a comma"
+                " list of those, or --seen none"
             )
         return cls(foreign, () if named == [NOTHING] else tuple(extra_datasets(named)))
 

@@ -15,7 +15,7 @@ from sslskel.config.stages import Stage, stages_of
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.grid.initial import InitialWeights, initial_weights
-from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, METHODS, looked_up_once, once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, looked_up_once, once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class GridRequest:
 
     methods: tuple[str, ...] = ()
     """A paper's table fills in its own; all else must name them."""
-    protocols: tuple[str, ...] = ("linear",)
+    protocols: tuple[str, ...] = (DEFAULT_PROTOCOL,)
     """None at all means pretraining alone."""
     benchmarks: tuple[str, ...] = (DEFAULT_BENCHMARK,)
     """What encoders are judged on and, unless ``pretrain_on`` says otherwise, pretrained on."""

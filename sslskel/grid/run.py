@@ -43,7 +43,7 @@ from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
-from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -65,7 +65,7 @@ class BenchResult:
 
 def bench(
     methods: Sequence[str],
-    protocols: Sequence[str] = ("linear",),
+    protocols: Sequence[str] = (DEFAULT_PROTOCOL,),
     benchmarks: Sequence[str] = (DEFAULT_BENCHMARK,),
     seeds: Sequence[int] = (0,),
     *,

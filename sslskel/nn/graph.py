@@ -1,7 +1,4 @@
-"""The graph of a body: its bones as matrices that graph convolutions multiply with.
-
-Which joint hangs on which, the layout says; the networks are in ``st_gcn.py`` and ``ctr_gcn.py``.
-"""
+"""The graph of a skeleton layout: its bones as adjacency matrices for graph convolutions."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ def bones(layout: SkeletonLayout, who: str) -> list[tuple[int, int]]:
     if not pairs:
         raise DataError(
             f"backbone '{who}' builds its graph from bones, but no joint of layout '{layout.name}' has a parent; give"
-            " the layout parents, or take a backbone without a graph (gru_stepped, transformer)"
+            " the layout parents, or take a backbone without a graph"
         )
     return pairs
 

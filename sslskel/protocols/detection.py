@@ -135,7 +135,7 @@ class Detection(EvaluationProtocol[DetectionConfig]):
         if segments is None or not len(segments.owner):
             raise UsageError(
                 "detection needs recordings with annotated actions, but the training part has none; take a benchmark"
-                " that has them, such as pku_mmd1"
+                " that has them (docs/guide/datasets.md)"
             )
         labels = np.unique(segments.label)
         if len(labels) < 2:

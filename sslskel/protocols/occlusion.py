@@ -47,7 +47,7 @@ class OcclusionConfig(LinearConfig):
         require(self.occlusion_seed >= 0, f"protocol.occlusion_seed is {self.occlusion_seed}; it must not be negative")
         require(
             self.report is Report.selected,
-            "protocol.report=best_test_epoch is for linear; under occlusion the selected epoch alone is reported",
+            "occlusion reports the selected epoch alone; leave out protocol.report=best_test_epoch",
         )
 
 

@@ -22,7 +22,7 @@ def against_frame_loop(subject: Subject, pairs: int) -> dict[str, Any]:
     """
     fused = next((module for module in subject.method.modules() if isinstance(module, SteppedPairs)), None)
     if fused is None:
-        raise UsageError(f"backbone '{subject.cell.backbone}' does not step from frame to frame; gru_stepped does")
+        raise UsageError(f"backbone '{subject.cell.backbone}' does not step from frame to frame, as a stepped GRU does")
     precision = subject.cell.resolved.engine.precision
     if precision not in TOLERANCE:
         raise UsageError(f"--against frame_loop compares in fp32 or fp64, not in {precision.value}")

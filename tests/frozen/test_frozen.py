@@ -25,7 +25,12 @@ FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 MEASURED = ("cost", "created", "environment", "predictions")
 """Parts of a record that differ from run to run, or from machine to machine."""
 
+METHOD_HELP = ("list, for instance mamp,random_init", "list (`sslskel list methods` shows them)")
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "bench": (METHOD_HELP,),
+    "sweep": (METHOD_HELP,),
+    "reproduce": (("for instance mamp-table7", "name of the table (default: list them)"),),
+    "speed": (("against\n                        gru_stepped", "against a backbone that steps from frame to frame"),),
     "check": (
         ("[-h] {method", "[-h] [--format {table,json}] {method"),
         ("show this help message and exit", "show this help message and exit --format {table,json}"),
@@ -35,6 +40,10 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "judge a checkpoint, or a released .pth file, under a protocol",
             "judge a checkpoint, a released .pth file or any torch module",
+        ),
+        (
+            "sslskel bench --method mamp --protocol linear",
+            "sslskel bench --method METHOD (`sslskel list methods` shows the methods)",
         ),
     ),
     "evaluate": (

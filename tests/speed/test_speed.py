@@ -241,7 +241,7 @@ def _size(work: Any) -> int:
         (["--method", "mamp", "--against", "nobody"], "there are: as_released, encoders, frame_loop"),
         (["--method", "mamp", "--against", "as_released", "engine.compile=true"], "not compiled"),
         (["--method", "raw_features", "--against", "encoders"], "does not train"),
-        (["--method", "mamp", "--against", "frame_loop"], "gru_stepped does"),
+        (["--method", "mamp", "--against", "frame_loop"], "as a stepped GRU does"),
         (["--method", "mamp", "--against", "as_released", "--pairs", "2"], "use 5 or more"),
         (["--method", "mamp", "--device", "cuda:77"], "there is no device 'cuda:77'"),
         (["--method", "mamp", "--device", "cpu", "--precision", "fp16"], "cannot train in fp16"),
