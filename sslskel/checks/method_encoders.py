@@ -36,7 +36,7 @@ def clips_as_tested(case: MethodCase, method: PretextMethod, dtype: torch.dtype)
 
 
 def features_have_the_promised_shape(case: MethodCase) -> None:
-    """Every encoder gives finite features (N, dim), and what else it is able to, in eval mode."""
+    """Every encoder gives finite features (N, dim), and what else it provides, in eval mode."""
     _, encoders, batch = seen(case)
     expect(encoders, "encoders() is empty; give at least one stream")
     for stream, encoder in encoders.items():
@@ -44,11 +44,11 @@ def features_have_the_promised_shape(case: MethodCase) -> None:
         encoder.eval()
         expect("clip" in encoder.provides, f"encoder '{stream}' has no clip()")
         with torch.no_grad():
-            outputs = {ability: getattr(encoder, ability)(batch) for ability in sorted(encoder.provides)}
+            outputs = {kind: getattr(encoder, kind)(batch) for kind in sorted(encoder.provides)}
         wanted = {"clip": 2, "steps": 3, "tokens": 5}
-        for ability, features in outputs.items():
-            where = f"{ability}() of '{stream}'"
-            expect(features.ndim == wanted[ability], f"{where} has shape {tuple(features.shape)}")
+        for kind, features in outputs.items():
+            where = f"{kind}() of '{stream}'"
+            expect(features.ndim == wanted[kind], f"{where} has shape {tuple(features.shape)}")
             expect(len(features) == CLIPS, f"{where} gives {len(features)} rows for {CLIPS} clips")
             expect(torch.isfinite(features).all(), f"{where} is not finite")
         shape = tuple(outputs["clip"].shape)

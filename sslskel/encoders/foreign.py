@@ -24,7 +24,7 @@ from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.hashing import digest
 
 SHAPES = {"clip": "(N, D)", "steps": "(N, T', D)", "tokens": "(N, M, T', V', D)"}
-"""What an ability gives for N clips."""
+"""Of the features that an encoder may provide, for N clips."""
 LIBRARIES = ("torch", "sslskel")
 """Packages whose classes are no part of a network's source: a record names their versions."""
 
@@ -127,14 +127,14 @@ class ForeignEncoder(Encoder):
         """
         with torch.no_grad():
             for batch in batches:
-                for ability in sorted(self.provides):
-                    features = self._tried(ability, batch)
+                for kind in sorted(self.provides):
+                    features = self._tried(kind, batch)
                     if not torch.isfinite(features).all():
-                        raise UsageError(f"{self.name} gives features that are not finite ({ability}); see its weights")
+                        raise UsageError(f"{self.name} gives features that are not finite ({kind}); see its weights")
 
-    def _tried(self, ability: str, batch: Batch) -> Tensor:
+    def _tried(self, kind: str, batch: Batch) -> Tensor:
         try:
-            features: Tensor = getattr(self, ability)(batch)
+            features: Tensor = getattr(self, kind)(batch)
         except SslskelError:
             raise
         except Exception as fault:
@@ -145,18 +145,18 @@ class ForeignEncoder(Encoder):
             ) from fault
         return features
 
-    def _checked(self, ability: str, batch: Batch) -> Tensor:
-        network = self.module if ability == "clip" else getattr(self.module, ability)
-        as_batch = isinstance(self.module, Encoder) and ability != "clip"
+    def _checked(self, kind: str, batch: Batch) -> Tensor:
+        network = self.module if kind == "clip" else getattr(self.module, kind)
+        as_batch = isinstance(self.module, Encoder) and kind != "clip"
         features, count = network(batch if as_batch else batch.dense(self.spec.persons)), batch.num_clips
-        what = f"{self.name} gives" + ("" if ability == "clip" else f", as {ability},")
+        what = f"{self.name} gives" + ("" if kind == "clip" else f", as {kind},")
         if not isinstance(features, Tensor):
-            raise UsageError(f"{what} a {type(features).__name__}, where a tensor {SHAPES[ability]} was expected")
+            raise UsageError(f"{what} a {type(features).__name__}, where a tensor {SHAPES[kind]} was expected")
         shape = tuple(features.shape)
-        if len(shape) != SHAPES[ability].count(",") + 1 or shape[0] != count or not features.is_floating_point():
+        if len(shape) != SHAPES[kind].count(",") + 1 or shape[0] != count or not features.is_floating_point():
             raise UsageError(
                 f"{what} a tensor of shape {shape} and type {features.dtype} for {count} clips, where"
-                f" {SHAPES[ability]} of floating-point numbers was expected"
+                f" {SHAPES[kind]} of floating-point numbers was expected"
             )
         self.dim = self.dim or shape[-1]
         if shape[-1] != self.dim:

@@ -11,16 +11,9 @@ from sslskel.errors import UsageError
 
 def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSampler) -> None:
     """Raise ``UsageError`` where the method cannot be trained on such batches, parts or processes."""
-    normalised = any(getattr(m, "batch_statistics", False) for m in method.modules())
+    refuse_parts(method, train)
+    normalised, parts = _is_normalised(method), train.accumulate
     mixing = method.cross_batch or normalised
-    parts = train.accumulate
-    if normalised or (method.cross_batch and not method.negatives_per_part):
-        parts = 1
-    if parts < train.accumulate:
-        raise UsageError(
-            f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
-            " other: a batch in parts is another batch; use train.accumulate=1"
-        )
     method.require_batches(sampler.smallest, sampler.largest)
     if method.trains and sampler.smallest < 2 and normalised:
         raise UsageError(
@@ -33,3 +26,17 @@ def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSamp
             f"the smallest {part} has {sampler.smallest // parts} clips for {world_size()} processes, but clips of"
             f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
         )
+
+
+def refuse_parts(method: PretextMethod, train: TrainConfig) -> None:
+    """Raise ``UsageError`` where batches are to be cut into parts, but all clips of one see each other."""
+    whole = _is_normalised(method) or (method.cross_batch and not method.negatives_per_part)
+    if whole and train.accumulate > 1:
+        raise UsageError(
+            f"train.accumulate={train.accumulate} cannot be used with {type(method).__name__}, whose clips see each"
+            " other: a batch in parts is another batch; use train.accumulate=1"
+        )
+
+
+def _is_normalised(method: PretextMethod) -> bool:
+    return any(getattr(module, "batch_statistics", False) for module in method.modules())

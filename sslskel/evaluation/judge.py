@@ -90,8 +90,7 @@ def evaluate_stage(
     check_precision(device, engine.precision)
     set_threads(engine)
     keep_freed_memory()
-    for stream, encoder in encoders.items():
-        _check_abilities(stream, encoder, protocol)
+    check_encoders(encoders, protocol)
 
     def fitted(some: Mapping[str, Encoder]) -> JointReading:
         for encoder in some.values():
@@ -134,6 +133,19 @@ def evaluate_stage(
     return Judged(outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, diagnostics, tables)
 
 
+def check_encoders(encoders: Mapping[str, Encoder], protocol: EvaluationProtocol, method: str = "") -> None:
+    """Raise ``UsageError`` where an encoder, of ``method`` if that is known, lacks what the protocol reads."""
+    for stream, encoder in encoders.items():
+        missing = protocol.needs - encoder.provides
+        if missing:
+            of = f" of '{method}'" if method else ""
+            raise UsageError(
+                f"{type(protocol).__name__} needs {', '.join(sorted(missing))}, which the {stream} encoder{of} does not"
+                f" provide (it provides: {', '.join(sorted(encoder.provides))}); take another protocol"
+            )
+        check_level(stream, encoder, protocol.level)
+
+
 def check_judgeable(
     protocol: EvaluationProtocol, benchmark: Benchmark, dataset: Dataset, split: str, spec: ClipSpec
 ) -> None:
@@ -169,16 +181,6 @@ def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
             " holds clips alone; take a benchmark that has both (docs/guide/datasets.md)"
         )
     return dataset.untrimmed
-
-
-def _check_abilities(stream: str, encoder: Encoder, protocol: EvaluationProtocol) -> None:
-    missing = protocol.needs - encoder.provides
-    if missing:
-        raise UsageError(
-            f"the {stream} encoder cannot give {', '.join(sorted(missing))}, which this protocol needs"
-            f" (it gives: {', '.join(sorted(encoder.provides))})"
-        )
-    check_level(stream, encoder, protocol.level)
 
 
 def _check_classes(rule: Split, rows: SplitRows, dataset: Dataset) -> None:

@@ -24,15 +24,15 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.foreign import ForeignModule
-from sslskel.encoders.level import check_level
 from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import check_precision, resolve_device
+from sslskel.engine.misfits import refuse_parts
 from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
-from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
+from sslskel.evaluation.judge import Target, check_encoders, check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
@@ -338,18 +338,11 @@ def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None)
         take_part(method, _unfilled(cell.former, dataset), cell.part, f"stage '{cell.former.method}'")
     if cell.protocol is not None:
         protocol = PROTOCOLS.get(cell.protocol)(resolved.protocol)
-        for stream, encoder in method.encoders().items():
-            missing = protocol.needs - encoder.provides
-            if missing:
-                raise UsageError(
-                    f"protocol '{cell.protocol}' needs {', '.join(sorted(missing))}, which the {stream} encoder of"
-                    f" '{cell.method}' does not give (it gives: {', '.join(sorted(encoder.provides))})"
-                )
-            check_level(stream, encoder, protocol.level)
+        check_encoders(method.encoders(), protocol, cell.method)
         benchmark, split = cell.judged_on
         check_judgeable(protocol, BENCHMARKS.get(benchmark), target or dataset, split, spec)
-    if method.cross_batch and not method.negatives_per_part and resolved.train.accumulate > 1:
-        raise UsageError(f"train.accumulate cannot be used with '{cell.method}', whose clips see each other")
+    if method.trains:
+        refuse_parts(method, resolved.train)
     return sum(p.numel() for p in method.parameters())
 
 

@@ -99,3 +99,21 @@ def test_a_checkpoint_of_another_method_version_is_refused(
     monkeypatch.setattr(METHODS.get("random_init"), "version", 99)
     with pytest.raises(CheckpointError, match=r"made by version 1 of method 'random_init', but version 99"):
         open_encoders(folder)
+
+
+@pytest.mark.parametrize(
+    ("method", "protocol", "overrides", "words"),
+    [
+        ("raw_features", "finetune", (), r"FineTune needs tokens, which the joint encoder of 'raw_features' does not"),
+        ("skeletonclr", "knn", ("train.accumulate=2",), r"train.accumulate=2 cannot be used with SkeletonCLR, whose"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_refused_before_anything_is_written(
+    tiny: str, tmp_path: Path, method: str, protocol: str, overrides: tuple[str, ...], words: str
+) -> None:
+    request = sslskel.GridRequest(
+        methods=(method,), protocols=(protocol,), benchmarks=(tiny,), output=tmp_path / "runs", overrides=overrides
+    )
+    with pytest.raises(UsageError, match=words):
+        sslskel.run_grid(request)
+    assert not (tmp_path / "runs").exists()

@@ -161,7 +161,7 @@ def test_steps_and_tokens_are_used_where_there_are_any(tiny: str, folder: Path, 
     )
     done = sslskel("evaluate", "--encoder", "foreign_nets.net:build", "--seen", tiny, *words, cwd=folder)
     assert done.returncode == 0, done.stderr
-    with pytest.raises(UsageError, match="cannot give tokens"):
+    with pytest.raises(UsageError, match="needs tokens, which the joint encoder does not provide"):
         judge(Net(), "finetune", seen="none", benchmark=tiny, output=folder)
 
 
