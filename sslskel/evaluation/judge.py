@@ -45,7 +45,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationResult:
     """What evaluating one encoder under one protocol gave."""
 
     outcome: Outcome
@@ -76,7 +76,7 @@ def evaluate_stage(
     fresh: Fresh | None = None,
     cross_dataset: bool = False,
     features: FeatureStore | None = None,
-) -> Judged:
+) -> EvaluationResult:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
     ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
@@ -130,7 +130,9 @@ def evaluate_stage(
     labels = truth.of(outcome.keys)
     diagnostics, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(device)
-    return Judged(outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, diagnostics, tables)
+    return EvaluationResult(
+        outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, diagnostics, tables
+    )
 
 
 def check_encoders(encoders: Mapping[str, Encoder], protocol: EvaluationProtocol, method: str = "") -> None:

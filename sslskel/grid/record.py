@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sslskel.config.compose import Resolved
 from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.provenance import command_line, environment
-from sslskel.evaluation.judge import Judged, Target, judged_on
+from sslskel.evaluation.judge import EvaluationResult, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.grid.sources import digests, of_checkpoint
 from sslskel.plugins.registry import PROTOCOLS
@@ -24,7 +24,7 @@ FIELDS = ("recipe", "selection", "epoch", "labels")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluationTask:
     """One encoder to be judged under one protocol."""
 
     identity: str
@@ -36,24 +36,24 @@ class Judgement:
     seed: int
 
 
-def predictions_of(judged: Judged) -> dict[str, npt.NDArray[Any]]:
+def predictions_of(result: EvaluationResult) -> dict[str, npt.NDArray[Any]]:
     """Arrays stored with a record: one row per prediction, with the clip's true class; and confusion matrices."""
-    outcome = judged.outcome
+    outcome = result.outcome
     columns = {"condition": outcome.condition, "draw": outcome.draw, "epoch": outcome.epoch}
     stored = {name: column for name, column in columns.items() if column is not None}
     values = {f"value_{name}": np.asarray(v) for name, v in outcome.values.items()}
     others = {f"kept_{name}": v for name, v in outcome.kept.items()}
-    return {"keys": outcome.keys, "label": judged.labels, **stored, **values, **others, **judged.tables}
+    return {"keys": outcome.keys, "label": result.labels, **stored, **values, **others, **result.tables}
 
 
-def config_of(one: Judgement) -> dict[str, Any]:
+def config_of(task: EvaluationTask) -> dict[str, Any]:
     """The configuration, and what it lacks: weights to start from, data that the encoder was built for."""
-    meta, config = one.opened.meta, one.resolved.plain()
+    meta, config = task.opened.meta, task.resolved.plain()
     if meta.declared:
         # Nothing is known of how it was made; the configuration says how clips reach it.
         config = {group: config[group] for group in config if group not in ("method", "backbone", "train")}
         config[DECLARED] = {"source": meta.declared.source_sha256[:12]}
-    if meta.made_for != one.target.dataset.info.name and not meta.seen:
+    if meta.made_for != task.target.dataset.info.name and not meta.seen:
         # Encoders that saw no data differ by what they were built for alone.
         config["built_for"] = {"dataset": meta.made_for}
     if meta.init:
@@ -67,22 +67,22 @@ def config_of(one: Judgement) -> dict[str, Any]:
     return config
 
 
-def details_of(judged: Judged) -> dict[str, Any]:
+def details_of(result: EvaluationResult) -> dict[str, Any]:
     """What the protocol reports of its run beyond the fields of a record, and numbers for comparison only."""
-    more = {name: value for name, value in judged.outcome.info.items() if name not in FIELDS}
-    return {**more, **judged.details}
+    more = {name: value for name, value in result.outcome.info.items() if name not in FIELDS}
+    return {**more, **result.details}
 
 
-def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Record:
+def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[str, float]) -> Record:
     """Everything that is known of one judged encoder; ``cost`` in seconds, clips and clips per second."""
-    meta, target, protocol = one.opened.meta, one.target, PROTOCOLS.get(one.protocol)(one.resolved.protocol)
-    encoders, benchmark, dataset = one.opened.encoders, target.benchmark, target.dataset
-    info = judged.outcome.info
-    config = config_of(one)
-    details = details_of(judged)
+    meta, target, protocol = task.opened.meta, task.target, PROTOCOLS.get(task.protocol)(task.resolved.protocol)
+    encoders, benchmark, dataset = task.opened.encoders, target.benchmark, target.dataset
+    info = result.outcome.info
+    config = config_of(task)
+    details = details_of(result)
     return Record(
         schema=SCHEMA,
-        identity=one.identity,
+        identity=task.identity,
         pretrain_identity=meta.identity,
         method=meta.method.facts(),
         backbone={
@@ -92,7 +92,7 @@ def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Re
         },
         streams=tuple(encoders),
         protocol={
-            "name": one.protocol,
+            "name": task.protocol,
             "version": protocol.version,
             "recipe": str(info.get("recipe", "default")),
             "selection": str(info.get("selection", "last")),
@@ -105,22 +105,22 @@ def make_record(one: Judgement, judged: Judged, cost: Mapping[str, float]) -> Re
             "warning": benchmark.split(target.split).warning,
         },
         preset=meta.preset,
-        seed=one.seed,
+        seed=task.seed,
         precision=str(config["engine"]["precision"]),
         config=config,
         primary=protocol.primary,
-        scores=judged.scores,
+        scores=result.scores,
         epoch=info.get("epoch"),
-        counts=judged.counts,
-        labels=int(info.get("labels", judged.counts["train"])),
-        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split, judged.rows.test),
-        weights_sha256=one.opened.weights_sha256,
+        counts=result.counts,
+        labels=int(info.get("labels", result.counts["train"])),
+        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split, result.rows.test),
+        weights_sha256=task.opened.weights_sha256,
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),
-        cost={**cost, "evaluate_seconds": judged.seconds, "peak_memory_bytes": judged.peak_memory},
+        cost={**cost, "evaluate_seconds": result.seconds, "peak_memory_bytes": result.peak_memory},
         command=command_line(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        diagnostics=judged.diagnostics,
-        sources=digests(of_checkpoint(meta, one.protocol)),
+        diagnostics=result.diagnostics,
+        sources=digests(of_checkpoint(meta, task.protocol)),
         extra={"details": details} if details else {},
     )

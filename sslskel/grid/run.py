@@ -38,7 +38,7 @@ from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
 from sslskel.grid.initial import take_part
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
-from sslskel.grid.record import Judgement, make_record, predictions_of
+from sslskel.grid.record import EvaluationTask, make_record, predictions_of
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
 from sslskel.leaderboard.build import Board, build_board
@@ -205,9 +205,9 @@ class Run:
                 assert cell.protocol is not None
                 benchmark, split = cell.judged_on
                 target = Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
-                one = Judgement(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
+                task = EvaluationTask(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
                 cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
-                judge_and_record(one, self.store, self.reporter, cost)
+                judge_and_record(task, self.store, self.reporter, cost)
         return True
 
     def pretrain(self, cell: Cell) -> tuple[Path, TrainResult]:
@@ -284,26 +284,26 @@ def evaluate(
     while not is_first() and not guard.holds(identity, sources):
         time.sleep(POLL_SECONDS)
     if not guard.holds(identity, sources):
-        one = Judgement(identity, opened, protocol, resolved, Target(judged_on, dataset, chosen), number)
+        task = EvaluationTask(identity, opened, protocol, resolved, Target(judged_on, dataset, chosen), number)
         with claimed(store, identity, reporter):
             if not guard.holds(identity, sources):
                 guard.make_room(identity)
-                judge_and_record(one, store, reporter)
+                judge_and_record(task, store, reporter)
     return store.read(identity)
 
 
 def judge_and_record(
-    one: Judgement, store: ResultStore, reporter: Reporter, cost: Mapping[str, float] | None = None
+    task: EvaluationTask, store: ResultStore, reporter: Reporter, cost: Mapping[str, float] | None = None
 ) -> None:
     """Evaluate an encoder and write its record; ``cost`` is what its pretraining took, where that is known."""
-    dataset, opened, engine = one.target.dataset, one.opened, one.resolved.engine
+    dataset, opened, engine = task.target.dataset, task.opened, task.resolved.engine
     features = features_of(store.folder, opened, dataset, engine)
-    judged = evaluate_stage(
+    result = evaluate_stage(
         opened.encoders,
-        PROTOCOLS.get(one.protocol)(one.resolved.protocol),
-        one.target,
+        PROTOCOLS.get(task.protocol)(task.resolved.protocol),
+        task.target,
         engine,
-        one.seed,
+        task.seed,
         reporter=reporter,
         fresh=opened.fresh,
         cross_dataset=opened.meta.made_for != dataset.info.name,
@@ -314,7 +314,7 @@ def judge_and_record(
         "encoded_clips": features.encoded,
         "reused_clips": features.reused,
     }
-    store.write(make_record(one, judged, {**(cost or {}), **encoding}), predictions_of(judged))
+    store.write(make_record(task, result, {**(cost or {}), **encoding}), predictions_of(result))
 
 
 def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
