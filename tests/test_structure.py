@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,6 +42,49 @@ def test_functions_that_may_say_any_are_there() -> None:
     read = structure.sources(ROOT)
     names = {name for source in read.values() for name, _, public in structure.functions(source) if public}
     assert set(structure.THIRD_PARTY) <= names
+
+
+APART = {"support": "what tests share", "frozen": "files of an earlier commit, and what must not change"}
+"""Folders of tests that are no package, and what they hold."""
+
+
+def packages(root: Path) -> set[str]:
+    """Packages with code, as paths below ``sslskel``, methods and benchmarks among them."""
+    folders = {file.parent for top in ("sslskel", *structure.FOLDED) for file in (root / top).rglob("*.py")}
+    return {folder.relative_to(root).as_posix().removeprefix("sslskel/") for folder in folders} - {"sslskel"}
+
+
+def folders_of_tests(root: Path) -> set[str]:
+    """Folders that hold test files, as paths below ``tests``; those apart and the root of all are left out."""
+    folders = {file.parent.relative_to(root / "tests") for file in (root / "tests").rglob("test_*.py")}
+    return {folder.as_posix() for folder in folders if folder.parts and folder.parts[0] not in APART}
+
+
+def test_tests_lie_in_folders_of_packages() -> None:
+    assert folders_of_tests(ROOT) <= packages(ROOT)
+
+
+def test_every_package_has_a_folder_of_tests() -> None:
+    assert {package.split("/")[0] for package in packages(ROOT)} <= folders_of_tests(ROOT)
+
+
+def test_a_folder_of_no_package_is_seen(tmp_path: Path) -> None:
+    for path in (
+        "sslskel/nn/a.py",
+        "methods/b.py",
+        "tests/nn/test_a.py",
+        "tests/odd/test_b.py",
+        "tests/support/test_c.py",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert packages(tmp_path) == {"nn", "methods"}
+    assert folders_of_tests(tmp_path) == {"nn", "odd"}
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    names = Counter(file.name for file in (ROOT / "tests").rglob("*.py") if file.name != "conftest.py")
+    assert not {name: count for name, count in names.items() if count > 1}
 
 
 FILES = {

@@ -14,7 +14,7 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.errors import UsageError
-from sslskel.nn.transformer_blocks import Block, patchify, take_tokens
+from sslskel.nn.transformer_blocks import take_tokens
 
 
 def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:
@@ -37,21 +37,6 @@ def rows(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_tokens_are_time_major_and_frame_by_frame() -> None:
-    tracks = torch.arange(8 * 5 * 3.0).reshape(1, 8, 5, 3)
-    tokens = patchify(tracks, 4)
-    assert tokens.shape == (1, 10, 12)
-    for segment, joint in ((0, 0), (0, 3), (1, 4)):
-        expected = tracks[0, segment * 4 : segment * 4 + 4, joint].flatten()
-        assert torch.equal(tokens[0, segment * 5 + joint], expected)
-
-
-def test_take_tokens_follows_the_ids_of_each_row() -> None:
-    tokens = rows(2, 6, 3)
-    taken = take_tokens(tokens, torch.tensor([[5, 0], [1, 1]]))
-    assert torch.equal(taken, torch.stack([tokens[0, [5, 0]], tokens[1, [1, 1]]]))
-
-
 @pytest.mark.parametrize(("frames", "joints", "coordinates", "segment"), [(8, 5, 3, 4), (6, 7, 2, 2), (3, 1, 3, 3)])
 def test_shapes_of_other_clips(frames: int, joints: int, coordinates: int, segment: int) -> None:
     backbone = build(clip_spec(frames, joints, coordinates), segment=segment)
@@ -67,6 +52,14 @@ def test_encoding_all_ids_equals_encoding_without() -> None:
     order = torch.stack([torch.randperm(10, generator=torch.Generator().manual_seed(s)) for s in (1, 2)])
     shuffled = backbone.encode(tokens, order)
     torch.testing.assert_close(shuffled, take_tokens(backbone.encode(tokens), order), rtol=0, atol=1e-5)
+
+
+def test_kept_tokens_are_rows_of_all_tokens() -> None:
+    backbone = build(clip_spec()).double()
+    tracks, keep = rows(3, 8, 5, 3).double(), torch.tensor([[9, 0, 4], [1, 2, 3], [7, 7, 0]])
+    torch.testing.assert_close(
+        backbone.kept_tokens(tracks, keep), take_tokens(backbone.tokens(tracks), keep), rtol=0, atol=1e-12
+    )
 
 
 def test_embedding_equals_a_strided_convolution() -> None:
@@ -142,13 +135,6 @@ def test_float64_and_bf16() -> None:
     double = backbone.double()(tracks.double())
     assert double.dtype == torch.float64
     torch.testing.assert_close(double.float(), reference, rtol=0, atol=1e-5)
-
-
-def test_a_block_adds_its_scaled_branches_to_its_input() -> None:
-    block = Block(dim=8, heads=2, mlp_ratio=1.3)
-    assert block.mlp.fc1.out_features == 10
-    x = rows(2, 3, 8)
-    assert torch.equal(block(x, torch.zeros(2, 2, 1, 1)), x), "branches scaled by zero leave the input"
 
 
 def batch_of(persons: int) -> Batch:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from sslskel.api.method import PretextMethod
 from sslskel.api.skeleton import NTU25, SkeletonLayout
@@ -118,12 +117,3 @@ def test_presets_fit_every_method(name: str, preset: str) -> None:
         assert getattr(found.method, "queue", 0) <= 256
     # Options of its own backbone are none of another one's business.
     compose(name, backbone="transformer", preset=preset)
-
-
-def test_released_queues_wrap_wherever_they_are() -> None:
-    queue = small("skeletonclr", queue=5).contrast.queue  # type: ignore[union-attr]
-    keys = torch.eye(4, 128)
-    queue.push(keys)
-    queue.push(keys.flip(0))
-    assert int(queue.place) == 3
-    assert torch.equal(queue.entries, torch.cat([keys.flip(0)[1:], keys[3:], keys.flip(0)[:1]]))
