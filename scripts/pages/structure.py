@@ -53,7 +53,7 @@ THIRD_PARTY = {
     "sslskel.engine.gradients.backward": "accelerate",
     "sslskel.engine.turns.Turns.step": "accelerate",
     "sslskel.engine.device.autocast": "torch.autocast, whose context has no type of its own",
-    "sslskel.speed.subject.Subject.autocast": "torch.autocast",
+    "sslskel.speed.workload.Workload.autocast": "torch.autocast",
     "sslskel.grid.slurm.Task.checkpoint": "submitit, which is optional",
 }
 """Public functions that may use ``Any``, and whose type it stands for."""

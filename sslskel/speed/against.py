@@ -14,9 +14,9 @@ from sslskel.speed.as_released import against_released
 from sslskel.speed.encoders import against_encoders
 from sslskel.speed.frame_loop import against_frame_loop
 from sslskel.speed.machine import surroundings
-from sslskel.speed.subject import Subject, build_subject
+from sslskel.speed.workload import Workload, build_workload
 
-AGAINST: Mapping[str, Callable[[Subject, int], dict[str, Any]]] = {
+AGAINST: Mapping[str, Callable[[Workload, int], dict[str, Any]]] = {
     "as_released": against_released,
     "encoders": against_encoders,
     "frame_loop": against_frame_loop,
@@ -38,7 +38,7 @@ def speed_against(request: GridRequest, against: str = "as_released", *, pairs: 
     cell, allocator = request.single_pretraining(), keep_freed_memory()
     if cell.resolved.engine.compile:
         raise UsageError("--against compares passes that are not compiled; leave out engine.compile=true")
-    subject = build_subject(cell)
+    workload = build_workload(cell)
     return {
         "method": cell.method,
         "benchmark": cell.benchmark,
@@ -47,10 +47,10 @@ def speed_against(request: GridRequest, against: str = "as_released", *, pairs: 
         "backbone": cell.backbone,
         "overrides": [*request.overrides, *request.variants[0]],
         "precision": cell.resolved.engine.precision.value,
-        "device": str(subject.device),
+        "device": str(workload.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,
-        "batch_size": subject.size,
-        **AGAINST[against](subject, pairs),
+        "batch_size": workload.size,
+        **AGAINST[against](workload, pairs),
         **surroundings(),
     }

@@ -19,98 +19,100 @@ from sslskel.speed.equal import checked, same_features, same_step, same_views, t
 from sslskel.speed.machine import extra_memory
 from sslskel.speed.overhead import engine_overhead
 from sslskel.speed.released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
-from sslskel.speed.subject import Subject
+from sslskel.speed.workload import Workload
 
 HEAD_BATCH = 256
 LOADER_CLIPS = 256
 
 
-def against_released(subject: Subject, pairs: int) -> dict[str, Any]:
+def against_released(workload: Workload, pairs: int) -> dict[str, Any]:
     """The works that both sides do, each checked before it is timed.
 
     Raises ``UsageError`` for a method without a step as released code takes it.
     """
-    if type(subject.method).as_released is PretextMethod.as_released:
-        raise UsageError(f"method '{subject.cell.method}' has no step as released to compare with; leave out --against")
-    count = min(max(subject.size, LOADER_CLIPS), len(subject.source))
-    feeder = PaddedFeeder(subject.source, torch.arange(count))
+    if type(workload.method).as_released is PretextMethod.as_released:
+        raise UsageError(
+            f"method '{workload.cell.method}' has no step as released to compare with; leave out --against"
+        )
+    count = min(max(workload.size, LOADER_CLIPS), len(workload.source))
+    feeder = PaddedFeeder(workload.source, torch.arange(count))
     works: dict[str, Any] = {
-        "step": _step(subject, feeder, pairs),
-        "linear": _linear(subject, feeder, pairs),
-        "loader": _loader(subject, feeder, pairs, count),
+        "step": _step(workload, feeder, pairs),
+        "linear": _linear(workload, feeder, pairs),
+        "loader": _loader(workload, feeder, pairs, count),
     }
-    spec = subject.source.spec
-    bodies = len(subject.source.batch(subject.rows(0), spec.test_view, subject.noise(0)).owner)
+    spec = workload.source.spec
+    bodies = len(workload.source.batch(workload.rows(0), spec.test_view, workload.noise(0)).owner)
     return {
-        "mode": _mode(subject),
-        "empty_bodies": 1 - bodies / (subject.size * spec.persons),
+        "mode": _mode(workload),
+        "empty_bodies": 1 - bodies / (workload.size * spec.persons),
         "works": works,
-        "engine": engine_overhead(subject, pairs),
-        "store": store_sizes(subject),
+        "engine": engine_overhead(workload, pairs),
+        "store": store_sizes(workload),
     }
 
 
-def _mode(subject: Subject) -> str:
-    precision = subject.cell.resolved.engine.precision.value
+def _mode(workload: Workload) -> str:
+    precision = workload.cell.resolved.engine.precision.value
     if precision == "bf16":
         return "fast"
-    return f"{'exact' if trains_on_all(subject) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
+    return f"{'exact' if trains_on_all(workload) else 'present'}{'' if precision == 'fp32' else f', {precision}'}"
 
 
-def _step(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+def _step(workload: Workload, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
     """A whole training step on the same clips, and the memory it takes beyond that held before."""
 
     def measure() -> dict[str, Any]:
-        theirs = released_step(subject, feeder, released_optimiser(subject))
-        optimiser = build_optimiser(subject.method.parameter_groups(), subject.cell.resolved.train)
+        theirs = released_step(workload, feeder, released_optimiser(workload))
+        optimiser = build_optimiser(workload.method.parameter_groups(), workload.cell.resolved.train)
 
         def ours(number: int) -> None:
-            subject.learn(number)
+            workload.learn(number)
             optimiser.step()
 
-        subject.method.train()
+        workload.method.train()
         memory = {}
         for name, side in (("ours", ours), ("theirs", theirs)):
-            subject.method.zero_grad(set_to_none=True)
+            workload.method.zero_grad(set_to_none=True)
             side(0)
-            subject.method.zero_grad(set_to_none=True)
-            memory[name] = extra_memory(subject.device, lambda side=side: side(0))  # type: ignore[misc]
-        report = paired(timed(subject.device, lambda: theirs(0)), timed(subject.device, lambda: ours(0)), pairs)
+            workload.method.zero_grad(set_to_none=True)
+            memory[name] = extra_memory(workload.device, lambda side=side: side(0))  # type: ignore[misc]
+        report = paired(timed(workload.device, lambda: theirs(0)), timed(workload.device, lambda: ours(0)), pairs)
         if memory["ours"] and memory["theirs"]:
             report["memory"] = {**memory, "ratio": memory["theirs"] / memory["ours"]}
         return report
 
-    return checked(same_step(subject), measure)
+    return checked(same_step(workload), measure)
 
 
-def _linear(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
+def _linear(workload: Workload, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:
     """Epochs of the linear protocol on a batch of clips, with as many test clips.
 
     Theirs runs the test part after every epoch, ours once at the end, and each epoch gets its
     share of that. With one cached view the whole protocol encodes every clip once.
     """
-    device, dtype, spec = subject.device, subject.source.dtype, subject.source.spec
-    subject.method.eval()
-    [encoder, *_] = subject.method.encoders().values()
+    device, dtype, spec = workload.device, workload.source.dtype, workload.source.spec
+    workload.method.eval()
+    [encoder, *_] = workload.method.encoders().values()
     epochs = 100
-    classes = max(2, len(subject.dataset.info.classes))
+    classes = max(2, len(workload.dataset.info.classes))
     head = LinearHead(encoder.dim, classes, Noise(0, 0, device), dtype).to(device)
     optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    rows = subject.rows(0)
+    rows = workload.rows(0)
     labels = torch.arange(len(rows), device=device) % classes
     batches = mini_batches(torch.arange(len(rows), device=device), HEAD_BATCH)
 
     def features(view: ViewSpec) -> torch.Tensor:
-        with torch.no_grad(), subject.autocast():
-            return encoder.clip(subject.source.batch(rows, view, subject.noise(0))).to(dtype)
+        with torch.no_grad(), workload.autocast():
+            return encoder.clip(workload.source.batch(rows, view, workload.noise(0))).to(dtype)
 
     def fit(seen: torch.Tensor) -> None:
         fit_epoch(head, optimiser, seen, labels, batches, [0.1] * len(batches))
 
     def theirs() -> None:
-        fit(released_features(encoder, feeder.batch(rows, spec.train_view, subject.noise(0)), spec.persons).to(dtype))
+        fit(released_features(encoder, feeder.batch(rows, spec.train_view, workload.noise(0)), spec.persons).to(dtype))
         head.eval()(
-            released_features(encoder, feeder.batch(rows, spec.test_view, subject.noise(0)), spec.persons).to(dtype)
+            released_features(encoder, feeder.batch(rows, spec.test_view, workload.noise(0)), spec.persons).to(dtype)
         )
 
     def measure() -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _linear(subject: Subject, feeder: PaddedFeeder, pairs: int) -> dict[str, Any
         _count_test_pass(report, once, heads, epochs)
         return {**report, "epochs": epochs}
 
-    return checked(same_features(subject), measure)
+    return checked(same_features(workload), measure)
 
 
 def _head_epochs(
@@ -156,26 +158,26 @@ def _count_test_pass(report: dict[str, Any], once: Taken, heads: Taken, epochs: 
         report[f"{kind}ratio"] = {which: value * epoch / (epoch + encode / epochs) for which, value in ratio.items()}
 
 
-def _loader(subject: Subject, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
+def _loader(workload: Workload, feeder: PaddedFeeder, pairs: int, count: int) -> dict[str, Any]:
     """Dense training views of many clips, one thread on either side."""
-    spec, rows = subject.source.spec, torch.arange(count)
+    spec, rows = workload.source.spec, torch.arange(count)
 
     def ours() -> torch.Tensor:
-        return subject.source.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
+        return workload.source.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
 
     def theirs() -> torch.Tensor:
-        return feeder.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
+        return feeder.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
 
     def measure() -> dict[str, Any]:
-        return {**paired(timed(subject.device, theirs), timed(subject.device, ours), pairs), "clips": count}
+        return {**paired(timed(workload.device, theirs), timed(workload.device, ours), pairs), "clips": count}
 
-    return checked(same_views(subject, feeder), measure)
+    return checked(same_views(workload, feeder), measure)
 
 
-def store_sizes(subject: Subject) -> dict[str, Any]:
+def store_sizes(workload: Workload) -> dict[str, Any]:
     """Bytes of the stored frames against padded arrays of all person slots, and what float16 would lose."""
-    dataset = subject.dataset
-    each = subject.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
+    dataset = workload.dataset
+    each = workload.source.spec.persons * int(np.prod(dataset.joints.shape[1:])) * 4
     stored = int(dataset.joints.nbytes + dataset.valid.nbytes)
     half = int(dataset.joints.size * 2 + dataset.valid.nbytes)
     values = np.asarray(dataset.joints, dtype=np.float32)

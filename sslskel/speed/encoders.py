@@ -14,7 +14,7 @@ from sslskel.api.backbone import Backbone, Features, SequenceBackbone
 from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
 from sslskel.speed.clock import paired, timed
-from sslskel.speed.subject import PROGRESS, Subject
+from sslskel.speed.workload import PROGRESS, Workload
 
 
 class Pass(NamedTuple):
@@ -31,42 +31,42 @@ class Pass(NamedTuple):
         return [part for part in (given.grid, given.token, *given.levels.values()) if part is not None]
 
 
-def against_encoders(subject: Subject, pairs: int) -> dict[str, Any]:
+def against_encoders(workload: Workload, pairs: int) -> dict[str, Any]:
     """A step over its encoders' passes with the same inputs, in bracketed pairs; the optimiser is in neither.
 
     A step cuts and augments its views, moves key encoders, computes the loss and its gradients
     and fills queues. The other side is the encoders that are trained, forward and backward, and those
     that are not, forward. Raises ``UsageError`` for a method that does not train, or that makes no such passes.
     """
-    method = subject.method
+    method = workload.method
     if not method.trains:
-        raise UsageError(f"method '{subject.cell.method}' does not train, so it has no step to measure")
+        raise UsageError(f"method '{workload.cell.method}' does not train, so it has no step to measure")
     method.train()
 
     def step() -> None:
-        method.on_step_start(PROGRESS, subject.noise(0))
-        subject.learn(0)
-        method.on_step_end(PROGRESS, subject.noise(0))
+        method.on_step_start(PROGRESS, workload.noise(0))
+        workload.learn(0)
+        method.on_step_end(PROGRESS, workload.noise(0))
 
     with passes_of(method) as passes:
         step()
     if not passes:
         raise UsageError(
-            f"method '{subject.cell.method}' does not pass whole clips through its backbone; try --against as_released"
+            f"method '{workload.cell.method}' does not pass whole clips through its backbone; try --against as_released"
         )
-    with torch.no_grad(), subject.autocast():
+    with torch.no_grad(), workload.autocast():
         weights = [[torch.randn_like(part) for part in one.outputs()] for one in passes]
 
     def encoders() -> None:
         for one, given in zip(passes, weights, strict=True):
-            with torch.set_grad_enabled(one.trained), subject.autocast():
+            with torch.set_grad_enabled(one.trained), workload.autocast():
                 outputs = one.outputs()
             # What a backbone gives besides need not depend on its weights.
             trained = [number for number, part in enumerate(outputs) if part.requires_grad]
             if trained:
                 torch.autograd.backward([outputs[n] for n in trained], [given[n] for n in trained])
 
-    report = paired(timed(subject.device, step), timed(subject.device, encoders), pairs)
+    report = paired(timed(workload.device, step), timed(workload.device, encoders), pairs)
     method.zero_grad(set_to_none=True)
     trained = sum(one.trained for one in passes)
     return {"passes": {"trained": trained, "not trained": len(passes) - trained}, "works": {"step": report}}

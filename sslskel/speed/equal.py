@@ -13,7 +13,7 @@ from sslskel.api.noise import Noise
 from sslskel.config.groups import Precision
 from sslskel.nn.attention import explicit
 from sslskel.speed.released import PaddedFeeder, released_features
-from sslskel.speed.subject import PROGRESS, Subject
+from sslskel.speed.workload import PROGRESS, Workload
 
 CLIPS = 4
 """Clips on which both sides are compared."""
@@ -42,59 +42,59 @@ def checked(equality: Equality, measure: Callable[[], dict[str, Any]]) -> dict[s
     return {**facts, **measure()} if equality.holds else facts
 
 
-def same_views(subject: Subject, feeder: PaddedFeeder) -> Equality:
+def same_views(workload: Workload, feeder: PaddedFeeder) -> Equality:
     """Dense training views of a batch of clips."""
-    spec, rows = subject.source.spec, subject.rows(0)
-    ours = subject.source.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
-    theirs = feeder.batch(rows, spec.train_view, subject.noise(0)).dense(spec.persons)
+    spec, rows = workload.source.spec, workload.rows(0)
+    ours = workload.source.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
     return Equality(distance(ours, theirs), VIEW)
 
 
-def same_step(subject: Subject) -> Equality:
+def same_step(workload: Workload) -> Equality:
     """Loss and all gradients of a step on shared draws, over the bodies that our configuration trains on."""
-    rows, noise = subject.rows(0, CLIPS), subject.noise(0)
-    views = subject.views(0, rows)
-    subject.method.train()
-    subject.method.zero_grad(set_to_none=True)
-    with subject.autocast():
-        ours = subject.method(views, noise, PROGRESS).loss()
+    rows, noise = workload.rows(0, CLIPS), workload.noise(0)
+    views = workload.views(0, rows)
+    workload.method.train()
+    workload.method.zero_grad(set_to_none=True)
+    with workload.autocast():
+        ours = workload.method(views, noise, PROGRESS).loss()
     ours.backward()
-    mine = _gradients(subject)
-    subject.method.zero_grad(set_to_none=True)
+    mine = _gradients(workload)
+    workload.method.zero_grad(set_to_none=True)
     with explicit():
-        theirs = subject.method.as_released([_as_trained(subject, view) for view in views], noise, PROGRESS).loss()
+        theirs = workload.method.as_released([_as_trained(workload, view) for view in views], noise, PROGRESS).loss()
         theirs.backward()  # type: ignore[no-untyped-call]
-    difference = max(distance(ours.detach()[None], theirs.detach()[None]), distance(mine, _gradients(subject)))
-    subject.method.zero_grad(set_to_none=True)
-    return Equality(difference, TOLERANCE.get(subject.cell.resolved.engine.precision, MIXED))
+    difference = max(distance(ours.detach()[None], theirs.detach()[None]), distance(mine, _gradients(workload)))
+    workload.method.zero_grad(set_to_none=True)
+    return Equality(difference, TOLERANCE.get(workload.cell.resolved.engine.precision, MIXED))
 
 
-def same_features(subject: Subject) -> Equality:
+def same_features(workload: Workload) -> Equality:
     """Pooled features of clips, empty bodies averaged in."""
-    spec, noise = subject.source.spec, Noise(0, 0, subject.device)
-    batch = subject.source.batch(subject.rows(0, CLIPS), spec.test_view, noise)
-    subject.method.eval()
-    [encoder, *_] = subject.method.encoders().values()
-    with torch.no_grad(), subject.autocast():
+    spec, noise = workload.source.spec, Noise(0, 0, workload.device)
+    batch = workload.source.batch(workload.rows(0, CLIPS), spec.test_view, noise)
+    workload.method.eval()
+    [encoder, *_] = workload.method.encoders().values()
+    with torch.no_grad(), workload.autocast():
         ours = encoder.clip(batch)
     theirs = released_features(encoder, batch.filled(spec.persons), spec.persons)
     return Equality(
-        distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(subject.cell.resolved.engine.precision, MIXED)
+        distance(ours.to(theirs.dtype), theirs), TOLERANCE.get(workload.cell.resolved.engine.precision, MIXED)
     )
 
 
-def trains_on_all(subject: Subject) -> bool:
+def trains_on_all(workload: Workload) -> bool:
     """Whether the method's configuration asks for empty bodies in training."""
-    chosen = getattr(subject.cell.resolved.method, "empty_bodies", None)
+    chosen = getattr(workload.cell.resolved.method, "empty_bodies", None)
     return getattr(chosen, "value", None) == "reference"
 
 
-def _as_trained(subject: Subject, view: Batch) -> Batch:
-    return view.filled(subject.source.spec.persons) if trains_on_all(subject) else view
+def _as_trained(workload: Workload, view: Batch) -> Batch:
+    return view.filled(workload.source.spec.persons) if trains_on_all(workload) else view
 
 
-def _gradients(subject: Subject) -> Tensor:
-    return torch.cat([p.grad.flatten() for p in subject.method.parameters() if p.grad is not None]).float().clone()
+def _gradients(workload: Workload) -> Tensor:
+    return torch.cat([p.grad.flatten() for p in workload.method.parameters() if p.grad is not None]).float().clone()
 
 
 def distance(ours: Tensor, theirs: Tensor) -> float:

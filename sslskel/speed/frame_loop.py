@@ -12,34 +12,40 @@ from sslskel.errors import UsageError
 from sslskel.nn.gru import SteppedPairs
 from sslskel.speed.clock import paired, timed
 from sslskel.speed.equal import TOLERANCE, Equality, checked, distance
-from sslskel.speed.subject import Subject
+from sslskel.speed.workload import Workload
 
 
-def against_frame_loop(subject: Subject, pairs: int) -> dict[str, Any]:
+def against_frame_loop(workload: Workload, pairs: int) -> dict[str, Any]:
     """Times a batch of frames through both, without and with gradients; the frames are random, as only time counts.
 
     Raises ``UsageError`` if the backbone does not step, or if the run mixes precisions.
     """
-    fused = next((module for module in subject.method.modules() if isinstance(module, SteppedPairs)), None)
+    fused = next((module for module in workload.method.modules() if isinstance(module, SteppedPairs)), None)
     if fused is None:
-        raise UsageError(f"backbone '{subject.cell.backbone}' does not step from frame to frame, as a stepped GRU does")
-    precision = subject.cell.resolved.engine.precision
+        raise UsageError(
+            f"backbone '{workload.cell.backbone}' does not step from frame to frame, as a stepped GRU does"
+        )
+    precision = workload.cell.resolved.engine.precision
     if precision not in TOLERANCE:
         raise UsageError(f"--against frame_loop compares in fp32 or fp64, not in {precision.value}")
     first = first_of(fused)
     frames = torch.randn(
-        subject.size, subject.source.spec.frames, first.input_size, device=subject.device, dtype=subject.source.dtype
+        workload.size,
+        workload.source.spec.frames,
+        first.input_size,
+        device=workload.device,
+        dtype=workload.source.dtype,
     )
     loop = frame_loop(fused, frames)
     with torch.no_grad():
         equality = Equality(distance(fused(frames), loop()), TOLERANCE[precision])
 
     def measure(wrap: Callable[[Callable[[], Tensor]], Callable[[], object]]) -> dict[str, Any]:
-        theirs, ours = timed(subject.device, wrap(loop)), timed(subject.device, wrap(lambda: fused(frames)))
+        theirs, ours = timed(workload.device, wrap(loop)), timed(workload.device, wrap(lambda: fused(frames)))
         return checked(equality, lambda: paired(theirs, ours, pairs))
 
     return {
-        "frames": subject.source.spec.frames,
+        "frames": workload.source.spec.frames,
         "hidden": first.hidden_size,
         "works": {"forward": measure(torch.no_grad()), "forward and backward": measure(_learning)},
     }

@@ -15,39 +15,39 @@ from sslskel.engine.optim import build_optimiser
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.train import pretrain
 from sslskel.speed.clock import Taken, paired
-from sslskel.speed.subject import Subject
+from sslskel.speed.workload import Workload
 
 STEPS = 5
 
 
-def engine_overhead(subject: Subject, pairs: int) -> dict[str, Any]:
+def engine_overhead(workload: Workload, pairs: int) -> dict[str, Any]:
     """Seconds of the loop with its checks, sums, schedule and log, over those of a bare loop; without checkpoints.
 
     A checkpoint is written every few epochs, and its cost depends on the disk.
     """
-    count = max(2, min(STEPS, len(subject.source) // subject.size))
-    source = subject.source.subset(torch.arange(count * subject.size))
-    train = replace(subject.cell.resolved.train, epochs=1, warmup_epochs=0, batch_size=subject.size)
+    count = max(2, min(STEPS, len(workload.source) // workload.size))
+    source = workload.source.subset(torch.arange(count * workload.size))
+    train = replace(workload.cell.resolved.train, epochs=1, warmup_epochs=0, batch_size=workload.size)
     # The same batches on both sides: missing persons have no rows, so the cost of batches differs.
-    sampler = EpochSampler(len(source), subject.size, seed=0, drop_last=train.drop_last)
-    start = copy.deepcopy(subject.method.state_dict())
+    sampler = EpochSampler(len(source), workload.size, seed=0, drop_last=train.drop_last)
+    start = copy.deepcopy(workload.method.state_dict())
 
     def engine() -> Taken:
-        subject.method.load_state_dict(start)
-        laps = _Laps(subject.device)
+        workload.method.load_state_dict(start)
+        laps = _Laps(workload.device)
         with tempfile.TemporaryDirectory() as folder:
             meta = {"identity": "speed"}
-            engine = subject.cell.resolved.engine
-            pretrain(subject.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
+            engine = workload.cell.resolved.engine
+            pretrain(workload.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
         return laps.taken()
 
     def bare() -> Taken:
-        subject.method.load_state_dict(start)
-        optimiser = build_optimiser(subject.method.parameter_groups(), train)
-        subject.method.train()
-        laps = _Laps(subject.device)
+        workload.method.load_state_dict(start)
+        optimiser = build_optimiser(workload.method.parameter_groups(), train)
+        workload.method.train()
+        laps = _Laps(workload.device)
         for step in range(count):
-            subject.learn(step, sampler.batch(step))
+            workload.learn(step, sampler.batch(step))
             optimiser.step()
             laps.step()
         return laps.taken()

@@ -23,7 +23,7 @@ from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.nn.attention import explicit
-from sslskel.speed.subject import PROGRESS, Subject
+from sslskel.speed.workload import PROGRESS, Workload
 from sslskel.transforms.clip import CentreCrop, RandomCrop, RandomRotation
 
 PADDED_FRAMES = 300
@@ -136,24 +136,24 @@ def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:
     return pooled.reshape(-1, persons, pooled.shape[-1]).mean(1)
 
 
-def released_optimiser(subject: Subject) -> torch.optim.Optimizer:
+def released_optimiser(workload: Workload) -> torch.optim.Optimizer:
     """AdamW or SGD as released scripts build it, without fused kernels."""
-    train, groups = subject.cell.resolved.train, subject.method.parameter_groups()
+    train, groups = workload.cell.resolved.train, workload.method.parameter_groups()
     if train.optimiser is Optimiser.sgd:
         return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, weight_decay=train.weight_decay)
     return torch.optim.AdamW(groups, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay)
 
 
-def released_step(subject: Subject, feeder: PaddedFeeder, optimiser: torch.optim.Optimizer) -> Callable[[int], float]:
+def released_step(workload: Workload, feeder: PaddedFeeder, optimiser: torch.optim.Optimizer) -> Callable[[int], float]:
     """A training step of the plain configuration; it returns the loss, so the host waits for the device."""
 
     def step(number: int) -> float:
-        noise = subject.noise(number)
+        noise = workload.noise(number)
         views = [
-            feeder.batch(subject.rows(number), view, noise.view(i)) for i, view in enumerate(subject.method.views())
+            feeder.batch(workload.rows(number), view, noise.view(i)) for i, view in enumerate(workload.method.views())
         ]
         with explicit():
-            loss = subject.method.as_released(views, noise, PROGRESS).loss()
+            loss = workload.method.as_released(views, noise, PROGRESS).loss()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

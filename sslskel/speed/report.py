@@ -39,13 +39,13 @@ def _times(report: Report) -> list[str]:
 
 
 def _ratios(report: Report) -> list[str]:
-    lines = [f"  against {report['against']}; {_subject(report)}"]
+    lines = [f"  against {report['against']}; {_sides(report)}"]
     for name, ratio, note in ratio_rows(report):
         lines.append(f"  {name}: {ratio}{f'; {note}' if note else ''}")
     return lines
 
 
-def _subject(report: Report) -> str:
+def _sides(report: Report) -> str:
     """What a reader must know about the two sides."""
     if report["against"] == "encoders":
         passes = ", ".join(f"{count} {kind}" for kind, count in report["passes"].items())
@@ -147,7 +147,7 @@ def markdown(reports: list[Report]) -> str:
             "",
             f"`{report['benchmark']}`, batch {report['batch_size']}, {where}, load {_load(report)};"
             f" torch {report['versions']['torch']}, sslskel {report['versions']['sslskel']};"
-            f" allocator: {report['allocator']}" + (f"; {_subject(report)}." if against else "."),
+            f" allocator: {report['allocator']}" + (f"; {_sides(report)}." if against else "."),
             "",
         ]
         lines += _ratio_table(report) if against else _time_table(report)

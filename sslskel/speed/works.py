@@ -20,7 +20,7 @@ from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
 from sslskel.speed.clock import Clock, summary
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
-from sslskel.speed.subject import Subject, build_subject
+from sslskel.speed.workload import Workload, build_workload
 
 WARM_UP = 2
 STAGES = ("load", "forward", "backward", "optimiser")
@@ -40,13 +40,13 @@ def measure_speed(request: GridRequest, *, steps: int = 10, works: Sequence[str]
 def measure_cell(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]:
     """As :func:`measure_speed`, of one cell."""
     allocator, engine = keep_freed_memory(), cell.resolved.engine
-    subject = build_subject(cell)
+    workload = build_workload(cell)
     measured, peak = {}, 0.0
     for work in WORKS:
         # The largest of several tries, since other work on a shared machine can slow any one of them down.
-        peak = max(peak, matmul_peak(subject.device, arithmetic_type(engine.precision)))
+        peak = max(peak, matmul_peak(workload.device, arithmetic_type(engine.precision)))
         with compiling(engine):
-            measured[work] = _MEASURES[work](subject, steps) if work in works else None
+            measured[work] = _MEASURES[work](workload, steps) if work in works else None
     for part in measured.values():
         if part is not None and "flops_per_second" in part:
             part["mfu"] = part["flops_per_second"] / peak
@@ -56,113 +56,113 @@ def measure_cell(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]
         "preset": cell.preset,
         "backbone": cell.backbone,
         "precision": engine.precision.value,
-        "device": str(subject.device),
+        "device": str(workload.device),
         "threads": torch.get_num_threads(),
         "allocator": allocator,
-        "batch_size": subject.size,
+        "batch_size": workload.size,
         "steps": steps,
         "matmul_peak": peak,
         **measured,
-        "peak_memory_bytes": peak_memory(subject.device),
+        "peak_memory_bytes": peak_memory(workload.device),
         **surroundings(),
     }
 
 
-def _pretraining(subject: Subject, steps: int) -> dict[str, Any] | None:
+def _pretraining(workload: Workload, steps: int) -> dict[str, Any] | None:
     """Training steps, waiting for the device after each stage; None for a method that does not train."""
-    method = subject.method
+    method = workload.method
     if not method.trains:
         return None
-    train = subject.cell.resolved.train
+    train = workload.cell.resolved.train
     optimisers = [build_optimiser(turn.groups, of_turn(train, turn)) for turn in method.turns()]
     method.train()
 
     def step(number: int) -> list[float]:
-        clock, progress = Clock(subject.device), Progress(number, 1, WARM_UP + steps)
-        views = subject.views(number)
+        clock, progress = Clock(workload.device), Progress(number, 1, WARM_UP + steps)
+        views = workload.views(number)
         clock.lap()
-        with subject.autocast():
-            method.on_step_start(progress, subject.noise(number))
-            loss = subject.loss(views, number, progress)
+        with workload.autocast():
+            method.on_step_start(progress, workload.noise(number))
+            loss = workload.loss(views, number, progress)
         clock.lap()
         method.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         clock.lap()
         for optimiser in optimisers:
             optimiser.step()
-        method.on_step_end(progress, subject.noise(number))
+        method.on_step_end(progress, workload.noise(number))
         clock.lap()
         return clock.laps
 
-    memory = extra_memory(subject.device, lambda: step(0))
+    memory = extra_memory(workload.device, lambda: step(0))
     taken = [step(number) for number in range(1, WARM_UP + steps)][WARM_UP - 1 :]
-    report = summary(taken, STAGES, subject.size)
+    report = summary(taken, STAGES, workload.size)
     report["step_memory_bytes"] = memory
     total = sum(report["seconds"].values())
     report["waits_for_data"] = report["seconds"]["load"] / total
-    return _with_flops(report, lambda: subject.learn(0))
+    return _with_flops(report, lambda: workload.learn(0))
 
 
-def _encoding(subject: Subject, steps: int) -> dict[str, Any]:
+def _encoding(workload: Workload, steps: int) -> dict[str, Any]:
     """The test view of clips through every encoder of the method."""
-    method = subject.method.eval()
+    method = workload.method.eval()
 
     def encode(number: int) -> list[float]:
-        clock = Clock(subject.device)
-        batch = subject.source.batch(
-            subject.rows(number), subject.source.spec.test_view, Noise(0, number, subject.device)
+        clock = Clock(workload.device)
+        batch = workload.source.batch(
+            workload.rows(number), workload.source.spec.test_view, Noise(0, number, workload.device)
         )
         clock.lap()
-        with torch.no_grad(), subject.autocast():
+        with torch.no_grad(), workload.autocast():
             for encoder in method.encoders().values():
                 encoder.clip(batch)
         clock.lap()
         return clock.laps
 
     taken = [encode(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode"), subject.size), lambda: encode(0))
+    return _with_flops(summary(taken, ("load", "encode"), workload.size), lambda: encode(0))
 
 
-def _linear(subject: Subject, steps: int) -> dict[str, Any]:
+def _linear(workload: Workload, steps: int) -> dict[str, Any]:
     """Epochs of the linear protocol on one batch's clips: training view, frozen encoder, one epoch of the head."""
-    method = subject.method.eval()
+    method = workload.method.eval()
     [encoder, *_] = method.encoders().values()
-    classes = max(2, len(subject.dataset.info.classes))
-    head = LinearHead(encoder.dim, classes, Noise(0, 0, subject.device), subject.source.dtype).to(subject.device)
+    classes = max(2, len(workload.dataset.info.classes))
+    head = LinearHead(encoder.dim, classes, Noise(0, 0, workload.device), workload.source.dtype).to(workload.device)
     optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    labels = torch.arange(subject.size, device=subject.device) % classes
+    labels = torch.arange(workload.size, device=workload.device) % classes
 
     def epoch(number: int) -> list[float]:
-        clock = Clock(subject.device)
-        batch = subject.source.batch(subject.rows(number), encoder.spec.train_view, subject.noise(number))
+        clock = Clock(workload.device)
+        batch = workload.source.batch(workload.rows(number), encoder.spec.train_view, workload.noise(number))
         clock.lap()
-        with torch.no_grad(), subject.autocast():
-            features = encoder.clip(batch).to(subject.source.dtype)
+        with torch.no_grad(), workload.autocast():
+            features = encoder.clip(batch).to(workload.source.dtype)
         clock.lap()
-        batches = mini_batches(torch.arange(subject.size, device=subject.device), HEAD_BATCH)
+        batches = mini_batches(torch.arange(workload.size, device=workload.device), HEAD_BATCH)
         fit_epoch(head, optimiser, features, labels, batches, [0.1] * len(batches))
         clock.lap()
         return clock.laps
 
     taken = [epoch(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode", "head"), subject.size), lambda: epoch(0))
+    return _with_flops(summary(taken, ("load", "encode", "head"), workload.size), lambda: epoch(0))
 
 
-def _loader(subject: Subject, steps: int) -> dict[str, Any]:
+def _loader(workload: Workload, steps: int) -> dict[str, Any]:
     """Only training views, as dense tensors."""
 
     def load(number: int) -> list[float]:
-        clock = Clock(subject.device)
-        spec = subject.source.spec
-        subject.source.batch(subject.rows(number), spec.train_view, subject.noise(number)).dense(spec.persons)
+        clock = Clock(workload.device)
+        spec = workload.source.spec
+        workload.source.batch(workload.rows(number), spec.train_view, workload.noise(number)).dense(spec.persons)
         clock.lap()
         return clock.laps
 
     taken = [load(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return summary(taken, ("load",), subject.size)
+    return summary(taken, ("load",), workload.size)
 
 
-_MEASURES: dict[str, Callable[[Subject, int], dict[str, Any] | None]] = {
+_MEASURES: dict[str, Callable[[Workload, int], dict[str, Any] | None]] = {
     "pretraining": _pretraining,
     "encoding": _encoding,
     "linear": _linear,

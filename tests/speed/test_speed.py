@@ -17,7 +17,7 @@ from sslskel.errors import UsageError
 from sslskel.grid.request import GridRequest
 from sslskel.nn.gru import SteppedPairs
 from sslskel.speed import markdown, measure_speed, speed_against, text
-from sslskel.speed import subject as module
+from sslskel.speed import workload as module
 from sslskel.speed.clock import Taken, paired
 from sslskel.speed.encoders import passes_of
 from sslskel.speed.equal import Equality, checked, same_features, same_step, same_views
@@ -25,7 +25,7 @@ from sslskel.speed.frame_loop import frame_loop
 from sslskel.speed.machine import extra_memory, matmul_peak
 from sslskel.speed.overhead import engine_overhead
 from sslskel.speed.released import PaddedFeeder
-from sslskel.speed.subject import Subject, build_subject
+from sslskel.speed.workload import Workload, build_workload
 
 CPU = torch.device("cpu")
 
@@ -38,29 +38,29 @@ def on_tiny(method: str, *overrides: str, backbone: str | None = None) -> GridRe
     return GridRequest(methods=(method,), benchmarks=("tiny",), backbone=backbone, overrides=overrides)
 
 
-def tiny_subject(*overrides: str) -> Subject:
-    return build_subject(on_tiny("mamp", *overrides).single_pretraining())
+def tiny_workload(*overrides: str) -> Workload:
+    return build_workload(on_tiny("mamp", *overrides).single_pretraining())
 
 
 @pytest.mark.parametrize("mode", ["exact", "present"])
 def test_a_step_and_its_plain_form_agree(tiny: str, mode: str) -> None:
-    subject = tiny_subject(*mode_overrides(mode, ["mamp"]))
-    assert same_step(subject).difference < 1e-5
-    assert same_features(subject).holds
+    workload = tiny_workload(*mode_overrides(mode, ["mamp"]))
+    assert same_step(workload).difference < 1e-5
+    assert same_features(workload).holds
 
 
 def test_exact_trains_on_empty_bodies_and_present_does_not(tiny: str) -> None:
-    losses = [float(tiny_subject(*mode_overrides(mode, ["mamp"])).learn(0)) for mode in ("exact", "present")]
+    losses = [float(tiny_workload(*mode_overrides(mode, ["mamp"])).learn(0)) for mode in ("exact", "present")]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
 def test_the_plain_feeder_gives_the_loaders_clips(tiny: str) -> None:
-    subject = tiny_subject()
-    feeder = PaddedFeeder(subject.source, torch.arange(len(subject.source)))
-    assert same_views(subject, feeder).holds
-    spec, rows = subject.source.spec, torch.tensor([5, 0, 2, 5])
-    ours = subject.source.batch(rows, spec.test_view, subject.noise(1)).dense(spec.persons)
-    theirs = feeder.batch(rows, spec.test_view, subject.noise(1)).dense(spec.persons)
+    workload = tiny_workload()
+    feeder = PaddedFeeder(workload.source, torch.arange(len(workload.source)))
+    assert same_views(workload, feeder).holds
+    spec, rows = workload.source.spec, torch.tensor([5, 0, 2, 5])
+    ours = workload.source.batch(rows, spec.test_view, workload.noise(1)).dense(spec.persons)
+    theirs = feeder.batch(rows, spec.test_view, workload.noise(1)).dense(spec.persons)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     assert float(ours[:, ..., 1].abs().max()) > 0, "a second person is among them"
 
@@ -75,9 +75,9 @@ def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPa
         return StepOutput({name: term._replace(total=term.total * 1.001)})
 
     monkeypatch.setattr(MaskedModelling, "as_released", wrong)
-    subject = tiny_subject()
-    assert "ratio" not in checked(same_step(subject), lambda: {"ratio": 1})
-    assert "ratio" in checked(same_features(subject), lambda: {"ratio": 1})
+    workload = tiny_workload()
+    assert "ratio" not in checked(same_step(workload), lambda: {"ratio": 1})
+    assert "ratio" in checked(same_features(workload), lambda: {"ratio": 1})
     assert not Equality(float("nan"), 1.0).holds
 
 
@@ -115,13 +115,13 @@ def test_a_step_against_its_encoders_passes_alone(tiny: str) -> None:
     assert report["passes"] == {"trained": 1, "not trained": 1}
     assert "step over its encoders' passes" in text(report)
     assert "1 trained, 1 not trained" in markdown([report])
-    subject = build_subject(request.single_pretraining())
-    with passes_of(subject.method) as seen:
-        subject.learn(0)
+    workload = build_workload(request.single_pretraining())
+    with passes_of(workload.method) as seen:
+        workload.learn(0)
     [query, key] = sorted(seen, key=lambda one: not one.trained)
     assert (query.trained, key.trained) == (True, False)
     torch.testing.assert_close(query.call(), query.call())
-    assert not any("encode" in vars(module) for module in subject.method.modules()), "nothing is left on the modules"
+    assert not any("encode" in vars(module) for module in workload.method.modules()), "nothing is left on the modules"
 
 
 TOKEN_BACKBONE = """
@@ -175,7 +175,7 @@ def test_the_engine_and_the_bare_loop_take_the_same_batches(tiny: str, monkeypat
         return batch(source, positions, *more)
 
     monkeypatch.setattr(ClipSource, "batch", noted)
-    steps = engine_overhead(tiny_subject("train.batch_size=3"), pairs=1)["steps"]
+    steps = engine_overhead(tiny_workload("train.batch_size=3"), pairs=1)["steps"]
     rounds = [drawn[at : at + steps] for at in range(0, len(drawn), steps)]
     assert steps > 1
     assert rounds == [rounds[0]] * 6
@@ -225,9 +225,9 @@ def test_a_batch_that_does_not_fit_names_the_largest_that_does(tiny: str, monkey
     monkeypatch.setattr(module, "extra_memory", lambda device, work: 100 + 1000 * _size(work))
     monkeypatch.setattr(module, "free_memory", lambda device: 10_500)
     with pytest.raises(UsageError, match=r"the largest that fits is about train.batch_size=10$"):
-        tiny_subject("train.batch_size=14")
+        tiny_workload("train.batch_size=14")
     monkeypatch.setattr(module, "free_memory", lambda device: 14_500)
-    assert tiny_subject("train.batch_size=14").size == 14
+    assert tiny_workload("train.batch_size=14").size == 14
 
 
 def _size(work: Any) -> int:

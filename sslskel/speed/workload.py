@@ -31,7 +31,7 @@ PROGRESS = Progress(0, 1, 1)
 
 
 @dataclass
-class Subject:
+class Workload:
     """One cell, ready to take steps; nothing is written to disk."""
 
     cell: Cell
@@ -78,7 +78,7 @@ class Subject:
         return loss.detach()
 
 
-def build_subject(cell: Cell) -> Subject:
+def build_workload(cell: Cell) -> Workload:
     """Build one. Raises ``UsageError`` for a device or precision that this machine lacks, or too large a batch."""
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
@@ -95,44 +95,44 @@ def build_subject(cell: Cell) -> Subject:
         compile_forward(built)
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
     turns = tuple(turn.name for turn in built.turns())
-    subject = Subject(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
+    workload = Workload(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
     if built.trains:
         built.eval()
         with torch.no_grad():
             built.load_start()
-            first = PROGRESS._replace(clips=len(source), batch_size=subject.size, seed=cell.seed)
-            built.on_epoch_start(SourceClips(source), subject.noise(0).between_steps(), first)
+            first = PROGRESS._replace(clips=len(source), batch_size=workload.size, seed=cell.seed)
+            built.on_epoch_start(SourceClips(source), workload.noise(0).between_steps(), first)
         built.train()
         with compiling(engine):
-            _require_room(subject)
-    return subject
+            _require_room(workload)
+    return workload
 
 
-def _require_room(subject: Subject) -> None:
+def _require_room(workload: Workload) -> None:
     """Raise ``UsageError`` if the batch does not fit in memory; two small steps predict the largest that does."""
     small, large = PROBE
-    if subject.size <= 2 * large:
+    if workload.size <= 2 * large:
         return
-    subject.method.train()
+    workload.method.train()
     try:
         needs = [
-            extra_memory(subject.device, lambda size=size: subject.learn(0, subject.rows(0, size)))  # type: ignore[misc]
+            extra_memory(workload.device, lambda size=size: workload.learn(0, workload.rows(0, size)))  # type: ignore[misc]
             for size in PROBE
         ]
     except torch.OutOfMemoryError as fault:
         raise UsageError(
-            f"not even {large} clips fit in the memory of {subject.device}; take a smaller preset"
+            f"not even {large} clips fit in the memory of {workload.device}; take a smaller preset"
         ) from fault
-    subject.method.zero_grad(set_to_none=True)
+    workload.method.zero_grad(set_to_none=True)
     if needs[0] is None or needs[1] is None:
         return
     each = max((needs[1] - needs[0]) / (large - small), needs[1] / large / 2)
-    free = free_memory(subject.device)
+    free = free_memory(workload.device)
     fixed = max(0.0, needs[1] - large * each)
     fits = int((free - fixed) // each)
-    if fits < subject.size:
-        needed = (fixed + subject.size * each) / 2**30
+    if fits < workload.size:
+        needed = (fixed + workload.size * each) / 2**30
         raise UsageError(
-            f"a batch of {subject.size} clips needs about {needed:.1f} GiB on {subject.device},"
+            f"a batch of {workload.size} clips needs about {needed:.1f} GiB on {workload.device},"
             f" where {free / 2**30:.1f} GiB are free; the largest that fits is about train.batch_size={max(fits, 1)}"
         )
