@@ -31,7 +31,7 @@ class CheckpointError(UsageError):
 
 
 class RunError(SslskelError):
-    """A run that started and failed: non-finite loss, full disk, lost rank."""
+    """A run that started and failed: non-finite loss, full disk, lost process."""
 
 
 class Diverged(RunError):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
-from sslskel.cli.options import request_of, started_ranks
+from sslskel.cli.options import request_of, started_processes
 from sslskel.text import duration, mebibytes, short_duration
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         return _dry_run(request)
     if options.launcher == "slurm":
         return submit_grid(request, options)
-    if started_ranks(options):
+    if started_processes(options):
         return 0
     from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter

@@ -46,18 +46,18 @@ def add_keep_flag(parser: argparse.ArgumentParser) -> None:
 
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
     """How many processes train together; the batch size stays that of all of them."""
-    parser.add_argument("--processes", type=int, default=1, help="ranks that train one model together (default: 1)")
-    parser.add_argument("--max-restarts", type=int, default=0, help="how often a run that lost a rank starts again")
+    parser.add_argument("--processes", type=int, default=1, help="processes that train one model together (default: 1)")
+    parser.add_argument("--max-restarts", type=int, default=0, help="how often a run that lost a process starts again")
 
 
-def started_ranks(options: argparse.Namespace) -> bool:
-    """Start the ranks that ``--processes`` asks for and wait for them; False in a rank, or where one is enough."""
-    from sslskel.engine.elastic import check_processes, is_rank, run_ranks
+def started_processes(options: argparse.Namespace) -> bool:
+    """Start what ``--processes`` asks for and wait for it; False in one of them, or where one is enough."""
+    from sslskel.engine.elastic import check_processes, is_launched, run_processes
 
     check_processes(options.processes, options.max_restarts)
-    if is_rank() or (options.processes == 1 and not options.max_restarts):
+    if is_launched() or (options.processes == 1 and not options.max_restarts):
         return False
-    run_ranks(options.argv, options.processes, options.max_restarts)
+    run_processes(options.argv, options.processes, options.max_restarts)
     return True
 
 

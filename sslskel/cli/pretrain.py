@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli.options import add_process_flags, add_run_flags, request_of, started_ranks
+from sslskel.cli.options import add_process_flags, add_run_flags, request_of, started_processes
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.text import duration
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pretrain, then print the folder of checkpoints."""
-    if started_ranks(options):
+    if started_processes(options):
         return 0
     from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
-from sslskel.cli.options import request_of, started_ranks
+from sslskel.cli.options import request_of, started_processes
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
         return _search(options)
     from sslskel.config.grammar import combinations
 
-    own = [word for word in options.overrides if options.launcher == "slurm" and word.startswith("launcher.")]
-    every = combinations([word for word in options.overrides if word not in own])
+    own = [one for one in options.overrides if options.launcher == "slurm" and one.startswith("launcher.")]
+    every = combinations([one for one in options.overrides if one not in own])
     if options.dry_run:
         print("\n".join(" ".join(one) for one in every))
         return 0
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     request = request_of(options, every)
     if options.launcher == "slurm":
         return submit_grid(request, options)
-    if started_ranks(options):
+    if started_processes(options):
         return 0
     result = _run_all(request, options.jobs)
     from sslskel.api.distributed import is_first
@@ -92,12 +92,12 @@ def _search(options: argparse.Namespace) -> int:
         )
     if options.dry_run:
         fixed, space = dimensions(request.overrides)
-        for word in fixed:
-            print(word)
+        for option in fixed:
+            print(option)
         for one in space:
             print(f"{one.key}: {', '.join(one.values) or f'{one.low} to {one.high}'}{', by logarithm' * one.log}")
         return 0
-    if started_ranks(options):
+    if started_processes(options):
         return 0
     from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
@@ -121,7 +121,7 @@ def _print_trials(state: SearchState, options: argparse.Namespace) -> int:
     if state.best is None:
         print("sslskel: failed: every trial diverged; choose another space", file=sys.stderr)
         return 1
-    words = [f"--method {options.method} --protocol {options.protocol} --benchmark {options.benchmark}"]
-    fixed = [word for word in options.overrides if word.partition("=")[0] not in state.best.drawn]
-    print(f"best, now to be judged once: sslskel bench {' '.join([*words, *fixed, *state.best.options])}")
+    named = [f"--method {options.method} --protocol {options.protocol} --benchmark {options.benchmark}"]
+    fixed = [one for one in options.overrides if one.partition("=")[0] not in state.best.drawn]
+    print(f"best, now to be judged once: sslskel bench {' '.join([*named, *fixed, *state.best.options])}")
     return 0

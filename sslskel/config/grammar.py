@@ -24,16 +24,16 @@ Drawn = int | float | str
 def combinations(overrides: Sequence[str]) -> list[list[str]]:
     """The overrides of every combination, in the order of an odometer; one where nothing is swept.
 
-    Raises ``UsageError`` for a word that Hydra cannot read, an interval, which has no list of
+    Raises ``UsageError`` for an override that Hydra cannot read, an interval, which has no list of
     values, and for more than ``MOST`` combinations.
     """
     choices = []
-    for word in overrides:
-        parsed = _parsed(word)
+    for override in overrides:
+        parsed = _parsed(override)
         if not parsed.is_sweep_override():
-            choices.append([word])
+            choices.append([override])
             continue
-        with _explained(word):
+        with _explained(override):
             choices.append([f"{parsed.key_or_group}={value}" for value in parsed.sweep_string_iterator()])
     total = 1
     for values in choices:
@@ -79,38 +79,42 @@ def dimensions(overrides: Sequence[str]) -> tuple[list[str], list[Dimension]]:
     ordered, lists and ``choice`` are not. Raises ``UsageError`` as :func:`combinations` does.
     """
     fixed, space = [], []
-    for word in overrides:
-        parsed = _parsed(word)
+    for override in overrides:
+        parsed = _parsed(override)
         if not parsed.is_sweep_override():
-            fixed.append(word)
+            fixed.append(override)
             continue
         value, key = parsed.value(), parsed.key_or_group
         tags = set(value.tags)
         if tags - {"log"} or (tags and not parsed.is_interval_sweep()):
-            raise UsageError(f"'{word}': the one tag is 'log', and it belongs to an interval: tag(log,interval(1,9))")
+            raise UsageError(
+                f"'{override}': the one tag is 'log', and it belongs to an interval: tag(log,interval(1,9))"
+            )
         if parsed.is_interval_sweep():
             if not value.start < value.end or ("log" in tags and value.start <= 0):
-                raise UsageError(f"'{word}' is no interval: the first number must be smaller, and positive with log")
+                raise UsageError(
+                    f"'{override}' is no interval: the first number must be smaller, and positive with log"
+                )
             space.append(Dimension(key, low=value.start, high=value.end, log="log" in tags))
             continue
-        with _explained(word):
+        with _explained(override):
             values = tuple(str(one) for one in parsed.sweep_string_iterator())
         if not values:
-            raise UsageError(f"'{word}' holds no value; write GROUP.KEY=A,B or GROUP.KEY=range(1,4)")
+            raise UsageError(f"'{override}' holds no value; write GROUP.KEY=A,B or GROUP.KEY=range(1,4)")
         space.append(Dimension(key, tuple(dict.fromkeys(values)), ordered=parsed.is_range_sweep()))
     return fixed, space
 
 
-def _parsed(word: str) -> Any:
+def _parsed(override: str) -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    with _explained(word):
-        return OverridesParser.create().parse_override(word)
+    with _explained(override):
+        return OverridesParser.create().parse_override(override)
 
 
 @contextlib.contextmanager
-def _explained(word: str) -> Iterator[None]:
-    """Turn what Hydra says of a word into one sentence."""
+def _explained(override: str) -> Iterator[None]:
+    """Turn what Hydra says of an override into one sentence."""
     from hydra.errors import HydraException
 
     try:
@@ -118,6 +122,6 @@ def _explained(word: str) -> Iterator[None]:
     except (HydraException, ValueError) as fault:
         reason = " ".join(str(fault).split())
         raise UsageError(
-            f"'{word}' gives no list of values ({reason}); write GROUP.KEY=A,B or GROUP.KEY=range(1,4), or"
+            f"'{override}' gives no list of values ({reason}); write GROUP.KEY=A,B or GROUP.KEY=range(1,4), or"
             " interval(0,1) with --trials"
         ) from fault

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import EngineConfig
 from sslskel.engine.device import AUTOCAST
-from sslskel.engine.heartbeat import watch
+from sslskel.engine.heartbeat import start_heartbeat
 from sslskel.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def join(device: torch.device) -> None:
             # What a run of one process alone has left would keep this one from meeting anybody.
             PartialState._reset_state()
             PartialState(cpu=cpu)
-    watch()
+    start_heartbeat()
 
 
 def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:

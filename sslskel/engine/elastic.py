@@ -35,34 +35,34 @@ FINAL = frozenset({2, PREEMPTED, INTERRUPTED})
 """Exit codes after which starting again would end in the same way."""
 
 
-def is_rank() -> bool:
+def is_launched() -> bool:
     """True in a process that a launcher (ours, torchrun, accelerate) started as one of several."""
     return "RANK" in os.environ
 
 
 def check_processes(processes: int, max_restarts: int) -> None:
-    """Raise ``UsageError`` for numbers that mean nothing, or where several ranks were started already."""
+    """Raise ``UsageError`` for numbers that mean nothing, or where several processes were started already."""
     if processes < 1:
         raise UsageError(f"--processes {processes} is not a number of processes; give 1 or more")
     if max_restarts < 0:
         raise UsageError(f"--max-restarts {max_restarts} is not a number of restarts; give 0 or more")
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    if is_rank() and LAUNCHED not in os.environ and processes > 1 and world != processes:
+    if is_launched() and LAUNCHED not in os.environ and processes > 1 and world != processes:
         raise UsageError(
             f"--processes {processes} was given to a command that a launcher has already started {world} times;"
             " leave it out"
         )
 
 
-def run_ranks(words: Sequence[str], processes: int, max_restarts: int = 0) -> None:
-    """Run ``python -m sslskel WORDS`` in ``processes`` ranks until all have ended well.
+def run_processes(argv: Sequence[str], processes: int, max_restarts: int = 0) -> None:
+    """Run ``python -m sslskel ARGV`` in ``processes`` processes until all have ended well.
 
     A run that lost a process is started again up to ``max_restarts`` times and goes on from
     its newest checkpoint. Raises what the first failing process raised, as one sentence:
     ``RunError`` naming a lost process, ``UsageError``, or ``Interrupted`` after a signal.
     """
     for attempt in range(max_restarts + 1):
-        fault = start_once(words, processes)
+        fault = start_once(argv, processes)
         if fault is None:
             return
         if fault.exit_code in FINAL or attempt == max_restarts:
@@ -100,14 +100,14 @@ def _added(environment: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def start_once(words: Sequence[str], processes: int) -> SslskelError | None:
-    """One start of all ranks; None where all ended well."""
+def start_once(argv: Sequence[str], processes: int) -> SslskelError | None:
+    """One start of all processes; None where all ended well."""
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     _hush("torch.distributed.elastic")
-    with _added(_environment(processes)), tempfile.TemporaryDirectory(prefix="sslskel-ranks-") as logs:
+    with _added(_environment(processes)), tempfile.TemporaryDirectory(prefix="sslskel-processes-") as logs:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -120,12 +120,12 @@ def start_once(words: Sequence[str], processes: int) -> SslskelError | None:
         )
 
         def stop(number: int, _: Any) -> None:
-            # Without SIGUSR1 among its own, the elastic agent would die of it and leave the ranks alone.
+            # Without SIGUSR1 among its own, the elastic agent would die of it and leave the processes alone.
             raise SignalException("asked to stop", signal.Signals(number))
 
         before = signal.signal(signal.SIGUSR1, stop)
         try:
-            elastic_launch(config, sys.executable)("-m", "sslskel", *words)
+            elastic_launch(config, sys.executable)("-m", "sslskel", *argv)
         except ChildFailedError as fault:
             return first_fault(fault.failures)
         except SignalException as fault:
@@ -170,7 +170,7 @@ def _victim(failure: ProcessFailure) -> int:
 
 
 def _last_words(logs: Path) -> str:
-    """Last message of the lowest rank that was stopped; empty where none left one."""
+    """Last message of the first process, by rank, that was stopped; empty where none left one."""
     for path in sorted(logs.rglob("error.json"), key=lambda path: int(path.parent.name)):
         with contextlib.suppress(OSError, ValueError, KeyError):
             return str(json.loads(path.read_text(encoding="utf-8"))["message"]["message"])

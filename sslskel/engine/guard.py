@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.engine.gradients import StepSums
-from sslskel.engine.optim import gates_on_device
+from sslskel.engine.optim import skips_on_device
 
 FIRST_SCALE, GROW_AFTER = 2.0**16, 2000
 
@@ -90,7 +90,7 @@ class StepGuard:
         return StepFacts(tuple(sums.terms), tuple(sums.metrics), (*sums.terms, *names), torch.cat(values))
 
     def _step(self, skip: Tensor) -> None:
-        if gates_on_device(self._optimiser):
+        if skips_on_device(self._optimiser):
             self._optimiser.grad_scale = None  # type: ignore[attr-defined]  # both are read by fused kernels
             self._optimiser.found_inf = skip.to(torch.float32)  # type: ignore[attr-defined]
             self._optimiser.step()

@@ -14,11 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import torch.distributed as dist
 
-from sslskel.api.distributed import rank, shared_store, world_size
+from sslskel.api.distributed import SharedStore, rank, shared_store, world_size
 from sslskel.engine.elastic import CONTACT, SILENT, tell_launcher
 from sslskel.errors import RunError
 
@@ -30,7 +29,7 @@ LEAVE_SECONDS = 10.0
 LEFT = 1 << 40
 """Added to the beats of a process that has ended as it should."""
 
-_watching = False
+_started = False
 
 
 @contextlib.contextmanager
@@ -39,28 +38,28 @@ def contact() -> Iterator[None]:
     try:
         yield
     except RuntimeError as fault:
-        words = str(fault)
-        if world_size() == 1 or not (isinstance(fault, dist.DistError) or "gloo" in words or "NCCL" in words):
+        message = str(fault)
+        if world_size() == 1 or not (isinstance(fault, dist.DistError) or "gloo" in message or "NCCL" in message):
             raise
         raise RunError(
-            f"{CONTACT} by process {rank()} ({' '.join(words.split())[:200]}); the same command continues from the"
+            f"{CONTACT} by process {rank()} ({' '.join(message.split())[:200]}); the same command continues from the"
             " newest checkpoint"
         ) from fault
 
 
-def watch() -> None:
+def start_heartbeat() -> None:
     """Watch the next process of the ring from now on, once per process; nothing on one process."""
-    global _watching
-    if _watching or world_size() == 1:
+    global _started
+    if _started or world_size() == 1:
         return
-    _watching = True
+    _started = True
     store, leaving = shared_store("beats"), threading.Event()
-    beats = threading.Thread(target=_beat, args=(store, rank(), world_size(), leaving), name="watch", daemon=True)
+    beats = threading.Thread(target=_beat, args=(store, rank(), world_size(), leaving), name="heartbeat", daemon=True)
     beats.start()
     atexit.register(_leave, store, rank(), leaving, beats)
 
 
-def _beat(store: Any, own: int, world: int, leaving: threading.Event) -> None:
+def _beat(store: SharedStore, own: int, world: int, leaving: threading.Event) -> None:
     other, last, since = (own + 1) % world, -1, time.monotonic()
     while not leaving.is_set():
         try:
@@ -79,7 +78,7 @@ def _beat(store: Any, own: int, world: int, leaving: threading.Event) -> None:
         leaving.wait(BEAT_SECONDS)
 
 
-def _leave(store: Any, own: int, leaving: threading.Event, beats: threading.Thread) -> None:
+def _leave(store: SharedStore, own: int, leaving: threading.Event, beats: threading.Thread) -> None:
     # A thread that comes back from the store after the interpreter has closed aborts the process.
     leaving.set()
     beats.join(LEAVE_SECONDS)

@@ -48,7 +48,7 @@ def build_optimiser(groups: Sequence[Mapping[str, Any]], train: TrainConfig) -> 
     return adam(held, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
 
 
-def gates_on_device(optimiser: torch.optim.Optimizer) -> bool:
+def skips_on_device(optimiser: torch.optim.Optimizer) -> bool:
     """Whether ``step`` obeys ``found_inf``, a flag on the device; else the host must decide."""
     return bool(optimiser.defaults.get("fused"))
 

@@ -51,9 +51,9 @@ def code_version() -> CodeVersion:
     return {"commit": commit, "dirty": bool(changed)}
 
 
-def _git(*words: str) -> str:
+def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, timeout=GIT_SECONDS, check=True
+        ["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, timeout=GIT_SECONDS, check=True
     )
     return done.stdout.strip()
 

@@ -155,7 +155,7 @@ def _of_one_encoder(cells: Sequence[Cell], request: GridRequest) -> GridRequest:
         backbone=cell.backbone,
         preset=cell.preset,
         # An option that other methods of the grid have means nothing to this one.
-        overrides=tuple(word for word in request.overrides if word.partition("=")[0] in known),
+        overrides=tuple(one for one in request.overrides if one.partition("=")[0] in known),
     )
 
 

@@ -24,7 +24,7 @@ from sslskel.results import claims
 Array = npt.NDArray[Any]
 Rows = TypeVar("Rows", bound=Sized)
 FORMAT = 1
-"""Part of every name: a later layout, or other numbers from the same words, never meets an older file."""
+"""Part of every name: a later layout, or other numbers under the same names, never meets an older file."""
 POLL_SECONDS = 0.2
 
 
@@ -48,15 +48,15 @@ class FeatureCache:
     seconds: float = 0.0
     """Spent in encoders and in waiting for another process that encoded the same."""
 
-    def table(self, words: Mapping[str, object], make: Callable[[], Array]) -> Array:
-        """The (n, D) table that ``words`` name, read, or made and kept.
+    def table(self, names: Mapping[str, object], make: Callable[[], Array]) -> Array:
+        """The (n, D) table that ``names`` stand for, read, or made and kept.
 
         Of several processes that want it at the same time one makes it and the others wait. Raises
         ``RunError`` where the folder cannot be written, and whatever ``make`` raises.
         """
         if not self.keep:
             return self.counted(make)
-        text = json.dumps([FORMAT, self.context, words], sort_keys=True)
+        text = json.dumps([FORMAT, self.context, names], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.features"
         table = _read(path)
         if table is None:

@@ -62,7 +62,7 @@ def test_only_what_may_end_better_is_started_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(elastic, "start_once", attempt)
     with pytest.raises(RunError, match="lost"):
-        elastic.run_ranks([], 2, max_restarts=2)
+        elastic.run_processes([], 2, max_restarts=2)
     assert len(seen) == starts
 
 

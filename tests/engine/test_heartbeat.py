@@ -17,7 +17,7 @@ for _ in range(6):
     if not child:
         store = TCPStore("127.0.0.1", 0, 1, True, wait_for_workers=False)
         heartbeat.shared_store = lambda name: store
-        heartbeat.watch()
+        heartbeat.start_heartbeat()
         time.sleep(0.05)
         sys.exit(3)
     children.append(child)

@@ -26,9 +26,14 @@ MEASURED = ("cost", "created", "environment", "predictions")
 """Parts of a record that differ from run to run, or from machine to machine."""
 
 METHOD_HELP = ("list, for instance mamp,random_init", "list (`sslskel list methods` shows them)")
+PROCESS_HELP = (
+    ("ranks that train one model together", "processes that train one model together"),
+    ("a run that lost a rank starts again", "a run that lost a process starts again"),
+)
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
-    "bench": (METHOD_HELP,),
-    "sweep": (METHOD_HELP,),
+    "bench": (METHOD_HELP, *PROCESS_HELP),
+    "sweep": (METHOD_HELP, *PROCESS_HELP),
+    "pretrain": PROCESS_HELP,
     "reproduce": (("for instance mamp-table7", "name of the table (default: list them)"),),
     "speed": (("against\n                        gru_stepped", "against a backbone that steps from frame to frame"),),
     "check": (
