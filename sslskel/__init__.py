@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sslskel.api.encoder import Encoder, PooledEncoder
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
     from sslskel.api.noise import Noise, Per, ReplayNoise
+    from sslskel.api.origin import Origin
     from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
     from sslskel.api.schedules import ConstantSchedule, CosineSchedule, LinearSchedule, StepSchedule
     from sslskel.api.skeleton import COCO17, NTU25, PARTS, SkeletonLayout, layout
@@ -96,6 +97,7 @@ _PLACES = {
     "api.encoder": "Encoder PooledEncoder",
     "api.method": "BuildBackbone MethodCard PretextMethod Progress",
     "api.noise": "Noise Per ReplayNoise",
+    "api.origin": "Origin",
     "api.protocol": "ClipSet EvaluationProtocol Outcome Parts ProtocolRun Truth",
     "api.skeleton": "COCO17 NTU25 PARTS SkeletonLayout layout",
     "api.turn": "Turn",
@@ -193,6 +195,7 @@ __all__ = [
     "MethodCard",
     "Noise",
     "OpenedEncoders",
+    "Origin",
     "Outcome",
     "Parts",
     "Per",

@@ -16,6 +16,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.clips import TrainingClips
 from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
+from sslskel.api.origin import Origin
 from sslskel.api.turn import Turn
 from sslskel.api.view import ClipSpec, ViewSpec
 
@@ -97,6 +98,15 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         super().__init__()
         self.config, self.clip = config, clip
 
+    @classmethod
+    def origins(cls, config: ConfigT) -> tuple[Origin, ...]:  # type: ignore[misc]  # read only, as in the constructor
+        """Every file and checkpoint that :meth:`load_start` reads with this configuration.
+
+        What is in them is part of a run's identity; results name them, and what a checkpoint saw counts as seen.
+        A missing one is refused before any work. Reads nothing itself.
+        """
+        return ()
+
     def views(self) -> tuple[ViewSpec, ...]:
         """Views the method wants of each clip, every one cut from the raw clip."""
         return (self.clip.train_view,)
@@ -107,8 +117,8 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     def load_start(self) -> None:
         """Fill weights from files, in place: once for a new run, on every process, and before ``--init``.
 
-        Not called where a checkpoint is continued or opened, so a checkpoint opens on a machine
-        without the files; no other place of a method reads any.
+        Reads what :meth:`origins` declares. Not called where a checkpoint is continued or opened, so
+        a checkpoint opens on a machine without the files; no other place of a method reads any.
         """
 
     def on_part_loaded(self) -> None:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +24,6 @@ from sslskel.config.groups import ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.store.rows import Index
 from sslskel.errors import SslskelError, UsageError
-from sslskel.plugins import registry
 from sslskel.transforms.clip import clip_spec
 
 if TYPE_CHECKING:
@@ -250,74 +246,3 @@ def check_config_values(config_class: type[DataclassInstance]) -> None:
                 ) from fault
         tried = ", ".join(map(str, absurd[hints[name]]))
         expect(refused, f"Config accepts {name}={tried}; refuse values out of range in __post_init__")
-
-
-class _Watch(threading.local):
-    events: list[str] | None = None
-
-
-_watch = _Watch()
-_hooked: list[bool] = []
-_IO = ("open", "os.", "socket.", "subprocess.", "shutil.", "urllib.")
-
-
-def _note(event: str, args: tuple[object, ...]) -> None:
-    if _watch.events is None or not event.startswith(_IO):
-        return
-    what = str(args[0]) if args else ""
-    if not what.endswith((".py", ".pyc", ".so")) and not _looks_for_code():
-        _watch.events.append(f"{event} {what}".strip())
-
-
-def _looks_for_code() -> bool:
-    """Whether Python's import system or a registry is at work, which list folders and open archives."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if frame.f_code.co_filename.startswith(("<frozen importlib", str(registry.__file__))):
-            return True
-    return False
-
-
-@contextmanager
-def _safetensors_watched() -> Iterator[None]:
-    """Note files that safetensors opens: from Rust, which no audit hook of Python sees."""
-    import safetensors
-    import safetensors.torch
-
-    opened = safetensors.safe_open
-
-    def noted(filename: object, *args: Any, **options: Any) -> object:
-        if _watch.events is not None:
-            _watch.events.append(f"open {filename}")
-        return opened(filename, *args, **options)
-
-    modules: list[Any] = [safetensors, safetensors.torch]
-    for module in modules:
-        module.safe_open = noted
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.safe_open = opened
-
-
-@contextmanager
-def no_io() -> Iterator[None]:
-    """Fail the running check where the block opens a file, a socket or a process (modules excepted)."""
-    if not _hooked:
-        # Python's audit hooks cannot be taken away again; this one is idle outside the block.
-        sys.addaudithook(_note)
-        _hooked.append(True)
-    _watch.events = []
-    try:
-        with _safetensors_watched():
-            yield
-        events = _watch.events
-    finally:
-        _watch.events = None
-    expect(
-        not events,
-        f"the constructor does I/O: {'; '.join(events[:3])}; it must only build, so that a checkpoint opens on any"
-        " machine (a method reads files in load_start)",
-    )

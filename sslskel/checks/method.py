@@ -27,10 +27,10 @@ from sslskel.checks.fixtures import (
     dataset_info,
     make_source,
     make_spec,
-    no_io,
     small_config,
 )
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
+from sslskel.checks.watched_io import no_io
 from sslskel.data.loader import ClipSource
 from sslskel.engine.optimisers import AdamW
 from sslskel.engine.training_clips import SourceClips

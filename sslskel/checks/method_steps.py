@@ -18,6 +18,16 @@ from sslskel.api.method import PretextMethod
 from sslskel.checks.fixtures import make_source
 from sslskel.checks.method import CLIPS, MethodCase, forward, start_epoch, step_at
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
+from sslskel.checks.watched_io import opens_only
+from sslskel.engine.origins import found_origins
+
+
+@torch.no_grad()
+def declares_what_it_reads(case: MethodCase) -> None:
+    """load_start opens no file but those that origins() names."""
+    method = case.build(started=False)
+    with opens_only([origin.path for origin in found_origins(case.plugin, case.config)]):
+        method.load_start()
 
 
 def keeps_what_trains(case: MethodCase) -> None:
@@ -103,4 +113,4 @@ def _one_process() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-STEP_CHECKS = (keeps_what_trains, epochs_start_the_same_way, runs_under_ddp)
+STEP_CHECKS = (declares_what_it_reads, keeps_what_trains, epochs_start_the_same_way, runs_under_ddp)

@@ -12,9 +12,11 @@ import yaml
 
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import pack, resolve
+from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.files import new_folder, write_synced, writing_in
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_PROTOCOL
+from sslskel.results.origins import described
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 from sslskel.text import escape, percent, table
@@ -60,14 +62,18 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         f" data {escape(s['fingerprint'][:12])}"
         for s in meta.seen
     ]
-    recipe = {"clip": made.clip, "train": made.train, "method": made.method, "backbone": made.backbone}
+    brought = [f"- {escape(described(origin))}" for origin in meta.origins]
+    named = {origin["option"]: origin["sha256"] for origin in meta.origins if "option" in origin}
+    options = by_content(made.method, named)
+    recipe = {"clip": made.clip, "train": made.train, "method": options, "backbone": made.backbone}
     blocks = [
         f"# {escape(name)}",
         f"An encoder of 3D human skeletons: method {escape(meta.method.name)} (version"
         f" {meta.method.version}), backbone {escape(meta.backbone.name)}, preset {escape(meta.preset)},"
         f" seed {meta.seed}, precision {escape(made.precision)}, step {step:,}.",
         "## Data",
-        "\n".join(seen) if seen else "It was not trained on any clip.",
+        "\n".join(seen) or ("It was not trained here." if brought else "It was not trained on any clip."),
+        *(["Besides clips it comes from:", "\n".join(brought)] if brought else []),
         f"Layout {escape(dataset.layout.name)}, {dataset.layout.num_joints} joints,"
         f" {dataset.coordinates} coordinates, unit {escape(dataset.unit)}, {dataset.fps:g} frames/s,"
         f" at most {dataset.persons} persons.",

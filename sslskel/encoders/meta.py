@@ -15,7 +15,7 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.errors import CheckpointError
 from sslskel.hashing import digest, file_sha256
-from sslskel.results.facts import MethodFacts, SeenFacts, StageFacts
+from sslskel.results.facts import MethodFacts, OriginFacts, SeenFacts, StageFacts
 
 Options = Mapping[str, object]
 """A configuration group as plain data."""
@@ -129,6 +129,8 @@ class CheckpointMeta:
     """The stages before the last one."""
     declared: Declared | None = None
     """None for all but a module; no part of a checkpoint."""
+    origins: tuple[OriginFacts, ...] = ()
+    """Files and checkpoints that its method read, and those that came with the weights it started from."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Digests of the source of ``method`` and ``backbone`` that made it; empty in early checkpoints."""
 
@@ -156,6 +158,8 @@ class CheckpointMeta:
             content["init_of_seeds"] = self.init_of_seeds
         if self.stages:
             content["stages"] = [dict(stage) for stage in self.stages]
+        if self.origins:
+            content["origins"] = [dict(origin) for origin in self.origins]
         return content if self.construction is None else _with_construction(content, self.construction)
 
     @classmethod
@@ -181,6 +185,7 @@ class CheckpointMeta:
                 init=content.get("init", ""),
                 init_of_seeds=content.get("init_of_seeds", ""),
                 stages=tuple(content.get("stages", ())),
+                origins=tuple(content.get("origins", ())),
                 sources=content.get("sources", {}),
             )
         except KeyError as fault:

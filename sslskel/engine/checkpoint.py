@@ -104,7 +104,7 @@ def latest(folder: Path) -> Path | None:
 
 def resolve(path: Path) -> Path:
     """One step's directory: ``path`` itself, or the newest sound one in it; ``CheckpointError`` if there is none."""
-    if (path / MANIFEST).exists() or _is_step(path):
+    if (path / MANIFEST).exists() or is_step(path):
         return path
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint at {path}")
@@ -145,6 +145,11 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     return _tensors(resolve(path), MODEL)
 
 
+def weights_sha256(path: Path) -> str:
+    """sha256 of the file of weights; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
+    return hashlib.sha256(_sound(resolve(path), MODEL)).hexdigest()
+
+
 def load_optimiser(path: Path) -> dict[str, Tensor]:
     """The optimiser's tensors, on the CPU. Raises ``CheckpointError``."""
     return _tensors(resolve(path), OPTIMISER)
@@ -169,18 +174,19 @@ def _runs(pid: int) -> bool:
     return pid != os.getpid()
 
 
-def _is_step(path: Path) -> bool:
+def is_step(path: Path) -> bool:
+    """Whether a path is that of one step's directory."""
     return path.is_dir() and path.name.startswith("step-") and path.name[5:].isdigit()
 
 
 def _steps(folder: Path) -> list[Path]:
     """Step directories, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if _is_step(path))
+    return sorted(path for path in folder.glob("step-*") if is_step(path))
 
 
 def _remove(path: Path) -> None:
     """Delete a directory so that a kill in between leaves no half of it under its name."""
-    if _is_step(path):
+    if is_step(path):
         aside = path.with_name(f"{path.name}.tmp-old-{os.getpid()}")
         shutil.rmtree(aside, ignore_errors=True)
         path = path.rename(aside)

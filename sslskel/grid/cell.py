@@ -14,6 +14,8 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, option_names, shaping
 from sslskel.encoders.adapt import joint_reading
+from sslskel.encoders.origins import KnownOrigin
+from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import extra_datasets
 from sslskel.hashing import digest
@@ -38,6 +40,8 @@ class Cell:
     """sha256 of the checkpoint that pretraining starts from, if any; behind a colon the part that it takes."""
     init_of_seeds: str = ""
     """The same for a whole row, where every seed starts from a checkpoint of its own."""
+    origins: tuple[KnownOrigin, ...] = ()
+    """Files and checkpoints that the method reads, as they were when the cell was composed."""
     former: Cell | None = None
     """The stage before this one, if any: a pretraining of its own."""
     part: str = ""
@@ -96,14 +100,18 @@ class Cell:
     def pretrain_identity(self, dataset: Dataset) -> str:
         """Hex id of the pretraining that this cell needs; protocols share it."""
         method, plain = METHODS.get(self.method), self.resolved.plain()
+        found = [one.found for one in self.origins]
+        options = by_content(plain["method"], {one.option: one.sha256 for one in found})
         content: dict[str, Any] = {
-            "method": [METHODS.plugin_of(self.method), method.version, plain["method"]],
+            "method": [METHODS.plugin_of(self.method), method.version, options],
             "clip": plain["clip"],
             "precision": plain["engine"]["precision"],
             "data": [dataset.fingerprint, self.split],
             "seed": self.seed,
             "init": self.init,
         }
+        if found:
+            content["origins"] = [[one.kind, one.sha256] for one in found]
         if self.former:
             content["former"] = [self.former.pretrain_identity(dataset), self.part]
         if method.uses_backbone:

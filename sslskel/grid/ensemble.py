@@ -202,6 +202,7 @@ def _record(
     first = parts[0]
     clip = {name: value for name, value in first.config.get("clip", {}).items() if name != "stream"}
     seen = {str(sorted(one.items())): one for part in parts for one in part.seen}
+    origins = {str(sorted(one.items())): one for part in parts for one in part.origins}
     spent = {
         name: sum(amounts) if (amounts := [a for p in parts if (a := p.cost.get(name)) is not None]) else None
         for name in ("pretrain_seconds", "evaluate_seconds")
@@ -219,6 +220,7 @@ def _record(
         scores=dict(scores),
         epoch=first.epoch if len({part.epoch for part in parts}) == 1 else None,
         seen=tuple(seen.values()),
+        origins=tuple(origins.values()),
         weights_sha256=whole,
         predictions=None,
         environment=environment(str(first.environment["device"])),

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 from pathlib import Path
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
+from sslskel.api.method import PretextMethod
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Construction, DatasetMeta, MethodMeta
 from sslskel.encoders.open import build_method
+from sslskel.encoders.origins import Inheritance, once_each
 from sslskel.engine.device import (
     check_precision,
     dtype_of,
@@ -23,6 +24,8 @@ from sslskel.engine.device import (
     resolve_device,
     set_threads,
 )
+from sslskel.engine.initial import Start
+from sslskel.engine.origins import require_unchanged
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
@@ -33,6 +36,9 @@ from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
 from sslskel.transforms.clip import clip_spec
+
+NOTHING = Inheritance()
+"""What new weights bring with them."""
 
 
 def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
@@ -51,15 +57,16 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenF
     return [seen_part(benchmark, dataset, cell.split, "train"), *more]
 
 
-def checkpoint_meta(
-    cell: Cell, dataset: Dataset, benchmark: Benchmark, inherited: Sequence[SeenFacts] = ()
-) -> CheckpointMeta:
+def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: Inheritance = NOTHING) -> CheckpointMeta:
     """What a checkpoint must hold so that its encoder can be rebuilt and judged anywhere.
 
-    ``inherited`` is what the weights it starts from had seen already.
+    ``start`` is what the weights it starts from bring with them.
     """
     plain, method = cell.resolved.plain(), METHODS.get(cell.method)
     plugin = METHODS.plugin_of(cell.method)
+    brought = [one.passes_on for one in cell.origins]
+    own = (*start.seen, *seen_clips(cell, dataset, benchmark))
+    more = once_each(part for one in brought for part in one.seen if part not in own)
     return CheckpointMeta(
         identity=cell.pretrain_identity(dataset),
         method=MethodMeta(cell.method, plugin, method.version, METHODS.entry(plugin).origin),
@@ -67,7 +74,7 @@ def checkpoint_meta(
         benchmark=BenchmarkMeta(benchmark.name, benchmark.version, cell.split),
         preset=cell.preset,
         seed=cell.seed,
-        seen=(*inherited, *seen_clips(cell, dataset, benchmark)),
+        seen=(*more, *own),
         construction=Construction(
             method=plain["method"],
             backbone=plain["backbone"],
@@ -79,6 +86,7 @@ def checkpoint_meta(
         init=cell.init,
         init_of_seeds=cell.init_of_seeds,
         stages=cell.stage_facts(dataset),
+        origins=once_each(origin for one in (*brought, start) for origin in one.origins),
         sources=digests(of_pretraining(cell)),
     )
 
@@ -111,9 +119,19 @@ def pretrain_stage(
     source = Mixture([own, *also]) if also else own
     known = dataclasses.replace(spec, clips=len(source))
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
-    inherited = () if init is None else CheckpointMeta.read(init[0]).seen
-    start = None if init is None else start_from(*init)
-    meta = checkpoint_meta(cell, dataset, benchmark, inherited)
+    meta = checkpoint_meta(cell, dataset, benchmark, NOTHING if init is None else Inheritance.read(init[0]))
+    start = _start(cell, init)
     return pretrain(
         method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, reporter=reporter
     )
+
+
+def _start(cell: Cell, init: tuple[Path, str] | None) -> Start:
+    """What follows ``load_start`` in a new run."""
+
+    def start(method: PretextMethod) -> None:
+        require_unchanged(one.found for one in cell.origins)
+        if init is not None:
+            start_from(*init)(method)
+
+    return start

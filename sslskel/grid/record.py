@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from sslskel.config.compose import Resolved
 from sslskel.encoders.open import OpenedEncoders, parameter_count
+from sslskel.engine.origins import by_content
 from sslskel.engine.provenance import command_line, environment
 from sslskel.evaluation.judge import EvaluationResult, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.grid.sources import digests, of_checkpoint
 from sslskel.plugins.registry import PROTOCOLS
+from sslskel.results.origins import SHORT
 from sslskel.results.record import DECLARED, SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
@@ -53,6 +55,12 @@ def config_of(task: EvaluationTask) -> dict[str, Any]:
         # Nothing is known of how it was made; the configuration says how clips reach it.
         config = {group: config[group] for group in config if group not in ("method", "backbone", "train")}
         config[DECLARED] = {"source": meta.declared.source_sha256[:12]}
+    # Where a file lies tells no rows apart, what is in it does.
+    own = [origin for origin in meta.origins if "through" not in origin]
+    if named := {origin["option"]: origin["sha256"] for origin in own if "option" in origin}:
+        config["method"] = by_content(config["method"], named)
+    if others := [origin for origin in own if "option" not in origin]:
+        config["origins"] = {f"{one['kind']}_{n}": one["sha256"][:SHORT] for n, one in enumerate(others, 1)}
     if meta.made_for != task.target.dataset.info.name and not meta.seen:
         # Encoders that saw no data differ by what they were built for alone.
         config["built_for"] = {"dataset": meta.made_for}
@@ -122,5 +130,6 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         diagnostics=result.diagnostics,
         sources=digests(of_checkpoint(meta, task.protocol)),
+        origins=meta.origins,
         extra={"details": details} if details else {},
     )

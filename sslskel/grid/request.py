@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sslskel.config.compose import compose, option_names
 from sslskel.config.stages import Stage, stages_of
+from sslskel.encoders.origins import known_origins
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.grid.initial import InitialWeights, initial_weights
@@ -51,7 +52,8 @@ class GridRequest:
 
         Everything is composed and checked before the first cell is returned. An override of an
         option that only some methods or protocols of the grid have is set for those. Raises
-        ``UsageError`` for a name, key, type or checkpoint that does not fit.
+        ``UsageError`` for a name, key, type or checkpoint that does not fit, and for a file that
+        a method reads and that is not there.
         """
         for name in ("methods", "benchmarks", "seeds", "variants"):
             if not getattr(self, name):
@@ -191,6 +193,7 @@ class GridRequest:
             seed=0,
             resolved=resolved,
             protocol=protocol,
+            origins=known_origins(METHODS.get(method), resolved.method),
             target=place.target,
             target_split=place.target_split,
         )

@@ -22,7 +22,7 @@ class PretrainRun:
     step: int
     finished: bool
     records: int
-    """How many records were made with its encoder, or with one of a later stage."""
+    """How many records were made with its encoder, or with one of a later stage or of a method that read it."""
     bytes: int
     """On disk, with the features that were kept of its encoder."""
     features: Path
@@ -45,6 +45,9 @@ def list_runs(output: Path | str) -> list[PretrainRun]:
         for stage in meta.get("stages", ()):
             # What a later stage started from is part of how its encoder was made.
             used[stage["identity"]] += used[meta["identity"]]
+        for teacher in [origin["identity"] for origin in meta.get("origins", ()) if "identity" in origin]:
+            # The same command asks for it again.
+            used[teacher] += used[meta["identity"]]
     return [_describe(folder, used) for folder in folders]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sslskel.leaderboard.model import BoardCell, Column, Row, RowKey
+from sslskel.results.origins import described, title_of
 from sslskel.results.record import CHOSEN_ON_TEST, DECLARED, Record
 from sslskel.results.statistics import disjoint, summarise, welch_better
 from sslskel.text import percent
@@ -91,8 +92,22 @@ def notes_of(
     notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
+    origins = _of_rows(rows, records, lambda record: [described(one) for one in record.origins])
+    notes += [f"read besides clips: {name}: {'; '.join(texts)}" for name, texts in origins.items()]
     notes += [_code_note(records), _cost_note(records), *filter(None, [_pretraining_note(rows)])]
     return tuple(notes), tuple(_warnings(columns, rows, members))
+
+
+def _of_rows(
+    rows: Sequence[Row], records: Sequence[Record], facts: Callable[[Record], Iterable[str]]
+) -> dict[str, list[str]]:
+    """What the records of each row say, each text once, by the row's name; rows without any are left out."""
+    names, made = names_of(rows), {record.identity: record for record in records}
+    said = {
+        names[row.key]: [made[one] for cell in row.cells if cell for one in cell.records if one in made] for row in rows
+    }
+    texts = {name: list(dict.fromkeys(text for one in own for text in facts(one))) for name, own in said.items()}
+    return {name: own for name, own in texts.items() if own}
 
 
 def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[Sequence[Record]]) -> Iterable[str]:
@@ -110,6 +125,11 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
     if declared:
         saw = ", ".join(f"{name} ({declared[name]})" for name in sorted(declared))
         yield f"what these encoders saw in pretraining is what their owners declared, and was not checked: {saw}"
+    every = [record for own in members for record in own]
+    unknown_files = _of_rows(rows, every, lambda record: map(title_of, record.unknown_origins))
+    if unknown_files:
+        read = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in unknown_files.items())
+        yield f"what these files were made from is not known, test clips not excluded: {read}"
     names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
         leaking = [names[row.key] + _counted(cell, own) for row in rows if (cell := row.cells[position]) and cell.leak]

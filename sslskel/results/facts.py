@@ -80,6 +80,30 @@ class SeenFacts(SeenPart, total=False):
     """Of the list of recordings."""
 
 
+class OriginPart(TypedDict):
+    """A file or checkpoint that a method read besides its clips."""
+
+    kind: str
+    """``file`` or ``checkpoint``."""
+    name: str
+    """Of the file, or of the run that the checkpoint is of."""
+    sha256: str
+    """Of the file, or of the checkpoint's weights."""
+
+
+class OriginFacts(OriginPart, total=False):
+    """Where more is known of it."""
+
+    option: str
+    """The method's option that names it."""
+    identity: str
+    """Hex id of the pretraining that a checkpoint is of."""
+    saw: list[str]
+    """``DATASET/SPLIT`` of all that it was trained on; absent where nobody knows."""
+    through: str
+    """Name of the checkpoint that brought it, where the method did not read it itself."""
+
+
 class PredictionFacts(TypedDict):
     """Where the predictions lie."""
 

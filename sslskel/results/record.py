@@ -14,6 +14,7 @@ from sslskel.results.facts import (
     BackboneFacts,
     BenchmarkFacts,
     MethodFacts,
+    OriginFacts,
     PredictionFacts,
     ProtocolFacts,
     SeenFacts,
@@ -77,8 +78,15 @@ class Record:
     ``interval`` over clips; confusion matrices are kept with the predictions. Empty in early records."""
     sources: dict[str, str] = field(default_factory=dict)
     """Digests of the source of ``method``, ``backbone`` and ``protocol`` that made it; empty in early records."""
+    origins: tuple[OriginFacts, ...] = ()
+    """Files and checkpoints that went into the encoder besides clips; empty where there are none."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of a later 1.x schema."""
+
+    @property
+    def unknown_origins(self) -> tuple[OriginFacts, ...]:
+        """Those of which nobody knows what they were made from."""
+        return tuple(one for one in self.origins if "saw" not in one)
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
@@ -105,7 +113,7 @@ def parse_record(text: str) -> Record:
     check_content(content)
     known = {f.name for f in fields(Record)} - {"extra"}
     values = {name: value for name, value in content.items() if name in known}
-    values["streams"], values["seen"] = tuple(values["streams"]), tuple(values["seen"])
+    values |= {name: tuple(values[name]) for name in ("streams", "seen", "origins") if name in values}
     return Record(**values, extra={name: value for name, value in content.items() if name not in known})
 
 

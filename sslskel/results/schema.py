@@ -9,7 +9,7 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sslskel.errors import SslskelError
@@ -109,7 +109,7 @@ FIELDS: Mapping[str, Kind] = {
     "command": TEXT,
     "created": UTC,
 }
-LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES}
+LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES, "origins": LIST}
 """Fields of this version that its first records lack; left out where they are empty."""
 PARTS: Mapping[str, Mapping[str, Kind]] = {
     "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},
@@ -123,6 +123,9 @@ PARTS: Mapping[str, Mapping[str, Kind]] = {
 SEEN: Mapping[str, Kind] = {"dataset": NAME, "fingerprint": TEXT, "split": TEXT, "part": NAME, "clips": WHOLE}
 KNOWN: Mapping[str, Kind] = {"overlap": WHOLE, "sha256": SHA256}
 """What an item of ``seen`` may say besides; absent where the encoder's own list of clips is not known."""
+ORIGIN: Mapping[str, Kind] = {"kind": NAME, "name": NAME, "sha256": SHA256}
+ORIGIN_MORE: Mapping[str, Kind] = {"option": NAME, "identity": IDENTITY, "saw": TEXTS, "through": NAME}
+"""What an item of ``origins`` may say besides."""
 COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
 
 
@@ -138,10 +141,8 @@ def check_content(content: object) -> None:
         if content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
     _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content})
-    for position, item in enumerate(content["seen"]):
-        if not isinstance(item, dict):
-            raise RecordError(f"field 'seen[{position}]' is {_shown(item)}, not an object")
-        _check_fields(f"seen[{position}].", item, {**SEEN, **{name: KNOWN[name] for name in KNOWN if name in item}})
+    _check_items("seen", content["seen"], SEEN, KNOWN)
+    _check_items("origins", content.get("origins", ()), ORIGIN, ORIGIN_MORE)
     _check_fields("cost.", content["cost"], {name: _or_none(AMOUNT) for name in COST if name in content["cost"]})
     _check_scores(content["scores"], content["primary"])
     _check_text(content)
@@ -162,6 +163,15 @@ def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, K
             raise RecordError(f"field '{prefix}{name}' is missing")
         if not kind.fits(content[name]):
             raise RecordError(f"field '{prefix}{name}' is {_shown(content[name])}, not {kind.wording}")
+
+
+def _check_items(name: str, items: Iterable[Any], kinds: Mapping[str, Kind], more: Mapping[str, Kind]) -> None:
+    """Objects of a list: what each must say, and what it may."""
+    for position, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise RecordError(f"field '{name}[{position}]' is {_shown(item)}, not an object")
+        said = {key: kind for key, kind in more.items() if key in item}
+        _check_fields(f"{name}[{position}].", item, {**kinds, **said})
 
 
 def _check_scores(scores: Mapping[str, Any], primary: str) -> None:

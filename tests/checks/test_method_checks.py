@@ -37,6 +37,7 @@ from faulty_methods import (
     PlaceDraws,
     PythonDraws,
     RandomFeatures,
+    ReadsUndeclared,
     ReadsWeights,
     SecondCopy,
     SometimesUnused,
@@ -58,6 +59,7 @@ from faulty_methods import (
 )
 from safetensors.torch import save_file
 
+from sslskel.api.origin import Origin
 from sslskel.api.view import ClipSpec
 from sslskel.checks import (
     backbone_checks,
@@ -75,6 +77,7 @@ FAULTS: list[tuple[type, str]] = [
     (TakesAnything, "refuses_bad_values"),
     (WrongError, "refuses_bad_values"),
     (Writes, "constructor_does_no_io"),
+    (ReadsUndeclared, "declares_what_it_reads"),
     (NoViews, "asks_for_views"),
     (NoLiterals, "builds_from_defaults"),
     (BatchAugment, "views_do_not_depend_on_the_batch"),
@@ -136,6 +139,20 @@ def test_a_constructor_that_reads_weights_is_refused_and_pointed_to_load_start(
     sentence = failed(check_method(ReadsWeights))["constructor_does_no_io"]
     assert "start.safetensors" in sentence
     assert "load_start" in sentence
+
+
+def test_a_file_that_is_not_declared_is_named() -> None:
+    sentence = failed(check_method(ReadsUndeclared, only=["declares_what_it_reads"]))["declares_what_it_reads"]
+    assert "pyproject.toml, which origins() does not name" in sentence
+    assert not failed(check_method(Declares, only=["declares_what_it_reads"]))
+
+
+class Declares(ReadsUndeclared):
+    """The same file, declared."""
+
+    @classmethod
+    def origins(cls, config: Any) -> tuple[Origin, ...]:
+        return (Origin(Path(__file__).parents[2] / "pyproject.toml"),)
 
 
 def test_every_check_of_a_method_has_a_fault_that_it_finds() -> None:

@@ -123,6 +123,26 @@ def test_a_wrong_entry_of_a_list_is_named(content: dict[str, Any]) -> None:
         parse_record(json.dumps(content))
 
 
+ORIGIN = {"kind": "file", "name": "means.npy", "sha256": "0" * 64, "option": "means"}
+
+
+def test_origins_come_back_and_records_without_any_do_not_say_so(content: dict[str, Any]) -> None:
+    assert "origins" not in json.loads(parse_record(json.dumps(content)).to_json())
+    content["origins"] = [ORIGIN, {**ORIGIN, "kind": "checkpoint", "saw": ["tiny/xsub"]}]
+    record = parse_record(json.dumps(content))
+    assert json.loads(record.to_json())["origins"] == content["origins"]
+    assert record.unknown_origins == (ORIGIN,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sha256", "0123456789ab"), ("name", ""), ("option", 3), ("saw", "tiny"), ("identity", "x")]
+)
+def test_a_wrong_entry_of_origins_is_named(content: dict[str, Any], name: str, value: Any) -> None:
+    content["origins"] = [ORIGIN, {**ORIGIN, name: value}]
+    with pytest.raises(RecordError, match=re.escape(f"field 'origins[1].{name}' is {value!r}, not ")):
+        parse_record(json.dumps(content))
+
+
 def test_the_primary_score_must_be_there(content: dict[str, Any]) -> None:
     content["primary"] = "top2"
     with pytest.raises(RecordError, match="field 'primary' is 'top2', which is no score"):

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -120,6 +121,13 @@ class ReadsWeights(Sound):
         super().__init__(*args)
         if not self.start:
             self.start.update(load_file(os.environ["SSLSKEL_TEST_WEIGHTS"]))
+
+
+class ReadsUndeclared(Sound):
+    """Reads a file where it may, and does not say so."""
+
+    def load_start(self) -> None:
+        (Path(__file__).parents[2] / "pyproject.toml").read_bytes()
 
 
 class NoViews(Sound):

@@ -1,0 +1,34 @@
+"""Where weights or numbers of a method come from, besides training, as the method declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from sslskel.errors import UsageError
+
+Kind = Literal["file", "checkpoint"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A file or a checkpoint that a method reads in ``load_start``; raises ``UsageError`` for another kind.
+
+    What is in it is part of the pretraining's identity, where it lies is not.
+    """
+
+    path: Path
+    """Relative ones count from the working directory."""
+    kind: Kind = "file"
+    """``checkpoint``: a folder that sslskel wrote, a run's or one step's; what its weights saw, the new ones saw too.
+    ``file``: anything else, of which nobody knows what it was made from."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise UsageError(
+                f"the kind of origin {self.path} is '{self.kind}'; it must be {' or '.join(get_args(Kind))}"
+            )
+
+
+__all__ = ["Origin"]
