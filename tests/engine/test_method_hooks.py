@@ -16,11 +16,10 @@ import torch
 import toy_engine
 import toy_hooks
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from toy_hooks import run
 
-from sslskel import Teacher
 from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
@@ -191,20 +190,6 @@ def test_a_teacher_follows_by_its_schedule(tmp_path: Path) -> None:
     for name, value in student.named_parameters():
         moved = dict(teacher.network.named_parameters())[name]
         torch.testing.assert_close(moved, 0.75 * before[name] + 0.25 * value)
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_a_teachers_statistics_are_its_students_or_its_own(own: bool) -> None:
-    student = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    method = nn.ModuleDict({"student": student, "teacher": Teacher(student, own_statistics=own)}).train()
-    teacher = method["teacher"]
-    assert isinstance(teacher, Teacher)
-    student(torch.arange(8.0).reshape(4, 2))
-    teacher(torch.zeros(4, 2))
-    teacher.follow(student, 0.5)
-    assert teacher.network[1].training == own
-    assert torch.equal(teacher.network[1].running_mean, student[1].running_mean) != own
-    assert not method.eval()["teacher"].network[1].training
 
 
 def test_parts_are_contrasted_one_by_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The step of a linear head: written out, it must give what autograd gives."""
+"""The linear head: its written-out step gives what autograd gives, and its batches hold every clip."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def test_epochs_give_the_bytes_that_autograd_gives(norm: bool, dtype: torch.dtyp
             total += mean.detach() * len(rows)
         assert loss.equal(total / 75)
         assert all(a.equal(b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize(("count", "size", "sizes"), [(9, 4, [4, 5]), (10, 4, [4, 4, 2]), (3, 8, [3]), (5, 4, [5])])
+def test_no_batch_holds_one_clip_and_every_clip_is_used(count: int, size: int, sizes: list[int]) -> None:
+    parts = mini_batches(torch.arange(count), size)
+    assert [len(part) for part in parts] == sizes
+    assert torch.cat(parts).tolist() == list(range(count))

@@ -1,4 +1,4 @@
-"""What holds for every batched augmentation and mix, on any body and any draw."""
+"""What holds for every batched augmentation, on any body and any draw."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
-from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
-from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
+from sslskel.api.skeleton import PARTS, SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
 from sslskel.config.groups import Fidelity
 from sslskel.errors import DataError, UsageError
-from sslskel.methods.pcm3.mixing import mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,
     Either,
@@ -250,57 +248,6 @@ def test_a_shift_reads_inside_the_clip_with_mirrored_ends(
         assert bool((windows[frames - most : frames + most + 1] == row).all(1).any())
 
 
-class TestMixes:
-    @quick
-    @given(
-        seed=st.integers(0, 2**31),
-        clips=st.integers(3, 9),
-        chunks=st.integers(1, 9),
-        fidelity=st.sampled_from(list(Fidelity)),
-    )
-    def test_a_plan_is_one_mix_of_each_clip_with_another(
-        self, seed: int, clips: int, chunks: int, fidelity: Fidelity
-    ) -> None:
-        frames = 8 * chunks
-        plan = mix_plan(body(20), frames, clips, fidelity, Noise(seed))
-        rows = torch.arange(clips)
-        assert sorted(plan.partner.tolist()) == rows.tolist()
-        assert not bool((plan.partner == rows).any())
-        if fidelity is Fidelity.released:
-            assert not bool((plan.partner == (rows - 1) % clips).any())
-        assert 0 <= float(plan.share) <= 1
-        torch.testing.assert_close(plan.share, plan.weight.mean())
-        assert plan.frame.shape == (frames,)
-        assert 0 <= int(plan.frame.min()) <= int(plan.frame.max()) < frames
-        same = plan.apply(torch.ones(2, 2, frames, 20, 3), torch.ones(2, 2, frames, 20, 3))
-        torch.testing.assert_close(same, torch.ones_like(same))
-
-    def test_every_kind_partner_and_part_comes_up(self) -> None:
-        plans = [mix_plan(NTU25, 64, 4, Fidelity.paper, Noise(seed)) for seed in range(200)]
-        assert {int(plan.partner[0]) for plan in plans} == {1, 2, 3}
-        blends = sum(not bool(((plan.weight == 0) | (plan.weight == 1)).all()) for plan in plans)
-        sped_up = sum(bool((plan.frame != torch.arange(64)).any()) for plan in plans)
-        assert 30 < blends < 70
-        assert 30 < sped_up < 70
-        touched = torch.stack([plan.weight.amax(0) for plan in plans if float(plan.weight.min()) == 0]).amax(0)
-        assert bool(touched.all())
-
-    @quick
-    @given(seed=st.integers(0, 2**31), ratio=st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), chunks=st.integers(1, 8))
-    def test_hidden_parts_stay_for_a_chunk(self, seed: int, ratio: float, chunks: int) -> None:
-        hidden = topology_mask(NTU25, 8 * chunks, ratio, Noise(seed))
-        parts = torch.stack([hidden[:, list(NTU25.part(part))].all(1) for part in PARTS], 1)
-        some = torch.stack([hidden[:, list(NTU25.part(part))].any(1) for part in PARTS], 1)
-        assert torch.equal(parts, some)
-        assert parts.sum(1).tolist() == [int(5 * ratio)] * (8 * chunks)
-        assert bool((parts.unflatten(0, (chunks, 8)) == parts[::8, None]).all())
-
-
-def mask_without_parts() -> Tensor:
-    lone = SkeletonLayout("lone", ("a", "b"), (-1, 0), 0, parts={"torso": (0, 1)})
-    return topology_mask(lone, 64, 0.6, Noise(0))
-
-
 @pytest.mark.parametrize(
     ("spoilt", "kind", "words"),
     [
@@ -312,14 +259,6 @@ def mask_without_parts() -> Tensor:
         (lambda: GaussianNoise(-1), UsageError, r"s\.d\. of the added noise is -1"),
         (lambda: PadCrop(-1), UsageError, "padding ratio of a crop is -1"),
         (lambda: TiltRotation(main=float("inf")), UsageError, "angle of a tilt is inf"),
-        (mask_without_parts, DataError, "layout 'lone' does not define the body part 'left_arm'"),
-        (lambda: topology_mask(NTU25, 30, 0.6, Noise(0)), UsageError, "clip.frames=30 is no multiple of 8.*is: 32"),
-        (lambda: topology_mask(NTU25, 64, 1.5, Noise(0)), UsageError, r"share of hidden parts is 1\.5"),
-        (
-            lambda: mix_plan(NTU25, 64, 2, Fidelity.released, Noise(0)),
-            UsageError,
-            "mixing needs at least 3 clips in a step, but this one has 2; raise train.batch_size",
-        ),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(spoilt, kind: type[Exception], words: str) -> None:  # type: ignore[no-untyped-def]

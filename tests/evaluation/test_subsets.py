@@ -1,8 +1,7 @@
-"""Which clips have labels in semi-supervised evaluation: counted, keyed, recorded, refused."""
+"""Which clips have labels in semi-supervised evaluation: counted, keyed, refused."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_features import problem
 
-from sslskel.checks.protocol import ProtocolCase
 from sslskel.errors import DataError
-from sslskel.evaluation.subsets import chosen_places, draw_subsets, subsets_digest
-from sslskel.protocols.semi import Semi, SemiConfig
+from sslskel.evaluation.subsets import chosen_places, draw_subsets
 
 CLASSES = tuple(f"class {i}" for i in range(8))
 
@@ -89,24 +86,3 @@ def test_a_class_left_without_a_clip_is_named_with_the_smallest_fraction_that_wo
     with pytest.raises(DataError, match="smallest fraction") as fault:
         draw_subsets(parts.train, CLASSES, 0.02, False, 0, 2)
     assert draw_subsets(parts.train, CLASSES, float(str(fault.value).rpartition(" ")[2]), False, 0, 2)
-
-
-def test_the_record_says_how_many_clips_had_labels_and_keeps_which() -> None:
-    case = ProtocolCase(Semi, SemiConfig(fraction=0.25, draws=2, epochs=2, hidden=8, warmup_epochs=0, batch_size=8))
-    outcome, scores = case.run()
-    info = outcome.info
-    assert info["labelled_clips"] == [24, 24]
-    assert info["labels"] == 24
-    assert info["of_clips"] == 96
-    assert np.bincount(outcome.kept["labelled_draw"]).tolist() == [24, 24]
-    parts, _ = case.parts()
-    subsets = [
-        torch.isin(
-            parts.train.keys, torch.from_numpy(outcome.kept["labelled_keys"][outcome.kept["labelled_draw"] == d])
-        )
-        for d in (0, 1)
-    ]
-    rows = [found.nonzero()[:, 0] for found in subsets]
-    assert subsets_digest(parts.train.keys, rows) == info["subset_sha256"]
-    assert scores["top1_low"] <= scores["top1"] <= scores["top1_high"]
-    json.dumps(info)
