@@ -19,8 +19,8 @@ if not (version.CHECKOUT / "sslskel" / "methods").is_dir() and (version.CHECKOUT
 
 # Type checkers and editors read these imports and __all__; Python reads the table below. A test compares the three.
 if TYPE_CHECKING:
-    from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone
-    from sslskel.api.batch import Batch, StepOutput, Term
+    from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone, valid_steps
+    from sslskel.api.batch import Batch, StepOutput, Term, mean_term
     from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
     from sslskel.api.clips import TrainingClips
     from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from sslskel.data.prepare import open_benchmark, prepare
     from sslskel.encoders.embed import embed
     from sslskel.encoders.export import export
-    from sslskel.encoders.open import OpenedEncoders, load_encoder, open_encoders
+    from sslskel.encoders.open import OpenedEncoders, fill_encoder, load_encoder, open_encoders
     from sslskel.errors import (
         CheckpointError,
         DataError,
@@ -88,8 +88,8 @@ if TYPE_CHECKING:
     from sslskel.transforms.views import crop_view, shifted_view
 
 _PLACES = {
-    "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone",
-    "api.batch": "Batch StepOutput Term",
+    "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone valid_steps",
+    "api.batch": "Batch StepOutput Term mean_term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
     "api.clips": "TrainingClips",
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
@@ -111,7 +111,7 @@ _PLACES = {
     "data.prepare": "open_benchmark prepare",
     "encoders.embed": "embed",
     "encoders.export": "export",
-    "encoders.open": "OpenedEncoders load_encoder open_encoders",
+    "encoders.open": "OpenedEncoders fill_encoder load_encoder open_encoders",
     "errors": "CheckpointError DataError Diverged Interrupted RunError SslskelError UsageError did_you_mean",
     "evaluation.features": "clip_features evaluating labelled",
     "evaluation.metrics": "aligned class_scores logit_scores",
@@ -250,6 +250,7 @@ __all__ = [
     "evaluate",
     "evaluating",
     "export",
+    "fill_encoder",
     "follow",
     "fused_by_seed",
     "gather_rows",
@@ -260,6 +261,7 @@ __all__ = [
     "list_runs",
     "load_encoder",
     "logit_scores",
+    "mean_term",
     "measure_speed",
     "mode_overrides",
     "motion",
@@ -284,5 +286,6 @@ __all__ = [
     "stable_id",
     "submit",
     "sum_over_processes",
+    "valid_steps",
     "world_size",
 ]

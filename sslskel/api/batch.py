@@ -119,3 +119,8 @@ class StepOutput(NamedTuple):
     def loss(self) -> Tensor:
         """The scalar loss of this process alone (equal to the global one on one process)."""
         return torch.stack([term.scale * term.total / term.count for term in self.terms.values()]).sum()
+
+
+def mean_term(values: Tensor, scale: float = 1.0) -> Term:
+    """The term of the mean over all values of this process, of any shape: their sum, and how many there are."""
+    return Term(values.sum(), values.new_full((), values.numel()), scale)

@@ -74,9 +74,15 @@ class Encoder(nn.Module):
     def bind(self, batch: Batch, noise: Noise) -> None:
         """Draw what the next training pass needs, over this batch, from ``noise``; most encoders need nothing."""
 
-    def forward(self, dense: Tensor) -> Tensor:
-        """(N, C, T, V, M) with zeros for missing persons -> (N, D)."""
-        return self.clip(Batch.from_dense(dense))
+    def forward(self, clips: Batch | Tensor, noise: Noise | None = None) -> Tensor:
+        """A batch of N clips, or (N, C, T, V, M) with zeros for missing persons -> (N, D).
+
+        A training pass gives the ``noise`` of its view, to which the encoder is then bound.
+        """
+        batch = clips if isinstance(clips, Batch) else Batch.from_dense(clips)
+        if noise is not None:
+            self.bind(batch, noise)
+        return self.clip(batch)
 
 
 def unchanged(tracks: Tensor) -> Tensor:
@@ -185,9 +191,11 @@ class PooledEncoder(Encoder):
     def clip(self, batch: Batch) -> Tensor:
         return self._averaged(self.backbone.summary, batch, self.spec.persons)
 
-    def forward(self, dense: Tensor) -> Tensor:
-        """(N, C, T, V, M) -> (N, D), averaged over the M slots given, whatever ``spec.persons`` says."""
-        return self._averaged(self.backbone.summary, Batch.from_dense(dense), dense.shape[-1])
+    def forward(self, clips: Batch | Tensor, noise: Noise | None = None) -> Tensor:
+        """As :meth:`Encoder.forward`; of (N, C, T, V, M) the M slots given are averaged, whatever ``spec`` says."""
+        if isinstance(clips, Batch) or noise is not None:
+            return super().forward(clips, noise)
+        return self._averaged(self.backbone.summary, Batch.from_dense(clips), clips.shape[-1])
 
     @property
     def levels(self) -> Mapping[str, int]:

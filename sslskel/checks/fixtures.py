@@ -176,11 +176,12 @@ def make_source(
 
 
 _SIZES = {"dim": 16, "width": 16, "hidden": 16, "channels": 16, "heads": 2, "depth": 2, "layers": 2, "queue": 64}
+_SIZES |= dict.fromkeys(("clusters", "prototypes"), 8)
 """Largest value of a field whose name is, begins or ends with the word."""
 
 
 def small_config(config_class: type[Options], base: Options | None = None, **known: object) -> Options:
-    """An instance with small networks: fields such as ``dim``, ``heads``, ``depth``, ``queue_size`` are cut down.
+    """An instance with small networks: fields such as ``dim``, ``heads``, ``queue_size``, ``clusters`` are cut down.
 
     ``base`` holds the other values (default: the defaults); ``known`` wins over both.
     A configuration that refuses its small sizes keeps those of ``base``.

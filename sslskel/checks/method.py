@@ -100,6 +100,8 @@ class MethodCase:
         """Skip the running check for a method whose clips see each other."""
         if self.plugin.cross_batch:
             raise Skip("its clips see each other (cross_batch = True)")
+        if self.backbone.batch_statistics:
+            raise Skip(f"clips see each other in {self.backbone.__name__} (batch_statistics = True)")
 
 
 def step_at(step: int = 0) -> Progress:

@@ -3,6 +3,7 @@
 All that a method builds on can be imported from here.
 """
 
+from sslskel.api.batch import mean_term
 from sslskel.contrastive.config import (
     EMPTY_BODIES_COUNT,
     ContrastConfig,
@@ -17,7 +18,6 @@ from sslskel.contrastive.losses import (
     divergence,
     info_nce,
     masked_error,
-    mean_term,
     nearest,
     positives_nce,
 )

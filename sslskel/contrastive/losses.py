@@ -14,11 +14,6 @@ from torch.nn import functional
 from sslskel.api.batch import Term
 
 
-def mean_term(rows: Tensor, scale: float = 1.0) -> Term:
-    """The term of a mean over clips, from one value per clip of this process, (N,)."""
-    return Term(rows.sum(), rows.new_full((), len(rows)), scale)
-
-
 def masked_error(predicted: Tensor, wanted: Tensor, hidden: Tensor, scale: float = 1.0) -> Term:
     """The term of the mean squared error over what was hidden: (N, ...) twice, (...) bool the same for all clips."""
     error = (predicted - wanted).square() * hidden

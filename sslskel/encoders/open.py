@@ -18,6 +18,7 @@ from sslskel.config.groups import ClipConfig
 from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.encoders.released import load_released
 from sslskel.engine.checkpoint import latest, load_weights
+from sslskel.engine.initial import load_fitting
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.transforms.clip import clip_spec
@@ -114,6 +115,14 @@ def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = N
     if name not in encoders:
         raise UsageError(f"{path} has no stream '{name}' (it has: {', '.join(encoders)})")
     return encoders[name].eval()
+
+
+def fill_encoder(encoder: Encoder, path: Path | str) -> None:
+    """Give an encoder the weights of the one in a checkpoint, in place: a method's ``load_start`` fills a teacher so.
+
+    Raises ``CheckpointError`` where they are of another network, naming what does not fit.
+    """
+    load_fitting(encoder, load_encoder(path).state_dict(), f"the encoder in {path} does not fit")
 
 
 def weights_digest(encoders: Mapping[str, Encoder]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @torch.no_grad()
@@ -20,18 +23,20 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     torch._foreach_add_(ours, theirs, alpha=1 - momentum)
 
 
-class Frozen(nn.Module):
+class Frozen(nn.Module, Generic[Network]):
     """A network whose weights and statistics stay; its own mode is eval, whatever its method's is.
 
     Called as the network is, without gradients. Its weights are in every checkpoint, below ``network``;
     fill them in ``load_start``.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    network: Network
+
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> Frozen:
+    def train(self, mode: bool = True) -> Frozen[Network]:
         """Set the mode of this module; the network stays in eval mode."""
         super().train(mode)
         self.network.eval()
@@ -44,25 +49,25 @@ class Frozen(nn.Module):
         return result
 
 
-class Teacher(Frozen):
+class Teacher(Frozen[Network]):
     """A copy of a student that follows it slowly; call :meth:`follow` in ``on_step_start`` or ``on_step_end``.
 
     In eval mode, its buffers (statistics of BatchNorm) are the student's. With ``own_statistics``
     it is in its method's mode and its buffers come from its own passes, as the keys of momentum contrast.
     """
 
-    def __init__(self, student: nn.Module, *, own_statistics: bool = False) -> None:
+    def __init__(self, student: Network, *, own_statistics: bool = False) -> None:
         super().__init__(copy.deepcopy(student))
         self.own_statistics = own_statistics
 
-    def train(self, mode: bool = True) -> Teacher:
+    def train(self, mode: bool = True) -> Teacher[Network]:
         """Set the mode of this module, and with ``own_statistics`` of the network too."""
         super().train(mode)
         self.network.train(mode and self.own_statistics)
         return self
 
     @torch.no_grad()
-    def follow(self, student: nn.Module, momentum: float) -> None:
+    def follow(self, student: Network, momentum: float) -> None:
         """Move towards the student: ``momentum`` is what stays, 0 to 1, for instance of a schedule."""
         follow(self.network, student, momentum)
         if not self.own_statistics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sslskel.api.batch import Batch, StepOutput, Term
+from sslskel.api.batch import Batch, StepOutput, Term, mean_term
 
 
 def dense() -> torch.Tensor:
@@ -70,3 +70,12 @@ def test_a_loss_is_the_sum_of_scaled_means() -> None:
         "b": Term(torch.tensor(1.0), torch.tensor(4.0), scale=40.0),
     }
     assert float(StepOutput(terms).loss()) == 2 + 10
+
+
+def test_the_term_of_a_mean_is_over_all_values_of_any_shape() -> None:
+    values = torch.arange(6.0).reshape(2, 3)
+    term = mean_term(values, 0.5)
+    assert (float(term.total), float(term.count), term.scale) == (15.0, 6.0, 0.5)
+    assert float(StepOutput({"a": term}).loss()) == 0.5 * 2.5
+    parts = [mean_term(part) for part in (values[:1], values[1:], values[:0])]
+    assert float(sum(part.total for part in parts) / sum(part.count for part in parts)) == 2.5

@@ -45,6 +45,7 @@ from faulty_methods import (
     Spoils,
     StartsOver,
     TakesAnything,
+    Taught,
     ThreeDimensions,
     Toggles,
     TwoPersons,
@@ -170,6 +171,18 @@ class Planar(Sound):
 def test_a_method_for_other_clips_is_checked_on_those() -> None:
     assert "2D only" in failed(check_method(Planar))["loss_is_finite"]
     assert not failed(check_method(Planar, clips=dataset_info(coordinates=2, persons=1)))
+
+
+def test_a_teacher_that_stays_in_eval_mode_is_no_change_of_mode() -> None:
+    [result] = check_method(Taught, only=["encoding_changes_nothing"])
+    assert result.passed, result.detail
+
+
+def test_clips_that_see_each_other_in_the_backbone_are_excused() -> None:
+    [result] = check_method(PlaceDraws, backbone="bigru", only=["order_of_clips_is_irrelevant"])
+    assert result.skipped
+    assert "BiGru" in result.detail
+    assert "batch_statistics" in result.detail
 
 
 def test_clips_that_see_each_other_are_excused_where_it_is_said() -> None:

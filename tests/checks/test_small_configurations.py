@@ -14,6 +14,7 @@ class Many:
     decoder_dim: int = 8
     heads: int = 8
     queue_size: int = 16384
+    clusters: int = 1000
     epochs: int = 100
     depth_scale: float = 3.0
 
@@ -30,7 +31,7 @@ class Stubborn:
 
 
 def test_small_configurations_cut_sizes_and_nothing_else() -> None:
-    assert small_config(Many) == Many(16, 8, 2, 64, 100, 3.0)
+    assert small_config(Many) == Many(16, 8, 2, 64, 8, 100, 3.0)
     assert small_config(Many, Many(epochs=7)).epochs == 7
     assert small_config(Many, dim=32, unknown=3).dim == 32
     assert small_config(Stubborn) == Stubborn()

@@ -117,7 +117,7 @@ def test_jobs_and_ranks_find_a_shared_file(tmp_path: Path, command: Command) -> 
     (tmp_path / "sslskel_plugins" / "methods").mkdir(parents=True)
     file, _ = new_method("mine", tmp_path)
     file.with_name("_jitter.py").write_text("SIZE = 1.0\n")
-    text = file.read_text().replace("import torch\n", "import torch\n\nfrom ._jitter import SIZE\n", 1)
+    text = file.read_text().replace("from torch import nn\n", "from torch import nn\n\nfrom ._jitter import SIZE\n", 1)
     file.write_text(text.replace("self.config.jitter * jitter", "SIZE * self.config.jitter * jitter"))
     words = ("bench", "--method", "mine", "--protocol", "knn", "--benchmark", "tiny", "train.epochs=1")
     assert "1 cells run" in command(*words, "--jobs", "1", "--output", "a").stdout

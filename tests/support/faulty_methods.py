@@ -22,6 +22,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.checks import CheckResult
 from sslskel.config.groups import require
+from sslskel.nn.teacher import Teacher
 
 
 def failed(results: Sequence[CheckResult]) -> dict[str, str]:
@@ -81,6 +82,14 @@ class Between(Sound):
             count = torch.bincount(batch.owner, minlength=batch.num_clips)
             total = batch.tracks.new_zeros(batch.num_clips).index_add(0, batch.owner, batch.tracks.mean((1, 2, 3)))
             self.places[batch.position] = (total / count).to(self.places)
+
+
+class Taught(Sound):
+    """Sound too: holds a teacher, which is in eval mode at all times."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.teacher = Teacher(self.backbone)
 
 
 class NoDefault(Sound):

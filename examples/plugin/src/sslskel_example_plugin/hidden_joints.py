@@ -50,8 +50,8 @@ class HiddenJoints(PretextMethod[HiddenJointsConfig]):
         self.backbone.bind(draws)
         order = draws.permutation("hidden", tracks.shape[2])  # (P, V)
         hidden = torch.zeros_like(order).scatter_(1, order[:, : self.count], 1).to(tracks.dtype)
-        features = self.backbone.pool(self.backbone(tracks * (1 - hidden)[:, None, :, None]))
-        predicted = self.head(features).reshape(tracks.shape)
+        features = self.backbone.read(tracks * (1 - hidden)[:, None, :, None], views[0].valid)
+        predicted = self.head(self.backbone.summary(features, views[0].valid)).reshape(tracks.shape)
         weight = (hidden[:, None] * views[0].valid[..., None])[..., None].expand_as(tracks)  # (P, T, V, C)
         return StepOutput({"hidden": Term(((predicted - tracks).square() * weight).sum(), weight.sum())})
 
