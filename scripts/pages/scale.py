@@ -59,9 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sslskel.data.prepare.open_benchmark(BENCHMARKS.get("synthetic"))
         request = GridRequest(methods=METHODS, protocols=PROTOCOLS, seeds=seeds, output=Path(folder))
-        work = timed("list, nothing done", lambda: find_jobs(request))
-        titles = [(cell.method, str(cell.protocol), cell.seed) for cell in work.cells]
-        fill(ResultStore(folder), work.identities, titles)
+        listed = timed("list, nothing done", lambda: find_jobs(request))
+        titles = [(cell.method, str(cell.protocol), cell.seed) for cell in listed.cells]
+        fill(ResultStore(folder), listed.identities, titles)
         again = timed("resume, all done", lambda: find_jobs(request))
         assert not again.jobs
         board = timed("make the board", lambda: board_of(Path(folder), (), lambda _: None))

@@ -58,7 +58,7 @@ class Following:
 
 
 @dataclass(frozen=True)
-class Watching:
+class ObservedView:
     """Makes an encoder's test view of the observed frames alone."""
 
     window: Window

@@ -58,7 +58,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Work:
+class GridJobs:
     """A grid's cells, and the jobs that make those which have no record."""
 
     cells: list[Cell]
@@ -75,12 +75,12 @@ def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) 
     job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
     cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
     """
-    [work], failures = side_by_side([request], jobs, reporter)
-    store, due = work.store, [identity for job in work.jobs for identity in job.identities]
-    done = {key for key, cell in zip(work.identities, work.cells, strict=True) if work.guard.done(cell, key)}
+    [grid], failures = side_by_side([request], jobs, reporter)
+    store, due = grid.store, [identity for job in grid.jobs for identity in job.identities]
+    done = {key for key, cell in zip(grid.identities, grid.cells, strict=True) if grid.guard.done(cell, key)}
     ran = len(done.intersection(due))
-    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(work.cells) - len(due))
-    result.records = [store.read(identity) for identity in work.identities if identity in done]
+    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(grid.cells) - len(due))
+    result.records = [store.read(identity) for identity in grid.identities if identity in done]
     if (request.output / "records").is_dir():
         result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
@@ -88,7 +88,7 @@ def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) 
 
 def side_by_side(
     requests: Sequence[GridRequest], jobs: int, reporter: Reporter = SILENT
-) -> tuple[list[Work], list[str]]:
+) -> tuple[list[GridJobs], list[str]]:
     """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
 
     Returns the grids as they were before, and one sentence per job that failed. Raises as
@@ -96,16 +96,16 @@ def side_by_side(
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    works = [find_jobs(request, reporter) for request in requests]
-    queue = [job for work in works for job in work.jobs]
-    return works, _Floor(queue, jobs, reporter).run() if queue else []
+    grids = [find_jobs(request, reporter) for request in requests]
+    queue = [job for grid in grids for job in grid.jobs]
+    return grids, _JobRunner(queue, jobs, reporter).run() if queue else []
 
 
 @looked_up_once()
-def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> Work:
+def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
     """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
     store, datasets = ResultStore(request.output), dict[str, StoredDataset]()
-    work = Work([], [], [], store, SourceGuard(store, request.keep_results, reporter))
+    grid = GridJobs([], [], [], store, SourceGuard(store, request.keep_results, reporter))
     for one in request.each_variant():
         cells = one.cells()
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
@@ -113,12 +113,12 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> Work:
         check_each(cells, datasets)
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
-        before, named = set(work.identities), dict(zip(identities, cells, strict=True))
-        due = {key: cell for key, cell in named.items() if key not in before and not work.guard.done(cell, key)}
-        work.cells.extend(cells)
-        work.identities.extend(identities)
-        work.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))
-    return work
+        before, named = set(grid.identities), dict(zip(identities, cells, strict=True))
+        due = {key: cell for key, cell in named.items() if key not in before and not grid.guard.done(cell, key)}
+        grid.cells.extend(cells)
+        grid.identities.extend(identities)
+        grid.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))
+    return grid
 
 
 def _jobs(due: Mapping[str, Cell], request: GridRequest, variant: Sequence[str]) -> list[Job]:
@@ -164,8 +164,8 @@ def job_command(job: Job) -> list[str]:
     return [sys.executable, "-m", "sslskel", "bench", *job.request.argv()]
 
 
-class _Floor:
-    """Where jobs wait, run and end."""
+class _JobRunner:
+    """Starts jobs as others end, so many at a time, and passes on what they print."""
 
     def __init__(self, queue: Sequence[Job], slots: int, reporter: Reporter) -> None:
         self.queue, self.slots, self.reporter = list(queue), slots, reporter

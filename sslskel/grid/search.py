@@ -210,8 +210,8 @@ def _judged(
     """A trial that has run: its score, or that it diverged; ``RunError`` where it failed otherwise."""
     if not is_first():
         return Trial(tuple(options), drawn, None)
-    work = find_jobs(request)
-    identities, missing = work.identities, [identity for job in work.jobs for identity in job.identities]
+    grid = find_jobs(request)
+    identities, missing = grid.identities, [identity for job in grid.jobs for identity in job.identities]
     if not missing:
         scores = [store.read(identity).scores[primary] for identity in identities]
         return Trial(tuple(options), drawn, sum(scores) / len(scores))

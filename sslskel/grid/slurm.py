@@ -135,11 +135,11 @@ def submit(
     SLURM is missing or a cell does not fit, ``RunError`` where SLURM refuses.
     """
     executor = _executor(request.output / "slurm", config, cluster)
-    work = find_jobs(request, reporter)
+    grid = find_jobs(request, reporter)
     ledger = request.output / "slurm" / "jobs.json"
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()
-    jobs = [job for job in work.jobs if any(known.get(identity) not in alive for identity in job.identities)]
+    jobs = [job for job in grid.jobs if any(known.get(identity) not in alive for identity in job.identities)]
     tasks = [Task(job_command(job), {COMMAND: command_line()}) for job in jobs]
     ids: dict[str, str] = {}
     for first in range(0, len(tasks), config.array):
@@ -155,9 +155,9 @@ def submit(
         with writing_in(request.output):
             publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
         reporter.line(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
-    due = {identity for job in work.jobs for identity in job.identities}
-    reused = sum(identity not in due for identity in work.identities)
-    return Submitted(ids, len(work.jobs) - len(jobs), reused)
+    due = {identity for job in grid.jobs for identity in job.identities}
+    reused = sum(identity not in due for identity in grid.identities)
+    return Submitted(ids, len(grid.jobs) - len(jobs), reused)
 
 
 def _executor(folder: Path, config: LauncherConfig, cluster: str) -> Any:

@@ -23,7 +23,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import DataError, RunError
 from sslskel.evaluation.features import clip_features, evaluating
-from sslskel.evaluation.futures import Watching, Window, futures
+from sslskel.evaluation.futures import ObservedView, Window, futures
 from sslskel.hashing import stable_id
 
 MILLIMETRES = 1000.0
@@ -138,7 +138,7 @@ class MotionPrediction(EvaluationProtocol[MotionPredictionConfig]):
     ) -> npt.NDArray[np.float64]:
         noise = Noise(stable_id("motion prediction", str(run.seed)))
         size = self.config.encode_batch
-        features = clip_features(encoders, clips, Watching(window), noise, size, run, progress)
+        features = clip_features(encoders, clips, ObservedView(window), noise, size, run, progress)
         joined: Tensor = torch.cat([*features.values()], 1)
         return joined.double().cpu().numpy()
 

@@ -22,7 +22,7 @@ from sslskel.evaluation.linear_training import LinearConfig, mean_logits
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.selection import Report
 from sslskel.hashing import stable_id
-from sslskel.transforms.occlude import Hidden, HideFrames, HideParts
+from sslskel.transforms.occlude import HideFrames, HideParts, OccludedView
 
 
 @dataclass
@@ -76,8 +76,8 @@ class Occlusion(EvaluationProtocol[OcclusionConfig]):
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Logits (R, num_classes), R being three times the test clips; raises what ``linear`` raises."""
         config, views = self.config, {}
-        views["spatial"] = Hidden(HideParts(config.parts))
-        views["temporal"] = Hidden(HideFrames(config.frames))
+        views["spatial"] = OccludedView(HideParts(config.parts))
+        views["temporal"] = OccludedView(HideFrames(config.frames))
         noise = Noise(stable_id("occlusion", str(config.occlusion_seed)))
         with evaluating(encoders):
             training, held, labels = linear_setup(config, encoders, parts, run)

@@ -54,7 +54,7 @@ class HideFrames:
 
 
 @dataclass(frozen=True)
-class Hidden:
+class OccludedView:
     """Makes an encoder's test view with an occluder at its end: what the network would read is hidden."""
 
     occluder: Augment
