@@ -32,7 +32,7 @@ from sslskel.contrastive import (
     EMPTY_BODIES_COUNT,
     WHOLE_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     cross_entropy,
     info_nce,
@@ -157,7 +157,7 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         super().__init__(config, build_backbone, clip)
         self.released = config.fidelity is Fidelity.released
         self.contrast = momentum_contrast(
-            config, build_backbone, clip, config.stream, HeadStart.normal, apart=self.released
+            config, build_backbone, clip, config.stream, HeadInit.normal, apart=self.released
         )
         if self.contrast.query.backbone.joins_persons:
             raise UsageError("aimclr drops single joints, which a backbone that joins persons has not; use st_gcn")

@@ -26,7 +26,7 @@ from sslskel import (
 from sslskel.contrastive import (
     CROPPED_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     divergence,
     info_nce,
@@ -88,7 +88,7 @@ class CMD(MomentumSteps, PretextMethod[CMDConfig]):
         super().__init__(config, build_backbone, clip)
         self.streams = nn.ModuleDict(
             {
-                stream.value: momentum_contrast(config, build_backbone, clip, stream, HeadStart.xavier)
+                stream.value: momentum_contrast(config, build_backbone, clip, stream, HeadInit.xavier)
                 for stream in config.streams
             }
         )

@@ -30,7 +30,7 @@ from sslskel.contrastive import (
     EMPTY_BODIES_COUNT,
     WHOLE_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     info_nce,
     mean_term,
@@ -106,7 +106,7 @@ class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
         self.released = config.fidelity is Fidelity.released
         self.streams = nn.ModuleDict()
         for stream in config.streams:
-            contrast = momentum_contrast(config, build_backbone, clip, stream, HeadStart.normal, apart=self.released)
+            contrast = momentum_contrast(config, build_backbone, clip, stream, HeadInit.normal, apart=self.released)
             first = next(iter(self.contrasts().values()), None)
             if self.released and first is not None:
                 for tower, shared in ((contrast.query, first.query), (contrast.key, first.key)):

@@ -28,7 +28,7 @@ from sslskel import (
 from sslskel.contrastive import (
     CROPPED_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     info_nce,
     mean_term,
@@ -101,8 +101,8 @@ class ISC(MomentumSteps, PretextMethod[ISCConfig]):
             network = graph_network()
             return network(network.Config(width=config.graph_width), clip)
 
-        self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
-        self.graph = momentum_contrast(config, build_graph, clip, config.stream, HeadStart.xavier)
+        self.sequence = momentum_contrast(config, build_backbone, clip, config.stream, HeadInit.xavier)
+        self.graph = momentum_contrast(config, build_graph, clip, config.stream, HeadInit.xavier)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Query and key; both representations are computed from the same two."""

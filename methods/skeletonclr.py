@@ -25,7 +25,7 @@ from sslskel.contrastive import (
     EMPTY_BODIES_COUNT,
     WHOLE_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     info_nce,
     mean_term,
@@ -79,7 +79,7 @@ class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
     def __init__(self, config: SkeletonCLRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         apart = config.fidelity is Fidelity.released
-        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.normal, apart=apart)
+        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadInit.normal, apart=apart)
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Query and key."""

@@ -31,7 +31,7 @@ from sslskel import (
 from sslskel.contrastive import (
     CROPPED_CLIP,
     ContrastConfig,
-    HeadStart,
+    HeadInit,
     MomentumSteps,
     divergence,
     info_nce,
@@ -117,7 +117,7 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
         super().__init__(config, build_backbone, clip)
         self.released = config.fidelity is Fidelity.released
         require_parts(clip.layout, clip.frames, "pcm3")
-        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadStart.xavier)
+        self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadInit.xavier)
         if not isinstance(self.contrast.query.backbone, SequenceBackbone):
             raise UsageError("pcm3 predicts frame by frame and needs a recurrent backbone: gru_stepped or bigru")
         dim, numbers = self.contrast.query.backbone.dim, clip.persons * clip.layout.num_joints * clip.coordinates

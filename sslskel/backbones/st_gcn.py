@@ -18,7 +18,7 @@ from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity, require
 from sslskel.nn.batch_norm import GlobalBatchNorm
-from sslskel.nn.drop_path import dropped
+from sslskel.nn.dropout import dropped
 from sslskel.nn.graph import Partition, partitioned
 
 

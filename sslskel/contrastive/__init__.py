@@ -23,14 +23,14 @@ from sslskel.contrastive.losses import (
 )
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadStart, Tower, start_normal
+from sslskel.contrastive.tower import HeadInit, Tower, start_normal
 
 __all__ = [
     "CROPPED_CLIP",
     "EMPTY_BODIES_COUNT",
     "WHOLE_CLIP",
     "ContrastConfig",
-    "HeadStart",
+    "HeadInit",
     "MomentumContrast",
     "MomentumSteps",
     "Tower",

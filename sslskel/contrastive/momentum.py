@@ -20,7 +20,7 @@ from sslskel.config.groups import Stream
 from sslskel.contrastive.config import ContrastConfig, decay_all, require_queue
 from sslskel.contrastive.losses import similarities
 from sslskel.contrastive.queue import Queue
-from sslskel.contrastive.tower import HeadStart, Tower, projector
+from sslskel.contrastive.tower import HeadInit, Tower, projector
 from sslskel.nn.teacher import follow
 
 
@@ -112,7 +112,7 @@ def momentum_contrast(
     build_backbone: BuildBackbone,
     clip: ClipSpec,
     stream: Stream,
-    start: HeadStart,
+    init: HeadInit,
     *,
     apart: bool = False,
 ) -> MomentumContrast:
@@ -120,7 +120,7 @@ def momentum_contrast(
 
     def tower() -> Tower:
         backbone = build_backbone(clip)
-        return Tower(backbone, projector(backbone.dim, config.dim, start), clip, stream, config.empty_bodies)
+        return Tower(backbone, projector(backbone.dim, config.dim, init), clip, stream, config.empty_bodies)
 
     query = tower()
     return MomentumContrast(query, tower() if apart else copy.deepcopy(query), config)

@@ -50,20 +50,20 @@ def mean_over_persons(rows: Tensor, batch: Batch) -> Tensor:
     return total / persons.reshape(-1, *[1] * (rows.ndim - 1))
 
 
-class HeadStart(Enum):
+class HeadInit(Enum):
     """Weights a projector starts from: those of the ST-GCN methods, N(0, 0.02), or of the GRU methods, Xavier's."""
 
     normal = "normal"
     xavier = "xavier"
 
 
-def projector(dim: int, out: int, start: HeadStart) -> nn.Sequential:
+def projector(dim: int, out: int, init: HeadInit) -> nn.Sequential:
     """The two-layer head of MoCo v2: (N, dim) -> (N, out).
 
     As released, ``normal`` starts both layers and zeroes biases, ``xavier`` the last layer alone.
     """
     first, last = nn.Linear(dim, dim), nn.Linear(dim, out)
-    if start is HeadStart.xavier:
+    if init is HeadInit.xavier:
         nn.init.xavier_uniform_(last.weight)
     else:
         for layer in (first, last):
