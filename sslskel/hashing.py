@@ -1,7 +1,7 @@
 """Names made of contents: stable ids of names, identities of plain data, digests of files.
 
-Needs no torch, because preparing a dataset needs it. Every byte here is part of what is kept on
-disks: a change makes strangers of all records, checkpoints and prepared datasets.
+Imports no torch, since preparing a dataset works without it. These names are stored: after a change
+here, no existing record, checkpoint or prepared dataset would be found again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def stable_id(*names: str) -> int:
 
 
 def digest(content: Mapping[str, object]) -> str:
-    """The identity of plain data: 32 hex digits, the same in whatever order the keys come."""
+    """The identity of plain data: 32 hex digits, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

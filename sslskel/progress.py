@@ -1,4 +1,4 @@
-"""How long work reports its progress: one interface for all that takes long. Imports neither torch nor rich."""
+"""How long-running work reports progress: one interface for all of it. Imports neither torch nor rich."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Final, Protocol
 
 
 class Reporter(Protocol):
-    """Gets progress; decides itself what it shows of that, and how often."""
+    """Receives progress, and decides what to show of it and how often."""
 
     def line(self, text: str) -> None:
         """One sentence for a person."""
         ...
 
     def step(self, what: str, done: int, of: int, /, **detail: object) -> None:
-        """``done`` of ``of`` steps of a piece of work, ``of`` 0 where the number is not known; details by name."""
+        """``done`` of ``of`` steps of a piece of work, ``of`` 0 where the total is unknown; details by name."""
         ...
 
 

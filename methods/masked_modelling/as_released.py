@@ -1,7 +1,7 @@
 """The same step in the plainest way, as released code takes it; to be measured against, never trained with.
 
 Every token is embedded before most are dropped, the decoder un-shuffles its input, and all tokens are
-predicted though the hidden ones alone count (facts of the released MAMP code). Weights are the method's.
+predicted though the hidden ones alone count (so in the released MAMP code). Weights are the method's.
 """
 
 from __future__ import annotations

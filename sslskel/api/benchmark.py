@@ -152,7 +152,7 @@ class Benchmark:
     preset: str = "released"
     """The preset that ``bench`` uses where none is named."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """What its clips need where nobody says otherwise, by configuration group; presets may change it."""
+    """Defaults for its clips, by configuration group; presets may change them."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
     spare_classes: bool = False

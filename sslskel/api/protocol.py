@@ -91,7 +91,7 @@ class ProtocolRun:
     """Receives progress."""
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
     """Builds the encoders again, on the run's device, with weights that were never trained and are a function
-    of the run's seed; None where nobody knows how."""
+    of the run's seed; None where they cannot be built again."""
     features: FeatureStore | None = None
     """Where features of a view without chance are kept for the next protocol; None keeps nothing."""
 

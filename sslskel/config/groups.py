@@ -88,7 +88,7 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass
 class ClipConfig:
-    """Which frames the network sees and how training changes them (`facts` MAMP 1.5)."""
+    """Which frames the network sees and how training changes them; defaults are those of the released MAMP code."""
 
     frames: int = 120
     crop_min: float = 0.5

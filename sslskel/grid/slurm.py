@@ -48,7 +48,7 @@ class LauncherConfig:
     memory_gb: float = 8.0
     tasks_at_once: int = 256
     array: int = 1000
-    """Largest array; SLURM's own limit (MaxArraySize) is 1001 where nobody changed it."""
+    """Largest array; SLURM's own limit (MaxArraySize) is 1001 by default."""
 
     def __post_init__(self) -> None:
         require(self.hours > 0, f"launcher.hours is {self.hours}; it must be positive")

@@ -1,4 +1,4 @@
-"""What a board is made of: plain values, filled by ``table.py`` and read by the renderers."""
+"""What a board is made of: plain values, filled by ``build.py`` and read by the renderers."""
 
 from __future__ import annotations
 

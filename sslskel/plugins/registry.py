@@ -60,9 +60,9 @@ def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
 COMMON = "common"
 """The folder, or module, of a plugin folder that holds what its plugins share; no plugin has this name."""
 DEFAULT_BENCHMARK = "synthetic"
-"""What commands run on where nobody names a benchmark: its clips are generated, so that every machine has them."""
+"""The benchmark of commands that are given none: its clips are generated, so every machine has them."""
 DEFAULT_PROTOCOL = "linear"
-"""What commands evaluate under where nobody names a protocol."""
+"""The protocol of commands that are given none."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Augmentations of contrastive methods that treat every frame alike: shear, corruption, flip, tilt, noise, axis mask.
 
-Those that move or mix frames are in ``augment_time.py``, mixes of two clips in ``mixing.py``.
+Those that move or mix frames are in ``augment_time.py``; mixes of two clips belong to the method that makes them.
 Each works on a whole batch on its device and draws from keyed noise only. Draws are per
 clip, so that all its persons change alike; ``per="batch"`` draws once for all clips, as the
 released PSTL does.

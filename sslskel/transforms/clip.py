@@ -1,7 +1,7 @@
 """Batched transforms: where a view reads the raw clip, rotation, and the bone and motion streams.
 
 Everything works on whole batches on any device and draws from keyed noise only.
-Reading and interpolating the stored frames is in ``loader.py``.
+Reading and interpolating the stored frames is in ``sslskel.data.loader``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def resized(start: Tensor, length: Tensor, frames: int) -> Tensor:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Sampler: a random crop of random length, resized to T frames (facts MAMP 1.5).
+    """Sampler: a random crop of random length, resized to T frames, as in the released MAMP code.
 
     The length is a share of the clip drawn from U[share_min, share_max], not below
     ``min_frames`` raw frames and not above the clip; the start is uniform.
@@ -151,7 +151,7 @@ class BodySize:
 
 @dataclass(frozen=True)
 class RandomRotation:
-    """Augment: one random rotation about the origin per clip, all persons alike (facts MAMP 1.5).
+    """Augment: one random rotation about the origin per clip, all persons alike, as in the released MAMP code.
 
     Angles about x, y and z are U(-angle, angle) radians, R = Rz Ry Rx; 2D
     coordinates turn in their plane by one angle. Noise site: ``rotation.angles``

@@ -28,7 +28,7 @@ class _Kind(NamedTuple):
 
 
 KINDS = {".png": _Kind(write_png, 8, 240), ".gif": _Kind(write_gif, 250, 360), ".html": _Kind(write_html, 2000, 720)}
-"""Ending -> writer, and how many frames of which width are drawn where nobody says it."""
+"""Ending -> writer, and how many frames of which width are drawn by default."""
 
 
 def draw_clip(

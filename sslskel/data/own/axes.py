@@ -22,7 +22,7 @@ MOST_PERSONS = 10
 """More persons than this are an axis taken for another one."""
 DEFAULT = {3: "TVC", 4: "MTVC"}
 INFERRED = {2: "xy", 3: "xyz"}
-"""What the numbers of a joint are taken for where nobody says it."""
+"""What the numbers of a joint are taken for by default."""
 LARGEST = float(np.finfo(np.float32).max)
 
 

@@ -237,9 +237,9 @@ def _tell(
     """Everything that was assumed or numbered, as notes."""
     notes = report.notes
     if described.fps is None:
-        notes.append(f"nobody says how many frames there are per second; {DEFAULT_FPS:g} are assumed (fps, --fps)")
+        notes.append(f"the frame rate is not given; {DEFAULT_FPS:g} frames per second are assumed (fps, --fps)")
     if described.unit is None:
-        notes.append(f"nobody says what the unit is; {info.unit} is assumed (unit, --unit)")
+        notes.append(f"the unit is not given; {info.unit} is assumed (unit, --unit)")
     if described.coordinates is None:
         notes.append(f"the numbers of a joint are taken for its {', '.join('xyz'[: info.coordinates])}")
     unlabelled = sum(not recording.label for recording in recordings)

@@ -33,7 +33,7 @@ class ClipReader:
     reporter: Reporter = SILENT
 
     def array_format(self, description: Description, layout: SkeletonLayout) -> ArrayFormat:
-        """How arrays are to be read; the first that can be opened tells what nobody says.
+        """How arrays are to be read; the first that can be opened tells what the description leaves open.
 
         Raises ``DataError`` where none can be opened.
         """

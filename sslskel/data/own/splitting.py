@@ -17,7 +17,7 @@ from sslskel.hashing import stable_id
 
 RULE_NAMES = {"subject": "xsub", "camera": "xview", "setup": "xset"}
 VALIDATION_SHARE = 0.2
-"""Share of the training subjects that model selection may hold out, where nobody names them."""
+"""Share of the training subjects that model selection may hold out by default."""
 
 
 @dataclass(frozen=True)

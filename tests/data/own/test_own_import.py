@@ -165,4 +165,4 @@ def test_a_known_layout_by_name_and_bare_two_axes(root: Path, tmp_path: Path) ->
     assert (dataset.info.layout.name, dataset.info.coordinates, dataset.info.unit) == ("coco17", 2, "pixel")
     # Pixels are no size for a network: clips are measured in sizes of the body.
     assert benchmark.recipe == {"clip": {"centre": "sized"}}
-    assert any("30 are assumed" in note for note in dataset.report()["notes"])
+    assert any("30 frames per second are assumed" in note for note in dataset.report()["notes"])
