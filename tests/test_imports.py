@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import sslskel
-from sslskel.plugins.registry import COMMON, is_plugin
+from sslskel.plugins.registry import COMMON, METHODS, is_plugin
+from sslskel.plugins.scaffold import new_method
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = ("methods", "benchmarks", "configs")
@@ -155,26 +156,56 @@ def test_plugins_take_public_names_and_nothing_of_each_other(folder: str) -> Non
 
 SMALL = ("--benchmark", "tiny", "--preset", "quick")
 SHORT = ("train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0")
+WATCHED = """
+import sys, traceback
+from sslskel.cli import main
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch._dynamo":
+            raise RuntimeError("the compiler would be loaded here")
+
+sys.meta_path.insert(0, Watch())
+methods, faults = sys.argv[1].split(","), []
+for method in methods:
+    try:
+        code = main(["bench", "--method", method, *sys.argv[2:]])
+    except RuntimeError:
+        traceback.print_exc()
+        code = 1
+    if code or "torch._dynamo" in sys.modules:
+        faults.append(method)
+sys.exit("failed: " + ", ".join(faults) if faults else 0)
+"""
+"""Benches methods one after the other; the first import of the compiler ends a method, and its traceback says where."""
+ARITHMETIC = """
+        rows = functional.normalize(torch.eye(4) @ torch.randn(4, 8), dim=1)
+        require(float(self.head.weight.detach().abs().sum()) > 0, "the head has no weights")
+        self.register_buffer("rows", rows / rows.std(0))
+"""
+"""What a constructor may do besides making layers."""
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("methods", "words"),
     [
-        ("bench", "--method", "random_init", "--protocol", "knn", *SMALL),
-        ("bench", "--method", "mamp", "--protocol", "linear,finetune", *SMALL, *SHORT),
+        (["random_init"], ["--protocol", "knn", *SMALL]),
+        (["mamp", "skeletonclr", "own_idea"], ["--protocol", "linear,finetune", *SMALL, *SHORT]),
+        pytest.param(METHODS.names(), ["--protocol", "knn", *SMALL, *SHORT[:2]], marks=pytest.mark.long),
     ],
-    ids=["judging", "training"],
+    ids=["judging", "training", "every method"],
 )
-def test_no_process_loads_the_compiler(words: tuple[str, ...], command_env: dict[str, str], tmp_path: Path) -> None:
+def test_no_process_loads_the_compiler(
+    methods: list[str], words: list[str], command_env: dict[str, str], tmp_path: Path
+) -> None:
     """``torch._dynamo`` takes more than a second of every process, rank, job and cluster task."""
-    script = """
-import sys
-from sslskel.cli import main
-code = main(sys.argv[1:])
-sys.exit(code or ("torch._dynamo" in sys.modules and "the compiler was loaded"))
-"""
+    own, _ = new_method("own_idea", tmp_path)
+    text = own.read_text(encoding="utf-8")
+    head = "        self.head = nn.Linear(self.backbone.dim, clip.coordinates)\n"
+    assert head in text
+    own.write_text(text.replace(head, head + ARITHMETIC.lstrip("\n")), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", script, *words],
+        [sys.executable, "-c", WATCHED, ",".join(methods), *words],
         cwd=tmp_path,
         env=command_env,
         capture_output=True,

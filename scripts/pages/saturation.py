@@ -40,8 +40,8 @@ from sslskel.data.store.rows import CLIP_FIELDS
 from sslskel.data.store.store import open_dataset
 from sslskel.engine.checkpoint import save_checkpoint
 from sslskel.engine.sampler import EpochSampler
+from sslskel.grid.buildable import count_weights
 from sslskel.grid.request import GridRequest
-from sslskel.grid.run import check_buildable
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.transforms.clip import clip_spec
 
@@ -172,7 +172,7 @@ def sizes(folder: Path) -> dict[str, float]:
     dataset, weights = open_benchmark(BENCHMARKS.get("synthetic")), 0
     for method in METHODS.names():
         [cell] = GridRequest(methods=(method,), protocols=(), preset="released").cells()
-        weights = max(weights, check_buildable(cell, dataset))
+        weights = max(weights, count_weights(cell, dataset))
     model, moments = {"w": torch.zeros(10**7)}, {name: torch.zeros(10**7) for name in ("m", "v")}
     saved = seconds(
         lambda: save_checkpoint(folder / "run", 1, model, moments, {"meta": {}}, keep=1), 5, time.perf_counter

@@ -22,9 +22,10 @@ from sslskel.data.store.store import StoredDataset
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopRequest, interrupted
 from sslskel.errors import RunError, UsageError
+from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
-from sslskel.grid.run import BenchResult, check_each
+from sslskel.grid.run import BenchResult
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.leaderboard import build_board

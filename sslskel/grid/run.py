@@ -14,29 +14,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from sslskel.api.dataset import Dataset
 from sslskel.api.distributed import is_first, of_first, rank
-from sslskel.api.method import PretextMethod
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import joint_reading
 from sslskel.encoders.foreign import ForeignModule
-from sslskel.encoders.open import OpenedEncoders, build_method, open_encoders
+from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
-from sslskel.engine.device import check_precision, resolve_device
-from sslskel.engine.misfits import refuse_parts
+from sslskel.engine.device import resolve_device
 from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
-from sslskel.evaluation.judge import Target, check_encoders, check_judgeable, evaluate_stage
+from sslskel.evaluation.judge import Target, evaluate_stage
+from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
-from sslskel.grid.initial import take_part
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import EvaluationTask, make_record, predictions_of
 from sslskel.grid.request import GridRequest
@@ -47,7 +43,6 @@ from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROT
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
-from sslskel.transforms.clip import clip_spec
 
 
 @dataclass
@@ -315,43 +310,6 @@ def judge_and_record(
         "reused_clips": features.reused,
     }
     store.write(make_record(task, result, {**(cost or {}), **encoding}), predictions_of(result))
-
-
-def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
-    """Check one cell of each kind; see :func:`check_buildable`."""
-    for cell in {(c.method, c.benchmark, c.judged_on, c.protocol): c for c in cells}.values():
-        for stage in cell.stages:
-            check_buildable(stage, datasets[cell.benchmark], datasets[stage.judged_on[0]])
-
-
-def check_buildable(cell: Cell, dataset: Dataset, target: Dataset | None = None) -> int:
-    """Find before any work what cannot run: device, precision, sizes, protocol. Returns the number of weights.
-
-    ``target`` is the dataset to be judged on where that is another one. The method is built
-    on the meta device, which takes no memory.
-    """
-    resolved = cell.resolved
-    check_precision(resolve_device(resolved.engine.device), resolved.engine.precision)
-    spec = clip_spec(dataset.info, resolved.clip)
-    method = _unfilled(cell, dataset)
-    if cell.former:
-        take_part(method, _unfilled(cell.former, dataset), cell.part, f"stage '{cell.former.method}'")
-    if cell.protocol is not None:
-        protocol = PROTOCOLS.get(cell.protocol)(resolved.protocol)
-        check_encoders(method.encoders(), protocol, cell.method)
-        benchmark, split = cell.judged_on
-        check_judgeable(protocol, BENCHMARKS.get(benchmark), target or dataset, split, spec)
-    if method.trains:
-        refuse_parts(method, resolved.train)
-    return sum(p.numel() for p in method.parameters())
-
-
-def _unfilled(cell: Cell, dataset: Dataset) -> PretextMethod:
-    """A cell's method without memory for its weights."""
-    resolved = cell.resolved
-    spec = clip_spec(dataset.info, resolved.clip)
-    with torch.device("meta"):
-        return build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
 
 
 def _opened(name: str) -> StoredDataset:

@@ -8,10 +8,10 @@ import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.data.prepare import open_benchmark
+from sslskel.grid.buildable import check_each, count_weights
 from sslskel.grid.cell import Cell
 from sslskel.grid.pretrain import pretrain_folder
 from sslskel.grid.request import GridRequest
-from sslskel.grid.run import check_buildable
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
@@ -44,6 +44,7 @@ def plan(request: GridRequest) -> list[Planned]:
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
+    check_each(cells, datasets)
     guard = SourceGuard(ResultStore(request.output), request.keep_results, writes=False)
     rates, counted, rows = {}, set(), []
     for cell in cells:
@@ -89,7 +90,7 @@ def _kind(cell: Cell) -> tuple[str, ...]:
 
 def _measure(cell: Cell, dataset: Dataset) -> tuple[float, float, int]:
     """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
-    weights, train = check_buildable(cell, dataset), cell.resolved.train
+    weights, train = count_weights(cell, dataset), cell.resolved.train
     with torch.random.fork_rng(devices=[]):
         speed = measure_cell(cell, STEPS, TIMED)
     seconds = 0.0
