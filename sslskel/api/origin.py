@@ -22,13 +22,18 @@ class Origin:
     """Relative ones count from the working directory."""
     kind: Kind = "file"
     """``checkpoint``: a folder that sslskel wrote, a run's or one step's; what its weights saw, the new ones saw too.
-    ``file``: anything else, of which nobody knows what it was made from."""
+    ``file``: anything else."""
+    seen: str = ""
+    """What a file was made from, as its owner declares: ``NAME/SPLIT`` of a benchmark, a comma list of them, or
+    ``none``; empty where nobody knows. A checkpoint says it itself."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise UsageError(
                 f"the kind of origin {self.path} is '{self.kind}'; it must be {' or '.join(get_args(Kind))}"
             )
+        if self.seen and self.kind == "checkpoint":
+            raise UsageError(f"checkpoint {self.path} says itself what it saw; leave out seen='{self.seen}'")
 
 
 __all__ = ["Origin"]

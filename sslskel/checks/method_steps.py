@@ -22,12 +22,17 @@ from sslskel.checks.watched_io import opens_only
 from sslskel.engine.origins import found_origins
 
 
-@torch.no_grad()
 def declares_what_it_reads(case: MethodCase) -> None:
-    """load_start opens no file but those that origins() names."""
-    method = case.build(started=False)
-    with opens_only([origin.path for origin in found_origins(case.plugin, case.config)]):
+    """load_start opens no file but those that origins() names, and a step opens none."""
+    method, declared = case.build(started=False), found_origins(case.plugin, case.config)
+    undeclared = "load_start opens files that origins() does not name, so that no run knows what is in them"
+    with torch.no_grad(), opens_only([origin.path for origin in declared], undeclared):
         method.load_start()
+    if case.plugin.trains:
+        views, noise = case.views(method)
+        with opens_only((), "files are read after the start; read them in load_start and name them in origins()"):
+            start_epoch(method.eval(), make_source(case.info, CLIPS, method.clip))
+            forward(method.train(), views, noise)
 
 
 def keeps_what_trains(case: MethodCase) -> None:

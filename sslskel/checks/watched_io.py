@@ -56,23 +56,22 @@ def no_io() -> Iterator[None]:
     expect(
         not events,
         f"the constructor does I/O: {shown}; it must only build, so that a checkpoint opens on any machine (a method"
-        " reads files in load_start)",
+        " reads files in load_start and names them in origins)",
     )
 
 
 @contextmanager
-def opens_only(declared: Sequence[Path]) -> Iterator[None]:
-    """Fail the running check where the block opens a file that is neither declared nor below a declared folder."""
+def opens_only(allowed: Sequence[Path], refusal: str) -> Iterator[None]:
+    """Fail the running check where the block opens a file that is neither allowed nor below a folder that is.
+
+    Files of the machine and of installed packages may be opened; ``refusal`` says what is wrong with others.
+    """
     with watched_io() as events:
         yield
-    allowed = (*(path.resolve() for path in declared), *_SYSTEM)
+    places = (*(path.resolve() for path in allowed), *_SYSTEM)
     opened = [Path(event.what).resolve() for event in events if event.kind == "open" and not event.what.isdigit()]
-    others = [str(path) for path in opened if not any(path.is_relative_to(place) for place in allowed)]
-    expect(
-        not others,
-        f"load_start opens {', '.join(dict.fromkeys(others[:3]))}, which origins() does not name; declare it, so that"
-        " what is in it counts as part of a run",
-    )
+    others = [str(path) for path in opened if not any(path.is_relative_to(place) for place in places)]
+    expect(not others, f"{refusal}: {', '.join(list(dict.fromkeys(others))[:3])}")
 
 
 def _note(event: str, args: tuple[object, ...]) -> None:

@@ -1,6 +1,6 @@
 """The files and checkpoints that a method declares as its origins: whether they are there, and what is in them.
 
-What a checkpoint among them has seen is read in ``sslskel.encoders.origins``.
+What a checkpoint among them has seen is read in ``sslskel.grid.origins``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class FoundOrigin:
     path: Path
     sha256: str
     """Of the file, or of the checkpoint's weights."""
+    seen: str
+    """What its owner declares that a file was made from."""
     option: str
     """The option of the method that names it, with dots where it lies deeper; empty where none does."""
 
@@ -49,7 +51,7 @@ def found_origins(plugin: type[PretextMethod], config: object) -> tuple[FoundOri
     for origin in declared:
         option = next(_options_with(options, origin.path), "")
         what = f"method.{option}={origin.path}" if option else f"{plugin.__name__} reads {origin.path}"
-        found.append(FoundOrigin(origin.kind, origin.path, _content_once(origin, what), option))
+        found.append(FoundOrigin(origin.kind, origin.path, _content_once(origin, what), origin.seen, option))
     return tuple(found)
 
 

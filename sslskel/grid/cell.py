@@ -14,10 +14,10 @@ from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, option_names, shaping
 from sslskel.encoders.adapt import joint_reading
-from sslskel.encoders.origins import KnownOrigin
 from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import extra_datasets
+from sslskel.grid.origins import KnownOrigin
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.facts import StageFacts

@@ -20,6 +20,9 @@ from sslskel.encoders.adapt import JointReading, joint_reading
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
 
+NOTHING = "none"
+"""Declares that weights saw no data."""
+
 
 @dataclass(frozen=True)
 class ExtraDataset:
@@ -58,6 +61,14 @@ def extra_datasets(names: Sequence[str]) -> list[ExtraDataset]:
         rule, dataset = benchmark.split(split or None), open_benchmark(benchmark)
         datasets.append(ExtraDataset(named, dataset, rule.part(dataset, "train"), rule.name, benchmark))
     return datasets
+
+
+def declared_datasets(seen: str) -> tuple[ExtraDataset, ...]:
+    """What an owner declares: a comma list as of :func:`extra_datasets`, or ``none``; raises as that does."""
+    named = [name.strip() for name in seen.split(",") if name.strip()]
+    if not named:
+        raise UsageError(f"'{seen}' names no dataset; write NAME/SPLIT, a comma list of those, or {NOTHING}")
+    return () if named == [NOTHING] else tuple(extra_datasets(named))
 
 
 def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointReading:

@@ -22,14 +22,12 @@ from sslskel.encoders.reuse import untrained_method
 from sslskel.engine.device import dtype_of, resolve_device
 from sslskel.errors import UsageError
 from sslskel.evaluation.leakage import seen_rows
-from sslskel.grid.extra_data import ExtraDataset, extra_datasets
+from sslskel.grid.extra_data import ExtraDataset, declared_datasets
 from sslskel.hashing import digest
 from sslskel.plugins.registry import METHODS
 from sslskel.results.record import DECLARED
 from sslskel.transforms.clip import clip_spec
 
-NOTHING = "none"
-"""Declares that a network saw no data."""
 FREE = ("clip.", "protocol.", "engine.")
 """Options that can be set: the others shape a pretraining, of which nothing is known."""
 TRIED = (2, 1)
@@ -46,13 +44,12 @@ class ForeignSubject:
     @classmethod
     def declared(cls, foreign: ForeignModule, seen: str | None) -> ForeignSubject:
         """``seen`` is a comma list of NAME or NAME/SPLIT, or ``none``; ``UsageError`` where it says nothing."""
-        named = [name.strip() for name in (seen or "").split(",") if name.strip()]
-        if not named:
+        if not (seen or "").strip(", "):
             raise UsageError(
                 f"what {foreign.name} saw in pretraining must be declared: --seen NAME/SPLIT, a comma"
                 " list of those, or --seen none"
             )
-        return cls(foreign, () if named == [NOTHING] else tuple(extra_datasets(named)))
+        return cls(foreign, declared_datasets(seen or ""))
 
     @property
     def home(self) -> BenchmarkMeta:

@@ -16,7 +16,6 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Construction, DatasetMeta, MethodMeta
 from sslskel.encoders.open import build_method
-from sslskel.encoders.origins import Inheritance, once_each
 from sslskel.engine.device import (
     check_precision,
     dtype_of,
@@ -31,6 +30,7 @@ from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import extra_datasets, read_by
 from sslskel.grid.initial import start_from
+from sslskel.grid.origins import Inheritance, once_each
 from sslskel.grid.sources import digests, of_pretraining
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
@@ -64,7 +64,7 @@ def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: I
     """
     plain, method = cell.resolved.plain(), METHODS.get(cell.method)
     plugin = METHODS.plugin_of(cell.method)
-    brought = [one.passes_on for one in cell.origins]
+    brought = [one.passes_on() for one in cell.origins]
     own = (*start.seen, *seen_clips(cell, dataset, benchmark))
     more = once_each(part for one in brought for part in one.seen if part not in own)
     return CheckpointMeta(

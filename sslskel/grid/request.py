@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sslskel.config.compose import compose, option_names
 from sslskel.config.stages import Stage, stages_of
-from sslskel.encoders.origins import known_origins
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.grid.initial import InitialWeights, initial_weights
+from sslskel.grid.origins import known_origins
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, looked_up_once, once
 
 

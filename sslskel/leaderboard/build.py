@@ -181,7 +181,7 @@ def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequen
     means = [cell.summary.mean for cell in made if cell is not None]
     comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
     mean = sum(means) / len(means) if comparable else None
-    trained = any(r.seen or r.unknown_origins or r.method["plugin"] in UNPROVEN for r in records)
+    trained = any(r.seen or not r.proven_origins or r.method["plugin"] in UNPROVEN for r in records)
     costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))
     row = Row(key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], *costs)
     return row, warnings

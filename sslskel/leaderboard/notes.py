@@ -125,11 +125,7 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
     if declared:
         saw = ", ".join(f"{name} ({declared[name]})" for name in sorted(declared))
         yield f"what these encoders saw in pretraining is what their owners declared, and was not checked: {saw}"
-    every = [record for own in members for record in own]
-    unknown_files = _of_rows(rows, every, lambda record: map(title_of, record.unknown_origins))
-    if unknown_files:
-        read = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in unknown_files.items())
-        yield f"what these files were made from is not known, test clips not excluded: {read}"
+    yield from _origin_warnings(rows, [record for own in members for record in own])
     names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
         leaking = [names[row.key] + _counted(cell, own) for row in rows if (cell := row.cells[position]) and cell.leak]
@@ -144,6 +140,18 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         ):
             if len(values) > 1:
                 yield f"{column.title}: rows used from {min(values)} to {max(values)} {what}"
+
+
+def _origin_warnings(rows: Sequence[Row], records: Sequence[Record]) -> Iterable[str]:
+    unknown = _of_rows(rows, records, lambda r: [title_of(one) for one in r.origins if "saw" not in one])
+    declared = _of_rows(rows, records, lambda r: [title_of(one) for one in r.origins if one.get("declared")])
+    for files, verdict in (
+        (unknown, "is not known, test clips not excluded"),
+        (declared, "is what their owners declared, and was not checked"),
+    ):
+        if files:
+            read = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in files.items())
+            yield f"what these files were made from {verdict}: {read}"
 
 
 def _declared(record: Record) -> str:

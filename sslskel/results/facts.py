@@ -100,6 +100,8 @@ class OriginFacts(OriginPart, total=False):
     """Hex id of the pretraining that a checkpoint is of."""
     saw: list[str]
     """``DATASET/SPLIT`` of all that it was trained on; absent where nobody knows."""
+    declared: bool
+    """True where its owner says what it saw, which nothing proves."""
     through: str
     """Name of the checkpoint that brought it, where the method did not read it itself."""
 

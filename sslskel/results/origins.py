@@ -19,5 +19,6 @@ def described(origin: OriginFacts) -> str:
     if "saw" not in origin:
         saw = "of which it is not known what it was made from"
     else:
-        saw = f"which saw {', '.join(origin['saw']) or 'no clip'}"
+        verb = "which its owner declares to have seen" if origin.get("declared") else "which saw"
+        saw = f"{verb} {', '.join(origin['saw']) or 'no clip'}"
     return f"{origin['kind']} {title_of(origin)}{through}, {saw}"

@@ -84,9 +84,9 @@ class Record:
     """Fields of a later 1.x schema."""
 
     @property
-    def unknown_origins(self) -> tuple[OriginFacts, ...]:
-        """Those of which nobody knows what they were made from."""
-        return tuple(one for one in self.origins if "saw" not in one)
+    def proven_origins(self) -> bool:
+        """Whether all of them prove what they saw, as checkpoints do."""
+        return all("saw" in one and not one.get("declared") for one in self.origins)
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""

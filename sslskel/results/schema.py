@@ -124,7 +124,13 @@ SEEN: Mapping[str, Kind] = {"dataset": NAME, "fingerprint": TEXT, "split": TEXT,
 KNOWN: Mapping[str, Kind] = {"overlap": WHOLE, "sha256": SHA256}
 """What an item of ``seen`` may say besides; absent where the encoder's own list of clips is not known."""
 ORIGIN: Mapping[str, Kind] = {"kind": NAME, "name": NAME, "sha256": SHA256}
-ORIGIN_MORE: Mapping[str, Kind] = {"option": NAME, "identity": IDENTITY, "saw": TEXTS, "through": NAME}
+ORIGIN_MORE: Mapping[str, Kind] = {
+    "option": NAME,
+    "identity": IDENTITY,
+    "saw": TEXTS,
+    "declared": FLAG,
+    "through": NAME,
+}
 """What an item of ``origins`` may say besides."""
 COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
 

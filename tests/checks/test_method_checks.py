@@ -144,8 +144,21 @@ def test_a_constructor_that_reads_weights_is_refused_and_pointed_to_load_start(
 
 def test_a_file_that_is_not_declared_is_named() -> None:
     sentence = failed(check_method(ReadsUndeclared, only=["declares_what_it_reads"]))["declares_what_it_reads"]
-    assert "pyproject.toml, which origins() does not name" in sentence
+    assert sentence.startswith("load_start opens files that origins() does not name")
+    assert sentence.endswith("pyproject.toml")
     assert not failed(check_method(Declares, only=["declares_what_it_reads"]))
+
+
+def test_a_file_that_a_step_reads_is_named() -> None:
+    sentence = failed(check_method(ReadsInStep, only=["declares_what_it_reads"]))["declares_what_it_reads"]
+    assert sentence.startswith("files are read after the start")
+
+
+class ReadsInStep(Sound):
+    """Reads a file that it may not even declare."""
+
+    def on_step_start(self, progress: Any, noise: Any) -> None:
+        (Path(__file__).parents[2] / "pyproject.toml").read_bytes()
 
 
 class Declares(ReadsUndeclared):

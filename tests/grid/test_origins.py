@@ -97,7 +97,7 @@ def test_a_file_that_no_option_names_counts_too() -> None:
     other = only(result)
     assert result.ran == 1
     assert one.config["origins"] == {"file_1": one.origins[0]["sha256"][:12]}
-    assert one.config["method"] == {"source": ""}
+    assert one.config["method"] == {"source": "", "made_from": ""}
     assert len({row.label for row in result.board.rows}) == 2
     [run] = [run for run in list_runs("runs") if run.identity == other.pretrain_identity]
     assert torch.equal(load_weights(run.folder)["anchor"], torch.full((16,), 0.75))
@@ -187,6 +187,24 @@ def test_weights_of_a_file_are_no_floor() -> None:
     against = [text for text in board.findings if "which saw no data" in text]
     assert len(against) == 1
     assert read.records[0].weights_sha256 != new.records[0].weights_sha256
+
+
+def test_owners_may_declare_what_a_file_was_made_from() -> None:
+    source = f"method.source={constants('one.npy', 0.5)}"
+    leaking = run_grid(request("recalled", overrides=(source, "method.made_from=tiny_more/xsub")))
+    fair = run_grid(request("recalled", overrides=(source, "method.made_from=none")))
+    record, other = only(leaking), only(fair)
+    assert [(part["dataset"], part["overlap"]) for part in record.seen] == [("tiny_more", 3)]
+    assert (record.origins[0]["declared"], record.origins[0]["saw"]) == (True, ["tiny_more/xsub"])
+    assert (other.seen, other.origins[0]["saw"]) == ((), [])
+    board = build_board([record, other])
+    assert {row.label.partition(" ")[0]: row.trained for row in board.rows} == {"recalled": True}
+    assert sorted(cell.leak for row in board.rows for cell in row.cells if cell) == [False, True]
+    [warning] = [text for text in board.warnings if "owners declared, and was not checked" in text]
+    assert warning.count("one.npy") == 2
+    assert not [text for text in board.warnings if "is not known" in text]
+    with pytest.raises(UsageError, match=r"what one.npy is declared to be made from: there is no benchmark 'tiny_mor'"):
+        run_grid(request("recalled", overrides=(source, "method.made_from=tiny_mor")))
 
 
 def test_new_weights_for_the_floor_of_fine_tuning_come_from_the_seed_alone() -> None:

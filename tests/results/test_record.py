@@ -131,7 +131,9 @@ def test_origins_come_back_and_records_without_any_do_not_say_so(content: dict[s
     content["origins"] = [ORIGIN, {**ORIGIN, "kind": "checkpoint", "saw": ["tiny/xsub"]}]
     record = parse_record(json.dumps(content))
     assert json.loads(record.to_json())["origins"] == content["origins"]
-    assert record.unknown_origins == (ORIGIN,)
+    assert not record.proven_origins
+    content["origins"] = [{**ORIGIN, "kind": "checkpoint", "saw": ["tiny/xsub"]}]
+    assert parse_record(json.dumps(content)).proven_origins
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Anchored(Reading):
 
     @classmethod
     def origins(cls, config: ReadingConfig) -> tuple[Origin, ...]:
-        return (Origin(Path(config.source or "constants.npy")),)
+        return (Origin(Path(config.source or "constants.npy"), seen=config.made_from),)
 
     def load_start(self) -> None:
         self.anchor.fill_(float(np.load(self.origins(self.config)[0].path)))

@@ -14,6 +14,7 @@ from sslskel import BuildBackbone, ClipSpec, Encoder, PooledEncoder, PretextMeth
 @dataclass
 class ReadingConfig:
     source: str = ""
+    made_from: str = ""
 
 
 class Reading(PretextMethod[ReadingConfig]):

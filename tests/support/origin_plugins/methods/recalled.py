@@ -16,7 +16,7 @@ class Recalled(Reading):
 
     @classmethod
     def origins(cls, config: ReadingConfig) -> tuple[Origin, ...]:
-        return (Origin(Path(config.source)),) if config.source else ()
+        return (Origin(Path(config.source), seen=config.made_from),) if config.source else ()
 
     def load_start(self) -> None:
         if self.config.source:
