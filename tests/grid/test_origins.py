@@ -22,8 +22,10 @@ from sslskel.grid.jobs import bench_in_jobs
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import BenchResult, evaluate, run_grid
 from sslskel.grid.runs import list_runs, prune
+from sslskel.grid.search import search
 from sslskel.leaderboard.build import build_board
 from sslskel.results.record import Record, parse_record
+from sslskel.results.store import ResultStore
 from sslskel.speed.estimate import plan
 
 OTHERS = Path(__file__).resolve().parents[1] / "support" / "origin_plugins"
@@ -287,6 +289,22 @@ def test_estimates_know_them() -> None:
     assert [planned.done for planned in plan(asked)] == [True]
     constants("one.npy", 0.75)
     assert [planned.done for planned in plan(asked)] == [False]
+
+
+def test_a_search_reads_them_and_begins_anew_when_they_change() -> None:
+    pytest.importorskip("optuna")
+    source = f"method.source={constants('one.npy', 0.5)}"
+    asked = request("anchored", overrides=("train.epochs=1", source, "train.lr=0.001,0.01"))
+    first = search(asked, 1)
+    assert search(asked, 1) == first
+    constants("one.npy", 0.75)
+    again = search(asked, 1)
+    assert again.file != first.file
+    seen = {record.origins[0]["sha256"] for record in ResultStore(asked.output).read_all()[0]}
+    assert len(seen) == 2
+    constants("one.npy", 0.5).unlink()
+    with pytest.raises(UsageError, match="there is no such file"):
+        search(asked, 2)
 
 
 @pytest.mark.long
