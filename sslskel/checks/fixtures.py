@@ -175,7 +175,7 @@ def make_source(
     return ClipSource(make_dataset(info, clips, seed=seed), np.arange(clips), spec, dtype=dtype)
 
 
-_SIZES = {"dim": 16, "width": 16, "hidden": 16, "channels": 16, "heads": 2, "depth": 2, "layers": 2, "queue": 64}
+_SIZES = {"dim": 16, "width": 8, "hidden": 16, "channels": 16, "heads": 2, "depth": 2, "layers": 2, "queue": 64}
 _SIZES |= dict.fromkeys(("clusters", "prototypes"), 8)
 """Largest value of a field whose name is, begins or ends with the word."""
 

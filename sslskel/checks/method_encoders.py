@@ -13,20 +13,13 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.checks.fixtures import make_source
-from sslskel.checks.method import CLIPS, MethodCase, forward, loss_of, select, step_at
+from sslskel.checks.method_case import CLIPS, MethodCase, loss_of, select
 from sslskel.checks.runner import expect, global_generators_untouched
-from sslskel.engine.optimisers import SGD
 
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:
     """A method after one step where it trains, its encoders, and clips in the test view."""
-    method = case.build().to(dtype)
-    views, noise = case.views(method, dtype=dtype)
-    if case.plugin.trains:
-        optimiser = SGD([p for p in method.parameters() if p.requires_grad], lr=1e-2)
-        forward(method, views, noise).loss().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        method.on_step_end(step_at(), noise)
+    method = case.stepped(dtype)
     return method, method.encoders(), clips_as_tested(case, method, dtype)
 
 

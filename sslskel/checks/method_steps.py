@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,18 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from sslskel.api.batch import StepOutput
+from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.api.turn import Turn
 from sslskel.checks.fixtures import make_source
-from sslskel.checks.method import CLIPS, MethodCase, forward, start_epoch, step_at
+from sslskel.checks.method_case import CLIPS, MethodCase, forward, start_epoch, step_at
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.checks.watched_io import opens_only
+from sslskel.config.groups import Precision, TrainConfig
+from sslskel.engine.gradients import Part
 from sslskel.engine.origins import found_origins
+from sslskel.engine.turns import Turns
 
 
 def declares_what_it_reads(case: MethodCase) -> None:
@@ -76,23 +81,41 @@ holds the interpreter's lock; threads that are still letting go of their work ma
 
 
 def runs_under_ddp(case: MethodCase) -> None:
-    """Three steps under DistributedDataParallel with find_unused_parameters=False."""
+    """Three steps under DistributedDataParallel with find_unused_parameters=False; several turns as the engine does."""
     case.require_training()
-    case.require_one_turn()
     method = case.build()
     views, noise = case.views(method)
-    with _one_process(), warnings.catch_warnings():
+    turns = method.turns()
+    with _one_process():
+        if len(turns) > 1:
+            _take_turns(method, turns, views, noise)
+        else:
+            _parallel_steps(method, views, noise)
+
+
+def _parallel_steps(method: PretextMethod, views: Sequence[Batch], noise: Noise) -> None:
+    with warnings.catch_warnings():
         # Newer torch renames the option; the old name works from 2.4 on.
         warnings.simplefilter("ignore", FutureWarning)
         parallel = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=False)
-        _newest_parallel[:] = [parallel]
-        for step in range(3):
-            method.on_step_start(step_at(step), noise)
-            output: StepOutput = parallel(views, noise, step_at(step))
-            output.loss().backward()  # type: ignore[no-untyped-call]
-            method.on_step_end(step_at(step), noise)
+    _newest_parallel[:] = [parallel]
+    for step in range(3):
+        method.on_step_start(step_at(step), noise)
+        output: StepOutput = parallel(views, noise, step_at(step))
+        output.loss().backward()  # type: ignore[no-untyped-call]
+        method.on_step_end(step_at(step), noise)
     without = [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]
     expect(not without, f"no gradient under DDP for {', '.join(without[:5])}")
+
+
+def _take_turns(method: PretextMethod, turns: Sequence[Turn], views: Sequence[Batch], noise: Noise) -> None:
+    """The engine averages the gradients of each turn itself; every turn is due in one of these steps."""
+    optimisers = Turns(method, TrainConfig(warmup_epochs=0), Precision.fp32, torch.device("cpu"))
+    parts = [Part(tuple(views), 1.0)]
+    for step in sorted({0, 1, 2, *(turn.every - 1 for turn in turns)}):
+        method.on_step_start(step_at(step), noise)
+        optimisers.step(method, parts, True, CLIPS, noise, step_at(step), (0.0, 0.0))
+        method.on_step_end(step_at(step), noise)
 
 
 @contextmanager

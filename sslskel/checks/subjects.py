@@ -15,7 +15,8 @@ from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks.backbone import BACKBONE_CHECKS, BackboneCase
 from sslskel.checks.dataset import DATASET_CHECKS, DatasetCase
 from sslskel.checks.fixtures import dataset_info, small_config
-from sslskel.checks.method import TRAINING_CHECKS, MethodCase
+from sslskel.checks.method import TRAINING_CHECKS
+from sslskel.checks.method_case import MethodCase
 from sslskel.checks.method_encoders import ENCODER_CHECKS
 from sslskel.checks.method_processes import PROCESS_CHECKS
 from sslskel.checks.method_shapes import SHAPE_CHECKS

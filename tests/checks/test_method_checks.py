@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from duels import Duel, DullCritic, HalfCritic
 from faulty_methods import (
     AttachedMetric,
     BatchAugment,
@@ -125,6 +126,23 @@ def test_a_sound_method_passes_every_check() -> None:
     results = check_method(Between)
     assert [result.name for result in results] == list(method_checks())
     assert all(result.passed for result in results), failed(results)
+
+
+def test_a_sound_method_with_several_turns_passes_every_check_of_its_training() -> None:
+    results = check_method(Duel)
+    assert not failed(results)
+    assert {"loss_falls", "runs_under_ddp", "processes_train_as_one"} <= {one.name for one in results if one.passed}
+
+
+def test_the_loss_of_each_turn_must_fall_while_the_others_stand_still() -> None:
+    sentence = failed(check_method(DullCritic, only=["loss_falls"]))["loss_falls"]
+    assert "the loss of turn 'critic' has fallen by 0%" in sentence
+
+
+def test_a_parameter_that_its_turn_does_not_reach_is_named() -> None:
+    sentence = failed(check_method(HalfCritic, only=["runs_under_ddp"]))["runs_under_ddp"]
+    assert "turn 'critic'" in sentence
+    assert "extra.weight" in sentence
 
 
 @pytest.mark.parametrize(("plugin", "check"), FAULTS, ids=[f"{p.__name__}-{c}" for p, c in FAULTS])

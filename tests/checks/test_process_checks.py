@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import toy_engine
+from duels import Duel, MeanCritic
 from faulty_methods import Sound
 from process_faults import (
     Bank,
@@ -20,6 +21,10 @@ from process_faults import (
 )
 
 from sslskel.checks import CheckResult, check_method
+from sslskel.checks.method_processes import Maker
+from sslskel.checks.processes import train_in_processes
+from sslskel.checks.subjects import method_subject
+from sslskel.plugins.scaffold import new_method
 
 CHECK = "processes_train_as_one"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are started on Linux alone")
@@ -30,7 +35,7 @@ def checked(method: type) -> CheckResult:
     return result
 
 
-@pytest.mark.parametrize("method", [Sound, Contrast, Bank])
+@pytest.mark.parametrize("method", [Sound, Contrast, Bank, Duel])
 def test_a_method_that_is_right_passes_and_says_how_large_the_differences_are(method: type) -> None:
     result = checked(method)
     assert result.passed, result.detail
@@ -46,6 +51,7 @@ def test_a_method_that_is_right_passes_and_says_how_large_the_differences_are(me
         (BankOfOwnClips, ["'bank'", "differs between processes", "step 1", "gather_rows"]),
         (DetachedGather, ["gradient", "gather_rows"]),
         (OwnStatistics, ["norm", "BatchNorm1d", "GlobalBatchNorm"]),
+        (MeanCritic, ["step 1", "loss term 'tell'", "count of 1"]),
         (FailsBeside, ["2 processes", "ValueError", "not beside others"]),
     ],
 )
@@ -61,3 +67,21 @@ def test_a_run_of_this_process_alone_does_not_keep_the_checked_ones_apart(tmp_pa
     toy_engine.run(tmp_path, train={"epochs": 1})
     result = checked(Sound)
     assert result.passed, result.detail
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("plugin", [Bank, "mine"])
+def test_started_afresh_processes_train_as_forked_ones(
+    plugin: type | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is a GPU processes are spawned: they import what they are handed, local plugins included."""
+    monkeypatch.chdir(tmp_path)
+    if isinstance(plugin, str):
+        new_method(plugin)
+    make, worlds = Maker(method_subject(plugin).case), {1: 1, 2: 1}
+    spawned, forked = (train_in_processes(make, worlds, how) for how in ("spawn", "fork"))
+    for world in worlds:
+        for one, other in zip(spawned[world], forked[world], strict=True):
+            assert [each["totals"] for each in one["passes"]] == [each["totals"] for each in other["passes"]]
+            last, wanted = one["passes"][-1]["state"], other["passes"][-1]["state"]
+            assert all(last[name].equal(value) for name, value in wanted.items())
