@@ -25,7 +25,7 @@ def require_parts(layout: SkeletonLayout, frames: int, who: str) -> None:
         layout.part(part)
     require(
         frames % CHUNK == 0,
-        f"{who} cuts clips into chunks of {CHUNK} frames, but clip.frames={frames} is no multiple of {CHUNK}; the"
+        f"{who} cuts clips into chunks of {CHUNK} frames, but clip.frames={frames} is not a multiple of {CHUNK}; the"
         f" nearest that is: {max(1, round(frames / CHUNK)) * CHUNK}",
     )
 

@@ -88,7 +88,7 @@ def of_first(work: Callable[[], str]) -> str:
         time.sleep(POLL_SECONDS)
     reply = store.get(key).decode()
     if reply == "!":
-        raise RunError("the first process of the run failed; it says why")
+        raise RunError("the first process of the run failed; see its error")
     return reply[1:]
 
 

@@ -53,7 +53,7 @@ class SkeletonLayout:
             seen, at = set(), joint
             while at != -1:
                 if at in seen:
-                    raise DataError(f"layout '{self.name}': parents of joint '{self.joints[joint]}' form a circle")
+                    raise DataError(f"layout '{self.name}': parents of joint '{self.joints[joint]}' form a cycle")
                 seen.add(at)
                 at = self.parents[at]
 

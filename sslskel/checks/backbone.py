@@ -173,7 +173,7 @@ def tokens_and_features_agree(case: BackboneCase) -> None:
     """For token backbones: encode(tokens) equals forward and encode with all ids; some ids give as many tokens."""
     backbone = case.build(dtype=torch.float64).eval()
     if not isinstance(backbone, TokenBackbone):
-        raise Skip("it is no TokenBackbone (it has not both tokens() and encode())")
+        raise Skip("it is not a TokenBackbone (it lacks tokens() or encode())")
     rows = case.rows(torch.float64)
     with torch.no_grad():
         tokens, features = backbone.tokens(rows), case.features(backbone, torch.float64).grid

@@ -127,9 +127,9 @@ def self_test() -> Iterator[Finding]:
     """Try what a run needs, on every device: the value of each finding is how long it took."""
     tests: list[tuple[str, Callable[[], None]]] = [
         ("a dataset is written, read and verified", _try_store),
-        ("a checkpoint is written, read and a flipped bit is found", _try_checkpoint),
+        ("a checkpoint is written and read, and a flipped bit is detected", _try_checkpoint),
         ("a method trains", _try_method),
-        ("a protocol tells what is known from what is not", _try_protocol),
+        ("a protocol scores known features", _try_protocol),
         *((f"{device} computes", _on_device(device)) for device in available_devices() if device != "cuda"),
     ]
     for name, attempt in tests:
@@ -161,7 +161,7 @@ def _try_checkpoint() -> None:
         content[-1] ^= 1
         (step / "model.safetensors").write_bytes(content)
         if fault_of(step) is None:
-            raise RunError("a flipped bit was not found")
+            raise RunError("a flipped bit was not detected")
 
 
 def _try_method() -> None:

@@ -57,7 +57,7 @@ def asks_for_views(case: MethodCase) -> None:
     method = case.build()
     views = method.views()
     expect(views and all(isinstance(view, ViewSpec) for view in views), f"views() gave {views!r}, not ViewSpecs")
-    expect(len(views) == len(method.views()), "views() gives another number of views at the second call")
+    expect(len(views) == len(method.views()), "views() returns a different number of views at the second call")
 
 
 def views_do_not_depend_on_the_batch(case: MethodCase) -> None:
@@ -120,7 +120,7 @@ def loss_falls(case: MethodCase) -> None:
             max(falls) >= LEAST_FALL,
             f"after {EPOCHS} steps of AdamW on one batch, at the best of the rates {', '.join(map(str, RATES))}, the"
             f" loss{whose} has fallen by {max(falls):.0%} of what it was; at least {LEAST_FALL:.0%} expected. If the"
-            " loss is right and only wants another rate, another optimiser or more steps, give"
+            " loss is correct and only needs another rate, another optimiser or more steps, give"
             " expected_failed_checks['loss_falls'] the reason",
         )
 
@@ -182,7 +182,7 @@ def uses_keyed_noise_only(case: MethodCase) -> None:
         running = copy.deepcopy(method)
         again = float(forward(running, views, noise).loss().detach())
         running.on_step_end(step_at(), noise)
-    expect(again == first, "the same step gives another loss the second time")
+    expect(again == first, "the same step gives a different loss the second time")
 
 
 def order_of_clips_is_irrelevant(case: MethodCase) -> None:

@@ -55,7 +55,7 @@ def features_are_deterministic(case: MethodCase) -> None:
     for stream, encoder in encoders.items():
         with torch.no_grad(), global_generators_untouched():
             first, second = (encoder.eval().clip(batch) for _ in range(2))
-        expect(torch.equal(first, second), f"encoder '{stream}' gives other features the second time")
+        expect(torch.equal(first, second), f"encoder '{stream}' gives different features the second time")
 
 
 def features_do_not_depend_on_the_batch(case: MethodCase) -> None:
@@ -105,7 +105,7 @@ def weights_come_back(case: MethodCase) -> None:
     method, encoders, batch = seen(case)
     state = method.state_dict()
     odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    expect(not odd, f"state_dict() holds {', '.join(odd[:3])}, which is no tensor")
+    expect(not odd, f"state_dict() holds {', '.join(odd[:3])}, which is not a tensor")
     other = case.build(seed=1)
     other.load_state_dict({name: value.clone() for name, value in state.items()}, strict=True)
     unequal = [name for name, value in other.state_dict().items() if not torch.equal(value, state[name])]

@@ -65,7 +65,7 @@ class _Comparison:
         """The largest difference; ``AssertionError`` with its cause where it is more than rounding."""
         counts = {len(each["passes"]) for each in (self.alone, *self.several)}
         if len(counts) > 1:
-            raise AssertionError(f"{self.where} it takes another number of steps or forward passes")
+            raise AssertionError(f"{self.where} it takes a different number of steps or forward passes")
         for at in range(counts.pop()):
             self._states(at)
             self._losses(at)

@@ -90,7 +90,7 @@ class _Recorder:
     def before(self, method: torch.nn.Module, inputs: tuple[object, ...]) -> None:
         progress = inputs[2]
         if not isinstance(progress, Progress):
-            raise TypeError("the third argument of forward is no Progress")
+            raise TypeError("the third argument of forward is not a Progress")
         self.passes.append(Pass(step=progress.step, state=_state(method), totals={}, counts={}))
         if progress.step == self.steps:
             raise _Enough

@@ -188,9 +188,9 @@ def scores_are_complete(case: ProtocolCase) -> None:
     try:
         json.dumps(dict(outcome.info))
     except TypeError as fault:
-        raise AssertionError(f"info of the outcome is no JSON: {fault}") from fault
+        raise AssertionError(f"info of the outcome is not JSON: {fault}") from fault
     odd = [name for name, rows in outcome.values.items() if len(rows) != len(outcome.keys)]
-    expect(not odd, f"{', '.join(odd)} has another number of rows than keys")
+    expect(not odd, f"{', '.join(odd)} has a different number of rows than keys")
     epochs = outcome.by_epoch
     whole = epochs is None or (epochs.ndim == 2 and epochs.shape[1] == len(outcome.keys))
     expect(whole, "by_epoch is not one row per epoch with one class per prediction")
@@ -249,7 +249,9 @@ def gives_the_same_twice(case: ProtocolCase) -> None:
         first, _ = case.run()
         second, _ = case.run()
     equal = all(np.array_equal(rows, second.values[name]) for name, rows in first.values.items())
-    expect(equal and np.array_equal(first.keys, second.keys), "the same run gives other predictions the second time")
+    expect(
+        equal and np.array_equal(first.keys, second.keys), "the same run gives different predictions the second time"
+    )
 
 
 def does_not_read_test_labels(case: ProtocolCase) -> None:

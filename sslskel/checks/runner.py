@@ -72,7 +72,7 @@ def run_checks(
         results = [_judged(_run(name, check, subject), expected) for name, check in wanted.items()]
     unknown = sorted(set(expected) - set(checks))
     if unknown and (only is None or DECLARED in only):
-        detail = f"expected_failed_checks names {', '.join(unknown)}, which is no check; correct or remove it"
+        detail = f"expected_failed_checks names {', '.join(unknown)}, which is not a check; correct or remove it"
         results.append(CheckResult(DECLARED, False, detail=detail))
     elif only is not None and DECLARED in only:
         results.append(CheckResult(DECLARED, True))

@@ -95,4 +95,4 @@ def _planned(request: GridRequest) -> list[Planned]:
 def _due(planned: Sequence[Planned]) -> str:
     due = [row for row in planned if not row.done]
     total = duration(sum(row.seconds for row in due))
-    return f"{len(due)} of {len(planned)} cells due: about {total}, {mebibytes(sum(row.bytes for row in due))}"
+    return f"{len(due)} of {len(planned)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}"

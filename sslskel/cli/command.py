@@ -15,23 +15,23 @@ from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.version import __version__
 
 VERBS = {
-    "bench": "pretrain (or reuse), evaluate, record and rank; the main job",
+    "bench": "pretrain (or reuse), evaluate, record and rank: the main command",
     "sweep": "run a grid for every combination of option values, or search among them",
     "pretrain": "pretrain one method and keep its checkpoint",
-    "evaluate": "judge a checkpoint, a released .pth file or any torch module",
+    "evaluate": "evaluate a checkpoint, a released .pth file or any torch module",
     "embed": "write the features of a benchmark's clips to an .npz file",
-    "export": "pack an encoder, its records and a card for somebody else",
+    "export": "pack an encoder, its records and a card to share",
     "leaderboard": "make the board of a results folder",
     "ensemble": "fuse joint, bone and motion records of a method",
-    "compare": "say whether two rows of a board differ by more than noise",
-    "reproduce": "run a paper's table and print it beside the published one",
+    "compare": "test whether two rows of a board differ by more than noise",
+    "reproduce": "run a paper's table and print it next to the published one",
     "list": "list methods, backbones, benchmarks, protocols or presets",
     "show": "show a plugin: origin, version, options with defaults",
     "check": "run the contract tests of a plugin",
     "data": "prepare, describe and verify datasets",
     "new": "write the first version of a plugin",
     "runs": "list and prune pretraining runs",
-    "doctor": "show what this installation runs on, and try it",
+    "doctor": "show what this installation runs on, and test it",
     "speed": "measure samples/s, step time and peak memory",
 }
 

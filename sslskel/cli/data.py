@@ -1,4 +1,4 @@
-"""Prepare or import a dataset, say what is in it, write its card, verify every byte of it, or draw a clip of it."""
+"""Prepare or import a dataset, describe it, write its card, verify every byte of it, or draw a clip of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return made
 
     data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
-    data_import.add_arguments(
-        action("import", "make a benchmark of recordings of your own (docs/guide/your-own-data.md)")
-    )
-    _add_name(action("info", "say what is in a prepared dataset"))
+    data_import.add_arguments(action("import", "make a benchmark of your own recordings (docs/guide/your-own-data.md)"))
+    _add_name(action("info", "describe a prepared dataset"))
     _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
-    card = action("card", "describe a prepared dataset as Markdown")
+    card = action("card", "write the card of a prepared dataset (Markdown)")
     _add_name(card)
     card.add_argument("--output", type=Path, help="file to write (default: print)")
     data_show.add_arguments(action("show", "draw a clip"))

@@ -13,31 +13,33 @@ SHOWN = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel data import``."""
-    parser.add_argument("name", help="what the benchmark shall be called")
+    parser.add_argument("name", help="name of the new benchmark")
     parser.add_argument(
         "--clips",
         type=Path,
         metavar="TABLE",
-        help="CSV table with the columns file and label, and perhaps name, key, index, subject, camera, setup, begin,"
-        " end, split or split:NAME; files are .npy, .npz, .csv, .json or .bvh",
+        help="CSV table with the columns file and label, and optionally name, key, index, subject, camera, setup,"
+        " begin, end, split or split:NAME; files are .npy, .npz, .csv, .json or .bvh",
     )
     parser.add_argument("--pyskl", type=Path, metavar="FILE", help="a pickle in pyskl's form, instead of a table")
     parser.add_argument("--layout", help="layout file (YAML), or coco17 or ntu25; BVH files bring their own")
     parser.add_argument(
-        "--source", type=Path, metavar="FOLDER", help="where the table's files are (default: beside it)"
+        "--source", type=Path, metavar="FOLDER", help="folder of the table's files (default: the table's own)"
     )
     parser.add_argument("--fps", type=float, help="frames per second (default: the layout file's, else 30)")
     parser.add_argument("--unit", help="unit of the coordinates (default: the layout file's, else metre, in 2D pixel)")
-    rule = parser.add_argument_group("splits, where the clips state none")
+    rule = parser.add_argument_group("splits, if the clips do not state any")
     rule.add_argument("--split-by", default="subject", choices=("subject", "camera", "setup"), help="default: subject")
-    rule.add_argument("--train", metavar="A,B", help="its values that train (default: every other one)")
-    rule.add_argument("--validation", metavar="A,B", help="training subjects that may be held out (default: a fifth)")
+    rule.add_argument(
+        "--train", metavar="A,B", help="its values that are in the training part (default: every other one)"
+    )
+    rule.add_argument("--validation", metavar="A,B", help="training subjects of the validation part (default: a fifth)")
     parser.add_argument(
         "--name-pattern",
         metavar="REGEX",
         help="takes label, subject, camera, setup from clip names, as (?P<subject>...)",
     )
-    parser.add_argument("--strict", action="store_true", help="end at the first clip that cannot be read")
+    parser.add_argument("--strict", action="store_true", help="stop at the first clip that cannot be read")
 
 
 def run(options: argparse.Namespace) -> int:

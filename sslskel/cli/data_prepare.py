@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first damaged file, and where clips are missing"
     )
-    parser.add_argument("--workers", type=int, help="processes that import side by side (default: all cores)")
+    parser.add_argument("--workers", type=int, help="processes that import in parallel (default: all cores)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,13 +11,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
     parser.add_argument("clip", help="name of a clip, or its number from 0")
     parser.add_argument(
-        "--output", required=True, type=Path, help=".png: a sheet of stills, .gif: moving, .html: plays and turns"
+        "--output",
+        required=True,
+        type=Path,
+        help=".png: a sheet of frames, .gif: an animation, .html: an interactive page",
     )
     parser.add_argument("--frames", type=int, help="most frames to draw (default: png 8, gif 250, html 2000)")
     parser.add_argument("--size", type=int, help="width of a picture in pixels (default: png 240, gif 360, html 720)")
-    parser.add_argument(
-        "--up", metavar="AXIS", help="x, y, z, or --up=-y: upwards in the data (default: found in them)"
-    )
+    parser.add_argument("--up", metavar="AXIS", help="up axis of the data: x, y, z, or --up=-y (default: detected)")
     parser.add_argument("--turn", type=float, default=25.0, help="degrees from the front, in 3D (default: 25)")
 
 

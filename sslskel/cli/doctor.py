@@ -1,4 +1,4 @@
-"""Show what this installation runs on and try it for some ten seconds; a table to paste into a bug report."""
+"""Show versions, devices, memory, disk and plugins, and test them for ten seconds; paste the table into bug reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel doctor``."""
     parser.add_argument("--output", default="runs", type=Path, help="results folder to look at (default: runs)")
-    parser.add_argument("--no-test", action="store_true", help="only look; skip the self-test")
+    parser.add_argument("--no-test", action="store_true", help="skip the self-test")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,11 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("records", nargs="*", help="a record's identity for each stream (default: by --method)")
     parser.add_argument("--method", help="the method whose streams are fused, for every seed that has all of them")
     parser.add_argument(
-        "--benchmark", default=DEFAULT_BENCHMARK, help="benchmark they were judged on (default: %(default)s)"
+        "--benchmark", default=DEFAULT_BENCHMARK, help="benchmark they were evaluated on (default: %(default)s)"
     )
     parser.add_argument("--split", help="official split (default: whichever has records)")
     parser.add_argument(
-        "--protocol", default=DEFAULT_PROTOCOL, help="protocol they were judged under (default: %(default)s)"
+        "--protocol", default=DEFAULT_PROTOCOL, help="protocol they were evaluated under (default: %(default)s)"
     )
     parser.add_argument(
         "--weights",

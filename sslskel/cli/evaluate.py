@@ -1,4 +1,4 @@
-"""Judge a checkpoint directory, a released .pth file or any torch module under a protocol, and record the result."""
+"""Evaluate a checkpoint directory, a released .pth file or any torch module under a protocol, and record the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pack a pretrained encoder with its configuration, records and a card into a folder for somebody else."""
+"""Pack a pretrained encoder with its configuration, records and a card into a folder to share."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def run(options: argparse.Namespace) -> int:
     run_name = options.checkpoint.resolve()
     name = run_name.parent.name if run_name.name.startswith("step-") else run_name.name
     target, records = export(options.checkpoint, options.output or Path("export") / name, results=options.results)
-    print(f"{target}: encoder, card and {records} records; `sslskel evaluate --checkpoint {target}` judges it")
+    print(f"{target}: encoder, card and {records} records; `sslskel evaluate --checkpoint {target}` evaluates it")
     return 0

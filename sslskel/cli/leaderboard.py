@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
     parser.add_argument("--format", default="table", help="table, markdown, csv, json, latex or html (default: table)")
-    parser.add_argument("--no-published", action="store_true", help="leave out what others printed")
+    parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
     parser.add_argument("--output", type=Path, help="file to write (default: print)")
 
 

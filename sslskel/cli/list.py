@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table",
         action="store_true",
-        help="methods alone: a Markdown table with paper, family, backbone, lines of code",
+        help="methods only: a Markdown table with paper, family, backbone, lines of code",
     )
 
 

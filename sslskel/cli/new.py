@@ -8,7 +8,7 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel new``."""
     parser.add_argument("kind", choices=("method", "protocol"))
-    parser.add_argument("name", help="small letters, digits and _, for instance my_idea")
+    parser.add_argument("name", help="lower-case letters, digits and _, for instance my_idea")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from sslskel.errors import UsageError
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
 
-JOBS_HELP = "pretrainings side by side, each a process (default: one, in this one)"
+JOBS_HELP = "pretrainings to run at once, each in its own process (default: one, in this process)"
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def add_keep_flag(parser: argparse.ArgumentParser) -> None:
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
     """How many processes train together; the batch size stays that of all of them."""
     parser.add_argument("--processes", type=int, default=1, help="processes that train one model together (default: 1)")
-    parser.add_argument("--max-restarts", type=int, default=0, help="how often a run that lost a process starts again")
+    parser.add_argument("--max-restarts", type=int, default=0, help="how many times a run that lost a process restarts")
 
 
 def started_processes(options: argparse.Namespace) -> bool:

@@ -1,4 +1,4 @@
-"""Run a table of a paper here and print what was measured beside what was printed; without a name, list the tables."""
+"""Run a paper's table and print the measured numbers next to the published ones; without a name, list the tables."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel runs``."""
     parser.add_argument("action", choices=("list", "prune"))
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
-    parser.add_argument("--yes", action="store_true", help="really remove; without it prune only says what it would")
+    parser.add_argument(
+        "--yes", action="store_true", help="remove them; without it, prune only lists what it would remove"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

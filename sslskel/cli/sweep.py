@@ -1,6 +1,6 @@
 """Run a grid for every combination of option values, GROUP.KEY=A,B, or search among them with --trials.
 
-Rows of the board are told apart by the options that differ.
+Rows of the board are labelled with the options that differ.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trials",
         type=int,
-        help="search with that many trials instead of running all, judged on held-out training subjects",
+        help="search with that many trials instead of running all, evaluated on held-out training subjects",
     )
-    parser.add_argument("--search-seed", type=int, default=0, help="another search of the same space (default: 0)")
+    parser.add_argument("--search-seed", type=int, default=0, help="seed of the search (default: 0)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def _search(options: argparse.Namespace) -> int:
         for option in fixed:
             print(option)
         for one in space:
-            print(f"{one.key}: {', '.join(one.values) or f'{one.low} to {one.high}'}{', by logarithm' * one.log}")
+            print(f"{one.key}: {', '.join(one.values) or f'{one.low} to {one.high}'}{', log scale' * one.log}")
         return 0
     if started_processes(options):
         return 0
@@ -123,5 +123,5 @@ def _print_trials(state: SearchState, options: argparse.Namespace) -> int:
         return 1
     named = [f"--method {options.method} --protocol {options.protocol} --benchmark {options.benchmark}"]
     fixed = [one for one in options.overrides if one.partition("=")[0] not in state.best.drawn]
-    print(f"best, now to be judged once: sslskel bench {' '.join([*named, *fixed, *state.best.options])}")
+    print(f"best, to be evaluated once: sslskel bench {' '.join([*named, *fixed, *state.best.options])}")
     return 0

@@ -87,13 +87,11 @@ def dimensions(overrides: Sequence[str]) -> tuple[list[str], list[Dimension]]:
         value, key = parsed.value(), parsed.key_or_group
         tags = set(value.tags)
         if tags - {"log"} or (tags and not parsed.is_interval_sweep()):
-            raise UsageError(
-                f"'{override}': the one tag is 'log', and it belongs to an interval: tag(log,interval(1,9))"
-            )
+            raise UsageError(f"'{override}': the only tag is 'log', and it is for an interval: tag(log,interval(1,9))")
         if parsed.is_interval_sweep():
             if not value.start < value.end or ("log" in tags and value.start <= 0):
                 raise UsageError(
-                    f"'{override}' is no interval: the first number must be smaller, and positive with log"
+                    f"'{override}' is not an interval: the first number must be the smaller one, and positive with log"
                 )
             space.append(Dimension(key, low=value.start, high=value.end, log="log" in tags))
             continue

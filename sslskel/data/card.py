@@ -156,7 +156,7 @@ def _splits(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
         lines.append((name + (" (default)" if name == benchmark.default_split else ""), _rule(split), *counts))
     yield _table(("split", "training part", *_PARTS), lines, numbers=3)
     yield "The training part includes the validation clips."
-    yield from (f"Beware, {escape(name)}: {escape(s.warning)}." for name, s in benchmark.splits.items() if s.warning)
+    yield from (f"Warning, {escape(name)}: {escape(s.warning)}." for name, s in benchmark.splits.items() if s.warning)
     expected = [(what, f"{found:,}", f"{number:,}") for what, found, number in _counts(benchmark, dataset)]
     if expected:
         yield _table(("clips", "found", "expected"), expected, numbers=2)

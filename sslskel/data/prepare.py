@@ -157,7 +157,7 @@ def _check_counts(benchmark: Benchmark, dataset: StoredDataset, report: ImportRe
         sentence = f"{what}: found {counted} clips, expected {expected}"
         if counted > expected or not (missing or partial):
             raise DataError(
-                f"the source of benchmark '{benchmark.name}' is not the one it knows ({sentence});"
+                f"the source of benchmark '{benchmark.name}' does not match the known one ({sentence});"
                 " check that all of it, and nothing else, is there"
             )
         report.notes.append(f"{sentence}; {missing} dropped")

@@ -37,7 +37,7 @@ def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -
     if coordinates != info.coordinates:
         raise UsageError(
             f"the encoder is for {reader.num_joints} joints in {coordinates}D ({reader.name}), but '{info.name}' has"
-            f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no mapping of joints changes that"
+            f" {info.layout.num_joints} in {info.coordinates}D ({info.layout.name}); no joint mapping helps"
         )
     if same_joints(reader, info.layout):
         return JointReading(None, {})
@@ -78,7 +78,7 @@ def _set_persons(stream: str, encoder: Encoder, info: DatasetInfo) -> None:
     elif info.persons > encoder.spec.persons:
         raise UsageError(
             f"the {stream} encoder reads {encoder.spec.persons} persons at once, but clips of '{info.name}' have up to"
-            f" {info.persons}; judge it on a benchmark of at most {encoder.spec.persons}"
+            f" {info.persons}; evaluate it on a benchmark of at most {encoder.spec.persons}"
         )
 
 

@@ -88,7 +88,7 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         f"Data: {escape(_licence(meta.benchmark.name))}. Whether weights learned from data fall under its licence is"
         " not settled; treat them as if they did.",
         "## Limits",
-        f"Trained and judged on {escape(dataset.name)} alone unless the results say otherwise: other layouts, frame"
+        f"Trained and evaluated on {escape(dataset.name)} alone unless the results say otherwise: other layouts, frame"
         " rates, sensors and people were not tried. Scores are of the test part of the splits named above, with this"
         " one seed.",
         "## Recipe",

@@ -54,7 +54,7 @@ def map_joints(reader: SkeletonLayout, source: SkeletonLayout) -> JointMap:
     if not places:
         raise DataError(
             f"layouts '{reader.name}' ({_some(reader)}) and '{source.name}' ({_some(source)}) have no joint in common"
-            " by name; name the joints of one of them in the words of the other, such as left_elbow"
+            " by name; rename the joints of one of them to match the other, such as left_elbow"
         )
     read = tuple(places[_nearest(reader, joint, places)] for joint in range(reader.num_joints))
     return JointMap(read, len(places))

@@ -87,7 +87,7 @@ def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
         raise CheckpointError(f"there is no checkpoint at {path}")
     step = path if (path / "manifest.json").is_file() else latest(path)
     if step is None:
-        raise CheckpointError(f"{path} holds no sound checkpoint; give a checkpoint directory or a .pth file")
+        raise CheckpointError(f"{path} has no valid checkpoint; give a checkpoint directory or a .pth file")
     method, meta = open_method(step)
     return OpenedEncoders(method.encoders(), meta, step)
 

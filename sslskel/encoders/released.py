@@ -36,7 +36,7 @@ NOT_ENCODER = ("mask_token", "decoder_", "head.")
 
 READABLE = (
     "files of the released MAMP code and of STARS, which builds on it, can be read, and folders of sslskel checkpoints;"
-    " any other network is judged as a module: sslskel evaluate --encoder PACKAGE.MODULE:FUNCTION"
+    " any other network is evaluated as a module: sslskel evaluate --encoder PACKAGE.MODULE:FUNCTION"
 )
 
 RENAMED = {

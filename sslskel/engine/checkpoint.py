@@ -98,7 +98,7 @@ def latest(folder: Path) -> Path | None:
         fault = fault_of(step)
         if fault is None:
             return step
-        _log.warning("checkpoint %s is damaged (%s); the newest sound one before it is used", step, fault)
+        _log.warning("checkpoint %s is damaged (%s); the newest valid one before it is used", step, fault)
     return None
 
 
@@ -110,7 +110,7 @@ def resolve(path: Path) -> Path:
         raise CheckpointError(f"there is no checkpoint at {path}")
     step = latest(path)
     if step is None:
-        raise CheckpointError(f"{path} holds no sound checkpoint; give a folder with step-... directories")
+        raise CheckpointError(f"{path} has no valid checkpoint; give a folder with step-... directories")
     return step
 
 

@@ -29,7 +29,7 @@ LAUNCHED = "SSLSKEL_LAUNCHED"
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 CONTACT = "contact with another process was lost"
 """Begins the error of a process that is a victim; the cause is another's."""
-SILENT = "has shown no sign of life"
+SILENT = "has sent no heartbeat"
 """Part of the error of a process that noticed another one hanging; elastic launch kills that one in the end."""
 FINAL = frozenset({2, PREEMPTED, INTERRUPTED})
 """Exit codes after which starting again would end in the same way."""

@@ -263,4 +263,4 @@ def _save(run: _Run) -> None:
             fault = error
     failed = bool(sum_over_processes(torch.tensor(float(fault is not None), device=run.device)))
     if failed:
-        raise fault or RunError(f"the first process could not write the checkpoint of step {run.step}; it says why")
+        raise fault or RunError(f"the first process could not write the checkpoint of step {run.step}; see its error")

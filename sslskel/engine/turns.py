@@ -157,7 +157,7 @@ def of_turn(train: TrainConfig, turn: Turn) -> TrainConfig:
         return train
     wrong = sorted(OF_THE_RUN & set(turn.recipe))
     if wrong:
-        raise UsageError(f"train.{wrong[0]} is one for the whole run; it cannot be in the recipe of turn '{turn.name}'")
+        raise UsageError(f"train.{wrong[0]} applies to the whole run; it cannot be in the recipe of turn '{turn.name}'")
     return from_plain(TrainConfig, {**to_plain(train), **turn.recipe}, f"the recipe of turn '{turn.name}'")
 
 

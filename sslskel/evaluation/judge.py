@@ -179,8 +179,8 @@ def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
         return dataset
     if dataset.untrimmed is None:
         raise UsageError(
-            f"{type(protocol).__name__} judges untrimmed recordings with annotated actions, but '{dataset.info.name}'"
-            " holds clips alone; take a benchmark that has both (docs/guide/datasets.md)"
+            f"{type(protocol).__name__} evaluates untrimmed recordings with annotated actions, but"
+            f" '{dataset.info.name}' holds clips alone; take a benchmark that has both (docs/guide/datasets.md)"
         )
     return dataset.untrimmed
 
@@ -200,7 +200,7 @@ def _check_classes(rule: Split, rows: SplitRows, dataset: Dataset) -> None:
         names = ", ".join(f"'{dataset.info.classes[label]}'" for label in unseen[:3])
         more = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
         raise DataError(
-            f"{where} has test clips of {names}{more} but no training clip of it, so that no head can learn it;"
+            f"{where} has test clips of {names}{more} but no training clip of it, so no head can learn it;"
             " choose another split, or leave these clips out of the test part"
         )
 

@@ -44,7 +44,7 @@ def frame_labels(lengths: Sequence[int], segments: Segments, classes: int) -> li
             length = len(tracks[owner]) if 0 <= owner < len(tracks) else 0
             raise DataError(
                 f"annotated action {number} has frames {begin} to {end - 1} and label {label}, but recording {owner}"
-                f" has {length} frames and there are {classes} classes; an action has a frame or more, all inside"
+                f" has {length} frames and there are {classes} classes; an action has at least one frame, all inside"
             )
         tracks[owner][begin:end] = label + 1
     return tracks

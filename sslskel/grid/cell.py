@@ -169,6 +169,6 @@ def require_cross_dataset(protocol: str, crosses: bool) -> None:
     """Raise ``UsageError`` for a protocol that judges on other data than pretraining's, where it is the same."""
     if PROTOCOLS.get(protocol).cross_dataset and not crosses:
         raise UsageError(
-            f"protocol '{protocol}' judges encoders on another benchmark than they were pretrained on; name that one,"
-            " with --pretrain-on BENCHMARK"
+            f"protocol '{protocol}' evaluates encoders on another benchmark than they were pretrained on; name that"
+            " one, with --pretrain-on BENCHMARK"
         )

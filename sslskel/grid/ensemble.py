@@ -183,8 +183,8 @@ def _aligned(
         elif not np.array_equal(keys, own):
             missing = len(np.setdiff1d(keys, own)) + len(np.setdiff1d(own, keys))
             raise UsageError(
-                f"record {record.identity} ({stream}) was judged on other test clips than the first: {missing} are in"
-                " one of the two alone; judge all streams on the same split"
+                f"record {record.identity} ({stream}) was evaluated on other test clips than the first: {missing} are"
+                " in one of the two alone; evaluate all streams on the same split"
             )
         logits[stream] = arrays["value_logits"][order]
     assert keys is not None

@@ -255,7 +255,7 @@ class _JobRunner:
         while self.running and time.monotonic() < until:
             self._collect()
             time.sleep(POLL_SECONDS)
-        raise interrupted(code, f"{len(self.queue)} jobs were not begun")
+        raise interrupted(code, f"{len(self.queue)} jobs were not started")
 
 
 def _visible_gpus() -> list[str]:

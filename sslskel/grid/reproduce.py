@@ -155,7 +155,7 @@ def reproduce(name: str, request: GridRequest, *, jobs: int | None = None, repor
 
 
 def request_of_row(row: TableRow, table: Table, request: GridRequest) -> GridRequest:
-    """What one row asks for; ``UsageError`` where an option it multiplies comes to no whole number."""
+    """What one row asks for; ``UsageError`` where a multiplied option is not a whole number."""
     plain = replace(request, methods=(row.method,), protocols=(table.protocol,), backbone=row.backbone, overrides=())
     scaled = _scaled(row, table, replace(plain, seeds=(0,), init=None))
     # As a variant, so that titles and logs of jobs say what tells a row from the others.
@@ -163,7 +163,7 @@ def request_of_row(row: TableRow, table: Table, request: GridRequest) -> GridReq
 
 
 def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
-    """Overrides that multiply what the preset says; ``UsageError`` where that is no whole number."""
+    """Overrides that multiply what the preset says; ``UsageError`` where that is not a whole number."""
     if not row.scaled:
         return []
     [cell] = request.cells()
@@ -173,8 +173,8 @@ def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
         value = plain[group][key] * factor
         if value != round(value) or value < 1:
             raise UsageError(
-                f"{table.name}, row '{row.name}' needs {option} = {plain[group][key]} x {factor:g}, which is no whole"
-                " number; choose another --preset"
+                f"{table.name}, row '{row.name}' needs {option} = {plain[group][key]} x {factor:g}, which is not a"
+                " whole number; choose another --preset"
             )
         overrides.append(f"{option}={round(value)}")
     return overrides

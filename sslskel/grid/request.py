@@ -81,7 +81,7 @@ class GridRequest:
     def argv(self) -> list[str]:
         """Arguments of ``sslskel bench`` that ask for the same; raises ``ValueError`` where there are variants."""
         if self.variants != ((),):
-            raise ValueError("a request with variants is no single command; see each_variant")
+            raise ValueError("a request with variants is not a single command; see each_variant")
         made = (("--backbone", self.backbone), ("--preset", self.preset))
         return [
             *("--method", ",".join(self.methods), "--protocol", ",".join(self.protocols)),

@@ -190,8 +190,8 @@ class Run:
             due = of_first(decide)
             if due not in ("", code):
                 raise RunError(
-                    f"process {rank()} made another configuration of '{cell.title}' than the first process did: the"
-                    " same versions, plugins, data and command must be on every machine"
+                    f"process {rank()} composed a different configuration of '{cell.title}' than the first process did:"
+                    " the same versions, plugins, data and command must be on every machine"
                 )
             if not due:
                 return False
@@ -258,7 +258,7 @@ def evaluate(
     home = subject.home if isinstance(subject, ForeignSubject) else subject.meta.benchmark
     name = benchmark or home.name
     if not name:
-        raise UsageError("the encoder does not say what it was pretrained on; name a benchmark to judge it on")
+        raise UsageError("the encoder does not say what it was pretrained on; name a benchmark to evaluate it on")
     judged_on = BENCHMARKS.get(name)
     dataset = open_benchmark(judged_on)
     dataset.verify()

@@ -151,7 +151,7 @@ def _check_space(space: Sequence[Dimension], trials: int) -> None:
     for one in space:
         group, _, name = one.key.partition(".")
         if not shaping(group, {name: 1}):
-            raise UsageError(f"'{one.key}' changes no score, so that there is nothing to search in it")
+            raise UsageError(f"'{one.key}' changes no score, so there is nothing to search")
 
 
 def _choosing(benchmark: str, split: str | None) -> str:
@@ -218,7 +218,7 @@ def _judged(
     fault = store.last_failure(missing[0])
     if fault.get("error") == Diverged.__name__:
         return Trial(tuple(options), drawn, None, str(fault["message"]))
-    why = fault.get("message", "it left no record and no reason")
+    why = fault.get("message", "it left neither a record nor an error")
     raise RunError(f"the trial {' '.join(options)} failed, the same command tries it again: {why}")
 
 

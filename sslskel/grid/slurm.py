@@ -148,7 +148,7 @@ def submit(
             with executor.batch():
                 handed = [executor.submit(task) for task in part]
         except Exception as fault:
-            raise RunError(f"SLURM took {len(ids)} of {len(tasks)} tasks and refused the next: {fault}") from fault
+            raise RunError(f"SLURM took {len(ids)} of {len(tasks)} tasks and rejected the next: {fault}") from fault
         for job, one in zip(jobs[first:], handed, strict=False):
             ids[job.title] = str(one.job_id)
             known |= dict.fromkeys(job.identities, str(one.job_id))

@@ -192,7 +192,7 @@ def paired(
     sides = [(_correct(store, one, condition), _correct(store, other, condition)) for one, other in pairs]
     clips = sorted(sides[0][0])
     if any(sorted(side) != clips for pair in sides for side in pair):
-        raise UsageError(f"{title}: the records were judged on different test clips and cannot be paired")
+        raise UsageError(f"{title}: the records were evaluated on different test clips and cannot be paired")
     right = np.array([[[side[clip] for clip in clips] for side in pair] for pair in sides], dtype=np.int8)
     gains = right[:, 0].astype(np.float64) - right[:, 1]
     means = right.mean((0, 2))

@@ -58,7 +58,7 @@ def read_published(path: Path) -> tuple[Printed, ...]:
 def _printed(path: Path, number: int, line: Mapping[str | None, str | None]) -> Printed:
     where = f"{path}, line {number}"
     if None in line or None in line.values():
-        raise DataError(f"{where}: it has not {len(FIELDS)} values; quote those that hold a comma")
+        raise DataError(f"{where}: it does not have {len(FIELDS)} values; quote those that hold a comma")
     text = {name: (line[name] or "").strip() for name in FIELDS}
     empty = [name for name in ("method", "split", "protocol", "score", "source") if not text[name]]
     if empty:
@@ -70,7 +70,7 @@ def _printed(path: Path, number: int, line: Mapping[str | None, str | None]) -> 
             f"{where}: year '{text['year']}' and value '{text['value']}' must be a whole number and a number of %"
         ) from fault
     if not 0 <= value <= 100:
-        raise DataError(f"{where}: value {value} is no percentage; it must be from 0 to 100")
+        raise DataError(f"{where}: value {value} is not a percentage; it must be from 0 to 100")
     rest = {name: text[name] for name in FIELDS if name not in ("year", "value")}
     return Printed(**rest, year=year, value=value / 100)
 

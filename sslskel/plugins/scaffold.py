@@ -36,7 +36,7 @@ def new_protocol(stem: str, root: Path | None = None) -> list[Path]:
 def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
     kind = known.kind
     if not re.fullmatch(r"[a-z][a-z0-9_]*", stem) or keyword.iskeyword(stem):
-        raise UsageError(f"'{stem}' cannot name a {kind}; use small letters, digits and _, for instance my_idea")
+        raise UsageError(f"'{stem}' cannot name a {kind}; use lower-case letters, digits and _, for instance my_idea")
     if stem == COMMON:
         raise UsageError(f"'{stem}' names what plugins of one folder share, never a {kind}; choose another name")
     if stem in known.names():

@@ -104,7 +104,7 @@ class Cluster(EvaluationProtocol[ClusterConfig]):
     def _count(self, parts: Parts) -> int:
         count = self.config.clusters or len(parts.classes)
         if count < 2:
-            raise DataError("there is one class, so that there is nothing to cluster; choose a benchmark with two")
+            raise DataError("there is one class, so there is nothing to cluster; choose a benchmark with two")
         clips = len(parts.train if self.config.fit is Fit.train else parts.test)
         if clips < count:
             raise DataError(

@@ -54,7 +54,7 @@ class FewShotConfig:
             require(count >= 1, f"protocol.shots has {count}; a class needs at least 1 labelled clip")
         require(len(set(self.shots)) == len(self.shots), f"protocol.shots names a count twice: {self.shots}")
         require(0 < self.share <= 1, f"protocol.share is {self.share}; it must be in (0, 1]")
-        require(len(self.classes) != 1, f"protocol.classes is {self.classes}; one class leaves nothing to tell apart")
+        require(len(self.classes) != 1, f"protocol.classes is {self.classes}; one class leaves nothing to classify")
         for name in ("draws", "encode_batch"):
             require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
         require(self.subset_seed >= 0, f"protocol.subset_seed is {self.subset_seed}; it must not be negative")
@@ -170,7 +170,7 @@ def held_out(names: Sequence[str], labels: Tensor, config: FewShotConfig) -> Ten
         return torch.tensor(sorted(set(config.classes)))
     known = torch.unique(labels)
     if len(known) < 2:
-        raise DataError("the training part has clips of one class alone, so that there is nothing to tell apart")
+        raise DataError("the training part has clips of one class alone, so there is nothing to classify")
     count = max(2, int(config.share * len(known) + 0.5))
     chosen: Tensor = known[shuffled("few_shot classes", known, config.subset_seed, 0)[:count]]
     return chosen.sort().values

@@ -78,10 +78,10 @@ IDENTITY = Kind(_matches(r"[0-9a-f]{8,64}"), "8 to 64 hexadecimal digits")
 SHA256 = Kind(_matches(r"[0-9a-f]{64}"), "a sha256 in 64 hexadecimal digits")
 PREDICTIONS = Kind(_matches(r"predictions/[0-9a-f-]+\.npz"), "a file 'predictions/NAME.npz' below the results folder")
 OBJECT = Kind(lambda value: isinstance(value, dict), "an object")
-NAMES = Kind(_names, "an object of texts")
+NAMES = Kind(_names, "an object of strings")
 GROUPS = Kind(_objects, "an object of objects")
 LIST = Kind(lambda value: isinstance(value, list), "a list")
-TEXTS = Kind(_texts, "a list of texts")
+TEXTS = Kind(_texts, "a list of strings")
 UTC = Kind(_utc, "a time in UTC, ISO 8601")
 
 FIELDS: Mapping[str, Kind] = {
@@ -183,7 +183,7 @@ def _check_items(name: str, items: Iterable[Any], kinds: Mapping[str, Kind], mor
 def _check_scores(scores: Mapping[str, Any], primary: str) -> None:
     _check_fields("scores.", scores, dict.fromkeys(scores, NUMBER))
     if primary not in scores:
-        raise RecordError(f"field 'primary' is {_shown(primary)}, which is no score of this record")
+        raise RecordError(f"field 'primary' is {_shown(primary)}, which is not a score of this record")
     _check_fields("scores.", scores, {primary: SHARE})
 
 
@@ -193,7 +193,9 @@ def _check_text(content: Mapping[str, Any]) -> None:
         try:
             json.dumps([name, value], ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as fault:
-            raise RecordError(f"field '{name.encode('ascii', 'replace').decode()}' holds broken text") from fault
+            raise RecordError(
+                f"field '{name.encode('ascii', 'replace').decode()}' holds text that is not valid Unicode"
+            ) from fault
 
 
 def _shown(value: Any) -> str:

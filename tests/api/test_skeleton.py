@@ -50,7 +50,7 @@ def test_a_missing_part_says_what_there_is() -> None:
     [
         ({"parents": (-1,)}, "2 joints but 1 parents"),
         ({"joints": ("a", "a")}, "names a joint twice"),
-        ({"parents": (1, 0)}, "form a circle"),
+        ({"parents": (1, 0)}, "form a cycle"),
         ({"parents": (-1, 2)}, "outside 0..1"),
         ({"centre": 5}, "outside 0..1"),
         ({"swaps": ((0, 7),)}, "outside 0..1"),

@@ -171,7 +171,7 @@ def test_a_method_without_a_backbone_names_none(sslskel, tmp_path: Path) -> None
 def test_dry_run_lists_cells_and_writes_nothing(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     found = sslskel("bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--seeds", "2", "--dry-run")
     assert found.returncode == 0, found.stderr
-    assert "4 of 4 cells due" in found.stdout
+    assert "4 of 4 cells to run" in found.stdout
     assert not list(tmp_path.iterdir())
 
 

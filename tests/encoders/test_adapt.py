@@ -42,7 +42,7 @@ def test_bodies_without_a_common_joint_and_other_dimensions_are_refused() -> Non
     strange = layout("strange", {"a": None, "b": "a"}, centre="a", parts={})
     with pytest.raises(DataError, match="no joint in common"):
         map_joints(NTU25, strange)
-    with pytest.raises(UsageError, match="no mapping of joints changes"):
+    with pytest.raises(UsageError, match="no joint mapping helps"):
         joint_reading(NTU25, 2, UTD.info)
 
 

@@ -137,7 +137,7 @@ def test_readers_take_a_step_or_a_folder_and_refuse_nothing_at_all(tmp_path: Pat
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
         read_meta(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="no sound checkpoint"):
+    with pytest.raises(CheckpointError, match="no valid checkpoint"):
         read_meta(tmp_path / "empty")
 
 

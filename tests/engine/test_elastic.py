@@ -151,7 +151,7 @@ def test_a_frozen_rank_ends_all_within_a_minute_by_name(start: Any) -> None:
     os.kill(run.rank(1), signal.SIGSTOP)
     code, line, seconds = run.end()
     assert code == 1
-    assert "process 1 of the run has shown no sign of life" in line
+    assert "process 1 of the run has sent no heartbeat" in line
     assert seconds < 75, "25 s to notice, and 30 s that elastic launch gives a process before it kills it"
 
 

@@ -106,7 +106,7 @@ def test_parameters_of_no_turn_or_of_two_are_refused() -> None:
 def test_a_recipe_has_options_of_an_optimiser_only() -> None:
     train = train_config()
     assert of_turn(train, Turn("a", [], recipe={"lr": 0.5, "optimiser": "sgd"})).lr == 0.5
-    with pytest.raises(UsageError, match=r"train.epochs is one for the whole run; it cannot be in the recipe of turn"):
+    with pytest.raises(UsageError, match=r"train.epochs applies to the whole run; it cannot be in the recipe of turn"):
         of_turn(train, Turn("a", [], recipe={"epochs": 3}))
     with pytest.raises(UsageError, match=r"the recipe of turn 'a': .*lt"):
         of_turn(train, Turn("a", [], recipe={"lt": 0.5}))

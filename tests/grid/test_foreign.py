@@ -212,7 +212,7 @@ def test_wrong_features_are_one_sentence(
         ({"seen": " , "}, "must be declared"),
         ({"seen": "ntu61/xsub"}, "no benchmark 'ntu61'; did you mean 'ntu60'"),
         ({"seen": "tiny/xset"}, "xset"),
-        ({"seen": "none", "benchmark": None}, "name a benchmark to judge it on"),
+        ({"seen": "none", "benchmark": None}, "name a benchmark to evaluate it on"),
         ({"seen": "none", "overrides": ["train.epochs=1"]}, r"only clip.\*, protocol.\* and engine.\* can be set"),
     ],
 )

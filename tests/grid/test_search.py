@@ -201,7 +201,7 @@ def test_the_command_prints_the_best_and_how_to_judge_it(sslskel: Any, tiny: str
         assert done.returncode == 2
         assert told in done.stderr
     done = sslskel(*words, "--dry-run", *SPACE)
-    assert "train.lr: 0.0001 to 0.1, by logarithm" in done.stdout
+    assert "train.lr: 0.0001 to 0.1, log scale" in done.stdout
 
 
 def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any, tiny: str, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_wrong_entry_of_origins_is_named(content: dict[str, Any], name: str, v
 
 def test_the_primary_score_must_be_there(content: dict[str, Any]) -> None:
     content["primary"] = "top2"
-    with pytest.raises(RecordError, match="field 'primary' is 'top2', which is no score"):
+    with pytest.raises(RecordError, match="field 'primary' is 'top2', which is not a score"):
         parse_record(json.dumps(content))
 
 
@@ -193,7 +193,7 @@ def test_numbers_that_are_none_are_refused(number: str) -> None:
 
 def test_half_a_surrogate_pair_is_refused(content: dict[str, Any]) -> None:
     content["method"]["name"] = "mamp\ud800"
-    with pytest.raises(RecordError, match="field 'method' holds broken text"):
+    with pytest.raises(RecordError, match="field 'method' holds text that is not valid Unicode"):
         parse_record(json.dumps(content))
 
 

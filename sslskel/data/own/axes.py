@@ -139,13 +139,13 @@ def tracks_of(rows: Doubles, layout: SkeletonLayout, where: str) -> tuple[int, t
         who = f"person {person}, frame {frame}" if len(rows) > 1 else f"frame {frame}"
         raise DataError(
             f"{where} has the value {value} in {who}, joint '{layout.joints[joint]}' ({int(wrong.sum())} such"
-            " values); fill it in, or set the whole frame of that person to zero or NaN where he is not seen"
+            " values); fill it in, or set the whole frame of that person to zero or NaN where the person is not visible"
         )
     frames = np.flatnonzero(seen.any(0))
     if not len(frames):
         total = rows.shape[1]
         raise DataError(
-            f"{where} shows nobody: all its {total} frames are zero or NaN; leave the clip out of the table"
+            f"{where} has no person: all its {total} frames are zero or NaN; leave the clip out of the table"
         )
     first, last = int(frames[0]), int(frames[-1]) + 1
     tracks: list[Track] = []

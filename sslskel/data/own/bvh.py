@@ -71,7 +71,7 @@ class Motion:
     def positions(self, layout: SkeletonLayout, fps: float | None) -> Doubles:
         """(T, V, 3) positions of the joints of a layout, found by name, at ``fps`` (None: every frame).
 
-        Raises ``DataError`` for a joint that the file lacks, and for a rate that is no whole share of its own.
+        Raises ``DataError`` for a joint that the file lacks, and for a rate that does not divide its own.
         """
         at = {joint.name: number for number, joint in enumerate(self.joints)}
         for name in layout.joints:
@@ -90,7 +90,7 @@ class Motion:
         step = max(1, round(self.fps / fps))
         if abs(self.fps / step - fps) > RATE_TOLERANCE * fps:
             raise DataError(
-                f"'{self.where}' has {self.fps:g} frames per second, of which {fps:g} is no whole share; give an fps"
+                f"'{self.where}' has {self.fps:g} frames per second, which is not a multiple of {fps:g}; give an fps"
                 " that divides the rate of every file"
             )
         return step
@@ -165,14 +165,14 @@ class _Words:
     def next(self, expected: str) -> str:
         word = next(self._stream, None)
         if word is None:
-            raise self.fault(f"the file ends here, where {expected} should stand; it is truncated")
+            raise self.fault(f"the file ends here, expected {expected}; it is truncated")
         return word
 
     def want(self, *expected: str) -> None:
         for wanted in expected:
             word = self.next(f"'{wanted}'")
             if word.upper() != wanted.upper():
-                raise self.fault(f"'{word[:40]}' stands where '{wanted}' should")
+                raise self.fault(f"'{word[:40]}' found, expected '{wanted}'")
 
     def count(self, what: str) -> int:
         word = self.next(what)
@@ -199,9 +199,7 @@ def _hierarchy(words: _Words) -> list[Joint]:
     while True:
         joint = _joint(words, name, open_joints[-1] if open_joints else -1, end)
         if any(joint.name == other.name for other in joints) or len(joints) >= MOST_JOINTS:
-            raise words.fault(
-                f"joint '{joint.name[:40]}' is one too many: names differ, and {MOST_JOINTS} are the most"
-            )
+            raise words.fault(f"joint '{joint.name[:40]}' is a duplicate or beyond the limit of {MOST_JOINTS} joints")
         open_joints.append(len(joints))
         joints.append(joint)
         while (word := words.next("'JOINT', 'End Site' or a brace")) == "}":
@@ -209,7 +207,7 @@ def _hierarchy(words: _Words) -> list[Joint]:
             if not open_joints:
                 return joints
         if joints[open_joints[-1]].end or word.upper() not in ("JOINT", "END"):
-            raise words.fault(f"'{word[:40]}' stands where 'JOINT', 'End Site' or a brace should")
+            raise words.fault(f"'{word[:40]}' found, expected 'JOINT', 'End Site' or a brace")
         end = word.upper() == "END"
         name = words.next("a joint's name")
         if end:
@@ -263,7 +261,7 @@ def _values(words: _Words, frames: int, width: int) -> Doubles:
         try:
             row[:] = [float(field) for field in fields]
         except ValueError:
-            raise words.fault(f"a field is no number: {line.strip()[:60]!r}") from None
+            raise words.fault(f"a field is not a number: {line.strip()[:60]!r}") from None
         if not (np.abs(row) < 1e9).all():
             raise words.fault("a number is not finite or larger than any motion")
     if len(rows) != frames:

@@ -42,7 +42,7 @@ def read_benchmark(folder: Path) -> Benchmark:
             command=str(words["command"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise DataError(f"'{folder}' is no imported set that this version reads ({fault}); {hint}") from fault
+        raise DataError(f"'{folder}' is not an imported dataset that this version reads ({fault}); {hint}") from fault
 
 
 def _recipe(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,4 +50,4 @@ def _recipe(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _imported(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
-    raise UsageError("an imported set is not prepared from sources; run 'sslskel data import' again")
+    raise UsageError("an imported dataset is not prepared from sources; run 'sslskel data import' again")

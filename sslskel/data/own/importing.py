@@ -160,7 +160,7 @@ def _check(request: Request, target: Path) -> None:
     if request.pyskl is not None and request.source is not None:
         raise UsageError("--source says where the files of a table lie, and a pickle names none; leave it out")
     if request.fps is not None and not 0 < request.fps < 1e6:
-        raise UsageError(f"--fps {request.fps} is no number of frames per second; give one above 0")
+        raise UsageError(f"--fps {request.fps} is not a frame rate; give a number above 0")
 
 
 def _recordings(

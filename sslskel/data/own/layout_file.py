@@ -83,7 +83,9 @@ def checked_axes(axes: str) -> str:
     """An order of axes in capitals; raises ``ValueError`` unless it has T, V, C once, M at most once, nothing else."""
     letters = axes.upper()
     if sorted(letters.replace("M", "", 1)) != ["C", "T", "V"]:
-        raise ValueError(f"'{axes}' is no order of axes; write T, V, C and perhaps M once each, for instance MTVC")
+        raise ValueError(
+            f"'{axes}' is not an order of axes; write T, V, C and, for several persons, M once each, for instance MTVC"
+        )
     return letters
 
 
@@ -136,7 +138,7 @@ def _written_layout(path: Path, nodes: Mapping[str, Node]) -> SkeletonLayout:
     _refuse_circles(tree, parents)
     if len(roots) > 1:
         names = "', '".join(roots[:3])
-        raise tree[roots[1]].fault(f"'{names}' have no parent; a body has one root, so hang the others on a joint")
+        raise tree[roots[1]].fault(f"'{names}' have no parent; a body has one root, so give the others a parent")
     at = {joint: number for number, joint in enumerate(tree)}
     return SkeletonLayout(
         name=nodes["name"].text() if "name" in nodes else path.stem,
@@ -163,7 +165,7 @@ def _refuse_circles(tree: Mapping[str, Node], parents: Mapping[str, str | None])
         while at is not None and at not in safe:
             if at in way:
                 circle = " -> ".join((*way[way.index(at) :], at))
-                raise tree[at].fault(f"the parents go round in a circle ({circle}); one joint must have no parent")
+                raise tree[at].fault(f"the parents form a cycle ({circle}); one joint must have no parent")
             way.append(at)
             at = parents[at]
         safe.update(way)

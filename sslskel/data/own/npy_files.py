@@ -125,7 +125,7 @@ def _header(file: IO[bytes], where: str) -> tuple[np.dtype[Any], tuple[int, ...]
     """Type, shape, Fortran order, and the byte at which the data begin."""
     start = file.read(8)
     if start[:6] != MAGIC or len(start) < 8:
-        raise DataError(f"'{where}' is no .npy array (it begins with {start[:8]!r}); write it with numpy.save")
+        raise DataError(f"'{where}' is not an .npy array (it begins with {start[:8]!r}); write it with numpy.save")
     width = {1: 2, 2: 4}.get(start[6])
     if width is None:
         raise DataError(f"'{where}' is in .npy format {start[6]}.{start[7]}; save a plain float array with numpy.save")

@@ -80,7 +80,7 @@ def with_pattern(recordings: Sequence[Recording], pattern: str | None) -> list[R
         compiled = re.compile(pattern)
     except re.error as fault:
         raise UsageError(
-            f"--name-pattern is no regular expression ({fault}); for instance 'S(?P<subject>\\d+)'"
+            f"--name-pattern is not a regular expression ({fault}); for instance 'S(?P<subject>\\d+)'"
         ) from None
     groups = list(compiled.groupindex)
     foreign = [group for group in groups if group not in _LABELS]

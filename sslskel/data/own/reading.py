@@ -72,7 +72,7 @@ class ClipReader:
         if not kept:
             raise _nothing_left(faults)
         if ended:
-            self.report.notes.append(f"{ended:,} frames in which nobody is seen were cut off at the ends of clips")
+            self.report.notes.append(f"{ended:,} frames without a person were cut off at the ends of clips")
 
 
 def _clip(recording: Recording, form: ArrayFormat, numbering: Numbering) -> tuple[Clip, int]:

@@ -39,7 +39,7 @@ def splits_of(recordings: Sequence[Recording], numbering: Numbering, rule: Rule)
     """
     stated = list(dict.fromkeys(split for recording in recordings for split in recording.parts))
     if stated and rule.train is not None:
-        raise UsageError(f"the clips state the split '{stated[0]}' already; leave --train out, or take the split out")
+        raise UsageError(f"the clips state the split '{stated[0]}' already; leave --train out, or remove the split")
     if stated:
         return {name: _stated(name, recordings, numbering, rule) for name in stated}
     return {RULE_NAMES[rule.by]: _by_rule(recordings, numbering, rule)}
@@ -124,7 +124,7 @@ def _by_rule(recordings: Sequence[Recording], numbering: Numbering, rule: Rule) 
     values = sorted({getattr(recording, rule.by) for recording in recordings}, key=natural)
     if len(values) < 2:
         raise DataError(
-            f"all clips are of one {rule.by} ('{values[0]}'), which cannot be parted into train and test; add a column"
+            f"all clips are of one {rule.by} ('{values[0]}'), which cannot be split into train and test; add a column"
             " 'split' with train and test"
         )
     train = _known(rule.train, values, rule.by) if rule.train is not None else values[::2]

@@ -68,7 +68,7 @@ def _numbers(path: Path, lines: Sequence[str], delimiter: str, skip: int) -> Dou
                 if not _all_numbers([word]):
                     what = "is empty" if not word.strip() else f"is {word.strip()[:40]!r}"
                     raise DataError(f"'{path}', line {number}: a field {what}, expected a number") from None
-        raise DataError(f"'{path}' is no table of numbers ({fault}); correct it") from fault
+        raise DataError(f"'{path}' is not a table of numbers ({fault}); correct it") from fault
 
 
 def _by_name(path: Path, header: Sequence[str], values: Doubles, layout: SkeletonLayout) -> Doubles:
@@ -109,7 +109,7 @@ def _places(path: Path, header: Sequence[str], layout: SkeletonLayout) -> dict[i
         if match is None or match["joint"] not in layout.joints:
             example = f"{layout.joints[0]}_x"
             raise DataError(
-                f"'{path}', line 1: column '{title[:60]}' is no joint and axis of layout '{layout.name}' (as in"
+                f"'{path}', line 1: column '{title[:60]}' is not a joint and axis of layout '{layout.name}' (as in"
                 f" '{example}'), nor 'frame' or 'person'; rename or remove it"
             )
         columns[at] = (layout.joint(match["joint"]), "xyzc".index(match["axis"].lower()))

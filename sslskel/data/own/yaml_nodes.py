@@ -58,7 +58,7 @@ class Node:
     def text(self) -> str:
         """A scalar as it is written, numbers and ``yes`` too."""
         if not isinstance(self._node, yaml.ScalarNode) or self.empty():
-            raise self.fault(f"{self._what} must be a name or a text")
+            raise self.fault(f"{self._what} must be a name or text")
         return str(self._node.value).strip()
 
     def number(self) -> float:

@@ -225,7 +225,9 @@ class _Search:
             with zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
         except Exception as fault:  # a stranger's bytes make zipfile raise almost anything
-            raise DataError(f"archive '{path}' is no readable zip archive ({fault}); fetch or copy it again") from fault
+            raise DataError(
+                f"archive '{path}' is not a readable zip archive ({fault}); fetch or copy it again"
+            ) from fault
         if len(members) > MEMBERS:
             raise DataError(f"archive '{path}' holds more than {MEMBERS:,} members and is refused")
         kept = [member for member in members if _zip_member_is_file(member, str(path)) and self.wants(member.filename)]

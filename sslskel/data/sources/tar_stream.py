@@ -223,7 +223,7 @@ def tar_members(
             yield Member(path, offset, length)
     while rest := stream.read(CHUNK):
         if rest.strip(b"\0"):
-            raise stream.fault("goes on behind its end mark: it is corrupt, or several archives joined into one")
+            raise stream.fault("continues after its end mark: it is corrupt, or several archives joined into one")
 
 
 def _header(stream: TarBytes, count: int) -> tarfile.TarInfo | None:

@@ -46,7 +46,7 @@ class ZipPart:
         except (OSError, EOFError, ValueError, zlib.error, struct.error) as fault:
             raise self._fault(f"cannot be unpacked ({fault})") from fault
         if len(data) != self.size or zlib.crc32(data) != self.crc:
-            raise self._fault("does not unfold to what its archive states")
+            raise self._fault("does not decompress to the size that its archive states")
         return data
 
     def _unpacked(self) -> bytes:

@@ -127,7 +127,7 @@ class Index:
         key = stable_id(info.name, name)
         other = self._keys.setdefault(key, name)
         if other != name:
-            raise DataError(f"clips '{name}' and '{other}' have the same id by chance; rename one of them")
+            raise DataError(f"clips '{name}' and '{other}' hash to the same id; rename one of them")
         return key
 
     def _check_clip(self, clip: Clip) -> None:

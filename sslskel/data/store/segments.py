@@ -78,7 +78,7 @@ class SegmentIndex:
         if not 0 <= segment.begin < segment.end <= recording.length:
             raise DataError(
                 f"{who} lies in frames {segment.begin} to {segment.end - 1}, but the recording has frames 0 to"
-                f" {recording.length - 1}; an action has a frame or more, all inside"
+                f" {recording.length - 1}; an action has at least one frame, all inside"
             )
         if not 0 <= segment.label < len(self._info.classes):
             raise DataError(f"{who} has label {segment.label}; labels are 0 to {len(self._info.classes) - 1}")

@@ -134,7 +134,7 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
     try:
         info, digest, dtype = info_from_json(data["info"]), str(data["fingerprint"]), np.dtype(data["dtype"])
     except (KeyError, TypeError, ValueError) as fault:
-        raise DataError(f"'{folder / 'info.json'}' lacks or garbles {fault}; {hint}") from fault
+        raise DataError(f"'{folder / 'info.json'}' has no valid {fault}; {hint}") from fault
     if digest != fingerprint(info, facts):
         raise DataError(f"'{folder}' does not match the fingerprint it was written with; {hint}")
     dataset = StoredDataset(folder, info, digest, facts, hint)
@@ -143,7 +143,7 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
     dataset.lists = _column(folder, "lists", facts, hint) if info.lists else np.zeros_like(dataset.keys)
     rows = _checked_rows(dataset)
     if rows is None or dtype not in (np.float32, np.float16):
-        raise DataError(f"'{folder}' holds an index that contradicts itself; {hint}")
+        raise DataError(f"'{folder}' has an inconsistent index; {hint}")
     shape = (rows, info.layout.num_joints, info.coordinates)
     dataset.joints = _mapped(folder / "joints.npy", dtype, shape, hint)
     dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), hint)
@@ -164,7 +164,7 @@ def _cut(recordings: StoredDataset, facts: Mapping[str, FileFact], hint: str) ->
     columns = {field: _column(recordings.path, field, facts, hint) for field in _CUT}
     recordings.segments = checked_segments(columns, recordings.lengths)
     if recordings.segments is None:
-        raise DataError(f"'{recordings.path}' holds annotations that contradict themselves; {hint}")
+        raise DataError(f"'{recordings.path}' has inconsistent annotations; {hint}")
     clips = StoredDataset(recordings.path, recordings.info, recordings.fingerprint, facts, hint)
     clips.untrimmed = recordings
     for field, value in cut_clips(recordings, recordings.segments, columns).items():
@@ -345,7 +345,7 @@ def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Ma
                 _set_aside(target)
         else:
             return digest
-    raise RunError(f"'{target}' is being replaced by other processes again and again; let one of them finish")
+    raise RunError(f"'{target}' is being replaced by other processes repeatedly; let one of them finish")
 
 
 def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, object]]) -> bool:

@@ -155,10 +155,10 @@ def test_a_changed_or_cut_file_is_read_or_refused_in_a_sentence(
         (lambda data: data["annotations"].append(3), "annotation 6 is a int"),
         (lambda data: data["annotations"][2].pop("label"), "annotation 2 lacks 'label'"),
         (lambda data: data["annotations"][2].update(frame_dir="S001"), "annotations 1 and 2"),
-        (lambda data: data["annotations"][2].update(keypoint="x"), "no array"),
+        (lambda data: data["annotations"][2].update(keypoint="x"), "not an array"),
         (lambda data: data["annotations"][2].update(keypoint=np.zeros((1, 5, 18, 2))), "17"),
         (lambda data: data["split"]["xsub_val"].append("S000"), "in train and in val"),
-        (lambda data: data["split"].update(xsub_train=5), "no list of names"),
+        (lambda data: data["split"].update(xsub_train=5), "not a list of names"),
     ],
 )
 def test_faults_name_the_annotation(root: Path, tmp_path: Path, change: Any, words: str) -> None:

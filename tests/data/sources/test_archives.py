@@ -275,7 +275,7 @@ def test_extended_header_of_unreasonable_size(tmp_path: Path) -> None:
 def test_data_behind_the_end_mark(tmp_path: Path) -> None:
     path = write("tar", tmp_path, FILES)
     path.write_bytes(path.read_bytes() * 2)
-    assert "behind its end mark" in refused(path)
+    assert "continues after its end mark" in refused(path)
 
 
 def test_encrypted_zip(tmp_path: Path) -> None:

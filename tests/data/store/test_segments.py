@@ -158,7 +158,7 @@ def test_a_protocol_of_recordings_is_refused_where_there_are_none(stored: Stored
 
     assert judged_on(Knn(Knn.Config()), stored) is stored
     assert judged_on(Whole(Knn.Config()), stored) is stored.untrimmed
-    with pytest.raises(UsageError, match=r"Whole judges untrimmed recordings .* 'toy' holds clips alone"):
+    with pytest.raises(UsageError, match=r"Whole evaluates untrimmed recordings .* 'toy' holds clips alone"):
         judged_on(Whole(Knn.Config()), stored.untrimmed or stored)
 
 

@@ -60,12 +60,12 @@ def _recording(path: Path, number: int, annotation: Any, parts: Mapping[str, Map
         raise DataError(f"{where} lacks '{missing[0]}' (it has: {', '.join(map(str, list(annotation)[:8]))})")
     name, label = plain(annotation["frame_dir"]), plain(annotation["label"])
     if not isinstance(name, str) or not isinstance(label, int):
-        raise DataError(f"{where}: 'frame_dir' must be a text and 'label' a whole number")
+        raise DataError(f"{where}: 'frame_dir' must be text and 'label' a whole number")
 
     def load() -> npt.NDArray[Any]:
         array = array_of(annotation["keypoint"])
         if array is None or array.dtype.kind not in "fiu":
-            raise DataError(f"clip '{name}' ({where}): 'keypoint' is no array of numbers")
+            raise DataError(f"clip '{name}' ({where}): 'keypoint' is not an array of numbers")
         return array
 
     own = {split: members.get(name, "") for split, members in parts.items()}
@@ -78,7 +78,7 @@ def _parts(path: Path, splits: Mapping[Any, Any], notes: list[str]) -> dict[str,
     for title, members in splits.items():
         match = _SPLIT.fullmatch(str(title))
         if not isinstance(members, (list, set, tuple)):
-            raise DataError(f"'{path}': split '{title}' is no list of names")
+            raise DataError(f"'{path}': split '{title}' is not a list of names")
         if match is None:
             notes.append(f"split '{title}' is left out: its name does not end in train, val or test")
             continue

@@ -73,7 +73,7 @@ def _filled(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
 
 def _empty(kind: Any, shape: Any, code: Any) -> _Array:
     if kind is not _NDARRAY or shape != (0,):
-        raise ValueError("an array is not begun as numpy begins it")
+        raise ValueError("an array does not begin as numpy writes it")
     return _Array()
 
 
@@ -84,7 +84,7 @@ def _scalar(dtype: Any, content: Any) -> Any:
 def _latin(text: Any, encoding: Any) -> bytes:
     """Bytes as pickles of protocol 2 write them."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise ValueError("bytes are written in an unknown way")
+        raise ValueError("bytes are in an unknown encoding")
     return text.encode("latin-1")
 
 
@@ -99,7 +99,7 @@ def _plain(kind: type, *allowed: type) -> Callable[..., Any]:
 
     def make(*words: Any) -> Any:
         if len(words) > 1 or not all(isinstance(word, allowed) for word in words):
-            raise ValueError(f"a {kind.__name__} is made of something else than a plain value")
+            raise ValueError(f"a {kind.__name__} is made of something other than a plain value")
         return kind(*words)
 
     return make
@@ -110,7 +110,7 @@ def _same(title: str, *kinds: type) -> Callable[..., Any]:
 
     def make(*words: Any) -> Any:
         if len(words) > 1 or not all(isinstance(word, kinds) for word in words):
-            raise ValueError(f"a {title} is made of something else than a list")
+            raise ValueError(f"a {title} is made of something other than a list")
         return words[0] if words else kinds[0]()
 
     return make

@@ -191,7 +191,7 @@ class _Machine:
 
     def _named(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise Refused("because it names something that is no name")
+            raise Refused("because it imports something that is not a name")
         known = STAND_INS.get((module.replace("numpy._core", "numpy.core"), name))
         if known is None:
             raise Refused(f"because it asks for '{module[:60]}.{name[:60]}'")
@@ -200,7 +200,7 @@ class _Machine:
     def call(self, _: Any) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if not (isinstance(arguments, tuple) and isinstance(function, StandIn)):
-            raise Refused("because it calls something that is no array or plain value")
+            raise Refused("because it calls something that is not an array or a plain value")
         self._spend(arguments)
         try:
             self._stack.append(function.make(*arguments))
@@ -211,7 +211,7 @@ class _Machine:
         state, target = self._stack.pop(), self._stack[-1]
         fill = getattr(target, "fill", None)
         if fill is None or not isinstance(state, tuple):
-            raise Refused("because it sets the state of something that is no array")
+            raise Refused("because it sets the state of something that is not an array")
         self._spend(state)
         fill(state)
 
