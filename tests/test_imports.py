@@ -91,22 +91,22 @@ def names_in_strings(root: Path, names: set[str]) -> set[str]:
 
     A backbone or protocol may name itself, and others in its docstrings.
     """
-    found = set()
+    places = set()
     for file in (root / "sslskel").rglob("*.py"):
         tree, own = ast.parse(file.read_text(encoding="utf-8")), file.relative_to(root / "sslskel")
         plugin = own.parts[0] in PLUGINS
         for node in set(ast.walk(tree)) - (docstrings(tree) if plugin else set()):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named = names_in(node.value, names) - ({file.stem} if plugin else set())
-                found |= {f"{own.as_posix()}: {name}" for name in named}
-    return found
+                places |= {f"{own.as_posix()}: {name}" for name in named}
+    return places
 
 
 def names_in(text: str, names: set[str]) -> set[str]:
     """Which of the names stand in a text as words."""
-    found = {name for name in names - USUAL_WORDS if re.search(rf"(?<!\w){name}(?!\w)", text)}
+    shown = {name for name in names - USUAL_WORDS if re.search(rf"(?<!\w){name}(?!\w)", text)}
     alone = r"^{0}$|[`'\"]{0}[`'\"]|--\w+[ =]{0}\b"
-    return found | {name for name in names & USUAL_WORDS if re.search(alone.format(name), text)}
+    return shown | {name for name in names & USUAL_WORDS if re.search(alone.format(name), text)}
 
 
 def faults_of_plugins(folder: Path) -> list[str]:

@@ -55,10 +55,10 @@ def test_a_training_pass_is_bound_to_the_noise_that_it_gets() -> None:
     network, batch, noise = encoder(drop_path=0.5).train(), clips(), Noise(1).view(0)
     with pytest.raises(UsageError, match="drop_path"):
         network(batch)
-    given = network(batch, noise)
+    features = network(batch, noise)
     network.bind(batch, noise)
-    assert torch.equal(given, network.clip(batch))
-    assert not torch.equal(given, network(batch, Noise(2).view(0)))
+    assert torch.equal(features, network.clip(batch))
+    assert not torch.equal(features, network(batch, Noise(2).view(0)))
 
 
 def test_teachers_and_frozen_networks_take_batches_too() -> None:

@@ -140,8 +140,8 @@ class TestStGcn:
         for at in (0, 4, 7):
             backbone.blocks[at + 1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         last = backbone(Batch.from_dense(case.tensor("in/x")).filled(2).tracks)
-        for at, found in zip((0, 4, 7, 9), [*seen, last.permute(0, 3, 1, 2)], strict=True):
-            close(found, case.tensor(f"eval/block{at}"))
+        for at, features in zip((0, 4, 7, 9), [*seen, last.permute(0, 3, 1, 2)], strict=True):
+            close(features, case.tensor(f"eval/block{at}"))
 
     def test_training_statistics_and_gradients(self, case: Case) -> None:
         backbone = self.backbone(case).train()

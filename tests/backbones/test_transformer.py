@@ -167,7 +167,7 @@ def test_drop_path_keeps_the_expected_branch() -> None:
     backbone.bind(Noise(0).on(batch))
     reached: list[Tensor] = []
     for block in backbone.blocks:
-        block.register_forward_pre_hook(lambda _, given: reached.append(given[1]))
+        block.register_forward_pre_hook(lambda _, inputs: reached.append(inputs[1]))
     with torch.no_grad():
         backbone(batch.tracks)
     factors = torch.stack(reached)

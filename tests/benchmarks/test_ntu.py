@@ -41,11 +41,11 @@ def golden(shared: Path) -> Path:
 @pytest.fixture(scope="module")
 def prepared(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredDataset]:
     root = tmp_path_factory.mktemp("ntu")
-    found = {}
+    datasets = {}
     for name in (*EDITIONS, "ntu120"):
         prepare(BENCHMARKS.get(name), [golden / "raw/ntu"], root, workers=1)
-        found[name] = open_benchmark(BENCHMARKS.get(name), root)
-    return found
+        datasets[name] = open_benchmark(BENCHMARKS.get(name), root)
+    return datasets
 
 
 def table(golden: Path, name: str) -> list[dict[str, str]]:

@@ -61,9 +61,9 @@ def recordings(draw: st.DrawFn) -> SkeletonFile:
         joints = body(noise, len(seen), draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))))
         joints[noise.random(len(seen)) < draw(st.sampled_from((0.0, 0.0, 0.1)))] = 0
         bodies.append((seen, joints))
-    found = recording_of(frames, bodies)
-    assume(any(part.joints.any() for part in found.bodies))
-    return found
+    recording = recording_of(frames, bodies)
+    assume(any(part.joints.any() for part in recording.bodies))
+    return recording
 
 
 def source(recording: SkeletonFile, frame: int, row: Array, origin: Array) -> list[int]:
@@ -265,10 +265,10 @@ def texts(draw: st.DrawFn) -> tuple[bytes, SkeletonFile]:
 @given(texts())
 def test_what_was_written_is_read(case: tuple[bytes, SkeletonFile]) -> None:
     data, recording = case
-    found = read_skeleton(data, "here")
-    assert found.frames == recording.frames
-    assert len(found.bodies) == len(recording.bodies)
-    by_name = {part.identity: part for part in found.bodies}
+    file = read_skeleton(data, "here")
+    assert file.frames == recording.frames
+    assert len(file.bodies) == len(recording.bodies)
+    by_name = {part.identity: part for part in file.bodies}
     for part in recording.bodies:
         read = by_name[part.identity]
         assert (read.frames, read.places) == (part.frames, part.places)

@@ -99,8 +99,9 @@ def test_recordings_stay_whole_for_detection(case: Any, shared: Path) -> None:
         actions = np.loadtxt(raw / f"label/{video}.txt", delimiter=",", ndmin=2).astype(int)
         actions[:, 2] = np.minimum(actions[:, 2], len(frames))
         actions = actions[actions[:, 1] < actions[:, 2]]
-        found = whole.segments.of(np.array([place]))
-        assert np.array_equal(np.stack([found.label + 1, found.begin, found.end, found.confidence], 1), actions)
+        segments = whole.segments.of(np.array([place]))
+        columns = [segments.label + 1, segments.begin, segments.end, segments.confidence]
+        assert np.array_equal(np.stack(columns, 1), actions)
         assert whole.cameras[place] == {"L": 1, "M": 2, "R": 3}[video[-1]]
 
 

@@ -62,9 +62,9 @@ def actor(joints: Joints) -> int:
             + abs(bone(joints, "right_knee", "right_ankle") - limbs.shin)
         )
 
-    found = min(SUBJECTS, key=error)
-    assert error(found) < 1e-3
-    return found
+    nearest = min(SUBJECTS, key=error)
+    assert error(nearest) < 1e-3
+    return nearest
 
 
 def test_two_runs_give_the_same_bytes(made: list[Clip]) -> None:

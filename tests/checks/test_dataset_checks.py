@@ -45,12 +45,12 @@ def data() -> MemoryDataset:
 
 
 def spoilt(**columns: Callable[[Any], Any]) -> MemoryDataset:
-    found = data()
+    dataset = data()
     for name, change in columns.items():
-        column = getattr(found, name).copy()
+        column = getattr(dataset, name).copy()
         answer = change(column)
-        setattr(found, name, column if answer is None else answer)
-    return found
+        setattr(dataset, name, column if answer is None else answer)
+    return dataset
 
 
 def put(at: Any, value: Any) -> Callable[[Any], None]:
@@ -96,16 +96,16 @@ DATASET_FAULTS: list[tuple[str, MemoryDataset, dict[str, Any], str]] = [
 def test_a_faulty_dataset_fails_the_check_for_its_fault(
     check: str, dataset: MemoryDataset, changes: dict[str, Any], message: str
 ) -> None:
-    found = failed(check_dataset(benchmark(**changes), dataset=dataset, only=[check]))
-    assert list(found) == [check]
-    assert message in found[check]
+    failures = failed(check_dataset(benchmark(**changes), dataset=dataset, only=[check]))
+    assert list(failures) == [check]
+    assert message in failures[check]
 
 
 def test_a_class_without_training_clips_is_found() -> None:
     dataset = data()
     dataset.labels[np.isin(dataset.subjects, [0, 1, 2]) & (dataset.labels == 3)] = 2
-    found = failed(check_dataset(benchmark(), dataset=dataset, only=["every_class_is_in_train"]))
-    assert "action 3" in found["every_class_is_in_train"]
+    failures = failed(check_dataset(benchmark(), dataset=dataset, only=["every_class_is_in_train"]))
+    assert "action 3" in failures["every_class_is_in_train"]
 
 
 def test_a_sound_dataset_in_memory_passes_but_for_its_files() -> None:

@@ -17,11 +17,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_names_versions_devices_and_plugins() -> None:
-    found = {finding.name: finding for finding in doctor.examine()}
-    assert f"torch {torch.__version__}" in found["packages"].value
-    assert "gloo" in found["distributed"].value
-    assert "GiB free" in found["results"].value
-    assert not [finding for finding in found.values() if finding.fault]
+    findings = {finding.name: finding for finding in doctor.examine()}
+    assert f"torch {torch.__version__}" in findings["packages"].value
+    assert "gloo" in findings["distributed"].value
+    assert "GiB free" in findings["results"].value
+    assert not [finding for finding in findings.values() if finding.fault]
 
 
 def test_the_self_test_passes_and_leaves_nothing(tmp_path: Path) -> None:

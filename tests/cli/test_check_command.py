@@ -11,9 +11,9 @@ from sslskel.errors import UsageError
 
 
 def test_skips_are_counted_apart_from_passes(sslskel) -> None:  # type: ignore[no-untyped-def]
-    told = sslskel("check", "method", "raw_features")
-    assert told.returncode == 0, told.stderr
-    last = told.stdout.splitlines()[-1]
+    done = sslskel("check", "method", "raw_features")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
     content = json.loads(sslskel("check", "method", "raw_features", "--format", "json").stdout)
     states = [check["state"] for check in content["checks"]]
     assert content["skipped"] == states.count("skipped") > 0
@@ -29,10 +29,10 @@ def test_an_unknown_option_is_one_sentence(sslskel) -> None:  # type: ignore[no-
         (("method", "mamp", "method.mask_ratio=7"), "mask_ratio"),
         (("dataset", "shrec", "method.mask_ratio=0.5"), "a dataset has no options"),
     ):
-        told = sslskel("check", *words)
-        assert told.returncode == 2
-        assert expected in told.stderr
-        assert len(told.stderr.strip().splitlines()) == 1
+        done = sslskel("check", *words)
+        assert done.returncode == 2
+        assert expected in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_options_reach_what_is_checked() -> None:

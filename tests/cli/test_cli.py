@@ -18,9 +18,9 @@ VERBS = (
 
 
 def test_help_lists_every_verb_and_imports_no_torch(sslskel) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel("--help")
-    assert found.returncode == 0
-    assert all(f"  {verb} " in found.stdout for verb in VERBS)
+    done = sslskel("--help")
+    assert done.returncode == 0
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
     for verb in VERBS:
         assert sslskel(verb, "--help").returncode == 0
 
@@ -36,8 +36,8 @@ def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
         "except SystemExit: pass\n"
         "print('torch' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines()[-1] == "False"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
     ],
 )
 def test_user_errors_are_one_sentence_and_leave_nothing(sslskel, tmp_path: Path, words, message: str) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel(*words)
-    assert found.returncode == 2, found.stderr
-    assert message in found.stderr
-    assert len(found.stderr.strip().splitlines()) == 1, found.stderr
+    done = sslskel(*words)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -87,10 +87,10 @@ def test_user_errors_are_one_sentence_and_leave_nothing(sslskel, tmp_path: Path,
     ],
 )
 def test_the_process_ends_with_the_command_s_code(command, words: tuple[str, ...], code: int) -> None:  # type: ignore[no-untyped-def]
-    found = command(*words)
-    assert found.returncode == code, found.stderr
-    assert "Traceback" not in found.stderr
-    assert bool(found.stdout) == (code != 2)
+    done = command(*words)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout) == (code != 2)
 
 
 def test_bench_pretrains_evaluates_records_ranks_and_reuses(command, sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -138,9 +138,9 @@ def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # ty
     assert "0 cells run, 1 already there" in benched.stdout
     done = sslskel("embed", "--checkpoint", folder, "--output", "features.npz")
     assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "features.npz") as found:
-        assert found["features"].shape == (24, 16)
-        assert sorted(set(found["parts"].tolist())) == ["test", "train"]
+    with np.load(tmp_path / "features.npz") as arrays:
+        assert arrays["features"].shape == (24, 16)
+        assert sorted(set(arrays["parts"].tolist())) == ["test", "train"]
 
     from sslskel import load_encoder
 
@@ -169,9 +169,9 @@ def test_a_method_without_a_backbone_names_none(sslskel, tmp_path: Path) -> None
 
 
 def test_dry_run_lists_cells_and_writes_nothing(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel("bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--seeds", "2", "--dry-run")
-    assert found.returncode == 0, found.stderr
-    assert "4 of 4 cells to run" in found.stdout
+    done = sslskel("bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--seeds", "2", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 cells to run" in done.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -206,24 +206,24 @@ def test_damaged_prepared_data_stops_before_any_work(sslskel, tmp_path: Path) ->
     file.chmod(0o644)
     file.write_bytes(content)
     for words in (("data", "verify", "tiny"), ("bench", "--method", "random_init", "--benchmark", "tiny")):
-        found = sslskel(*words, SSLSKEL_DATA=str(tmp_path / "data"))
-        assert found.returncode == 2, found.stderr
-        assert "joints.npy" in found.stderr
+        done = sslskel(*words, SSLSKEL_DATA=str(tmp_path / "data"))
+        assert done.returncode == 2, done.stderr
+        assert "joints.npy" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
 def test_failed_run_exits_1_and_is_noted(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel("bench", "--method", "mamp", "--benchmark", "tiny", "--seeds", "1", "train.lr=1e30",
+    done = sslskel("bench", "--method", "mamp", "--benchmark", "tiny", "--seeds", "1", "train.lr=1e30",
                     "train.min_lr=1e30", "train.warmup_epochs=0")  # fmt: skip
-    assert found.returncode == 1, found.stdout + found.stderr
-    assert "step" in found.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "step" in done.stderr
     [failure] = (tmp_path / "runs" / "failures").glob("*.json")
     assert json.loads(failure.read_text())["error"] == "Diverged"
 
 
 def test_speed_writes_json(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel("speed", "--method", "mamp", "--benchmark", "tiny", "--steps", "2", "--output", "speed.json")
-    assert found.returncode == 0, found.stderr
+    done = sslskel("speed", "--method", "mamp", "--benchmark", "tiny", "--steps", "2", "--output", "speed.json")
+    assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "speed.json").read_text())
     assert report["pretraining"]["samples_per_second"] > 0
     assert set(report["pretraining"]["seconds"]) == {"load", "forward", "backward", "optimiser"}
@@ -246,7 +246,7 @@ def test_bench_under_torchrun_writes_one_record_per_cell(command_env: dict[str, 
     words = ["bench", "--method", "mamp,random_init", "--benchmark", "tiny", "--protocol", "linear,knn"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611", "-m"]
     for expected in ("4 cells run", "0 cells run, 4 already there"):
-        found = subprocess.run(
+        done = subprocess.run(
             [*launch, "sslskel", *words, "--device", "cpu"],
             cwd=tmp_path,
             env=command_env,
@@ -254,6 +254,6 @@ def test_bench_under_torchrun_writes_one_record_per_cell(command_env: dict[str, 
             text=True,
             timeout=280,
         )
-        assert found.returncode == 0, found.stderr
-        assert found.stdout.count(expected) == 1
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(expected) == 1
     assert len(list((tmp_path / "runs" / "records").glob("*.json"))) == 4

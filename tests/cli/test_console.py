@@ -31,9 +31,9 @@ def test_plain_lines_come_less_and_less_often(clock: Clock, capsys: pytest.Captu
         for step in range(1, 1001):
             reporter.step("pretraining", step, 1000, epoch="0.5", loss=0.123456)
             clock.now += 1
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "  pretraining 11/1000  epoch 0.5  loss 0.1235  0:16:29 left"
-    assert [int(line.split()[1].split("/")[0]) for line in told] == [11, 31, 71, 151, 311, 611, 911]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "  pretraining 11/1000  epoch 0.5  loss 0.1235  0:16:29 left"
+    assert [int(line.split()[1].split("/")[0]) for line in lines] == [11, 31, 71, 151, 311, 611, 911]
 
 
 def test_a_new_task_starts_its_own_clock(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,11 +20,11 @@ def mamp(*overrides: str, preset: str = "released") -> object:
 
 
 def test_defaults_are_the_dataclasses() -> None:
-    found = compose("masked_modelling", backbone="transformer", preset="released")
-    assert found.clip == ClipConfig()
-    assert found.train == TrainConfig()
-    assert found.engine == EngineConfig()
-    assert found.method == METHODS.get("masked_modelling").Config()
+    resolved = compose("masked_modelling", backbone="transformer", preset="released")
+    assert resolved.clip == ClipConfig()
+    assert resolved.train == TrainConfig()
+    assert resolved.engine == EngineConfig()
+    assert resolved.method == METHODS.get("masked_modelling").Config()
 
 
 def test_overrides_beat_presets_and_presets_beat_defaults() -> None:

@@ -9,8 +9,8 @@ from sslskel.errors import UsageError
 
 
 def test_every_combination_once_and_lists_that_are_values_stay() -> None:
-    found = combinations(["train.lr=1e-3,5e-4", "train.milestones=[1,2]", "train.epochs=range(1,3)"])
-    assert found == [
+    variants = combinations(["train.lr=1e-3,5e-4", "train.milestones=[1,2]", "train.epochs=range(1,3)"])
+    assert variants == [
         [f"train.lr={rate}", "train.milestones=[1,2]", f"train.epochs={epochs}"]
         for rate in ("0.001", "0.0005")
         for epochs in (1, 2)

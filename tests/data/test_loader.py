@@ -61,8 +61,8 @@ def source_of(dataset: StoredDataset, **options: Any) -> ClipSource:
     return ClipSource(dataset, np.arange(len(dataset)), clip_spec(dataset.info, CONFIG), **options)
 
 
-def same(found: Batch, expected: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+def same(batch: Batch, expected: Batch) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
 
 
 def persons_of(batch: Batch, row: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,8 +112,8 @@ def test_a_clip_alone_equals_the_clip_in_a_crowd(dataset: StoredDataset, stream:
     assert crowd.tracks.dtype == dtype
     for row in range(40):
         alone = source.batch(torch.tensor([row]), spec.train_view, noise)
-        for found, expected in zip(persons_of(alone, 0), persons_of(crowd, row), strict=True):
-            assert torch.equal(found, expected)
+        for person, expected in zip(persons_of(alone, 0), persons_of(crowd, row), strict=True):
+            assert torch.equal(person, expected)
         assert alone.key.tolist() == [crowd.key[row].item()]
 
 
@@ -128,8 +128,8 @@ def test_any_choice_of_clips_in_any_batches(dataset: StoredDataset, rows: list[i
     for batch in chosen.batches(view, noise, size):
         assert batch.num_clips == min(size, len(rows) - seen)
         for row in range(batch.num_clips):
-            for found, expected in zip(persons_of(batch, row), persons_of(whole, rows[seen]), strict=True):
-                assert torch.equal(found, expected)
+            for person, expected in zip(persons_of(batch, row), persons_of(whole, rows[seen]), strict=True):
+                assert torch.equal(person, expected)
             assert batch.key[row] == source.keys[rows[seen]]
             assert batch.label[row] == CLIPS[rows[seen]].label
             seen += 1
@@ -150,9 +150,9 @@ def test_views_and_steps_differ_and_tests_do_not(dataset: StoredDataset) -> None
 def test_single_and_double_precision_see_the_same_view(dataset: StoredDataset) -> None:
     single, double = (source_of(dataset, dtype=dtype) for dtype in (torch.float32, torch.float64))
     view, everything = single.spec.train_view, torch.arange(40)
-    found, expected = single.batch(everything, view, Noise(3)), double.batch(everything, view, Noise(3))
-    assert torch.equal(found.valid, expected.valid)
-    assert torch.allclose(found.tracks.double(), expected.tracks, atol=1e-6)
+    batch, expected = single.batch(everything, view, Noise(3)), double.batch(everything, view, Noise(3))
+    assert torch.equal(batch.valid, expected.valid)
+    assert torch.allclose(batch.tracks.double(), expected.tracks, atol=1e-6)
 
 
 def test_labels_can_be_withheld(dataset: StoredDataset) -> None:
@@ -258,9 +258,9 @@ def test_nothing_reads_or_moves_the_global_generators(dataset: StoredDataset) ->
 def test_a_gpu_sees_the_same_views(dataset: StoredDataset, resident: bool) -> None:
     plain, there = source_of(dataset), source_of(dataset, device="cuda", resident=resident)
     view, everything = plain.spec.train_view, torch.arange(40)
-    found = there.batch(everything, view, Noise(6, device="cuda"))
+    batch = there.batch(everything, view, Noise(6, device="cuda"))
     expected = plain.batch(everything, view, Noise(6))
-    assert found.tracks.is_cuda
-    assert torch.allclose(found.tracks.cpu(), expected.tracks, atol=1e-6)
+    assert batch.tracks.is_cuda
+    assert torch.allclose(batch.tracks.cpu(), expected.tracks, atol=1e-6)
     for name in ("valid", "owner", "slot", "key", "label"):
-        assert torch.equal(getattr(found, name).cpu(), getattr(expected, name))
+        assert torch.equal(getattr(batch, name).cpu(), getattr(expected, name))

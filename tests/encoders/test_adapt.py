@@ -18,24 +18,24 @@ from sslskel.errors import DataError, UsageError
 KINECT1, MOCAP = UTD.info.layout, HDM05.info.layout
 
 
-@pytest.mark.parametrize(("reader", "given"), [(NTU25, KINECT1), (KINECT1, NTU25), (KINECT1, MOCAP), (MOCAP, NTU25)])
-def test_sides_and_limbs_meet(reader: SkeletonLayout, given: SkeletonLayout) -> None:
-    found = map_joints(reader, given)
-    assert len(found.read) == reader.num_joints
-    assert found.same >= 15
+@pytest.mark.parametrize(("reader", "stored"), [(NTU25, KINECT1), (KINECT1, NTU25), (KINECT1, MOCAP), (MOCAP, NTU25)])
+def test_sides_and_limbs_meet(reader: SkeletonLayout, stored: SkeletonLayout) -> None:
+    joint_map = map_joints(reader, stored)
+    assert len(joint_map.read) == reader.num_joints
+    assert joint_map.same >= 15
     pairs = {
-        (reader.joints[at], given.joints[source])
-        for at, source in enumerate(found.read)
-        if reader.joints[at].startswith(("left", "l")) and given.joints[source].startswith(("right", "r"))
+        (reader.joints[at], stored.joints[source])
+        for at, source in enumerate(joint_map.read)
+        if reader.joints[at].startswith(("left", "l")) and stored.joints[source].startswith(("right", "r"))
     }
     assert not pairs
 
 
 def test_the_same_body_is_read_as_it_is_stored() -> None:
     assert joint_reading(NTU25, 3, dataclasses.replace(UTD.info, layout=NTU25)).joints is None
-    found = joint_reading(NTU25, 3, UTD.info)
-    assert found.facts["joints"]["of_joints"] == 25
-    assert found.facts["joints"]["same_joints"] >= 15
+    reading = joint_reading(NTU25, 3, UTD.info)
+    assert reading.facts["joints"]["of_joints"] == 25
+    assert reading.facts["joints"]["same_joints"] >= 15
 
 
 def test_bodies_without_a_common_joint_and_other_dimensions_are_refused() -> None:

@@ -32,10 +32,10 @@ def test_somebody_else_gets_the_same_predictions(run_folder: Path, tmp_path: Pat
     record = evaluate(moved, "knn", output=tmp_path / "theirs")
     assert record.scores == home.scores
     assert record.weights_sha256 == home.weights_sha256
-    found = ResultStore(tmp_path / "theirs").predictions(record)
-    assert found.keys() == expected.keys()
+    predictions = ResultStore(tmp_path / "theirs").predictions(record)
+    assert predictions.keys() == expected.keys()
     for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name])
+        np.testing.assert_array_equal(predictions[name], expected[name])
 
 
 def test_the_folder_is_a_results_folder_with_a_card_and_without_an_optimiser(run_folder: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_what_the_released_scripts_save_opens(tmp_path: Path) -> None:
         assert torch.equal(load_released(saved(tmp_path / "p.pth", wrapped), num_heads=4)(x), encoder(x))
 
 
-def test_the_clip_is_told_from_the_tensors(tmp_path: Path) -> None:
+def test_the_clip_is_read_off_the_tensors(tmp_path: Path) -> None:
     small = load_released(saved(tmp_path / "a.pth", released_state(joints=5)), num_heads=2).spec
     assert (small.frames, small.layout.num_joints, small.coordinates, small.persons) == (12, 5, 3, 2)
     assert small.layout.parents == (-1, 0, 0, 0, 0)
@@ -175,7 +175,7 @@ def test_loading_draws_nothing_and_keeps_no_gradient_of_the_file(tmp_path: Path)
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown", "shape", "gap"])
-def test_misfitting_names_are_told(change: str, tmp_path: Path) -> None:
+def test_misfitting_names_are_listed(change: str, tmp_path: Path) -> None:
     state = released_state()
     word = "blocks.1.mlp.fc2.weight"
     if change == "missing":

@@ -97,9 +97,9 @@ def test_disk_that_fills_at_any_write_leaves_no_trace(
         return
     with pytest.raises(RunError, match="no space"):
         save_checkpoint(tmp_path, 3, TENSORS, TENSORS, {"meta": {}}, keep=5)
-    found = latest(tmp_path)
-    assert found is not None
-    assert found == newer or (moment == 5 and found.name == "step-00000003")
+    newest = latest(tmp_path)
+    assert newest is not None
+    assert newest == newer or (moment == 5 and newest.name == "step-00000003")
     assert not list(tmp_path.glob("*.tmp-*"))
 
 
@@ -195,8 +195,8 @@ def _kill_while_writing(folder: Path, kills: int) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         names = sorted(path.name for path in folder.glob("step-*") if path.name[5:].isdigit())
-        found = latest(folder)
-        assert (found.name if found else None) == (names[-1] if names else None), "the newest was left half written"
+        newest = latest(folder)
+        assert (newest.name if newest else None) == (names[-1] if names else None), "the newest was left half written"
 
 
 def test_kills_while_writing_leave_a_sound_newest(tmp_path: Path) -> None:

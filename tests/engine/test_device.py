@@ -61,16 +61,16 @@ def test_arithmetic_is_put_back() -> None:
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
 
 
-def test_memory_and_hardware_are_told() -> None:
+def test_memory_and_hardware_are_reported() -> None:
     assert peak_memory(CPU) > 2**20
-    found = hardware()
-    assert found["cores"] >= 1
-    assert found["cpu"]
+    machine = hardware()
+    assert machine["cores"] >= 1
+    assert machine["cpu"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system's figures of a started process are Linux's own")
 def test_peak_memory_leaves_out_what_the_starting_process_holds() -> None:
     held = torch.ones(3 << 28, dtype=torch.uint8)
     script = "import torch; from sslskel.engine.device import peak_memory; print(peak_memory(torch.device('cpu')))"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert 0 < int(found.stdout) < held.nbytes <= peak_memory(CPU)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) < held.nbytes <= peak_memory(CPU)

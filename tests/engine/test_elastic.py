@@ -22,8 +22,8 @@ from sslskel.errors import Interrupted, RunError, UsageError
 WORDS = ["pretrain", "--method", "mamp", "--benchmark", "tiny", "--device", "cpu", "train.epochs={epochs}", "--output"]
 
 
-def failure(code: int, said: str = "", at: int = 5) -> Any:
-    message = {"message": said, "extraInfo": {"timestamp": str(at)}} if said else "no file"
+def failure(code: int, reported: str = "", at: int = 5) -> Any:
+    message = {"message": reported, "extraInfo": {"timestamp": str(at)}} if reported else "no file"
     return SimpleNamespace(exitcode=code, message=message, timestamp=at)
 
 
@@ -216,11 +216,11 @@ def test_other_launchers_make_the_same_weights(
     many(*grid, "theirs")
     ours = [sys.executable, "-m", "sslskel", *grid, "ours", "--processes", "2"]
     subprocess.run(ours, env=command_env, check=True, capture_output=True, cwd=tmp_path)
-    found = [max(tmp_path.glob(f"{name}/pretrain/*/step-*/model.safetensors")) for name in ("ours", "theirs")]
-    one, other = (load_file(path) for path in found)
+    checkpoints = [max(tmp_path.glob(f"{name}/pretrain/*/step-*/model.safetensors")) for name in ("ours", "theirs")]
+    one, other = (load_file(path) for path in checkpoints)
     # Launchers set threads and libraries up differently, so the last bits may differ.
     assert all(float((other[name] - value).abs().max()) < 1e-5 for name, value in one.items())
-    encoder = str(found[1].parent.relative_to(tmp_path))
+    encoder = str(checkpoints[1].parent.relative_to(tmp_path))
     many("evaluate", "--checkpoint", encoder, "--protocol", "linear", "--output", "theirs", "--device", "cpu")
     assert len(list(tmp_path.glob("theirs/records/*.json"))) == 2
     many("embed", "--checkpoint", encoder, "--output", "features.npz", "--device", "cpu")

@@ -17,11 +17,11 @@ def tried(env: dict[str, str], name: str, *more: str, before: str = "") -> None:
     code += "print(found if isinstance(found, str) else f'{found.survived}/{found.tried}')"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=3000)
     assert done.returncode == 0, done.stderr
-    said = done.stdout.strip().splitlines()[-1]
-    if "/" not in said:
-        pytest.skip(said)
-    survived, _, number = said.partition("/")
-    assert survived == number, said
+    tally = done.stdout.strip().splitlines()[-1]
+    if "/" not in tally:
+        pytest.skip(tally)
+    survived, _, number = tally.partition("/")
+    assert survived == number, tally
 
 
 @pytest.mark.long

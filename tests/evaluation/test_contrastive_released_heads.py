@@ -20,7 +20,7 @@ ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}
 
 def judged(case: Case, recurrent: bool, norm: bool) -> dict[str, tuple[PooledEncoder, LinearHead]]:
     """The recorded encoder and classifier of every stream."""
-    spec, found = clip_spec(case.config["T"]), {}
+    spec, encoders = clip_spec(case.config["T"]), {}
     for ending, stream in ENDINGS.items():
         state = case.group(f"state/encoder_q{ending}.") or (case.group("state/") if stream is Stream.joint else {})
         if "fc.weight" not in state:
@@ -30,8 +30,8 @@ def judged(case: Case, recurrent: bool, norm: bool) -> dict[str, tuple[PooledEnc
         backbone.load_state_dict({mine: state[name] for name, mine in names.items()})
         head = LinearHead(backbone.dim, case.config["num_classes"], Noise(0), norm=False)
         head.fc.load_state_dict({name[3:]: state[name] for name in state if name[:3] == "fc."})
-        found[ending] = (PooledEncoder(backbone, spec, prepare=stream_input(stream, spec)).eval(), head)
-    return found
+        encoders[ending] = (PooledEncoder(backbone, spec, prepare=stream_input(stream, spec)).eval(), head)
+    return encoders
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -46,9 +46,9 @@ def test_features_and_linear_heads(shared: Path, kind: str, seed: int) -> None:
         features = {ending: encoder.clip(x) for ending, (encoder, _) in streams.items()}
         logits = {ending: head(features[ending]) for ending, (_, head) in streams.items()}
     for ending, stream in ENDINGS.items():
-        for what, found in (("out/feature" + ending, features), ("out/logits_" + stream.value, logits)):
+        for what, outputs in (("out/feature" + ending, features), ("out/logits_" + stream.value, logits)):
             if what in case:
-                close(found[ending], case.tensor(what), 1e-5)
+                close(outputs[ending], case.tensor(what), 1e-5)
     mean = torch.stack(list(logits.values())).mean(0)
     close(mean, case.tensor("out/logits_all" if kind == "cmd" else "out/logits"), 1e-5)
     if kind == "crossclr3v":
@@ -57,8 +57,8 @@ def test_features_and_linear_heads(shared: Path, kind: str, seed: int) -> None:
     optimiser = torch.optim.SGD(head.parameters(), lr=rate, momentum=0.9)
     for wanted in case.data["train/losses"]:
         whole = [torch.arange(len(labels))]
-        found = fit_epoch(head, optimiser, features[""], labels, whole, [rate])
-        assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+        loss = fit_epoch(head, optimiser, features[""], labels, whole, [rate])
+        assert float(loss) == pytest.approx(float(wanted), rel=1e-5)
     after = "_encoder_q" if kind == "aimclr" else ""
     close(head.fc.weight.detach(), case.tensor(f"train/weight_after{after}"), 1e-5)
     close(head.fc.bias.detach(), case.tensor(f"train/bias_after{after}"), 1e-5)

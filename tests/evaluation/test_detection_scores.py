@@ -29,7 +29,7 @@ def truth_of(*rows: tuple[int, int, int, int]) -> Segments:
     return Segments(owner, begin, end, label, np.full(len(owner), -1))
 
 
-def found_of(*rows: tuple[int, int, int, int, float]) -> Detections:
+def detections_of(*rows: tuple[int, int, int, int, float]) -> Detections:
     """(recording, begin, end, label, score)."""
     table = np.array(rows, np.float64).reshape(-1, 5)
     owner, begin, end, label = table[:, :4].astype(np.int64).T
@@ -53,27 +53,27 @@ def test_average_precision_by_hand() -> None:
 
 def test_a_second_detection_of_one_segment_is_wrong() -> None:
     truth = truth_of((0, 0, 100, 1))
-    found = by_score(found_of((0, 0, 90, 1, 0.4), (0, 0, 100, 1, 0.9), (0, 0, 100, 2, 0.99)))
-    assert found.score.tolist() == [0.99, 0.9, 0.4]
-    assert matched(found, truth, 0.5).tolist() == [False, True, False]
-    scores = detection_scores(found_of((0, 0, 90, 1, 0.4), (0, 0, 100, 1, 0.9)), truth, [0.5])
+    detections = by_score(detections_of((0, 0, 90, 1, 0.4), (0, 0, 100, 1, 0.9), (0, 0, 100, 2, 0.99)))
+    assert detections.score.tolist() == [0.99, 0.9, 0.4]
+    assert matched(detections, truth, 0.5).tolist() == [False, True, False]
+    scores = detection_scores(detections_of((0, 0, 90, 1, 0.4), (0, 0, 100, 1, 0.9)), truth, [0.5])
     assert scores == {"map_a_50": 1.0, "map_v_50": 1.0}
-    surer = detection_scores(found_of((0, 300, 400, 1, 0.95), (0, 0, 100, 1, 0.9)), truth, [0.5])
+    surer = detection_scores(detections_of((0, 300, 400, 1, 0.95), (0, 0, 100, 1, 0.9)), truth, [0.5])
     assert surer == {"map_a_50": 0.5, "map_v_50": 0.5}
 
 
 def test_two_segments_need_two_detections_and_each_takes_the_one_it_overlaps_most() -> None:
     truth = truth_of((0, 0, 100, 0), (0, 100, 200, 0))
-    found = by_score(found_of((0, 40, 160, 0, 0.9), (0, 0, 100, 0, 0.8)))
+    detections = by_score(detections_of((0, 40, 160, 0, 0.9), (0, 0, 100, 0, 0.8)))
     # 60 of 160 frames with either; the first stands first and is taken, so the second meets nothing.
-    assert matched(found, truth, 0.3).tolist() == [True, False]
-    assert matched(found, truth, 0.5).tolist() == [False, True]
+    assert matched(detections, truth, 0.3).tolist() == [True, False]
+    assert matched(detections, truth, 0.5).tolist() == [False, True]
 
 
 def test_actions_and_recordings_are_averaged_apart() -> None:
     truth = truth_of((0, 0, 50, 0), (0, 60, 90, 1), (1, 0, 50, 0))
-    found = found_of((0, 0, 50, 0, 0.9), (0, 60, 90, 0, 0.8), (1, 0, 50, 0, 0.7))
-    scores = detection_scores(found, truth, [0.5])
+    detections = detections_of((0, 0, 50, 0, 0.9), (0, 60, 90, 0, 0.8), (1, 0, 50, 0, 0.7))
+    scores = detection_scores(detections, truth, [0.5])
     # Action 0: right, wrong, right of 2; action 1: never found.
     assert scores["map_a_50"] == pytest.approx(((1 + 2 / 3) / 2 + 0) / 2)
     # Recording 0: right, wrong of 2; recording 1: right of 1.
@@ -81,14 +81,14 @@ def test_actions_and_recordings_are_averaged_apart() -> None:
 
 
 def test_no_detection_at_all_scores_zero() -> None:
-    scores = detection_scores(found_of(), truth_of((0, 0, 50, 0)), [0.1, 0.5])
+    scores = detection_scores(detections_of(), truth_of((0, 0, 50, 0)), [0.1, 0.5])
     assert scores == {"map_a_10": 0, "map_v_10": 0, "map_a_50": 0, "map_v_50": 0}
 
 
 def test_thresholds_are_reached_by_equality() -> None:
-    truth, found = truth_of((0, 0, 100, 0)), found_of((0, 50, 100, 0, 0.9))
-    assert detection_scores(found, truth, [0.5])["map_a_50"] == 1
-    assert detection_scores(found_of((0, 51, 100, 0, 0.9)), truth, [0.5])["map_a_50"] == 0
+    truth, detections = truth_of((0, 0, 100, 0)), detections_of((0, 50, 100, 0, 0.9))
+    assert detection_scores(detections, truth, [0.5])["map_a_50"] == 1
+    assert detection_scores(detections_of((0, 51, 100, 0, 0.9)), truth, [0.5])["map_a_50"] == 0
 
 
 def test_frames_of_annotations_and_annotations_that_do_not_fit() -> None:

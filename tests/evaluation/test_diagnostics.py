@@ -14,8 +14,8 @@ from sslskel.results.feature_cache import FeatureCache
 
 def test_accuracies_confusions_and_an_interval_of_rows_by_hand() -> None:
     labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1])
-    said, tables = diagnose(Outcome(np.arange(4), {"predicted": predicted}), labels, 4)
-    one = said["all"]
+    diagnostics, tables = diagnose(Outcome(np.arange(4), {"predicted": predicted}), labels, 4)
+    one = diagnostics["all"]
     assert one["top1"] == 0.75
     assert one["macro"] == pytest.approx((2 / 3 + 1) / 2)
     assert one["per_class"] == [pytest.approx(2 / 3), 1.0, None, None]
@@ -30,9 +30,9 @@ def test_conditions_are_told_apart_and_classes_that_are_not_asked_are_left_out()
     keys, labels = np.tile(np.arange(3), 2), np.tile([0, 1, 2], 2)
     condition = np.repeat(["clean", "spatial"], 3)
     outcome = Outcome(keys, {"predicted": np.array([0, 1, 0, 1, 1, 1])}, condition=condition, info={"classes": [0, 1]})
-    said, tables = diagnose(outcome, labels, 3)
-    assert said["clean"]["top1"] == 1
-    assert said["spatial"]["top1"] == 0.5
+    diagnostics, tables = diagnose(outcome, labels, 3)
+    assert diagnostics["clean"]["top1"] == 1
+    assert diagnostics["spatial"]["top1"] == 0.5
     assert set(tables) == {"confusion_clean", "confusion_spatial"}
     assert tables["confusion_clean"].sum() == 2
 
@@ -41,15 +41,15 @@ def test_calibration_error_by_hand_and_of_logits() -> None:
     confidence, correct = np.array([0.95, 0.95, 0.55, 0.55]), np.array([True, False, True, True])
     assert calibration_error(confidence, correct, bins=10) == pytest.approx((0.45 * 2 + 0.45 * 2) / 4)
     sure = np.eye(7)[[0, 1, 2]] * 50
-    said, _ = diagnose(Outcome(np.arange(3), {"logits": sure}), np.array([0, 1, 2]), 7)
-    assert said["all"]["ece"] == pytest.approx(0, abs=1e-6)
-    assert said["all"]["top5"] == 1
+    diagnostics, _ = diagnose(Outcome(np.arange(3), {"logits": sure}), np.array([0, 1, 2]), 7)
+    assert diagnostics["all"]["ece"] == pytest.approx(0, abs=1e-6)
+    assert diagnostics["all"]["top5"] == 1
 
 
 def test_draws_of_one_clip_are_one_clip_of_the_interval() -> None:
     outcome = Outcome(np.tile(np.arange(2), 5), {"predicted": np.zeros(10, np.int64)}, draw=np.repeat(np.arange(5), 2))
-    said, _ = diagnose(outcome, np.tile([0, 1], 5), 2)
-    assert said["all"]["clips"] == 2
+    diagnostics, _ = diagnose(outcome, np.tile([0, 1], 5), 2)
+    assert diagnostics["all"]["clips"] == 2
 
 
 def test_segments_and_other_values_have_no_class_diagnostics() -> None:

@@ -53,8 +53,8 @@ def released_encoder(case: dict[str, torch.Tensor], sizes: dict[str, Any]) -> Po
     return PooledEncoder(backbone, clip)
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
+def close(ours: torch.Tensor, wanted: torch.Tensor) -> None:
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -80,11 +80,11 @@ def test_layers_of_the_released_network_have_the_stated_rates() -> None:
         backbone = Transformer(TransformerConfig(), clip)
         head = FineTuneHead(25, 256, 2048, 60, 0.3, Noise(0))
     groups = layer_groups(backbone.layers(), list(head.parameters()), 0.8, 0.05)
-    found = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
+    settings = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
     named = [*backbone.named_parameters(), *((f"head.{n}", p) for n, p in head.named_parameters())]
-    assert len(found) == len(named)
+    assert len(settings) == len(named)
     for name, parameter in named:
-        scale, decay = found[id(parameter)]
+        scale, decay = settings[id(parameter)]
         if name.startswith(("embed", "time_table", "joint_table")):
             layer = 0
         elif name.startswith("blocks"):
@@ -93,7 +93,7 @@ def test_layers_of_the_released_network_have_the_stated_rates() -> None:
             layer = 9
         assert scale == pytest.approx(0.8 ** (9 - layer)), name
         assert decay == (0.05 if parameter.ndim > 1 else 0.0), name
-    assert min(scale for scale, _ in found.values()) == pytest.approx(0.134, abs=5e-4)
+    assert min(scale for scale, _ in settings.values()) == pytest.approx(0.134, abs=5e-4)
 
 
 def test_one_rate_for_all_where_layers_do_not_decay() -> None:

@@ -147,7 +147,7 @@ def test_a_board_marks_what_an_encoder_of_a_contained_benchmark_saw(tiny: str, t
     board = board_of(tmp_path)
     assert [column.benchmark for column in board.columns] == [tiny, "tiny_more"]
     cells = [[cell for row in board.rows if (cell := row.cells[column])] for column in (0, 1)]
-    assert [[cell.leak for cell in found] for found in cells] == [[False], [True]]
+    assert [[cell.leak for cell in row_cells] for row_cells in cells] == [[False], [True]]
     [warning] = [text for text in board.warnings if "†" in text]
     assert warning.startswith("tiny_more/xsub knn")
     assert "(9 of 18 test clips)" in warning

@@ -32,8 +32,8 @@ def released_head(case: dict[str, torch.Tensor]) -> LinearHead:
     return head
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
+def close(ours: torch.Tensor, wanted: torch.Tensor) -> None:
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

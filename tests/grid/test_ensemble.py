@@ -46,9 +46,9 @@ def test_a_seed_is_fused_once_and_stands_beside_its_streams(tmp_path: Path) -> N
         for stream in WEIGHTS:
             stored(tmp_path, stream, seed)
     stored(tmp_path, "joint", 2)
-    found = fused_by_seed(tmp_path, STORED.method["name"], STORED.benchmark["name"], STORED.protocol["name"], WEIGHTS)
-    assert [record.seed for record in found] == [0, 1]
-    one = found[0]
+    records = fused_by_seed(tmp_path, STORED.method["name"], STORED.benchmark["name"], STORED.protocol["name"], WEIGHTS)
+    assert [record.seed for record in records] == [0, 1]
+    one = records[0]
     assert one.streams == ("joint", "bone", "motion")
     assert one.config["ensemble"] == WEIGHTS
     assert "stream" not in one.config["clip"]
@@ -58,7 +58,7 @@ def test_a_seed_is_fused_once_and_stands_beside_its_streams(tmp_path: Path) -> N
     assert one.scores["top1"] == (arrays["value_logits"].argmax(1) == arrays["label"]).mean()
     assert one.diagnostics["all"]["top1"] == one.scores["top1"]
     again = fused_by_seed(tmp_path, STORED.method["name"], STORED.benchmark["name"], STORED.protocol["name"], WEIGHTS)
-    assert again == found
+    assert again == records
     board = build_board(ResultStore(tmp_path).read_all()[0])
     assert len(board.columns) == 1
     assert sorted(len(row.key.streams) for row in board.rows) == [1, 1, 1, 3]
@@ -66,8 +66,8 @@ def test_a_seed_is_fused_once_and_stands_beside_its_streams(tmp_path: Path) -> N
 
 def test_rows_meet_by_clip_and_not_by_place(tmp_path: Path) -> None:
     records = [stored(tmp_path, stream) for stream in WEIGHTS]
-    found = fuse_identities(tmp_path, [record.identity for record in records], WEIGHTS)
-    arrays = ResultStore(tmp_path).predictions(found)
+    fused_record = fuse_identities(tmp_path, [record.identity for record in records], WEIGHTS)
+    arrays = ResultStore(tmp_path).predictions(fused_record)
     wanted = np.zeros((CLIPS, CLASSES))
     for record, weight in zip(records, WEIGHTS.values(), strict=True):
         own = ResultStore(tmp_path).predictions(record)

@@ -72,7 +72,7 @@ def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -
         _, text = run.communicate(timeout=90)
     assert run.returncode == 75, text
     assert "the same command continues" in text
-    assert len({found.parent for found in tmp_path.glob("runs/pretrain/*/step-*")}) == 2
+    assert len({step.parent for step in tmp_path.glob("runs/pretrain/*/step-*")}) == 2
     assert ResultStore(tmp_path / "runs").read_all() == ([], [])
 
 

@@ -73,7 +73,7 @@ def test_printed_numbers_are_those_that_were_read_from_the_paper(name: str, shar
             data, split = where.split("/")
             named = names[data]
             sought = [f"{one}(from {names[pretrained_on]})" if pretrained_on else one for one in protocols]
-            found = [
+            facts = [
                 line
                 for line in lines
                 if line["source"].startswith(source)
@@ -82,14 +82,14 @@ def test_printed_numbers_are_those_that_were_read_from_the_paper(name: str, shar
                 and (line["metric"], line["value"]) == (score, str(value))
                 and (line["method"].startswith("MAMP ablation") or line["method"].lower() == called.lower())
             ]
-            assert found, (row.name, column, value)
+            assert facts, (row.name, column, value)
 
 
 def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> None:
-    found = reproduce("mamp-table8", request(tiny, tmp_path, "train.epochs=1"))
-    assert [len(records) for records in found.records] == [2, 2]
-    assert [record.method["name"] for records in found.records for record in records[:1]] == ["joint_to_motion", "mamp"]
-    page = found.markdown()
+    reproduced = reproduce("mamp-table8", request(tiny, tmp_path, "train.epochs=1"))
+    assert [len(records) for records in reproduced.records] == [2, 2]
+    assert [records[0].method["name"] for records in reproduced.records] == ["joint_to_motion", "mamp"]
+    page = reproduced.markdown()
     assert "| random |" in page
     assert "| 83.7 | 77.3 |" in page
     assert "of 1 orders printed for ntu60/xsub" in page
@@ -110,10 +110,10 @@ def test_rows_side_by_side_make_the_records_of_rows_in_turn(
     table = Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows)
     monkeypatch.setattr(module, "read_table", lambda name: table)
     recorder = Recorder()
-    beside = reproduce("t", request(tiny, tmp_path / "jobs"), jobs=2, reporter=recorder)
+    parallel = reproduce("t", request(tiny, tmp_path / "jobs"), jobs=2, reporter=recorder)
     turn = reproduce("t", request(tiny, tmp_path / "turn"))
     assert sum("started" in line for line in recorder.lines) == 4
-    for mine, theirs in zip(beside.records, turn.records, strict=True):
+    for mine, theirs in zip(parallel.records, turn.records, strict=True):
         assert [record.identity for record in mine] == [record.identity for record in theirs]
         assert [record.scores for record in mine] == [record.scores for record in theirs]
 
@@ -127,12 +127,12 @@ def test_a_table_compares_the_score_and_condition_that_it_names(
     )
     table = Table("t", "t", "p", "", "occlusion", ("ntu60/xsub",), rows, score="temporal", condition="temporal")
     monkeypatch.setattr(module, "read_table", lambda name: table)
-    found = reproduce("t", request(tiny, tmp_path))
-    [(_, _, difference)] = found.pairs
-    means = [sum(record.scores["temporal"] for record in records) / 2 for records in found.records]
+    reproduced = reproduce("t", request(tiny, tmp_path))
+    [(_, _, difference)] = reproduced.pairs
+    means = [sum(record.scores["temporal"] for record in records) / 2 for records in reproduced.records]
     assert difference.difference == pytest.approx(means[0] - means[1])
-    assert "occlusion temporal" in found.markdown()
-    assert f"{100 * means[0]:.1f} ± " in found.markdown()
+    assert "occlusion temporal" in reproduced.markdown()
+    assert f"{100 * means[0]:.1f} ± " in reproduced.markdown()
     monkeypatch.setattr(module, "read_table", lambda name: replace(table, pairs="seeds", condition=None))
     [(_, _, again)] = reproduce("t", request(tiny, tmp_path)).pairs
     assert isinstance(again, OverSeeds)
@@ -164,9 +164,9 @@ def test_few_labels_are_compared_over_seeds(tiny: str, tmp_path: Path) -> None:
     """A clip has a prediction from each draw of the labelled clips, which cannot be paired."""
     small = ["train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0"]
     small += ["protocol.draws=2", "protocol.fraction=0.5", "protocol.balanced=true"]
-    found = reproduce("mamp-table5-10", request(tiny, tmp_path, *small))
-    assert [isinstance(difference, OverSeeds) for _, _, difference in found.pairs] == [True] * 3
-    assert "| new weights |" in found.markdown()
+    reproduced = reproduce("mamp-table5-10", request(tiny, tmp_path, *small))
+    assert [isinstance(difference, OverSeeds) for _, _, difference in reproduced.pairs] == [True] * 3
+    assert "| new weights |" in reproduced.markdown()
 
 
 def test_a_row_that_does_not_fit_stops_before_anything_runs(tiny: str, tmp_path: Path) -> None:

@@ -77,13 +77,13 @@ def test_what_spans_nothing_is_one_sentence(word: str) -> None:
 
 def test_the_same_call_gives_the_same_trials_and_records_judge_no_test_clip(tiny: str, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
-    found = tried(tiny, tmp_path / "one", 4)
+    searched = tried(tiny, tmp_path / "one", 4)
     again = tried(tiny, tmp_path / "other", 4)
-    assert found.trials == again.trials
-    assert len({trial.options for trial in found.trials}) > 1
-    assert found.best in found.trials
-    assert found.best is not None
-    assert found.best.score == max(trial.score or 0 for trial in found.trials)
+    assert searched.trials == again.trials
+    assert len({trial.options for trial in searched.trials}) > 1
+    assert searched.best in searched.trials
+    assert searched.best is not None
+    assert searched.best.score == max(trial.score or 0 for trial in searched.trials)
     benchmark = BENCHMARKS.get(tiny)
     dataset = open_benchmark(benchmark)
     held = set(dataset.keys[benchmark.split("xsub").part(dataset, "validation")].tolist())
@@ -95,7 +95,7 @@ def test_the_same_call_gives_the_same_trials_and_records_judge_no_test_clip(tiny
         assert set(store.predictions(record)["keys"].tolist()) == held
         assert [seen["overlap"] for seen in record.seen] == [0]
     [last] = tried(tiny, tmp_path / "two", 1, search_seed=1).trials
-    assert last.options != found.trials[0].options
+    assert last.options != searched.trials[0].options
 
 
 def test_an_interrupted_search_goes_on_to_the_same_trials(
@@ -115,27 +115,27 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(
         with pytest.raises(KeyboardInterrupt):
             tried(tiny, tmp_path / "cut", 4)
     assert tried(tiny, tmp_path / "cut", 2).trials == whole.trials[:2]
-    found = tried(tiny, tmp_path / "cut", 4)
-    assert found.trials == whole.trials
-    found.file.write_text("{}")
+    resumed = tried(tiny, tmp_path / "cut", 4)
+    assert resumed.trials == whole.trials
+    resumed.file.write_text("{}")
     with pytest.raises(UsageError, match=r"cannot be read as trials.*remove it"):
         tried(tiny, tmp_path / "cut", 4)
 
 
 def test_trials_side_by_side(tiny: str, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
-    found = tried(tiny, tmp_path / "jobs", 3, jobs=2)
-    assert [trial.score is not None for trial in found.trials] == [True] * 3
-    assert len(list((tmp_path / "jobs" / "logs").glob("*.log"))) == len({trial.options for trial in found.trials})
+    searched = tried(tiny, tmp_path / "jobs", 3, jobs=2)
+    assert [trial.score is not None for trial in searched.trials] == [True] * 3
+    assert len(list((tmp_path / "jobs" / "logs").glob("*.log"))) == len({trial.options for trial in searched.trials})
 
 
 def test_a_diverged_trial_is_one_of_them_and_another_failure_ends_the_search(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
-    found = search(request(tiny, tmp_path / "runs", ["train.lr=1e30,1e31"]), 2)
-    assert found.best is None
-    assert all("is not finite" in trial.failure or "is nan" in trial.failure for trial in found.trials)
+    searched = search(request(tiny, tmp_path / "runs", ["train.lr=1e30,1e31"]), 2)
+    assert searched.best is None
+    assert all("is not finite" in trial.failure or "is nan" in trial.failure for trial in searched.trials)
 
     def full(*names: Any, **options: Any) -> Any:
         raise RunError("no space left")
@@ -149,13 +149,13 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
-    for words, told in (
+    for words, sentence in (
         (["train.epochs=1"], "needs values to choose from"),
         (["engine.threads=1,2"], "changes no score"),
         (["method.mask_ratio=interval(0.5,1.5)"], "mask_ratio"),
         (["method.mask_rato=0.1,0.2"], "did you mean 'method.mask_ratio'"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=sentence):
             search(request(tiny, tmp_path / "runs", words), 2)
     with pytest.raises(UsageError, match="--trials is 0"):
         tried(tiny, tmp_path / "runs", 0)
@@ -193,13 +193,13 @@ def test_the_command_prints_the_best_and_how_to_judge_it(sslskel: Any, tiny: str
     assert "sslskel bench --method mamp --protocol knn --benchmark tiny train.epochs=1 method.mask_ratio=" in best
     [file] = (tmp_path / "runs" / "search").glob("*.json")
     assert [len(Trial(**one).options) for one in json.loads(file.read_text())["trials"]] == [1, 1]
-    for more, told in (
+    for more, sentence in (
         (["--launcher", "slurm"], "in a job of its own"),
         (["--method", "mamp,skeletonmae"], "one method at a time"),
     ):
         done = sslskel(*words, *more, "method.mask_ratio=0.5,0.7")
         assert done.returncode == 2
-        assert told in done.stderr
+        assert sentence in done.stderr
     done = sslskel(*words, "--dry-run", *SPACE)
     assert "train.lr: 0.0001 to 0.1, log scale" in done.stdout
 

@@ -44,10 +44,10 @@ def test_a_task_runs_its_command_and_fails_with_it() -> None:
 
 
 def test_without_submitit_or_slurm_it_is_one_sentence(sslskel) -> None:  # type: ignore[no-untyped-def]
-    found = sslskel("bench", *TINY, "--method", "random_init", "--launcher", "slurm", PATH="/nowhere")
-    assert found.returncode == 2
-    assert "--launcher slurm" in found.stderr
-    assert len(found.stderr.strip().splitlines()) == 1
+    done = sslskel("bench", *TINY, "--method", "random_init", "--launcher", "slurm", PATH="/nowhere")
+    assert done.returncode == 2
+    assert "--launcher slurm" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_submitit_s_local_executor_runs_a_task(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def slurm() -> Iterator[slurm_cluster.Cluster]:
 
 def bench(slurm: slurm_cluster.Cluster, env: dict[str, str], output: Path, *words: str, verb: str = "bench") -> str:
     command = [sys.executable, "-m", "sslskel", verb, *TINY, "--output", str(output), *words]
-    found = subprocess.run(
+    done = subprocess.run(
         command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=1200
     )
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def env_of(env: dict[str, str]) -> dict[str, str]:

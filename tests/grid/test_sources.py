@@ -71,7 +71,7 @@ def test_how_a_method_is_written_makes_nothing_due(method: Path) -> None:
     edit(method, "features.shape", "hidden.shape")
     edit(method, "(features)", "( hidden )")
     edit(method, '"""Mean squared', '"""The mean squared')
-    edit(method, "        batch = views[0]", "        # Of one view.\n\n        batch = views[0]")
+    edit(method, "        batch, draws =", "        # Of one view.\n\n        batch, draws =")
     assert (run_grid(request()).ran, run_grid(request()).reused) == (0, 1)
 
 
@@ -94,8 +94,8 @@ def half_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop a pretraining of three epochs at its first checkpoint."""
     save = checkpoint.save_checkpoint
 
-    def save_and_stop(*given: Any) -> None:
-        save(*given)
+    def save_and_stop(*arguments: Any) -> None:
+        save(*arguments)
         raise Interrupted("stopped")
 
     with monkeypatch.context() as patch:
@@ -153,7 +153,7 @@ def test_an_outdated_run_is_listed_and_pruned(method: Path) -> None:
 def test_code_beside_a_plugin_counts(method: Path) -> None:
     helper = method.with_name("_jitter.py")
     helper.write_text("SIZE = 1.0\n")
-    edit(method, "import torch\n", "import torch\n\nfrom ._jitter import SIZE\n")
+    edit(method, "from torch import nn\n", "from torch import nn\n\nfrom ._jitter import SIZE\n")
     edit(method, "self.config.jitter * jitter", "SIZE * self.config.jitter * jitter")
     run_grid(request())
     helper.write_text("SIZE = 2.0\n")

@@ -75,9 +75,9 @@ def board_with_confusions(folder: Path, classes: int) -> Board:
 
 
 def test_confusions_of_a_folder_are_summed_over_seeds(tmp_path: Path) -> None:
-    [found] = board_with_confusions(tmp_path, 3).confusions
-    assert found.counts == ((6, 1, 0), (0, 6, 1), (0, 0, 6))
-    assert found.classes == ("class 0", "class 1", "class 2")
+    [confusion] = board_with_confusions(tmp_path, 3).confusions
+    assert confusion.counts == ((6, 1, 0), (0, 6, 1), (0, 0, 6))
+    assert confusion.classes == ("class 0", "class 1", "class 2")
     assert board_of_folder(tmp_path).confusions == ()
 
 

@@ -107,9 +107,9 @@ def test_hostile_names_stay_text() -> None:
 def test_a_broken_file_is_named_with_its_line(text: str, fault: str, tmp_path: Path) -> None:
     path = tmp_path / "published.csv"
     path.write_text(text.format(fields=",".join(FIELDS)), encoding="utf-8")
-    with pytest.raises(DataError, match=re.escape(fault)) as found:
+    with pytest.raises(DataError, match=re.escape(fault)) as error:
         read_published(path)
-    assert str(path) in str(found.value)
+    assert str(path) in str(error.value)
 
 
 def test_files_beside_the_benchmarks_can_be_read() -> None:

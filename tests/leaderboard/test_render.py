@@ -32,9 +32,9 @@ NUMBER = re.compile(
 
 def numbers_of(text: str) -> dict[str, Any]:
     """What a written cell says, as text."""
-    found = NUMBER.fullmatch(text.strip())
-    assert found, text
-    return found.groupdict()
+    match = NUMBER.fullmatch(text.strip())
+    assert match, text
+    return match.groupdict()
 
 
 def expected(cell: dict[str, Any]) -> dict[str, Any]:
@@ -64,19 +64,19 @@ def latex_rows(text: str) -> list[list[str]]:
     """Cells of a LaTeX table as a reader sees them; headings come out on one line."""
     body = text[text.index(r"\toprule") + 8 : text.index(r"\bottomrule")].replace(r"\midrule", "")
     stacked = re.compile(r"\\begin\{tabular\}\[b\]\{@\{\}c@\{\}\}(.*?)\\end\{tabular\}")
-    lines = [stacked.sub(lambda found: found[1].replace(r"\\", " "), line) for line in body.strip().split("\n")]
+    lines = [stacked.sub(lambda match: match[1].replace(r"\\", " "), line) for line in body.strip().split("\n")]
     assert all(line.endswith(r" \\") for line in lines if line)
     return [[_read_latex(cell) for cell in re.split(r" (?<!\\)& ", line[:-3])] for line in lines if line]
 
 
 def _read_latex(cell: str) -> str:
     text = re.sub(r"\\textbf\{(.*)\}$", r"\1", cell)
-    text = re.sub(r"\{?\\char(\d+)\}?", lambda found: chr(int(found[1])), text)
-    text = re.sub(r"\\texttt\{U\+([0-9A-F]+)\}", lambda found: chr(int(found[1], 16)), text)
+    text = re.sub(r"\{?\\char(\d+)\}?", lambda match: chr(int(match[1])), text)
+    text = re.sub(r"\\texttt\{U\+([0-9A-F]+)\}", lambda match: chr(int(match[1], 16)), text)
     marks = {accent: mark for mark, accent in ACCENTS.items()}
     text = re.sub(
         r"\\([`'^~=\".rHuvc])\{([A-Za-z])\}",
-        lambda found: unicodedata.normalize("NFC", found[2] + marks[found[1]]),
+        lambda match: unicodedata.normalize("NFC", match[2] + marks[match[1]]),
         text,
     )
     for character, command in sorted(COMMANDS.items(), key=lambda pair: -len(pair[1])):
@@ -84,7 +84,7 @@ def _read_latex(cell: str) -> str:
             text = text.replace(command, character if character not in "\\{}" else f"\0{ord(character)}\0")
     text = re.sub(r"\{([\[\]*])\}", r"\1", text)
     text = re.sub(r"\\([{}$&#%_])", r"\1", text)
-    return re.sub("\0(\\d+)\0", lambda found: chr(int(found[1])), text)
+    return re.sub("\0(\\d+)\0", lambda match: chr(int(match[1])), text)
 
 
 def html_rows(text: str) -> list[list[str]]:

@@ -63,17 +63,17 @@ def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) ->
 
 
 def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
-    def told(best: Any) -> dict[str, Any]:
+    def extra_with(best: Any) -> dict[str, Any]:
         return {"details": {"best_test_epoch": best}}
 
     plain = [*three("mamp", 0.5, 0.52, 0.51), *three("skeletonmae", 0.6, 0.62, 0.61)]
-    records = [replace(r, extra=told({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
+    records = [replace(r, extra=extra_with({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
     before, after = build_board(plain), build_board(records)
     assert after.rows == before.rows
     [note] = set(after.notes) - set(before.notes)
     assert "best test epoch, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
     for broken in (None, 7, {"top1": "<b>"}, {"top1": 3}):
-        assert build_board([replace(plain[0], extra=told(broken))]).notes == build_board(plain[:1]).notes
+        assert build_board([replace(plain[0], extra=extra_with(broken))]).notes == build_board(plain[:1]).notes
 
 
 def test_a_missing_cell_means_no_mean() -> None:
@@ -358,14 +358,14 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
     for record in three("mamp", 0.5, 0.6):
         store.write(record)
     (tmp_path / "records" / "broken.json").write_text("{", encoding="utf-8")
-    said: list[str] = []
-    board = board_of(tmp_path, report=said.append)
+    reported: list[str] = []
+    board = board_of(tmp_path, report=reported.append)
     cell = cell_of(board, "mamp")
     assert cell is not None
     assert cell.seeds == (0, 1)
-    assert len(said) == 1
-    assert "broken.json" in said[0]
-    assert board_of(tmp_path, ["other"], report=said.append).rows == ()
+    assert len(reported) == 1
+    assert "broken.json" in reported[0]
+    assert board_of(tmp_path, ["other"], report=reported.append).rows == ()
 
 
 def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
@@ -377,6 +377,6 @@ def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
             *three("random_init", 0.40, 0.41, 0.42, seen=[]),
         ]
     )
-    said = " ".join(board.findings)
-    assert "against raw_features (80.3 %), which saw no data: better (one-sided Welch test, p < 0.05): none" in said
-    assert "against random_init (41.0 %), which saw no data: better (one-sided Welch test, p < 0.05): mamp" in said
+    findings = " ".join(board.findings)
+    assert "against raw_features (80.3 %), which saw no data: better (one-sided Welch test, p < 0.05): none" in findings
+    assert "against random_init (41.0 %), which saw no data: better (one-sided Welch test, p < 0.05): mamp" in findings

@@ -107,13 +107,14 @@ def test_backbones_that_a_method_cannot_use_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", CONTRASTIVE)
 def test_presets_fit_every_method(name: str, preset: str) -> None:
     plugin = METHODS.get(name)
-    found = compose(name, backbone=plugin.default_backbone, preset=preset)
+    resolved = compose(name, backbone=plugin.default_backbone, preset=preset)
     if preset == "released":
-        assert found.train.epochs >= 150
-        assert found.backbone.dropout == 0.5 if plugin.default_backbone == "st_gcn" else found.backbone.hidden == 1024
+        assert resolved.train.epochs >= 150
+        backbone = resolved.backbone
+        assert backbone.dropout == 0.5 if plugin.default_backbone == "st_gcn" else backbone.hidden == 1024
     else:
-        assert found.train.batch_size <= 32
+        assert resolved.train.batch_size <= 32
         # A queue longer than an epoch of a small set would hold the clip itself as its own negative.
-        assert getattr(found.method, "queue", 0) <= 256
+        assert getattr(resolved.method, "queue", 0) <= 256
     # Options of its own backbone are none of another one's business.
     compose(name, backbone="transformer", preset=preset)

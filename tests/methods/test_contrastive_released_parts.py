@@ -55,8 +55,8 @@ class Stub(nn.Module):
         self.fc, self.inputs = nn.Linear(inputs[0].shape[1], inputs[0].shape[1]), inputs
 
     def forward(self, view: Batch, noise: Noise) -> Tensor:
-        found: Tensor = self.fc(self.inputs[int(view.key[0])])
-        return nn.functional.normalize(found, dim=1)
+        embedding: Tensor = self.fc(self.inputs[int(view.key[0])])
+        return nn.functional.normalize(embedding, dim=1)
 
 
 def in_isc(name: str) -> str:
@@ -98,7 +98,7 @@ def test_isc_across_representations(shared: Path, seed: int) -> None:
 def from_recipe(case: Case) -> dict[str, Tensor]:
     """The weights of the full size, which are computed rather than kept (README of the recordings)."""
     recipe = (case.data[f"recipe/{part}"] for part in ("names", "salts", "scales", "shapes", "checksum"))
-    found = {}
+    tensors = {}
     for name, salt, scale, shape, checksum in zip(*recipe, strict=True):
         name, shape = (
             str(name),
@@ -116,11 +116,11 @@ def from_recipe(case: Case) -> dict[str, Tensor]:
             w = u / np.linalg.norm(u, axis=0, keepdims=True)
         else:
             w = u * float(scale) + (name.endswith("input_norm.weight") or name == "linear.1.weight")
-        found[name] = torch.from_numpy(w.astype(np.float32))
-        assert float(np.abs(found[name].numpy()).sum(dtype=np.float64)) == pytest.approx(float(checksum), rel=1e-4), (
+        tensors[name] = torch.from_numpy(w.astype(np.float32))
+        assert float(np.abs(tensors[name].numpy()).sum(dtype=np.float64)) == pytest.approx(float(checksum), rel=1e-4), (
             name
         )
-    return found
+    return tensors
 
 
 @pytest.mark.long

@@ -155,10 +155,10 @@ def test_loss_and_gradients(case: Case) -> None:
     for name, norm in zip(names, case.data["grad/norms"], strict=True):
         gradient = ours[our_name(name)].grad
         assert gradient is not None, name
-        found = float(gradient.norm())
-        assert found == pytest.approx(float(norm), rel=1e-4 if norm >= 1e-6 else 0, abs=0 if norm >= 1e-6 else 1e-6), (
-            name
-        )
+        own_norm = float(gradient.norm())
+        assert own_norm == pytest.approx(
+            float(norm), rel=1e-4 if norm >= 1e-6 else 0, abs=0 if norm >= 1e-6 else 1e-6
+        ), name
     total = torch.stack([p.grad.norm() for p in method.parameters() if p.grad is not None]).norm()
     assert float(total) == pytest.approx(float(case.data["grad/total_norm"]), rel=1e-4)
 

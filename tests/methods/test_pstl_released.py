@@ -35,8 +35,8 @@ def test_head_and_loss(shared: Path, seed: int) -> None:
     inputs = [case.tensor(f"in/{name}").requires_grad_() for name in "ab"]
     out = [head(x) for x in inputs]
     term = barlow_term(*out, off_diagonal=case.config["lambd"])
-    for name, found in zip(("za", "zb"), out, strict=True):
-        close(found.detach(), case.tensor(f"out/{name}"), 1e-5)
+    for name, projected in zip(("za", "zb"), out, strict=True):
+        close(projected.detach(), case.tensor(f"out/{name}"), 1e-5)
     close(cross_correlation(*out).detach(), case.tensor("out/cross_correlation"), 1e-5)
     assert float(term.total.detach()) == pytest.approx(float(case.data["loss/total"]), rel=1e-4)
     term.total.backward()
@@ -53,8 +53,8 @@ def test_head_and_loss(shared: Path, seed: int) -> None:
 
 def in_pstl(name: str) -> str | None:
     """A released array of the encoder -> ours."""
-    found = ours(f"encoder_q.{name}", lambda stream: "")
-    return None if found is None else found.replace("query.", "tower.", 1)
+    renamed_weight = ours(f"encoder_q.{name}", lambda stream: "")
+    return None if renamed_weight is None else renamed_weight.replace("query.", "tower.", 1)
 
 
 def entries_of(joints: Tensor, weight: Tensor) -> Tensor:
@@ -69,13 +69,13 @@ def entries_of(joints: Tensor, weight: Tensor) -> Tensor:
 def seen(case: Case, method: PSTL, step: int, at: int) -> Batch:
     """One view as the released step drew it, cut and changed by our own view."""
     drawn = {name: case.tensor(f"step{step}/view{at}/{name}") for name in DRAWN}
-    beside = ~torch.eye(3, dtype=torch.bool)
+    off_diagonal = ~torch.eye(3, dtype=torch.bool)
     about = torch.where(torch.arange(3) == drawn["rotate_axis"], 30.0, 1.0)
     draws = ReplayNoise(
         {
             "crop.start": drawn["crop_start"],
             # Their shear stands on the other side of the coordinates.
-            "shear.off_diagonal": (drawn["shear_matrix"].T[beside] + 1) / 2,
+            "shear.off_diagonal": (drawn["shear_matrix"].T[off_diagonal] + 1) / 2,
             "tilt.axis": drawn["rotate_axis"],
             "tilt.angles": drawn["rotate_degrees"] / about,
             "flip": drawn["flip_p"],

@@ -135,5 +135,5 @@ def test_listing_imports_nothing_heavy() -> None:
         "[r.entries() for r in REGISTRIES.values()];"
         "print([m for m in ('torch', 'numpy', 'yaml', 'sklearn') if m in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

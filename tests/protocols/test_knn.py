@@ -22,10 +22,10 @@ def knn(**changes: Any) -> Knn:
 @pytest.mark.parametrize("block", [17, 4096])
 def test_knn_gives_the_labels_of_scikit_learn(k: int, block: int) -> None:
     parts, _ = problem(spread=1.2)
-    found = knn(k=k, block=block, ties=Ties.smallest).evaluate({"joint": Pass(12)}, parts, run_of())
+    outcome = knn(k=k, block=block, ties=Ties.smallest).evaluate({"joint": Pass(12)}, parts, run_of())
     reference = KNeighborsClassifier(n_neighbors=k, metric="cosine", algorithm="brute")
     reference.fit(parts.train.features.double(), parts.train.labels)
-    assert np.array_equal(found.values["predicted"], reference.predict(parts.test.features.double()))
+    assert np.array_equal(outcome.values["predicted"], reference.predict(parts.test.features.double()))
 
 
 def test_votes_may_be_weighted_by_similarity() -> None:

@@ -26,12 +26,12 @@ def linear(**changes: Any) -> Linear:
 def test_linear_agrees_with_logistic_regression() -> None:
     parts, truth = problem(count=2000, spread=1.6)
     probe = linear(epochs=300, batch_size=2000, lr=3.0, augment=False)
-    found = probe.score(probe.evaluate({"joint": Pass(12)}, parts, run_of()), truth)
+    scores = probe.score(probe.evaluate({"joint": Pass(12)}, parts, run_of()), truth)
     reference = LogisticRegression(C=1e6, max_iter=2000).fit(parts.train.features, parts.train.labels)
     wanted = reference.score(parts.test.features, truth.labels)
     assert 0.5 < wanted < 0.95
-    assert found["top1"] == pytest.approx(wanted, abs=0.002)
-    assert found["top5"] > found["top1"]
+    assert scores["top1"] == pytest.approx(wanted, abs=0.002)
+    assert scores["top5"] > scores["top1"]
 
 
 def test_the_seed_of_the_run_changes_the_linear_head() -> None:

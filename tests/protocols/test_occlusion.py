@@ -46,14 +46,14 @@ def test_two_whole_body_parts_are_hidden_in_every_frame_and_person_of_a_clip() -
 
 def test_half_of_the_frames_are_hidden_in_one_stretch_and_no_longer_valid() -> None:
     batch = a_batch()
-    found = HideFrames(0.5)(batch, Noise(3), CLIP)
-    hidden = (found.tracks == 0).all(-1).all(-1)
-    assert torch.equal(hidden, ~found.valid)
+    occluded = HideFrames(0.5)(batch, Noise(3), CLIP)
+    hidden = (occluded.tracks == 0).all(-1).all(-1)
+    assert torch.equal(hidden, ~occluded.valid)
     assert (hidden.sum(1) == 10).all()
     assert (hidden.int().diff(dim=1).abs().sum(1) <= 2).all()
     assert (hidden[0::2] == hidden[1::2]).all()
     assert len(torch.unique(hidden.int().argmax(1))) > 5
-    assert torch.equal(found.tracks[~hidden], batch.tracks[~hidden])
+    assert torch.equal(occluded.tracks[~hidden], batch.tracks[~hidden])
 
 
 def test_what_is_hidden_depends_on_the_clip_alone() -> None:

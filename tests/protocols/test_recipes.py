@@ -44,9 +44,9 @@ def test_recipes_are_those_of_the_released_code() -> None:
 def test_a_head_trained_with_adam_learns_and_is_another_one() -> None:
     parts, truth = problem(spread=1.5)
     adam = Linear(LinearConfig(epochs=20, lr=0.01, optimiser=Optimiser.adam))
-    found = adam.evaluate({"joint": Pass(12)}, parts, run_of())
-    assert adam.score(found, truth)["top1"] > 0.5
-    assert "optimiser=adam" in found.info["recipe"]
+    outcome = adam.evaluate({"joint": Pass(12)}, parts, run_of())
+    assert adam.score(outcome, truth)["top1"] > 0.5
+    assert "optimiser=adam" in outcome.info["recipe"]
     with pytest.raises(UsageError, match=r"protocol\.optimiser is adamw"):
         LinearConfig(optimiser=Optimiser.adamw)
 
@@ -80,9 +80,9 @@ def test_the_best_test_epoch_is_the_harness_s_and_changes_nothing_reported() -> 
     assert shown.by_epoch.shape == (6, 300)
     assert np.array_equal(shown.values["logits"], plain.values["logits"])
     assert shown.info["recipe"] == plain.info["recipe"]
-    found = best_test_epoch(shown, truth)
+    best = best_test_epoch(shown, truth)
     accuracies = (shown.by_epoch == truth.labels).mean(1)
-    assert found == {"top1": accuracies.max(), "epochs": [int(accuracies.argmax()) + 1], "marked": CHOSEN_ON_TEST}
+    assert best == {"top1": accuracies.max(), "epochs": [int(accuracies.argmax()) + 1], "marked": CHOSEN_ON_TEST}
 
 
 def test_the_best_epoch_of_each_draw_is_averaged() -> None:
@@ -109,7 +109,7 @@ def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
     usual = FineTune(FineTuneConfig(**CHECK_CONFIG)).evaluate({"joint": case.encoder("leaking")}, parts, run)
     assert np.array_equal(scratch.values["logits"], usual.values["logits"])
     assert not np.array_equal(scratch.values["logits"], tuned.values["logits"])
-    with pytest.raises(UsageError, match="build a new network"):
+    with pytest.raises(UsageError, match="builds a new network"):
         FineTune(FineTuneConfig(**CHECK_CONFIG, start=Start.scratch)).evaluate(
             {"joint": encoder}, parts, dataclasses.replace(run, fresh=None)
         )

@@ -27,7 +27,7 @@ def test_the_record_says_how_many_clips_had_labels_and_keeps_which() -> None:
         )
         for d in (0, 1)
     ]
-    rows = [found.nonzero()[:, 0] for found in subsets]
+    rows = [subset.nonzero()[:, 0] for subset in subsets]
     assert subsets_digest(parts.train.keys, rows) == info["subset_sha256"]
     assert scores["top1_low"] <= scores["top1"] <= scores["top1_high"]
     json.dumps(info)

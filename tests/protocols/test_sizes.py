@@ -32,5 +32,5 @@ WORK = {
 @pytest.mark.parametrize("protocol", WORK)
 def test_ntu_120_takes_less_than_two_gigabytes(protocol: str) -> None:
     script = SCRIPT.replace("WORK", WORK[protocol])
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=900)
-    assert int(found.stdout) < 2e9
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=900)
+    assert int(done.stdout) < 2e9

@@ -109,8 +109,8 @@ def killed_checkpoints(folder: Path, kills: int) -> Tally:
     for _ in range(kills):
         killed_after(write, chance.uniform(0.01, 0.15))
         names = sorted(path.name for path in folder.glob("step-*") if path.name[5:].isdigit())
-        found = latest(folder)
-        sound += (found.name if found else None) == (names[-1] if names else None)
+        newest = latest(folder)
+        sound += (newest.name if newest else None) == (names[-1] if names else None)
     return Tally(
         "kill -9 while a checkpoint is written", kills, sound, "none", "whatever bears a checkpoint's name is whole"
     )
@@ -180,13 +180,13 @@ def full_disks(folder: Path, times: int) -> Tally:
             try:
                 toy_engine.run(disk / "run", **options)
             except RunError as fault:
-                told = "no space left" in str(fault) and "free some" in str(fault)
+                explained = "no space left" in str(fault) and "free some" in str(fault)
                 newest = latest(disk / "run")
                 sound = newest is None or fault_of(newest) is None
                 filler.unlink()
                 (disk / "run").mkdir(exist_ok=True)
                 result = toy_engine.run(disk / "run", **{**options, "train": {"epochs": 8, "keep_checkpoints": 1}})
-                survived += told and sound and apart(whole.checkpoint, result.checkpoint) == 0
+                survived += explained and sound and apart(whole.checkpoint, result.checkpoint) == 0
     return Tally(
         "disk full while a run writes (a tmpfs of 1.3 MiB)",
         times,
@@ -293,10 +293,10 @@ def attempt(name: str, quick: bool) -> Tally | str:
             return str(refused)
 
 
-def table(found: dict[str, Tally | str]) -> list[str]:
+def table(tallies: dict[str, Tally | str]) -> list[str]:
     """The tally as Markdown."""
     rows = ["| fault | survived / tried | work lost | what survived means |", "|---|---|---|---|"]
-    for name, tally in found.items():
+    for name, tally in tallies.items():
         if isinstance(tally, str):
             rows.append(f"| {name} | not tried: {tally} | | |")
         else:
@@ -311,12 +311,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="Markdown file in which to replace the tally")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = {}
+    tallies = {}
     for name in FAULTS:
         start = time.monotonic()
-        found[name] = attempt(name, options.quick)
-        print(f"{found[name]} ({time.monotonic() - start:.0f} s)", flush=True)
-    rows = table(found)
+        tallies[name] = attempt(name, options.quick)
+        print(f"{tallies[name]} ({time.monotonic() - start:.0f} s)", flush=True)
+    rows = table(tallies)
     print("\n".join(rows))
     if options.output is not None:
         text = options.output.read_text(encoding="utf-8")
@@ -325,7 +325,7 @@ def main() -> int:
         made = f"Made by `scripts/pages/faults --output {options.output}`, torch {torch.__version__}, Linux, CPU.\n"
         body = "\n".join([made, *rows])
         options.output.write_text(f"{before}<!-- tally -->\n{body}\n<!-- end of tally -->{after}", encoding="utf-8")
-    return int(any(isinstance(tally, Tally) and tally.survived < tally.tried for tally in found.values()))
+    return int(any(isinstance(tally, Tally) and tally.survived < tally.tried for tally in tallies.values()))
 
 
 if __name__ == "__main__":

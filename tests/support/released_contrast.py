@@ -55,8 +55,8 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:
 
 def our_gru_name(name: str) -> str:
     """Where a parameter of the released recurrent encoder lives in ``gru_stepped``."""
-    found = re.fullmatch(r"encoder\.gru\.(.+)_l(\d+)(_reverse)?", name)
-    return f"pairs.{found[2]}.{int(found[3] is not None)}.{found[1]}_l0" if found else name
+    match = re.fullmatch(r"encoder\.gru\.(.+)_l(\d+)(_reverse)?", name)
+    return f"pairs.{match[2]}.{int(match[3] is not None)}.{match[1]}_l0" if match else name
 
 
 def our_graph_name(name: str) -> str:
@@ -171,8 +171,8 @@ def steps(
 
 def value(output: StepOutput, term: str) -> float:
     """Mean of a term, without its weight."""
-    found = output.terms[term]
-    return float(found.total.detach() / found.count)
+    term_of_loss = output.terms[term]
+    return float(term_of_loss.total.detach() / term_of_loss.count)
 
 
 def check_gradients(
@@ -182,10 +182,10 @@ def check_gradients(
     mine = {name: p.grad for name, p in method.named_parameters(remove_duplicate=False) if p.grad is not None}
     total, compared = float(case.data[f"{prefix}grad/total_norm"]), 0
     for name, norm in zip(case.data[f"{prefix}grad/names"], case.data[f"{prefix}grad/norms"], strict=True):
-        found = rename(str(name))
-        assert found is not None, name
+        own_name = rename(str(name))
+        assert own_name is not None, name
         if norm > 1e-5 * total:
-            assert abs(float(mine[found].double().norm()) - norm) < tolerance * total, name
+            assert abs(float(mine[own_name].double().norm()) - norm) < tolerance * total, name
             compared += 1
     assert compared > len(mine) / 4
     for name, full in renamed(case, f"{prefix}gradfull/", rename).items():
@@ -225,6 +225,6 @@ __all__ = [
 
 def common(case: Case) -> dict[str, float]:
     """Options that most methods share, as recorded."""
-    found = case.config
-    dim = found.get("dim", found.get("feature_dim"))
-    return {"dim": dim, "queue": found["K"], "momentum": found.get("m", 0.999)}
+    config = case.config
+    dim = config.get("dim", config.get("feature_dim"))
+    return {"dim": dim, "queue": config["K"], "momentum": config.get("m", 0.999)}

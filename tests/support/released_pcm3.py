@@ -36,8 +36,8 @@ def in_pcm3(name: str, prompts: bool) -> str | None:
     """Our name of a released PCM3 array."""
     if name in PCM3_PLACES:
         return PCM3_PLACES[name] if prompts else None
-    if found := re.fullmatch(r"recons_decoder\.decoder\.(.+)_l(\d)", name):
-        return f"decoder.recurrent.{found[2]}.{found[1]}_l0"
+    if match := re.fullmatch(r"recons_decoder\.decoder\.(.+)_l(\d)", name):
+        return f"decoder.recurrent.{match[2]}.{match[1]}_l0"
     for released, mine in DECODER_PLACES.items():
         if name.startswith(released):
             return mine + name.removeprefix(released)
@@ -45,12 +45,12 @@ def in_pcm3(name: str, prompts: bool) -> str | None:
 
 
 def pcm3(case: Case) -> PCM3:
-    found = case.config
+    recorded = case.config
     config = PCM3Config(
         **common(case),
-        prompts=found["prompts"],
-        prompt_share=found["prompt_len"] / (2 * found["hidden"]),
-        decoder_width=found["mlp"],
+        prompts=recorded["prompts"],
+        prompt_share=recorded["prompt_len"] / (2 * recorded["hidden"]),
+        decoder_width=recorded["mlp"],
     )
     return PCM3(config, gru(case), clip_spec(64))
 

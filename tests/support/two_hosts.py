@@ -21,9 +21,9 @@ def missing() -> str:
     if shutil.which("ip") is None:
         return "no command 'ip' on this machine (Debian: iproute2)"
     name = f"sslskel-probe-{os.getpid()}"
-    found = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
-    if found.returncode:
-        return f"network namespaces are not permitted here ({found.stderr.strip()})"
+    added = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if added.returncode:
+        return f"network namespaces are not permitted here ({added.stderr.strip()})"
     subprocess.run(["ip", "netns", "delete", name], check=False)
     return ""
 

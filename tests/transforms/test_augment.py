@@ -92,15 +92,15 @@ class TestEvery:
     @given(shape=bodies, seed=st.integers(0, 2**31))
     def test_keeps_shape_and_rows_on_any_body(self, name: str, shape: tuple[int, int, list[int]], seed: int) -> None:
         joints, coordinates, persons = shape
-        given_batch = batch(persons, joints, coordinates)
-        before = given_batch.tracks.clone()
-        out = SIMPLE[name](given_batch, Noise(seed), spec(body(joints), coordinates))
-        assert torch.equal(given_batch.tracks, before)
+        inputs = batch(persons, joints, coordinates)
+        before = inputs.tracks.clone()
+        out = SIMPLE[name](inputs, Noise(seed), spec(body(joints), coordinates))
+        assert torch.equal(inputs.tracks, before)
         assert out.tracks.shape == before.shape
         assert out.tracks.dtype == before.dtype
         assert bool(torch.isfinite(out.tracks).all())
         for field in ("owner", "slot", "key", "label"):
-            assert torch.equal(getattr(out, field), getattr(given_batch, field))
+            assert torch.equal(getattr(out, field), getattr(inputs, field))
 
     @quick
     @given(seed=st.integers(0, 2**31))
@@ -117,8 +117,8 @@ class TestEvery:
         if name == "noise":
             pytest.skip("noise is drawn for each person")
         whole = batch([2, 2])
-        twins = whole._replace(tracks=whole.tracks[[0, 0, 2, 2]])
-        out = SIMPLE[name](twins, Noise(seed), spec(body(13))).tracks
+        alike = whole._replace(tracks=whole.tracks[[0, 0, 2, 2]])
+        out = SIMPLE[name](alike, Noise(seed), spec(body(13))).tracks
         assert torch.equal(out[::2], out[1::2])
         empty = whole._replace(tracks=torch.zeros_like(whole.tracks))
         assert not SIMPLE[name](empty, Noise(seed), spec(body(13))).tracks.any()

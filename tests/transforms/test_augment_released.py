@@ -30,7 +30,7 @@ from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
 from sslskel.transforms.clip import CentreCrop, RandomCrop, bone, motion
 
 SEEDS = (0, 1)
-BESIDE = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])
+OFF_DIAGONAL = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])
 """Off-diagonal places of a 3 x 3 matrix, row by row."""
 
 
@@ -65,7 +65,7 @@ def one(value: Tensor) -> Tensor:
 
 def off_diagonal(matrix: Tensor, amplitude: float) -> Tensor:
     """U[0, 1) draws that give a recorded shear."""
-    return one((matrix[BESIDE] / amplitude + 1) / 2)
+    return one((matrix[OFF_DIAGONAL] / amplitude + 1) / 2)
 
 
 def aimclr_matrix(u: Tensor) -> Tensor:
@@ -109,15 +109,15 @@ class TestIsc:
 
     @pytest.mark.parametrize("name", ["corrupt_zero", "corrupt_matrix"])
     def test_corruption(self, case: Case, name: str) -> None:
-        found = replayed(JointCorruption(), clips(case.tensor(f"{name}/x")), corruption_draws(case, name, "p"))
-        close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+        augmented = replayed(JointCorruption(), clips(case.tensor(f"{name}/x")), corruption_draws(case, name, "p"))
+        close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
     def test_crops(self, case: Case) -> None:
         for name in groups(case, "cropresize"):
             low, high = case.tensor(f"{name}/ratio").tolist()
             out = case.tensor(f"{name}/out").double()
-            found = read(case.tensor(f"{name}/x"), RandomCrop(low, high, 64), crop_draws(case, name), out.shape[1])
-            close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+            augmented = read(case.tensor(f"{name}/x"), RandomCrop(low, high, 64), crop_draws(case, name), out.shape[1])
+            close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
     def test_crops_of_the_linear_protocol(self, case: Case) -> None:
         for name in groups(case, "subsequence_test"):
@@ -126,8 +126,8 @@ class TestIsc:
                 read(case.tensor(f"{name}/x"), CentreCrop(share), {}, 64)[0], case.tensor(f"{name}/out").double(), 1e-6
             )
         for name in groups(case, "subsequence_train"):
-            found = read(case.tensor(f"{name}/x"), RandomCrop(0.5, 1.0, 64), crop_draws(case, name), 64)
-            close(found[0], case.tensor(f"{name}/out").double(), 1e-6)
+            augmented = read(case.tensor(f"{name}/x"), RandomCrop(0.5, 1.0, 64), crop_draws(case, name), 64)
+            close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
 
 @recorded("aimclr")
@@ -137,15 +137,15 @@ class TestAimclr:
             amplitude = float(case.data[f"{name}/amplitude"])
             close(aimclr_matrix(case.tensor(f"{name}/draws")), case.tensor(f"{name}/matrix"), 1e-15)
             draws = {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), amplitude)}
-            found = replayed(Shear(amplitude), clips(case.tensor(f"{name}/x")), draws)
-            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+            augmented = replayed(Shear(amplitude), clips(case.tensor(f"{name}/x")), draws)
+            close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
     def test_shift_with_mirrored_ends(self, case: Case) -> None:
         for name in groups(case, "padcrop"):
             ratio, x = int(case.data[f"{name}/ratio"]), case.tensor(f"{name}/x")
             draws = {"crop.start": case.tensor(f"{name}/start")[None]}
-            found = read(x, PadCrop(ratio), draws, x.shape[1])
-            assert torch.equal(found[0], case.tensor(f"{name}/out").double())
+            augmented = read(x, PadCrop(ratio), draws, x.shape[1])
+            assert torch.equal(augmented[0], case.tensor(f"{name}/out").double())
 
     def test_the_range_of_shifts(self, case: Case) -> None:
         class Spy(ReplayNoise):
@@ -165,16 +165,16 @@ class TestAimclr:
         assert torch.equal(replayed(Flip(), clips(x), always)[0], case.tensor("flip/out").double())
         assert torch.equal(replayed(Flip(), clips(x), never)[0], x.double())
         x = case.tensor("timeflip/x")
-        found = replayed(TimeFlip(), clips(x), {"time_flip": torch.zeros(1)})
-        assert torch.equal(found[0], case.tensor("timeflip/out").double())
+        augmented = replayed(TimeFlip(), clips(x), {"time_flip": torch.zeros(1)})
+        assert torch.equal(augmented[0], case.tensor("timeflip/out").double())
 
     def test_tilt(self, case: Case) -> None:
         for name in groups(case, "rotate"):
             axis = case.tensor(f"{name}/main_axis")
             most = torch.where(torch.arange(3) == axis, 30.0, 1.0)
             draws = {"tilt.axis": axis[None], "tilt.angles": one(case.tensor(f"{name}/degrees_xyz") / most)}
-            found = replayed(TiltRotation(), clips(case.tensor(f"{name}/x")), draws)
-            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+            augmented = replayed(TiltRotation(), clips(case.tensor(f"{name}/x")), draws)
+            close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
     def test_noise(self, case: Case) -> None:
         values = case.tensor("noise/noise").permute(3, 1, 2, 0) / 0.01
@@ -185,8 +185,8 @@ class TestAimclr:
     def test_blur(self, case: Case) -> None:
         for name in groups(case, "blur"):
             draws = {"blur.chance": torch.zeros(1), "blur.sigma": one((case.tensor(f"{name}/sigma") - 0.1) / 1.9)}
-            found = replayed(GaussianBlur(), clips(case.tensor(f"{name}/x")), draws)
-            close(found[0], case.tensor(f"{name}/out"), 1e-12)
+            augmented = replayed(GaussianBlur(), clips(case.tensor(f"{name}/x")), draws)
+            close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
     def test_axis_mask(self, case: Case) -> None:
         for name in groups(case, "axismask"):
@@ -251,8 +251,8 @@ class TestPstl:
         close(replayed(GaussianNoise(per="batch"), batch, draws), case.tensor("noise/out").double(), 1e-6)
         draws = {"blur.chance": torch.zeros(()), "blur.sigma": (case.tensor("blur/sigma") - 0.1) / 1.9}
         close(replayed(GaussianBlur(per="batch"), batch, draws), case.tensor("blur/out").double(), 1e-6)
-        found = replayed(TimeFlip(per="batch"), batch, {"time_flip": torch.zeros(())})
-        assert torch.equal(found, case.tensor("timeflip/out").double())
+        augmented = replayed(TimeFlip(per="batch"), batch, {"time_flip": torch.zeros(())})
+        assert torch.equal(augmented, case.tensor("timeflip/out").double())
 
 
 @pytest.mark.parametrize("case", [f"obj_pstl_seed{seed}" for seed in SEEDS], indirect=True)

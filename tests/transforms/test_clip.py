@@ -50,10 +50,10 @@ def stored(path: Path, clips: list[Clip], info: DatasetInfo = NTU) -> StoredData
     return open_dataset(path)
 
 
-def worst(found: torch.Tensor, expected: np.ndarray) -> float:
+def worst(ours: torch.Tensor, expected: np.ndarray) -> float:
     """Largest difference relative to the largest value."""
-    expected_tensor = torch.from_numpy(expected).to(found.dtype)
-    return float((found - expected_tensor).abs().max() / expected_tensor.abs().max())
+    expected_tensor = torch.from_numpy(expected).to(ours.dtype)
+    return float((ours - expected_tensor).abs().max() / expected_tensor.abs().max())
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +115,11 @@ def test_start_draw_covers_the_released_range(tools: dict[str, np.ndarray]) -> N
 
 
 def test_rotation_matrices_equal_the_released_code(tools: dict[str, np.ndarray]) -> None:
-    found = rotation_matrices(torch.from_numpy(tools["fixed/angles"]))
-    assert float((found - torch.from_numpy(tools["fixed/matrices"])).abs().max()) < 1e-6
+    ours = rotation_matrices(torch.from_numpy(tools["fixed/angles"]))
+    assert float((ours - torch.from_numpy(tools["fixed/matrices"])).abs().max()) < 1e-6
     for case in (f"case{i}" for i in range(6)):
-        found = rotation_matrices(torch.from_numpy(tools[f"{case}/rot_angles"])[None])[0]
-        assert float((found - torch.from_numpy(tools[f"{case}/rot_matrix"])).abs().max()) < 1e-6
+        ours = rotation_matrices(torch.from_numpy(tools[f"{case}/rot_angles"])[None])[0]
+        assert float((ours - torch.from_numpy(tools[f"{case}/rot_matrix"])).abs().max()) < 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +176,11 @@ def test_resize_equals_torch_interpolate(length: int, frames: int, tmp_path: Pat
     info = DatasetInfo("one", 1, NTU25, ("a",), fps=30.0)
     dataset = stored(tmp_path / "d", [dense_clip("c", rows)], info)
     source = ClipSource(dataset, np.arange(1), clip_spec(info, ClipConfig(frames=frames)))
-    found = source.batch(torch.arange(1), ViewSpec(CentreCrop(1.0)), Noise(0)).dense(1)[0]
+    ours = source.batch(torch.arange(1), ViewSpec(CentreCrop(1.0)), Noise(0)).dense(1)[0]
     flat = torch.from_numpy(rows[..., 0]).flatten(1).T[None]
     expected = torch.nn.functional.interpolate(flat, frames, mode="linear", align_corners=False)
     expected = expected[0].T.reshape(frames, 25, 3).permute(2, 0, 1)[..., None]
-    assert float((found - expected).abs().max()) < 2e-6
+    assert float((ours - expected).abs().max()) < 2e-6
 
 
 def test_rotation_keeps_distances_and_is_one_per_clip() -> None:

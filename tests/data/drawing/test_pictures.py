@@ -60,9 +60,9 @@ TURNS = {
 
 
 @pytest.mark.parametrize("up", TURNS)
-@pytest.mark.parametrize("given", [False, True])
-def test_bodies_stand_upright_and_face_the_viewer(root: Path, tmp_path: Path, up: str, given: bool) -> None:
-    scene = scene_of(of(tmp_path, TURNS[up], persons=2), 0, up if given else None)
+@pytest.mark.parametrize("stated", [False, True])
+def test_bodies_stand_upright_and_face_the_viewer(root: Path, tmp_path: Path, up: str, stated: bool) -> None:
+    scene = scene_of(of(tmp_path, TURNS[up], persons=2), 0, up if stated else None)
     body = scene.points[0, 0]
     head, left_hand, right_hand, foot = (body[number] for number in (2, 3, 4, 5))
     assert head[1] > foot[1]
@@ -86,8 +86,8 @@ def test_png_and_gif_open_and_show_something(root: Path, tmp_path: Path) -> None
     assert draw_clip(dataset, "c1", tmp_path / "c.png", frames=5, size=100) == "5 of 12 frames"
     sheet = image.open(tmp_path / "c.png")
     assert sheet.size[0] == 400
-    found = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
-    blue, orange = (found[:, 2] > found[:, 0] + 60).sum(), (found[:, 0] > found[:, 2] + 60).sum()
+    pixels = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
+    blue, orange = (pixels[:, 2] > pixels[:, 0] + 60).sum(), (pixels[:, 0] > pixels[:, 2] + 60).sum()
     assert blue > 100
     assert orange > 100
     draw_clip(dataset, "1", tmp_path / "c.gif", size=100)
@@ -125,7 +125,7 @@ def test_two_dimensions_count_downwards(root: Path, tmp_path: Path) -> None:
         scene_of(dataset, 0, "z")
 
 
-def test_wishes_that_cannot_be_met_leave_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_that_cannot_be_met_leave_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_dataset("mine", **write_set(tmp_path, CHAIN))
     dataset = open_benchmark(BENCHMARKS.get("mine"))
     (tmp_path / "out").mkdir()

@@ -59,7 +59,7 @@ def written(folder: Path, text: str = TEXT, name: str = "walk.bvh") -> Path:
 
 
 def test_positions_are_those_computed_by_hand(tmp_path: Path) -> None:
-    found = read_bvh(written(tmp_path)).positions(ENDS, None)
+    positions = read_bvh(written(tmp_path)).positions(ENDS, None)
     expected = [
         [[10, 20, 30], [11, 20, 30], [11, 18, 30], [9, 18, 30]],
         # A quarter turn about z: x becomes y, and down becomes right.
@@ -69,7 +69,7 @@ def test_positions_are_those_computed_by_hand(tmp_path: Path) -> None:
         # The hips: about z, then about their own y, which takes z for x; the leg: about its own y, which moves no y.
         [[0, 0, 0], [0, 0, -1], [2, 0, -1], [2, 0, 1]],
     ]
-    assert np.allclose(found, expected, atol=1e-12)
+    assert np.allclose(positions, expected, atol=1e-12)
 
 
 def test_the_hierarchy_is_the_layout(tmp_path: Path) -> None:
@@ -124,10 +124,10 @@ def test_faults_name_the_line(tmp_path: Path, old: str, new: str, words: str) ->
 def test_a_changed_file_is_read_or_refused_in_a_sentence(tmp_path: Path, one: int, other: int, put: str) -> None:
     begin, end = sorted((one, min(other, one + 40)))
     path = written(tmp_path, TEXT[:begin] + put + TEXT[end:])
-    told = None
+    refusal = None
     try:
         motion = read_bvh(path)
         assert np.isfinite(motion.positions(motion.layout(), None)).all()
     except DataError as fault:
-        told = str(fault)
-    assert told is None or ("walk.bvh" in told and "\n" not in told)
+        refusal = str(fault)
+    assert refusal is None or ("walk.bvh" in refusal and "\n" not in refusal)

@@ -91,7 +91,7 @@ def test_every_method_takes_every_set(shape: Shape) -> None:
 @given(scale=st.sampled_from([1e-3, 1.0, 1e3]), shift=st.floats(-1e3, 1e3), coordinates=st.sampled_from([2, 3]))
 def test_measured_in_bodies_neither_unit_nor_place_matters(scale: float, shift: float, coordinates: int) -> None:
     shape = Shape(tuple(range(12)), coordinates, 2, (30, 30, 30, 30))
-    found = []
+    batches = []
     for factor, offset in ((1.0, 0.0), (scale, shift * scale)):
         with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             patch.setenv("SSLSKEL_DATA", f"{folder}/data")
@@ -102,8 +102,8 @@ def test_measured_in_bodies_neither_unit_nor_place_matters(scale: float, shift: 
             import_dataset("mine", **arguments)
             dataset = opened()[1]
             spec = clip_spec(dataset.info, ClipConfig(frames=FRAMES, min_frames=4, centre=Centre.sized))
-            found.append(ClipSource(dataset, np.arange(4), spec).batch(torch.arange(4), spec.test_view, Noise(0, 0)))
+            batches.append(ClipSource(dataset, np.arange(4), spec).batch(torch.arange(4), spec.test_view, Noise(0, 0)))
     assert spec.unit == "body"
-    assert torch.allclose(found[0].tracks, found[1].tracks, atol=5e-3)
+    assert torch.allclose(batches[0].tracks, batches[1].tracks, atol=5e-3)
     with pytest.raises(UsageError, match="metres"):
         spec.require_metres("an error in millimetres")

@@ -69,12 +69,12 @@ def test_plain_values_and_arrays_are_what_they_were(tmp_path: Path, protocol: in
     path = tmp_path / "values.pkl"
     scalars = [np.float32(2.5), np.int64(-3), np.bool_(True)]
     path.write_bytes(pickle.dumps([VALUES, ARRAYS, scalars], protocol))
-    values, arrays, found = load_plain(path)
+    values, arrays, numbers = load_plain(path)
     for value, known in zip(values, VALUES, strict=True):
         assert (set(value) if isinstance(known, set) else value) == known
     for value, array in zip(arrays, ARRAYS, strict=True):
         assert np.array_equal(array_of(value), array)
-    assert [plain(value) for value in found] == [2.5, -3, True]
+    assert [plain(value) for value in numbers] == [2.5, -3, True]
 
 
 class Evil:
@@ -139,13 +139,13 @@ def test_a_changed_or_cut_file_is_read_or_refused_in_a_sentence(
         content[place] = value
     path = tmp_path / "changed.pkl"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
-    told = None
+    refusal = None
     try:
         for recording in read_pyskl(path, []):
             recording.load()
     except DataError as fault:
-        told = str(fault)
-    assert told is None or ("changed.pkl" in told and "\n" not in told)
+        refusal = str(fault)
+    assert refusal is None or ("changed.pkl" in refusal and "\n" not in refusal)
 
 
 @pytest.mark.parametrize(

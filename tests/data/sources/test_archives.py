@@ -55,14 +55,14 @@ def write(kind: str, folder: Path, files: dict[str, bytes]) -> Path:
     return write_zip(path, files) if kind == "zip" else write_tar(path, ENDINGS[kind], files)
 
 
-def found(*sources: Path, report: ImportReport | None = None, limit: int = archives.FILE_LIMIT) -> dict[str, bytes]:
+def contents(*sources: Path, report: ImportReport | None = None, limit: int = archives.FILE_LIMIT) -> dict[str, bytes]:
     with source_files(sources, (".dat",), report, limit) as files:
         return {file.name: file.read() for file in files}
 
 
 def refused(*sources: Path, limit: int = archives.FILE_LIMIT) -> str:
     with pytest.raises(DataError) as fault:
-        found(*sources, limit=limit)
+        contents(*sources, limit=limit)
     assert "\n" not in str(fault.value)
     return str(fault.value)
 
@@ -70,7 +70,7 @@ def refused(*sources: Path, limit: int = archives.FILE_LIMIT) -> str:
 @pytest.mark.parametrize("kind", ["directory", "zip", *ENDINGS])
 def test_same_files_in_the_same_order_from_every_kind_of_source(kind: str, tmp_path: Path) -> None:
     report = ImportReport()
-    files = found(write(kind, tmp_path, FILES), report=report)
+    files = contents(write(kind, tmp_path, FILES), report=report)
     assert list(files.items()) == [("a1.dat", b""), ("a2.dat", b"two" * 400), ("a10.dat", b"ten")]
     assert len(report.source) == 1
     if kind != "directory":
@@ -82,7 +82,7 @@ def test_digest_of_a_directory_follows_names_and_contents(tmp_path: Path) -> Non
     digests = set()
     for number, files in enumerate([FILES, FILES, {**FILES, "raw/a1.dat": b"!"}, {**FILES, "raw/a4.dat": b""}]):
         report = ImportReport()
-        found(write_tree(tmp_path / str(number) / "same", files), report=report)
+        contents(write_tree(tmp_path / str(number) / "same", files), report=report)
         (label,) = report.source
         digests.add(report.source[label])
         assert str(tmp_path) not in label
@@ -93,25 +93,25 @@ def test_directory_that_holds_archives_is_searched_in_them(tmp_path: Path) -> No
     write("tar.xz", tmp_path, FILES)
     write_zip(tmp_path / "unrelated.zip", {"readme.md": b"x"})
     report = ImportReport()
-    assert list(found(tmp_path, report=report)) == ["a1.dat", "a2.dat", "a10.dat"]
+    assert list(contents(tmp_path, report=report)) == ["a1.dat", "a2.dat", "a10.dat"]
     assert list(report.source) == ["source.tar.xz"]
 
 
 def test_loose_files_come_before_archives_of_the_same_directory(tmp_path: Path) -> None:
     write("tar.xz", tmp_path, FILES)
     write_tree(tmp_path, {"a7.dat": b"seven"})
-    assert found(tmp_path) == {"a7.dat": b"seven"}
+    assert contents(tmp_path) == {"a7.dat": b"seven"}
 
 
 def test_single_file_is_a_source(tmp_path: Path) -> None:
     write_tree(tmp_path, FILES)
-    assert found(tmp_path / "raw" / "a2.dat", tmp_path / "raw" / "a1.dat") == {"a1.dat": b"", "a2.dat": b"two" * 400}
+    assert contents(tmp_path / "raw" / "a2.dat", tmp_path / "raw" / "a1.dat") == {"a1.dat": b"", "a2.dat": b"two" * 400}
 
 
 def test_same_file_twice_counts_once_and_two_of_a_name_are_refused(tmp_path: Path) -> None:
     write_tree(tmp_path, {"x/a1.dat": b"1", "y/a1.dat": b"1"})
-    assert found(tmp_path) == {"a1.dat": b"1"}
-    assert found(tmp_path, tmp_path / "x") == {"a1.dat": b"1"}
+    assert contents(tmp_path) == {"a1.dat": b"1"}
+    assert contents(tmp_path, tmp_path / "x") == {"a1.dat": b"1"}
     (tmp_path / "y" / "a1.dat").write_bytes(b"2")
     assert "two different files are called 'a1.dat'" in refused(tmp_path)
     assert "two different files" in refused(write("zip", tmp_path, {"x/a1.dat": b"1", "y/a1.dat": b"2"}))
@@ -130,11 +130,11 @@ def test_long_and_foreign_names_in_every_tar_dialect(layout: int, tmp_path: Path
 def test_packed_files_beyond_the_memory_limit_are_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "IN_MEMORY", 100)
     files = {f"{i}.dat": np.random.default_rng(i).bytes(1000) for i in range(5)}
-    assert found(write("tar.xz", tmp_path, files)) == files
+    assert contents(write("tar.xz", tmp_path, files)) == files
 
 
 def test_leavings_of_a_mac_are_no_files(tmp_path: Path) -> None:
-    assert list(found(write("zip", tmp_path, {"__MACOSX/._a1.dat": b"junk", "a1.dat": b"1"}))) == ["a1.dat"]
+    assert list(contents(write("zip", tmp_path, {"__MACOSX/._a1.dat": b"junk", "a1.dat": b"1"}))) == ["a1.dat"]
 
 
 def test_links_inside_a_directory_are_followed_once(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_links_inside_a_directory_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "there").symlink_to(tmp_path / "real")
     (tmp_path / "source" / "round").symlink_to(tmp_path / "source")
-    assert found(tmp_path / "source") == {"a1.dat": b"1"}
+    assert contents(tmp_path / "source") == {"a1.dat": b"1"}
 
 
 def test_natural_order() -> None:
@@ -247,7 +247,7 @@ def test_archive_without_a_wanted_file_and_empty_archives(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["directory", "zip", "tar", "tar.xz"])
 def test_file_above_the_limit(kind: str, tmp_path: Path) -> None:
     source = write(kind, tmp_path, {"a1.dat": bytes(101)})
-    assert len(found(source, limit=101)) == 1
+    assert len(contents(source, limit=101)) == 1
     assert "101 bytes, more than the 100" in refused(source, limit=100)
 
 
@@ -307,7 +307,7 @@ def test_mutated_archives_raise_nothing_but_their_own_error(kind: str, tmp_path:
     for _ in range(200):
         path.write_bytes(mutate(content, rng))
         try:
-            found(path)
+            contents(path)
         except SslskelError as fault:
             faults += "source." in str(fault)
     assert faults > 40

@@ -108,9 +108,9 @@ def test_any_dataset_comes_back(tmp_path_factory: pytest.TempPathFactory, made: 
     dataset = open_dataset(path)
     assert (dataset.info, dataset.fingerprint, len(dataset)) == (info, digest, len(clips))
     at = 0
-    for row, given_clip in enumerate(clips):
-        assert dataset.lengths[row] == given_clip.length
-        for person in sorted(given_clip.tracks, key=lambda t: t.slot):
+    for row, clip in enumerate(clips):
+        assert dataset.lengths[row] == clip.length
+        for person in sorted(clip.tracks, key=lambda t: t.slot):
             first, size = dataset.track_offset[at], dataset.track_length[at]
             assert dataset.track_clip[at] == row
             assert (dataset.track_slot[at], dataset.track_begin[at]) == (person.slot, person.begin)
