@@ -257,6 +257,14 @@ def test_frozen_results_are_reused(runs: Path, sslskel: Command) -> None:
         assert set(after[part]) == set(before[part])
 
 
+def without_key_bias(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """A softmax over keys does not feel their bias: its gradient is rounding, which Adam makes whole steps of."""
+    if not name.endswith("qkv.bias"):
+        return tensor
+    query, _, value = tensor.chunk(3)
+    return torch.cat([query, value])
+
+
 def test_a_new_run_writes_the_same_files(tmp_path: Path, sslskel: Command) -> None:
     done = sslskel(*bench_words())
     assert "4 cells run" in done.stdout, done.stdout + done.stderr
@@ -272,7 +280,8 @@ def test_a_new_run_writes_the_same_files(tmp_path: Path, sslskel: Command) -> No
             new, old = (load_file(folder / f"{name}.safetensors") for folder in (own, step))
             assert list(new) == list(old)
             for key, tensor in old.items():
-                torch.testing.assert_close(new[key], tensor, rtol=1e-3, atol=1e-4)
+                mine, frozen_part = without_key_bias(key, new[key]), without_key_bias(key, tensor)
+                torch.testing.assert_close(mine, frozen_part, rtol=1e-3, atol=1e-4)
     names = {file.name for file in (frozen / "records").iterdir()}
     assert {file.name for file in (made / "records").iterdir()} == names
     for name in names:
