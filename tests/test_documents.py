@@ -100,6 +100,15 @@ def test_files_and_modules_that_pages_name_are_there() -> None:
             pkgutil.resolve_name(name)
 
 
+def test_pages_of_decisions_are_short_and_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = folder / "README.md"
+    listed = re.findall(r"\]\((\S+)\)", index.read_text(encoding="utf-8"))
+    written = sorted(page.name for page in folder.iterdir() if page != index)
+    assert listed == written
+    assert [name for name in written if len((folder / name).read_text(encoding="utf-8").split()) > 420] == []
+
+
 def test_scripts_of_the_documents_can_be_run() -> None:
     scripts = {words[0] for _, words in commands() if words[0].startswith(("./scripts/", ".ci/"))}
     assert {"./scripts/bench", "./scripts/test", ".ci/run", ".ci/full"} <= scripts
