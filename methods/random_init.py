@@ -23,6 +23,7 @@ class RandomInit(PretextMethod[RandomInitConfig]):
     Config = RandomInitConfig
     card = MethodCard(family="floor")
     trains = False
+    bare_backbone = True
 
     def __init__(self, config: RandomInitConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)

@@ -88,6 +88,9 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """False for floors: the engine takes no step and keeps the initial weights."""
     uses_backbone: ClassVar[bool] = True
     """False where the method builds none, so that a record does not name one."""
+    bare_backbone: ClassVar[bool] = False
+    """True for the one built-in method that is the backbone and nothing else: encoders whose own method is not
+    known here are opened as its."""
     default_backbone: ClassVar[str] = "transformer"
     recipe: ClassVar[Mapping[str, Any]] = {}
     card: ClassVar[MethodCard] = MethodCard()

@@ -93,7 +93,7 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        made: ConfigT = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), dict(plain)))  # type: ignore[assignment]
+        made: ConfigT = OmegaConf.to_object(OmegaConf.merge(_node(config_class, what), dict(plain)))  # type: ignore[assignment]
     except OmegaConfBaseException as fault:
         raise UsageError(f"{what}: {_first_line(fault)}") from fault
     return made
@@ -154,7 +154,7 @@ def compose(
     from omegaconf.errors import OmegaConfBaseException
 
     base = _schemas(method, backbone, protocol)
-    node = OmegaConf.create({name: OmegaConf.structured(schema) for name, schema in base.items()})
+    node = OmegaConf.create({name: _node(schema, f"the options of group '{name}'") for name, schema in base.items()})
     for source, layer in _layers(method, backbone, protocol, preset, recipe, stage):
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
@@ -186,11 +186,38 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
         group = override.partition("=")[0].partition(".")[0]
         if "=" in override and group not in groups:
             raise UsageError(f"'{override}' sets nothing here; options of {' and '.join(groups)} can be set")
-    node = _overridden(OmegaConf.create({name: OmegaConf.structured(made) for name, made in groups.items()}), overrides)
+    nodes = {name: _node(made, f"the options of group '{name}'") for name, made in groups.items()}
+    node = _overridden(OmegaConf.create(nodes), overrides)
     try:
         return {name: OmegaConf.to_object(node[name]) for name in groups}
     except OmegaConfBaseException as fault:
         raise UsageError(_first_line(fault)) from fault
+
+
+def _node(config: object, what: str) -> Any:
+    """A configuration dataclass, or an instance of one, as what options are laid over; frozen ones too."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        node = OmegaConf.structured(config)
+    except OmegaConfBaseException as fault:
+        raise UsageError(
+            f"{what} cannot be set from the command line: {_first_line(fault)}; take int, float, bool, str, Enum and"
+            " lists of them"
+        ) from fault
+    _make_writable(node)
+    return node
+
+
+def _make_writable(node: Any) -> None:
+    """Options of a frozen dataclass, and of those in it, may be overridden before it is made."""
+    from omegaconf import DictConfig, OmegaConf
+
+    OmegaConf.set_readonly(node, None)
+    for key in node:
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _make_writable(node[key])
 
 
 def _schemas(method: str, backbone: str, protocol: str | None) -> dict[str, type]:

@@ -43,7 +43,7 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
 
 def untrained_method() -> str:
     """The built-in method that is a backbone and nothing else, for an encoder whose method is not known here."""
-    return next(name for name, plugin in METHODS.built_in() if plugin.uses_backbone and not plugin.trains)
+    return next(name for name, plugin in METHODS.built_in() if plugin.bare_backbone)
 
 
 def _as_made(fresh: Resolved, made: Construction, *, keep_precision: bool) -> Resolved:

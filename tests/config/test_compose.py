@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from sslskel.config.compose import compose, from_plain, to_plain
+from sslskel.config.compose import compose, from_plain, to_plain, with_options
 from sslskel.config.groups import ClipConfig, EngineConfig, Optimiser, Precision, TrainConfig
 from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell
@@ -52,6 +54,39 @@ def test_overrides_beat_presets_and_presets_beat_defaults() -> None:
 def test_every_wrong_override_is_one_sentence(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         mamp(override)
+    assert "\n" not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Inner:
+    ratio: float = 0.5
+
+
+@dataclass(frozen=True)
+class Frozen:
+    width: int = 4
+    sizes: list[int] = field(default_factory=lambda: [1])
+    inner: Inner = field(default_factory=Inner)
+
+
+@dataclass
+class Literals:
+    kind: Literal["a", "b"] = "a"
+
+
+def test_a_frozen_configuration_takes_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS.get("random_init"), "Config", Frozen)
+    overrides = ["method.width=5", "method.sizes=[2,3]"]
+    made = compose("random_init", backbone="transformer", preset="cpu", overrides=overrides)
+    assert made.method == Frozen(5, [2, 3])
+    assert with_options({"method": Frozen(7)}, overrides[1:])["method"] == Frozen(7, [2, 3])
+    assert from_plain(Frozen, to_plain(Frozen(5, [2], Inner(0.25))), "it") == Frozen(5, [2], Inner(0.25))
+
+
+def test_a_configuration_of_other_types_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS.get("random_init"), "Config", Literals)
+    with pytest.raises(UsageError, match=r"group 'method' cannot be set from the command line: .*Enum") as caught:
+        compose("random_init", backbone="transformer", preset="cpu")
     assert "\n" not in str(caught.value)
 
 
