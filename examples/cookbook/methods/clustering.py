@@ -1,6 +1,6 @@
 """Deep clustering: between epochs all clips are encoded and clustered; training predicts each clip's cluster.
 
-After DeepCluster (Caron et al., ECCV 2018), with cosine prototypes as in PCL (Li et al., ICLR 2021).
+After DeepCluster (Caron et al., ECCV 2018), with cosines as in PCL (Li et al., ICLR 2021).
 """
 
 from collections.abc import Sequence
@@ -50,9 +50,7 @@ class Clustering(PretextMethod[ClusteringConfig]):
 
     def on_epoch_start(self, clips: TrainingClips, noise: Noise, progress: Progress) -> None:
         count = len(self.centres)
-        require(
-            count <= len(clips), f"method.clusters is {count}; it must be at most {len(clips)}, the number of clips"
-        )
+        require(count <= len(clips), f"method.clusters={count} is more than the {len(clips)} clips; lower it")
         own = [self.embed(batch) for batch in clips.batches(self.clip.test_view, noise, 256, clips.share())]
         rows = gather_rows(torch.cat(own))  # all clips, in the order of the set, on every process
         centres = rows[noise.permutation("centres", len(rows), per="batch")[:count]]
