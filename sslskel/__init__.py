@@ -19,7 +19,14 @@ if not (version.CHECKOUT / "sslskel" / "methods").is_dir() and (version.CHECKOUT
 
 # Type checkers and editors read these imports and __all__; Python reads the table below. A test compares the three.
 if TYPE_CHECKING:
-    from sslskel.api.backbone import Backbone, SequenceBackbone, SparseTokenBackbone, TokenBackbone, valid_steps
+    from sslskel.api.backbone import (
+        Backbone,
+        Features,
+        SequenceBackbone,
+        SparseTokenBackbone,
+        TokenBackbone,
+        valid_steps,
+    )
     from sslskel.api.batch import Batch, StepOutput, Term, mean_term
     from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
     from sslskel.api.clips import TrainingClips
@@ -88,7 +95,7 @@ if TYPE_CHECKING:
     from sslskel.transforms.views import crop_view, shifted_view
 
 _PLACES = {
-    "api.backbone": "Backbone SequenceBackbone SparseTokenBackbone TokenBackbone valid_steps",
+    "api.backbone": "Backbone Features SequenceBackbone SparseTokenBackbone TokenBackbone valid_steps",
     "api.batch": "Batch StepOutput Term mean_term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
     "api.clips": "TrainingClips",
@@ -184,6 +191,7 @@ __all__ = [
     "EmptyBodies",
     "Encoder",
     "EvaluationProtocol",
+    "Features",
     "Fidelity",
     "Floats",
     "Frozen",

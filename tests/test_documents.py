@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/guide/cookbook.md",
     "docs/guide/protocols.md",
     "docs/guide/your-own-data.md",
     "examples/plugin/README.md",
@@ -94,7 +95,7 @@ def test_files_that_pages_link_to_are_there() -> None:
 def test_files_and_modules_that_pages_name_are_there() -> None:
     for page in pages():
         text = page.read_text(encoding="utf-8")
-        for path in re.findall(r"\b((?:docs|scripts|sslskel|tests|configs)/[\w/-]+(?:\.\w+)?)", text):
+        for path in re.findall(r"\b((?:examples|docs|scripts|sslskel|tests|configs)/[\w/-]+(?:\.\w+)?)", text):
             assert path in MADE or (ROOT / path).exists(), f"{page.relative_to(ROOT)} names {path}"
         for name in re.findall(r"`(sslskel(?:\.\w+)+)", text):
             pkgutil.resolve_name(name)

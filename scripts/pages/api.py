@@ -1,7 +1,7 @@
-"""Writes docs/api: a page per module of ``sslskel.api``, made from its signatures and docstrings.
+"""Writes docs/api: a page per module of ``sslskel.api``, and one with all that the author of a method meets.
 
-Usage: python scripts/pages/api.py. Modules are parsed, not imported; ``tests/test_api_pages.py`` checks that the
-pages are up to date.
+Usage: python scripts/pages/api.py. Signatures and docstrings are parsed, nothing is imported.
+``tests/test_api_pages.py`` checks that the pages are up to date, and that the timeline is what a run does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES, PAGES = ROOT / "sslskel" / "api", ROOT / "docs" / "api"
@@ -19,10 +20,66 @@ CALLED = ("__init__", "__call__", "__len__")
 INTRODUCTION = """# What a plugin is written against
 
 Made by `python scripts/pages/api.py` from the docstrings of `sslskel.api`; change those, not these pages. How to write
-a plugin: [CONTRIBUTING.md](../../CONTRIBUTING.md).
+a plugin: [CONTRIBUTING.md](../../CONTRIBUTING.md). All that the author of a method, backbone or protocol meets, on one
+page and with the order of the hooks: [the author's interface](author.md).
 
 | module | what lives there |
 |---|---|
+"""
+
+AUTHOR = "author.md"
+GROUPS = {
+    "What a method is": ("api.method", "api.turn", "api.clips", "api.origin"),
+    "What a step is given and returns": ("api.batch", "api.noise", "api.view", "api.schedules"),
+    "Networks": ("api.backbone", "api.encoder", "nn.teacher", "nn.standardise", "encoders.open"),
+    "What a protocol is": ("api.protocol",),
+    "Over processes": ("api.distributed",),
+}
+"""Headings of the author's page, and the modules whose public names stand below."""
+ONLY = {"encoders.open": "fill_encoder"}
+"""Names of a module that an author meets, where these are not all."""
+TABLES = ("PretextMethod", "Backbone", "EvaluationProtocol")
+"""Classes that plugins subclass: their variables stand in a table."""
+TIMELINE = (
+    ("before all runs", "origins"),
+    ("once", "__init__"),
+    ("once", "require_batches"),
+    ("once", "turns"),
+    ("once", "parameter_groups"),
+    ("a new run", "load_start"),
+    ("a new run that takes a part", "on_part_loaded"),
+    ("every epoch", "on_epoch_start"),
+    ("every step", "on_step_start"),
+    ("every step", "views"),
+    ("every step and turn", "forward"),
+    ("every step and turn", "backward"),
+    ("every step and turn", "optimiser"),
+    ("every step", "on_step_end"),
+    ("to judge", "encoders"),
+    ("to measure speed", "as_released"),
+)
+"""When, and what is called, in the order of a run."""
+FRAMEWORK = {
+    "backward": "Gradients of the sum over terms of `scale * sum(total) / sum(count)`, the sums over all processes.",
+    "optimiser": "Takes its step, where every term and gradient is finite.",
+}
+"""Of the timeline, what the framework does itself."""
+AUTHOR_INTRODUCTION = """# The author's interface
+
+Made by `python scripts/pages/api.py` from the docstrings; change those, not this page. Everything here can be imported
+from `sslskel`. Letters: N clips, P persons present, M person slots, T frames, V joints, C coordinates, L tokens, D
+features; T' and V' are what a backbone leaves of T and V. How all this is used: [the cookbook](../guide/cookbook.md).
+
+## A run, from first to last
+
+Every process calls the hooks, in this order. With `train.accumulate` the batch is cut into parts, each with a `forward`
+and a `backward` of its own. A run that is continued is built again and goes on where it stood: it calls no `load_start`
+and no `on_part_loaded`, and inside an epoch no `on_epoch_start`, so that what these made must lie in parameters or
+buffers. What begins with `on_` or `load_` runs without gradients, `on_epoch_start` in eval mode. To judge, the method
+is built again and filled from the checkpoint.
+
+| when | what | what for |
+|---|---|---|
 """
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -84,12 +141,13 @@ def function_lines(function: Function, heading: str) -> list[str]:
     return [f"{heading}{function.name}", "", *code(signature(function)), *prose(ast.get_docstring(function))]
 
 
-def class_lines(node: ast.ClassDef) -> list[str]:
-    """A class, its variables and its public methods."""
+def class_lines(node: ast.ClassDef, in_table: bool = False) -> list[str]:
+    """A class, its variables (in a table for a class of plugins) and its public methods."""
     decorators = "".join(f"@{ast.unparse(decorator)}\n" for decorator in node.decorator_list)
     bases = ", ".join(map(ast.unparse, [*node.bases, *node.keywords]))
     lines = [f"## {node.name}", "", *code(f"{decorators}class {node.name}" + (f"({bases})" if bases else ""))]
-    lines += [*prose(ast.get_docstring(node)), *variables(node.body)]
+    lines += prose(ast.get_docstring(node))
+    lines += class_variables(node) if node.name in TABLES and in_table else variables(node.body)
     for child in node.body:
         if isinstance(child, Function) and is_public(child.name):
             lines += function_lines(child, f"### {node.name}.")
@@ -108,6 +166,70 @@ def page(module: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def class_variables(node: ast.ClassDef) -> list[str]:
+    """The variables of a class as a table."""
+    lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for statement, (_, text) in zip(filter(_declares, node.body), assigned(node.body), strict=True):
+        kind = ast.unparse(statement.annotation)
+        if kind.startswith("ClassVar["):
+            kind = kind[len("ClassVar[") : -1]
+        default = f"`{ast.unparse(statement.value)}`" if statement.value else "-"
+        cells = [f"`{ast.unparse(statement.target)}`", f"`{kind}`", default, " ".join(" ".join(prose(text)).split())]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return [*lines, ""]
+
+
+def _declares(statement: ast.stmt) -> TypeGuard[ast.AnnAssign]:
+    return isinstance(statement, ast.AnnAssign)
+
+
+def public_names() -> dict[str, list[str]]:
+    """Module below ``sslskel`` -> names that ``sslskel`` itself gives of it."""
+    tree = ast.parse((ROOT / "sslskel" / "__init__.py").read_text(encoding="utf-8"))
+    assigns = [node for node in tree.body if isinstance(node, ast.Assign)]
+    [table] = [node.value for node in assigns if ast.unparse(node.targets[0]) == "_PLACES"]
+    return {module: names.split() for module, names in ast.literal_eval(table).items()}
+
+
+def definitions(module: str) -> dict[str, ast.stmt]:
+    """Name -> where a module below ``sslskel`` defines it."""
+    tree = ast.parse((ROOT / "sslskel" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    named = {node.name: node for node in tree.body if isinstance(node, (ast.ClassDef, Function))}
+    aliases = {ast.unparse(node.targets[0]): node for node in tree.body if isinstance(node, ast.Assign)}
+    return {**aliases, **named}
+
+
+def timeline() -> str:
+    """The rows of the timeline."""
+    method = definitions("api.method")["PretextMethod"]
+    assert isinstance(method, ast.ClassDef)
+    hooks = {node.name: ast.get_docstring(node) for node in method.body if isinstance(node, Function)}
+    rows = []
+    for when, name in TIMELINE:
+        first = (hooks[name] or "").split("\n\n")[0] if name in hooks else FRAMEWORK[name]
+        shown = f"`{name}`" if name in hooks else f"*{name}*"
+        rows.append(f"| {when} | {shown} | {' '.join(' '.join(prose(first)).split())} |\n")
+    return "".join(rows)
+
+
+def author_page() -> str:
+    """Timeline, names, class variables and helpers on one page."""
+    lines: list[str] = []
+    for heading, modules in GROUPS.items():
+        lines += [f"# {heading}", ""]
+        for module in modules:
+            known = definitions(module)
+            for name in [ONLY[module]] if module in ONLY else public_names()[module]:
+                node = known[name]
+                if isinstance(node, ast.Assign):
+                    lines += [f"## {name}", "", *code(ast.unparse(node))]
+                elif isinstance(node, ast.ClassDef):
+                    lines += class_lines(node, in_table=True)
+                elif isinstance(node, Function):
+                    lines += function_lines(node, "## ")
+    return AUTHOR_INTRODUCTION + timeline() + "\n" + "\n".join(lines).rstrip() + "\n"
+
+
 def pages() -> dict[str, str]:
     """File name -> text of every page, the index included."""
     modules = sorted(file for file in MODULES.glob("*.py") if file.stem != "__init__")
@@ -115,7 +237,8 @@ def pages() -> dict[str, str]:
     for module in modules:
         first = (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
         index.append(f"| [{module.stem}]({module.stem}.md) | {' '.join(' '.join(prose(first)).split())} |\n")
-    return {"README.md": INTRODUCTION + "".join(index), **{f"{module.stem}.md": page(module) for module in modules}}
+    every = {f"{module.stem}.md": page(module) for module in modules}
+    return {"README.md": INTRODUCTION + "".join(index), AUTHOR: author_page(), **every}
 
 
 def main() -> None:

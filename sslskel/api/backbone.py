@@ -75,8 +75,11 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """
 
     Config: ClassVar[type]
+    """Dataclass of the options, a default for each."""
     version: ClassVar[int] = 1
+    """Bump when numbers change."""
     joins_persons: ClassVar[bool] = False
+    """True where a row is a clip, its persons' joints side by side."""
     batch_statistics: ClassVar[bool] = False
     """True where training-mode outputs depend on the other rows (BatchNorm)."""
     drops_joints: ClassVar[bool] = False

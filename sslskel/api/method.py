@@ -77,6 +77,7 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """
 
     Config: ClassVar[type]
+    """Dataclass of the options, a default for each."""
     version: ClassVar[int] = 1
     """Bump when numbers change."""
     cross_batch: ClassVar[bool] = False
@@ -92,12 +93,16 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """True for the one built-in method that is the backbone and nothing else: encoders whose own method is not
     known here are opened as its."""
     default_backbone: ClassVar[str] = "transformer"
+    """Name of the backbone where the user names none."""
     recipe: ClassVar[Mapping[str, Any]] = {}
+    """What it trains with where the user says nothing else: values of ``train``, ``clip`` and ``backbone``."""
     card: ClassVar[MethodCard] = MethodCard()
+    """What the table of methods says about it."""
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     """Name of a contract check -> reason why it does not apply."""
 
     def __init__(self, config: ConfigT, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        """Build the networks, and settle which of their parameters train. Reads no file."""
         super().__init__()
         self.config, self.clip = config, clip
 

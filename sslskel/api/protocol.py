@@ -152,10 +152,13 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     """One way to judge encoders: ``class MyProtocol(EvaluationProtocol[MyConfig])``, ``Config`` as for methods."""
 
     Config: ClassVar[type]
+    """Dataclass of the options, a default for each."""
     version: ClassVar[int] = 1
+    """Bump when numbers change."""
     needs: ClassVar[frozenset[str]] = frozenset({"clip"})
     """What of an encoder it uses (see ``Encoder.provides``); one that lacks it is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
+    """What of a network it trains: nothing, a head on frozen features, or the encoders too."""
     primary: ClassVar[str] = "top1"
     """Name of the score that ranks; a share, the higher the better."""
     least_score_from_labels: ClassVar[float | None] = 1.0

@@ -5,6 +5,7 @@ As born-again networks do with classes (Furlanello et al., ICML 2018), here with
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 from torch.nn.functional import cosine_similarity
@@ -16,6 +17,7 @@ from sslskel import (
     Encoder,
     Frozen,
     Noise,
+    Origin,
     PooledEncoder,
     PretextMethod,
     Progress,
@@ -41,6 +43,11 @@ class Distillation(PretextMethod[DistillationConfig]):
         self.teacher = Frozen(PooledEncoder(build_backbone(clip), clip, "present"))
         dim = self.encoder.dim
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+
+    @classmethod
+    def origins(cls, config: DistillationConfig) -> tuple[Origin, ...]:
+        """What the teacher has seen, this network has seen too."""
+        return (Origin(Path(config.teacher), "checkpoint"),) if config.teacher else ()
 
     def load_start(self) -> None:
         if self.config.teacher:
