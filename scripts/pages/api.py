@@ -222,7 +222,7 @@ def author_page() -> str:
             for name in [ONLY[module]] if module in ONLY else public_names()[module]:
                 node = known[name]
                 if isinstance(node, ast.Assign):
-                    lines += [f"## {name}", "", *code(ast.unparse(node))]
+                    lines += [f"## {name}", "", *code(ast.unparse(node).replace("'", '"'))]
                 elif isinstance(node, ast.ClassDef):
                     lines += class_lines(node, in_table=True)
                 elif isinstance(node, Function):
