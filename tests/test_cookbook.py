@@ -22,7 +22,7 @@ from sslskel import check_method, check_protocol, load_encoder
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = ROOT / "tests" / "support" / "plugins"
 COOKBOOK = ROOT / "examples" / "cookbook"
 FILES = sorted(COOKBOOK.rglob("*.py"))
