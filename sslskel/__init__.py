@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from sslskel.nn.standardise import Standardise
     from sslskel.nn.teacher import Frozen, Teacher, follow
     from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
-    from sslskel.plugins.scaffold import new_method, new_protocol
+    from sslskel.plugins.scaffold import new_backbone, new_method, new_protocol
     from sslskel.progress import Reporter
     from sslskel.results.store import ResultStore
     from sslskel.speed.against import speed_against
@@ -138,7 +138,7 @@ _PLACES = {
     "nn.standardise": "Standardise",
     "nn.teacher": "Frozen Teacher follow",
     "plugins.registry": "BACKBONES BENCHMARKS METHODS PROTOCOLS",
-    "plugins.scaffold": "new_method new_protocol",
+    "plugins.scaffold": "new_backbone new_method new_protocol",
     "progress": "Reporter",
     "results.store": "ResultStore",
     "speed.against": "speed_against",
@@ -273,6 +273,7 @@ __all__ = [
     "measure_speed",
     "mode_overrides",
     "motion",
+    "new_backbone",
     "new_method",
     "new_protocol",
     "open_benchmark",

@@ -84,6 +84,7 @@ def test_mypy_rejects_wrong_calls_and_passes_right_ones(tmp_path: Path) -> None:
     code = [tmp_path / "right.py", tmp_path / "wrong.py"]
     code += [sslskel.new_method("my_idea", tmp_path)[0], sslskel.new_protocol("my_way", tmp_path)[0]]
     code += sorted((ROOT / "examples" / "cookbook").rglob("*.py"))
+    code += [sslskel.new_backbone("my_net", tmp_path)[0]]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", *code],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Writes the first version of a plugin and its test: a method that trains, or a protocol that judges, already."""
+"""Writes the first version of a plugin and its test: a method, backbone or protocol that already works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslskel.errors import UsageError
 from sslskel.plugins.local import LOCAL_FOLDER
-from sslskel.plugins.registry import COMMON, METHODS, PROTOCOLS, Registry
+from sslskel.plugins.registry import BACKBONES, COMMON, METHODS, PROTOCOLS, Registry
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -23,6 +23,14 @@ def new_method(stem: str, root: Path | None = None) -> list[Path]:
     Raises ``UsageError`` for a name that is taken, is no identifier, or would overwrite a file.
     """
     return _written(METHODS, stem, root)
+
+
+def new_backbone(stem: str, root: Path | None = None) -> list[Path]:
+    """Write a backbone ``stem`` and its test; otherwise as :func:`new_method`.
+
+    In a checkout they go to ``sslskel/backbones/`` and ``tests/backbones/``.
+    """
+    return _written(BACKBONES, stem, root)
 
 
 def new_protocol(stem: str, root: Path | None = None) -> list[Path]:
@@ -44,7 +52,7 @@ def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
     root = Path.cwd() if root is None else root
     code, test = f"{kind}.py.j2", f"{kind}_test.py.j2"
     if (root / "sslskel" / "plugins" / "registry.py").is_file() and (root / "methods").is_dir():
-        folder = {"method": root / "methods", "protocol": root / "sslskel" / "protocols"}[kind]
+        folder = root / "methods" if kind == "method" else root / "sslskel" / f"{kind}s"
         files = {folder / f"{stem}.py": code, root / "tests" / f"{kind}s" / f"test_{stem}.py": test}
     else:
         base = root / LOCAL_FOLDER

@@ -186,6 +186,21 @@ def test_new_method_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) ->
     assert sslskel("new", "method", "my_idea").returncode == 2
 
 
+def test_new_backbone_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = sslskel("new", "backbone", "my_net")
+    assert made.returncode == 0, made.stderr
+    assert "sslskel bench --method METHOD --backbone my_net" in made.stdout
+    checked = sslskel("check", "backbone", "my_net")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert sslskel("new", "method", "my_idea").returncode == 0
+    words = ("--method", "my_idea", "--backbone", "my_net", "--protocol", "finetune", "--benchmark", "tiny")
+    benched = sslskel("bench", *words, "train.epochs=1", "protocol.epochs=2", "protocol.warmup_epochs=1")
+    assert benched.returncode == 0, benched.stderr
+    assert "my_net" in benched.stdout
+    assert sslskel("new", "backbone", "my_net").returncode == 2
+    assert sslskel("new", "backbone", "st_gcn").returncode == 2
+
+
 def test_new_protocol_works_at_once_outside_a_checkout(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     made = sslskel("new", "protocol", "my_way")
     assert made.returncode == 0, made.stderr

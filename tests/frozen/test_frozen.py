@@ -53,6 +53,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "--seen SEEN what a module was pretrained on: NAME/SPLIT, a comma list, or none\n",
         ),
     ),
+    "new": (
+        ("[-h] {method,protocol} name", "[-h] {method,backbone,protocol} name"),
+        ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
+        ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
+    ),
     "data-import": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
