@@ -23,9 +23,7 @@ _PRUNE = ", for instance with `sslskel runs prune`"
 
 
 @contextlib.contextmanager
-def writing_in(
-    folder: Path, what: str = "a file", *, hint: str = _PRUNE, error: type[SslskelError] = RunError
-) -> Iterator[None]:
+def writing_in(folder: Path, what: str, *, hint: str = _PRUNE, error: type[SslskelError] = RunError) -> Iterator[None]:
     """Turn a failure of the disk, met while ``what`` is written below ``folder``, into one sentence.
 
     ``hint`` says how to make room, after the word "free some". Raises ``error`` in place of ``OSError``.
@@ -68,8 +66,10 @@ def publish(path: Path, content: bytes, *, replace_existing: bool = False) -> bo
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to fill piece by piece; it takes the place of ``path`` when the block ends, and only if it ends well.
 
-    Raises ``OSError``; then the old file is as it was.
+    Raises ``OSError``, also where the name is a folder's or a device's; then the old file is as it was.
     """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "there is a folder or a device of that name")
     with _temporary(path) as temporary:
         with temporary.open("xb") as file:
             yield file

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from fault_tools import failing_sync
 
 from sslskel.errors import RunError, UsageError
 from sslskel.files import name_folder, new_folder, publish, replacing, sync_folder, write_synced, writing_in
@@ -24,19 +25,6 @@ def names(folder: Path) -> list[str]:
 
 def interrupted(_: object) -> None:
     raise KeyboardInterrupt
-
-
-def failing_sync(number: int, after: int = 0) -> object:
-    """An ``os.fsync`` that fails from a certain call on."""
-    sync, calls = os.fsync, [0]
-
-    def fail(handle: int) -> None:
-        calls[0] += 1
-        if calls[0] > after:
-            raise OSError(number, os.strerror(number))
-        sync(handle)
-
-    return fail
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -65,9 +53,13 @@ def test_a_disk_that_is_full_while_bytes_are_written(tmp_path: Path, monkeypatch
         return open("/dev/full", "wb")
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(RunError, match="no space left for a file"), writing_in(tmp_path):
+    with pytest.raises(RunError, match="no space left for it"), writing_in(tmp_path, "it"):
         publish(tmp_path / "a", b"new" * 10**6, replace_existing=True)
-    with pytest.raises(RunError, match="no space left"), writing_in(tmp_path), new_folder(tmp_path / "b") as folder:
+    with (
+        pytest.raises(RunError, match="no space left"),
+        writing_in(tmp_path, "it"),
+        new_folder(tmp_path / "b") as folder,
+    ):
         write_synced(folder / "c", b"new")
     monkeypatch.undo()
     assert names(tmp_path) == ["a"]
@@ -77,7 +69,7 @@ def test_a_disk_that_is_full_while_bytes_are_written(tmp_path: Path, monkeypatch
 def test_a_writer_says_how_to_make_room_and_which_error_it_is(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match=r"free some on /scratch, and give the same command again"),
-        writing_in(tmp_path / "not" / "there", hint=" on /scratch", error=UsageError),
+        writing_in(tmp_path / "not" / "there", "it", hint=" on /scratch", error=UsageError),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -88,7 +80,7 @@ def test_permission_denied_is_one_sentence(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(RunError, match=r"Permission denied\): make the folder writable or choose another") as fault,
-            writing_in(tmp_path),
+            writing_in(tmp_path, "it"),
         ):
             publish(tmp_path / "a", b"new")
         assert "\n" not in str(fault.value)
@@ -99,8 +91,8 @@ def test_permission_denied_is_one_sentence(tmp_path: Path) -> None:
 def test_a_read_only_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", failing_sync(errno.EROFS))
     with (
-        pytest.raises(RunError, match=r"a file cannot be written in .*Read-only.*make the folder writable"),
-        writing_in(tmp_path),
+        pytest.raises(RunError, match=r"it cannot be written in .*Read-only.*make the folder writable"),
+        writing_in(tmp_path, "it"),
     ):
         publish(tmp_path / "a", b"new")
     assert names(tmp_path) == []
@@ -140,6 +132,18 @@ def test_a_file_in_pieces_appears_when_it_is_whole(tmp_path: Path) -> None:
         interrupted(file.write(b"half"))
     assert (tmp_path / "a").read_bytes() == b"new"
     assert names(tmp_path) == ["a"]
+
+
+def test_a_folder_or_a_device_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "b")
+    for name in ("a", "b"):
+        with (
+            pytest.raises(RunError, match=r"cannot be written in .*there is a folder or a device of that name"),
+            writing_in(tmp_path, name),
+        ):
+            publish(tmp_path / name, b"new", replace_existing=True)
+    assert names(tmp_path) == ["a", "b"]
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:

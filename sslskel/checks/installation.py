@@ -25,6 +25,7 @@ from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint
 from sslskel.engine.device import available_devices, hardware
 from sslskel.engine.provenance import PACKAGES, code_version
 from sslskel.errors import RunError, SslskelError
+from sslskel.files import write_synced
 from sslskel.plugins.registry import METHODS, PROTOCOLS, REGISTRIES
 
 GIB = 2**30
@@ -159,7 +160,7 @@ def _try_checkpoint() -> None:
             raise RunError("the checkpoint read is not the one written")
         content = bytearray((step / "model.safetensors").read_bytes())
         content[-1] ^= 1
-        (step / "model.safetensors").write_bytes(content)
+        write_synced(step / "model.safetensors", bytes(content))
         if fault_of(step) is None:
             raise RunError("a flipped bit was not detected")
 

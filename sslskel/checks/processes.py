@@ -36,6 +36,7 @@ from sslskel.engine.elastic import CONTACT
 from sslskel.engine.metrics_file import NAME
 from sslskel.engine.train import pretrain
 from sslskel.errors import SslskelError, UsageError
+from sslskel.files import replacing
 
 Make = Callable[[], tuple[PretextMethod, ClipSource]]
 """Builds the same method, and float64 clips for it, in every process."""
@@ -219,8 +220,8 @@ def _run(work: Make | bytes, folder: Path, world: int, rank: int, steps: int) ->
         last = traceback.extract_tb(fault.__traceback__)[-1]
         kept = Failed(f"{type(fault).__name__}: {fault} ({last.filename}, line {last.lineno})")
     place = _place(folder, world, rank)
-    torch.save(kept, place.with_suffix(".part"))
-    place.with_suffix(".part").rename(place)
+    with replacing(place) as file:
+        torch.save(kept, file)
     # Threads of gloo and of the heartbeat would hold up an orderly end.
     os._exit(int(isinstance(kept, Failed)))
 

@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from sslskel.errors import UsageError
+    from sslskel.files import publish, writing_in
     from sslskel.grid.request import GridRequest
     from sslskel.speed import measure_speed, speed_against, text
 
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
         report = measure_speed(request, steps=options.steps)
     print(text(report))
     if options.output:
-        options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        with writing_in(options.output.parent, options.output.name):
+            publish(options.output, (json.dumps(report, indent=2) + "\n").encode(), replace_existing=True)
         print(options.output)
     return 0

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
+from sslskel.files import publish
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -81,7 +82,7 @@ def tell_launcher(fault: SslskelError) -> bool:
         return False
     content = {"message": {"message": str(fault), "extraInfo": {"timestamp": str(int(time.time()))}}}
     try:
-        Path(place).write_text(json.dumps(content), encoding="utf-8")
+        publish(Path(place), json.dumps(content).encode(), replace_existing=True)
     except OSError:
         return False
     # torchrun and accelerate show the file among much else; a person should see the sentence as well.

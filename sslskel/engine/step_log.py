@@ -6,12 +6,11 @@ holds up the step after it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +20,8 @@ from sslskel.engine.guard import StepFacts
 from sslskel.engine.metrics_file import MetricsFile
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
-from sslskel.errors import Diverged
+from sslskel.errors import Diverged, RunError
+from sslskel.files import publish, writing_in
 from sslskel.progress import Reporter
 
 FAULT_FILE = "non_finite.json"
@@ -131,13 +131,21 @@ class RunLog:
     def failure(self, values: StepValues, names: Callable[[Tensor], list[str]]) -> Diverged:
         """The error that ends a run at a step that was not finite; all its clips go to a file."""
         clips = names(values.rows)
-        content: dict[str, Any] = {"step": values.step, "fault": values.fault, "lr": values.rate, "clips": clips}
-        if rank() == 0:
-            with contextlib.suppress(OSError):
-                (self._folder / FAULT_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        where = self._keep({"step": values.step, "fault": values.fault, "lr": values.rate, "clips": clips})
         more = f" and {len(clips) - SHOWN_CLIPS} more" if len(clips) > SHOWN_CLIPS else ""
         return Diverged(
-            f"step {values.step}: {values.fault}; clips of the step: {', '.join(clips[:SHOWN_CLIPS])}{more} (all in"
-            f" {self._folder / FAULT_FILE}); it changed no weight and nothing was saved after it: lower train.lr, set"
+            f"step {values.step}: {values.fault}; clips of the step: {', '.join(clips[:SHOWN_CLIPS])}{more}"
+            f" ({where}); it changed no weight and nothing was saved after it: lower train.lr, set"
             " train.clip_norm, or look at these clips"
         )
+
+    def _keep(self, fault: Mapping[str, object]) -> str:
+        """Write down a step that was not finite; says where it stands, or why it stands nowhere."""
+        path = self._folder / FAULT_FILE
+        if rank() == 0:
+            try:
+                with writing_in(path.parent, path.name):
+                    publish(path, (json.dumps(fault, indent=1) + "\n").encode(), replace_existing=True)
+            except RunError as refusal:
+                return str(refusal)
+        return f"all in {path}"

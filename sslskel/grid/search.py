@@ -249,5 +249,5 @@ def _write(state: SearchState, sources: Mapping[str, str]) -> None:
         "sources": dict(sources),
         "trials": [asdict(trial) for trial in state.trials],
     }
-    with writing_in(state.file.parent.parent):
+    with writing_in(state.file.parent, "the trials of the search"):
         publish(state.file, (json.dumps(content, indent=1) + "\n").encode(), replace_existing=True)

@@ -152,7 +152,7 @@ def submit(
         for job, one in zip(jobs[first:], handed, strict=False):
             ids[job.title] = str(one.job_id)
             known |= dict.fromkeys(job.identities, str(one.job_id))
-        with writing_in(request.output):
+        with writing_in(ledger.parent, "the numbers of the SLURM jobs"):
             publish(ledger, (json.dumps(known, indent=1) + "\n").encode(), replace_existing=True)
         reporter.line(f"{len(ids)} of {len(tasks)} tasks handed to SLURM")
     due = {identity for job in grid.jobs for identity in job.identities}

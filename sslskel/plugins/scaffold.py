@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslskel.errors import UsageError
+from sslskel.files import publish, writing_in
 from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.registry import BACKBONES, COMMON, METHODS, PROTOCOLS, Registry
 
@@ -20,7 +22,8 @@ def new_method(stem: str, root: Path | None = None) -> list[Path]:
 
     In a checkout of sslskel they go to ``methods/`` and ``tests/methods/``; anywhere else
     to ``sslskel_plugins/``, where the commands look from the same working directory.
-    Raises ``UsageError`` for a name that is taken, is no identifier, or would overwrite a file.
+    Raises ``UsageError`` for a name that is taken, is no identifier, or would overwrite a file, and ``RunError``
+    where the disk takes only one of them; then neither is there.
     """
     return _written(METHODS, stem, root)
 
@@ -62,7 +65,20 @@ def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
         raise UsageError(f"{taken[0]} exists already; choose another name or remove it")
     templates = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
     name = "".join(word.capitalize() for word in stem.split("_"))
-    for file, template in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(templates.get_template(template).render(stem=stem, name=name), encoding="utf-8")
+    _publish_all({file: templates.get_template(made).render(stem=stem, name=name) for file, made in files.items()})
     return list(files)
+
+
+def _publish_all(texts: Mapping[Path, str]) -> None:
+    """Write all of the files or, where one of them fails, none."""
+    written: list[Path] = []
+    try:
+        for file, text in texts.items():
+            with writing_in(file.parent, file.name):
+                if not publish(file, text.encode()):
+                    raise UsageError(f"{file} exists already; choose another name or remove it")
+            written.append(file)
+    except BaseException:
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise

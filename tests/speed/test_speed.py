@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fault_tools import failing_sync, killed_while_writing
 
 from sslskel.api.batch import StepOutput
 from sslskel.cli import main
@@ -208,6 +211,22 @@ def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: py
     assert {"versions", "load", "hardware", "allocator", "matmul_peak"} <= set(report)
     assert "| pretraining |" in markdown([report])
     assert measure_speed(on_tiny("raw_features"), steps=1, works=("loader",))["pretraining"] is None
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sslskel.speed.measure_speed", lambda *_, **__: {"pretraining": "x" * 10**5})
+    monkeypatch.setattr("sslskel.speed.text", lambda _: "")
+    target = tmp_path / "speed.json"
+    words = ["speed", "--method", "mamp", "--output", str(target)]
+    killed_while_writing(lambda: main(words))
+    assert not target.exists()
+    target.write_text("old")
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", failing_sync(errno.ENOSPC))
+        assert main(words) == 1
+    assert target.read_text() == "old"
+    assert main(words) == 0
+    assert json.loads(target.read_text()) == {"pretraining": "x" * 10**5}
 
 
 def test_memory_of_work_is_beyond_what_was_held() -> None:

@@ -101,6 +101,32 @@ def apart(one: Path, other: Path) -> float:
     return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
 
 
+def killed_while_writing(work: Callable[[], object]) -> None:
+    """Fork and do the work there until its first bytes are on their way to the disk; that moment it is killed."""
+    child = os.fork()
+    if child == 0:
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "it ended without writing through to the disk"
+
+
+def failing_sync(number: int, after: int = 0) -> Callable[[int], None]:
+    """An ``os.fsync`` that fails with this error number from a certain call on."""
+    sync, calls = os.fsync, [0]
+
+    def fail(handle: int) -> None:
+        calls[0] += 1
+        if calls[0] > after:
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    return fail
+
+
 @contextmanager
 def small_disk(place: Path, kibibytes: int) -> Iterator[Path]:
     """A tmpfs of that size; ``PermissionError`` where mounting is not allowed."""

@@ -20,7 +20,7 @@ from sslskel.data.store.format import HEADER_BYTES, npy_header
 from sslskel.data.store.journal import FILES, FLUSH_SECONDS, Journal, JournalEntry, Kept, Mark
 from sslskel.data.store.rows import Index
 from sslskel.errors import RunError
-from sslskel.files import sync, writing_in
+from sslskel.files import sync, write_synced, writing_in
 
 Continued = Callable[[Sequence[Mapping[str, Any]]], Iterator[Clip | Mark | Kept]]
 """Clips that can go on where they were interrupted: they take the states of earlier marks and yield ``Kept`` first."""
@@ -84,7 +84,7 @@ class Rows:
             for name in FILES:
                 path = self._folder / name
                 if self._journal is None:
-                    path.write_bytes(bytes(HEADER_BYTES))
+                    write_synced(path, bytes(HEADER_BYTES))
                 file = path.open("r+b")
                 self._files.append(file)
                 file.seek(0, 2)

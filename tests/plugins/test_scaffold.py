@@ -1,0 +1,52 @@
+"""New plugins are written whole, with their test or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fault_tools import failing_sync, killed_while_writing
+
+from sslskel.errors import RunError, UsageError
+from sslskel.plugins.scaffold import new_method, new_protocol
+
+Make = Callable[[str, Path], list[Path]]
+
+
+def files(folder: Path) -> list[str]:
+    """What people see; a killed process leaves hidden temporary files."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+
+
+@pytest.mark.parametrize("make", [new_method, new_protocol])
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_full_disk_leaves_neither_plugin_nor_test(
+    make: Make, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file takes two flushes: its own and that of its folder."""
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", failing_sync(errno.ENOSPC, after))
+        with pytest.raises(RunError, match=r"^no space left for (test_)?my_idea\.py in .*MiB free\): free some"):
+            make("my_idea", tmp_path)
+    assert files(tmp_path) == []
+    assert [path.name for path in make("my_idea", tmp_path)] == ["my_idea.py", "test_my_idea.py"]
+
+
+def test_a_kill_leaves_no_half_file(tmp_path: Path) -> None:
+    killed_while_writing(lambda: new_method("my_idea", tmp_path))
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_another_process_wrote_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = tmp_path / "sslskel_plugins" / "tests" / "test_my_idea.py"
+    taken.parent.mkdir(parents=True)
+    taken.write_text("theirs")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(UsageError, match=r"test_my_idea\.py exists already"):
+        new_method("my_idea", tmp_path)
+    monkeypatch.undo()
+    assert files(tmp_path) == ["test_my_idea.py"]
+    assert taken.read_text() == "theirs"
