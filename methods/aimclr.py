@@ -142,7 +142,7 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         year=2022,
         family="momentum contrast",
         checked="released code: losses, gradients, keys, weights of 4 steps, mining included",
-        departures="key starts apart; drop in time per value; blur not normalised",
+        departures="key encoder initialised separately; temporal dropout per value; blur not normalised",
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -90,7 +90,10 @@ class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
         year=2021,
         family="momentum contrast",
         checked="released code: losses, gradients, keys, weights of 3 steps in both phases",
-        departures=("keys start apart; one head shared by all streams; only the motion key moves in the second phase"),
+        departures=(
+            "key encoders initialised separately; one head shared by all streams; only the motion key moves in the"
+            " second phase"
+        ),
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -65,7 +65,7 @@ class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
         year=2021,
         family="momentum contrast",
         checked="SkeletonCLR in the released AimCLR code: losses, gradients, keys, weights of 3 steps",
-        departures="key encoder starts from weights of its own",
+        departures="key encoder initialised separately",
     )
     cross_batch = True
     default_backbone = "st_gcn"

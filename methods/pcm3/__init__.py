@@ -102,7 +102,7 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
             "step at full size"
         ),
         departures=(
-            "five of six prompts cannot act; resized mixes read the first frames; no distillation without "
+            "five of six prompts have no effect; resized mixes use the first frames; no distillation without "
             "prompts; both directions of the GRU run forward"
         ),
     )

@@ -29,13 +29,14 @@ METHODS: dict[str, tuple[str, ...]] = {
 INTRODUCTION = """# Speed of the contrastive parts
 
 Every row is one `sslskel speed --against encoders` or `--against frame_loop` in bracketed pairs (A B B A): a median
-over pairs, with the least and the largest, by processor time on a CPU and by the clock on a GPU.
+over pairs with its range, by processor time on a CPU and by wall time on a GPU.
 """
 LOOP = """## The stepped GRU against a loop over frames
 
 `frame_loop` calls a bidirectional GRU with one frame at a time and carries its state, as released code does;
-`gru_stepped` runs a layer over all frames. Three layers; both give the same numbers, or there is no ratio. At least
-1.5 is the aim on a CPU and 5 on a GPU. With more clips a frame's own products fill the processor, and the gap closes.
+`gru_stepped` runs a layer over all frames. Three layers; both give the same results, or there is no ratio. The target
+is at least 1.5 on a CPU and 5 on a GPU. With more clips the products of a single frame use the processor fully, and
+the gap closes.
 
 | clips | frames | units | pass | loop, ms | fused, ms | ratio | range |
 |---|---|---|---|---|---|---|---|
@@ -44,7 +45,7 @@ STEPS = """## A step against its encoders
 
 A step cuts and augments its views, moves the key encoder, computes the loss and its gradients and fills the queue; the
 other side is the passes of its encoders alone, with the same inputs: those that are trained, forward and backward, and
-those that are not, forward. The optimiser is in neither. At most 1.15 is the aim. Sizes are for a CPU: 128 units for
+those that are not, forward. The optimiser is in neither. The target is at most 1.15. Sizes are for a CPU: 128 units for
 the GRU, the graph encoder as released, queues of 4,096. A step of `pcm3` also has a decoder over all frames, half as
 wide as the GRU, as released.
 

@@ -197,7 +197,7 @@ def table(costs: dict[str, float]) -> list[str]:
         (
             "making the training part ready, ns a clip",
             f"{1e9 * costs['source']:.0f}",
-            f"{minutes['source']}; {PERSONS * FRAMES * CLIPS / gb:.0f} GB of flags read and held meanwhile",
+            f"{minutes['source']}; {PERSONS * FRAMES * CLIPS / gb:.0f} GB of flags read and held",
             f"{MEMORY / (PERSONS * FRAMES) / 1e6:.0f} million clips, whose flags are {MEMORY / gb:.0f} GB",
         ),
         ("order of an epoch, ns a clip", f"{1e9 * costs['order']:.0f}", minutes["order"], million["order"]),
@@ -238,7 +238,7 @@ def table(costs: dict[str, float]) -> list[str]:
             f"{int((MEMORY / 4) ** 0.5):,} clips a step, all against all in {MEMORY / gb:.0f} GB",
         ),
         (
-            "sign of life, µs a request",
+            "heartbeat, µs a request",
             f"{1e6 * costs['beat']:.0f}",
             f"{GPUS:,} requests a second, {100 * GPUS * costs['beat']:.0f} % of what the store answers",
             f"{1 / costs['beat']:,.0f} processes",
@@ -250,7 +250,7 @@ def table(costs: dict[str, float]) -> list[str]:
             "weights that one process cannot hold",
         ),
     ]
-    lines = [f"| part | measured | {GPUS:,} GPUs, a billion clips | full at |", "|---|---|---|---|"]
+    lines = [f"| part | measured | {GPUS:,} GPUs, a billion clips | limit |", "|---|---|---|---|"]
     return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 

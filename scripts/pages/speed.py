@@ -26,17 +26,17 @@ INTRODUCTION = """# Speed
 
 `sslskel speed --method NAME` measures pretraining, encoding, the linear protocol and the loader on your machine:
 samples per second, the stages of a step, memory, and FLOP per second with their share of what matrix products
-reach on the same device (MFU). `--against as_released` measures the same work in our own plainest configuration
-too, with the choices of released code: all bodies, attention written out, fp32, clips prepared one by one from
+reach on the same device (MFU). `--against as_released` measures the same work in a plain configuration
+too, as released code does it: all bodies, attention written out, fp32, clips prepared one by one from
 padded arrays, a test pass in every epoch. Both sides share weights, random draws, allocator and threads. Before
-anything is timed they must agree (loss and gradients, features, clips); where they do not, no ratio is printed.
-Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; where
-cores are taken, ratios of processor time mean most.
+anything is timed they must agree (loss and gradients, features, clips); otherwise no ratio is printed.
+Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; on
+busy cores, use ratios of processor time.
 
-The import of datasets and the parts of contrastive methods have pages of their own: [speed-import.md](speed-import.md),
+The import of datasets and the parts of contrastive methods have separate pages: [speed-import.md](speed-import.md),
 [speed-contrastive.md](speed-contrastive.md).
 
-Whether accuracy differs was studied: between the three modes below in [studies/modes.md](studies/modes.md), between
+Differences in accuracy: between the three modes below in [studies/modes.md](studies/modes.md), between
 fresh and cached views of linear heads in [studies/views.md](studies/views.md).
 
 ## Three ways to train
@@ -47,26 +47,26 @@ fresh and cached views of linear heads in [studies/views.md](studies/views.md).
 | `present` (default) | persons that are there | fp32 | `method.empty_bodies=present` |
 | `fast` | persons that are there | bf16 | the same, `engine.precision=bf16` |
 
-`exact` computes the released loss; recorded steps of the released code are reproduced by it. `present` computes
-another loss, the mean over tokens of persons that exist, and so has another name. All of it is part of a run's
-identity: what differs in these options never shares a row of a board. `fast` needs a device that multiplies
+`exact` computes the released loss and reproduces recorded steps of the released code. `present` computes
+another loss, the mean over tokens of present persons. These options are part of a run's
+identity, so runs that differ in them never share a row of a board. `fast` needs a device that multiplies
 bfloat16; a CPU without such instructions takes many times longer than in fp32.
 
 ## Threads
 
 `engine.threads=0`, the default, takes `OMP_NUM_THREADS`, else as many threads as torch does, within what a
-container allows. It does not look at the load, because the number of threads decides the last bits of a result.
-The command lets waiting threads sleep instead of spin (`OMP_WAIT_POLICY=PASSIVE`, unless you set it): on a machine
-whose cores are taken, spinning threads wait for sleeping ones. With four busy cores, training with three or four
-spinning threads did not get through 17 small steps in two minutes, with sleeping ones it ran as fast as with one
-thread or faster. From Python, set it in the environment before torch is imported. What sleeping costs on a free
+container allows. It ignores the load, because the number of threads decides the last bits of a result.
+The command lets waiting threads sleep instead of spin (`OMP_WAIT_POLICY=PASSIVE`, unless you set it): on a busy
+machine, spinning threads hold up sleeping ones. With four busy cores, three or four
+spinning threads did not finish 17 small steps in two minutes; with sleeping ones training was as fast as with one
+thread or faster. From Python, set it in the environment before torch is imported. The cost on an idle
 machine was not measured.
 """
 
-JUDGED = """Ratios are medians of bracketed pairs, by the clock and, on a CPU, by processor time. The load on record
-says how busy the machine was: on a free one the clock is what counts, a busy one disturbs processor time less.
-Targets were set for released sizes; with one cached view what is left is the head, so that its ratio grows with the
-encoder. Profiles of what falls short: bf16 at `quick` is bound by products too small for its instructions and by the
+JUDGED = """Ratios are medians of bracketed pairs, by wall time and, on a CPU, by processor time. The recorded load
+shows how busy the machine was: use wall time on an idle one, processor time on a busy one.
+Targets were set for released sizes; with one cached view only the head is left, so the ratio grows with the
+encoder. Reasons for missed targets: bf16 at `quick` is bound by products too small for its instructions and by the
 softmax; the loader by passes over memory (two gathers, the rotation, the dense array), to which a second thread adds
 processor time at these sizes."""
 
@@ -178,7 +178,7 @@ def _number(value: float | None) -> str:
 
 def _verdicts(value: float | None, by_cpu: float | None, least: float, aim: float) -> str:
     clock, processor = _verdict(value, least, aim), _verdict(by_cpu, least, aim)
-    return clock if by_cpu is None or clock == processor else f"{clock} by the clock, {processor} by processor time"
+    return clock if by_cpu is None or clock == processor else f"{clock} by wall time, {processor} by processor time"
 
 
 def _verdict(value: float | None, least: float, aim: float) -> str:

@@ -26,8 +26,8 @@ HEADER = (
     "backbone",
     "streams",
     "lines",
-    "held to recorded runs of",
-    "released code departs from the paper",
+    "tested against recorded runs of",
+    "differences of released code from the paper",
 )
 
 

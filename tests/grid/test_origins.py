@@ -322,7 +322,7 @@ def test_jobs_know_them() -> None:
         ("anchored", "", "Anchored reads constants.npy: there is no such file"),
         ("anchored", "folder", "method.source=folder is a folder, where a file was expected"),
         ("distil", "nowhere", "method.source=nowhere: there is no such checkpoint"),
-        ("distil", "folder", "method.source=folder: folder holds no sound checkpoint"),
+        ("distil", "folder", "method.source=folder: folder has no valid checkpoint"),
         ("distil", "some.pth", "method.source=some.pth is a file, where a checkpoint that sslskel wrote was expected"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The fault harness: hurts runs in every way that clusters do, counts what survived, and writes the tally down.
+"""The fault harness: injects the faults of clusters into runs, counts those survived, and writes the tally down.
 
 ``scripts/pages/faults [--quick] [--output FILE]``; its counts are those of docs/measured/reliability.md.
 Children are forked from this process, which has torch already, so that a kill costs no start-up.
@@ -45,7 +45,7 @@ class Tally:
 
 
 def killed_ranks(folder: Path, kills: int) -> Tally:
-    """Kill -9 of a random rank of two at random moments; then the run ends, with the weights of an unhurt one."""
+    """Kill -9 of a random rank of two at random moments; then the run ends, with the weights of an undisturbed one."""
     chance, lost, alone = random.Random(3), [], 0
     options = {**OPTIONS, "train": {"epochs": 20 * kills}}
     whole = toy_engine.run(folder / "whole", **{**options, "slow": 0.0})
@@ -77,7 +77,8 @@ def killed_ranks(folder: Path, kills: int) -> Tally:
         kills,
         alone if same else 0,
         f"at most {max(lost)} steps of {whole.steps} (a checkpoint every {epoch})",
-        "the other rank, stopped as the launcher would, ended within a minute; the weights are those of an unhurt run",
+        "the other rank, stopped as the launcher would, ended within a minute; the weights are those of an"
+        " undisturbed run",
     )
 
 
@@ -94,7 +95,7 @@ def killed_runs(folder: Path, kills: int) -> Tally:
         kills,
         kept if same else 0,
         "steps since the last checkpoint",
-        "no checkpoint was lost; the final weights are those of an unhurt run, byte for byte",
+        "no checkpoint was lost; the final weights are those of an undisturbed run, byte for byte",
     )
 
 
@@ -112,7 +113,11 @@ def killed_checkpoints(folder: Path, kills: int) -> Tally:
         newest = latest(folder)
         sound += (newest.name if newest else None) == (names[-1] if names else None)
     return Tally(
-        "kill -9 while a checkpoint is written", kills, sound, "none", "whatever bears a checkpoint's name is whole"
+        "kill -9 while a checkpoint is written",
+        kills,
+        sound,
+        "none",
+        "every checkpoint under its final name is complete",
     )
 
 
@@ -146,7 +151,7 @@ def killed_records(folder: Path, kills: int) -> Tally:
         kills,
         sound,
         "the record that was being written",
-        "every record reads and names predictions that are the ones it was written with",
+        "every record can be read and names the predictions it was written with",
     )
 
 
@@ -192,7 +197,7 @@ def full_disks(folder: Path, times: int) -> Tally:
         times,
         survived,
         "steps since the last checkpoint",
-        "one sentence says what to free, the last checkpoint is sound, and the run goes on to the same weights",
+        "the error says what to free, the last checkpoint is valid, and the run continues to the same weights",
     )
 
 
@@ -239,7 +244,7 @@ def frozen_ranks(folder: Path, times: int) -> Tally:
         times,
         survived,
         "steps since the last checkpoint",
-        "the other rank ended by itself and said which one showed no sign of life (set to 4 s here, 25 s by default)",
+        "the other rank ended by itself and named the one without a heartbeat (set to 4 s here, 25 s by default)",
     )
 
 
@@ -265,7 +270,11 @@ def two_grids(folder: Path, times: int) -> Tally:
         records = len(list((folder / str(number)).glob("records/*.json")))
         survived += ran == records == 4 and not any(process.returncode for process in both)
     return Tally(
-        "two grids of four cells in one folder at once", times, survived, "none", "every cell was run once, by either"
+        "two grids of four cells in one folder at the same time",
+        times,
+        survived,
+        "none",
+        "every cell was run once, by one of them",
     )
 
 
@@ -295,7 +304,7 @@ def attempt(name: str, quick: bool) -> Tally | str:
 
 def table(tallies: dict[str, Tally | str]) -> list[str]:
     """The tally as Markdown."""
-    rows = ["| fault | survived / tried | work lost | what survived means |", "|---|---|---|---|"]
+    rows = ["| fault | survived / tried | work lost | meaning of survived |", "|---|---|---|---|"]
     for name, tally in tallies.items():
         if isinstance(tally, str):
             rows.append(f"| {name} | not tried: {tally} | | |")
