@@ -1,43 +1,25 @@
-"""What the loop promises any method: terms, parts, hooks, precision, settings, records of the run."""
+"""What the loop promises any method: terms, parts, hooks, precision, weights to start from."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from recorder import Recorder
 from safetensors.torch import load_file
 from torch import Tensor
 from toy_engine import Mixing, Still, Toy, ToyConfig, ToySource, lines, run, train_config
+from trained_weights import assert_close, assert_equal, weights
 
 from sslskel.api.batch import StepOutput
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
-from sslskel.engine.checkpoint import load_weights, read_meta, read_state
+from sslskel.engine.checkpoint import load_weights, read_state
 from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.schedule import learning_rate
-from sslskel.engine.train import TrainResult
-from sslskel.errors import CheckpointError, Interrupted, RunError, UsageError
-
-
-def weights(result: TrainResult) -> dict[str, Tensor]:
-    return load_file(result.checkpoint / "model.safetensors")
-
-
-def assert_close(one: TrainResult, other: TrainResult, tolerance: float) -> None:
-    a, b = weights(one), weights(other)
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        torch.testing.assert_close(b[name], value, rtol=0, atol=tolerance, msg=name)
-
-
-def assert_equal(one: TrainResult, other: TrainResult) -> None:
-    assert_close(one, other, 0)
+from sslskel.errors import CheckpointError, RunError, UsageError
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
@@ -102,54 +84,6 @@ def test_parts_are_refused_where_clips_see_each_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="accumulate"):
         run(tmp_path, kind=Normed, train={"accumulate": 2})
     assert not list(tmp_path.glob("step-*"))
-
-
-@pytest.mark.parametrize("step", [2, 5, 6, 13])
-def test_a_stop_in_the_middle_of_an_epoch_continues_to_the_same_bytes(tmp_path: Path, step: int) -> None:
-    """The signal falls into the loading of a batch; that step is finished and saved, whatever the epoch says."""
-    whole = run(tmp_path / "whole", method={"terms": 2})
-
-    class Stopped(ToySource):
-        def batch(self, positions: Tensor, view: Any, noise: Noise) -> Any:
-            if len(self.drawn) == step:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return super().batch(positions, view, noise)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("toy_engine.ToySource", Stopped)
-        with pytest.raises(Interrupted) as caught:
-            run(tmp_path / "cut", method={"terms": 2})
-    assert caught.value.exit_code == 75
-    assert read_state(tmp_path / "cut")["step"] == step + 1
-    resumed = run(tmp_path / "cut", method={"terms": 2})
-    assert_equal(whole, resumed)
-    assert resumed.loss == whole.loss
-    assert [line["loss"] for line in lines(tmp_path / "cut")] == [line["loss"] for line in lines(tmp_path / "whole")]
-
-
-def test_a_signal_in_the_last_step_is_not_lost(tmp_path: Path) -> None:
-    class Late(Toy):
-        def on_step_end(self, progress: Progress, noise: Noise) -> None:
-            super().on_step_end(progress, noise)
-            if progress.step == 23:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(Interrupted) as caught:
-        run(tmp_path, kind=Late)
-    assert caught.value.exit_code == 130
-    assert read_state(tmp_path)["finished"]
-
-
-def test_a_second_ctrl_c_does_not_wait_for_the_step(tmp_path: Path) -> None:
-    class Stuck(Toy):
-        def on_step_end(self, progress: Progress, noise: Noise) -> None:
-            if progress.step == 8:
-                os.kill(os.getpid(), signal.SIGINT)
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, kind=Stuck)
-    assert read_state(tmp_path)["step"] == 6
 
 
 @pytest.mark.parametrize(("poison", "named"), [("loss", "loss term 'rebuild' is nan"), ("gradient", "'inner.3.bias'")])
@@ -240,82 +174,6 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
         run(tmp_path / "fourth", init=starting(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"seed": 4}, "its seed is 3, not 4"),
-        ({"meta": {"identity": "other"}}, "its identity is toy, not other"),
-        ({"train": {"lr": 0.5}}, "its train.lr is 0.01, not 0.5"),
-        ({"clips": 21}, "its clips is 22, not 21"),
-        ({"precision": "bf16"}, "its engine.precision is fp32, not bf16"),
-    ],
-)
-def test_a_folder_of_another_run_is_refused(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
-    run(tmp_path, train={"epochs": 1}) if "train" not in changes else run(tmp_path)
-    options = {"train": {"epochs": 1}, **changes}
-    if "train" in changes:
-        options["train"] = changes["train"]
-    with pytest.raises(CheckpointError, match=named):
-        run(tmp_path, **options)
-
-
-def test_what_does_not_change_numbers_may_change_on_resume(tmp_path: Path) -> None:
-    first = run(tmp_path)
-    again = run(tmp_path, train={"checkpoint_epochs": 2, "keep_checkpoints": 1}, engine={"log_every": 7})
-    assert again.checkpoint == first.checkpoint
-
-
-def test_meta_and_cost_are_kept(tmp_path: Path) -> None:
-    meta = {"identity": "abc", "layout": {"joints": ["head"]}}
-    result = run(tmp_path, meta=meta)
-    assert read_meta(tmp_path) == meta
-    state = read_state(result.checkpoint)
-    assert state["seconds"] == result.seconds > 0
-    assert state["peak_memory"] == result.peak_memory > 2**20
-    assert result.samples_per_second == pytest.approx(4 * 22 / result.seconds)
-    again = run(tmp_path, meta=meta)
-    assert (again.seconds, again.loss, again.peak_memory) == (result.seconds, result.loss, result.peak_memory)
-
-
-def test_metrics_hold_each_logged_step_and_the_last(tmp_path: Path) -> None:
-    run(tmp_path, engine={"log_every": 10})
-    assert [line["step"] for line in lines(tmp_path)] == [10, 20, 24]
-    line = lines(tmp_path)[-1]
-    assert line["epoch"] == 4
-    assert 0 < line["metric/hidden"] < 1
-    assert line["samples_per_second"] > 0
-
-
-def test_metrics_stay_json_where_a_number_is_not_finite(tmp_path: Path) -> None:
-    class Odd(Toy):
-        def forward(self, views: Any, noise: Noise, progress: Progress) -> StepOutput:
-            return super().forward(views, noise, progress)._replace(metrics={"odd": torch.tensor(torch.nan)})
-
-    run(tmp_path, kind=Odd, train={"epochs": 1})
-    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
-    assert {line["metric/odd"] for line in lines(tmp_path)} == {None}
-
-
-def test_every_step_is_reported(tmp_path: Path) -> None:
-    recorder = Recorder()
-    run(tmp_path, reporter=recorder)
-    assert recorder.steps == [("pretraining", step, 24) for step in range(1, 25)]
-
-
-def test_tensorboard_gets_the_numbers_where_it_is_asked_for(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    run(tmp_path / "with", engine={"tensorboard": True}, train={"epochs": 1})
-    assert list((tmp_path / "with").rglob("events.out.tfevents*"))
-    run(tmp_path / "without", train={"epochs": 1})
-    assert not list((tmp_path / "without").rglob("events.out.tfevents*"))
-
-
-def test_tensorboard_that_is_missing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accelerate.utils.is_tensorboard_available", lambda: False)
-    with pytest.raises(UsageError, match=r"pip install 'sslskel\[tensorboard\]'"):
-        run(tmp_path, engine={"tensorboard": True})
-
-
 def test_a_method_without_parameters_is_told_apart_from_one_that_does_not_train(tmp_path: Path) -> None:
     class Frozen(Toy):
         def __init__(self, config: ToyConfig, seed: int) -> None:
@@ -337,39 +195,6 @@ def test_terms_that_come_and_go_between_parts_are_refused(tmp_path: Path) -> Non
 
     with pytest.raises(RunError, match="same loss terms"):
         run(tmp_path, kind=Fickle, train={"accumulate": 4})
-
-
-def test_a_full_disk_ends_the_run_and_the_same_call_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run(tmp_path / "whole")
-    sync, calls = os.fsync, [0]
-
-    def full(handle: int) -> None:
-        calls[0] += 1
-        if calls[0] > 10:
-            raise OSError(28, "No space left on device")
-        sync(handle)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"no space left for the checkpoint of step 12 .*free some"):
-        run(tmp_path / "cut")
-    assert read_state(tmp_path / "cut")["step"] == 6
-    monkeypatch.undo()
-    assert_equal(whole, run(tmp_path / "cut"))
-
-
-def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_byte(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    whole = run(tmp_path / "whole")
-    last = run(tmp_path / "cut")
-    model = last.checkpoint / "model.safetensors"
-    content = bytearray(model.read_bytes())
-    content[-5] ^= 1
-    model.write_bytes(content)
-    assert_equal(whole, run(tmp_path / "cut"))
-    [line] = caplog.messages
-    assert str(last.checkpoint) in line
-    assert "model.safetensors" in line
 
 
 def test_loaded_weights_are_those_of_the_method(tmp_path: Path) -> None:

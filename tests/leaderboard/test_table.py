@@ -7,8 +7,6 @@ import itertools
 import json
 import random
 import time
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +14,9 @@ from board_records import STORED, cell_of, labels_of, made, mixed_records, three
 from scipy import stats
 
 from sslskel.leaderboard.build import build_board
-from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats import RENDERERS, render
 from sslskel.leaderboard.model import Board
 from sslskel.results.record import RecordError, parse_record
-from sslskel.results.store import ResultStore
 
 
 def test_seeds_give_mean_deviation_and_interval() -> None:
@@ -60,20 +56,6 @@ def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) ->
     assert len(board.columns) == 2
     assert len({column.title for column in board.columns}) == 2
     assert sum(cell is not None for row in board.rows for cell in row.cells) == 2
-
-
-def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
-    def extra_with(best: Any) -> dict[str, Any]:
-        return {"details": {"best_test_epoch": best}}
-
-    plain = [*three("mamp", 0.5, 0.52, 0.51), *three("skeletonmae", 0.6, 0.62, 0.61)]
-    records = [replace(r, extra=extra_with({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
-    before, after = build_board(plain), build_board(records)
-    assert after.rows == before.rows
-    [note] = set(after.notes) - set(before.notes)
-    assert "best test epoch, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
-    for broken in (None, 7, {"top1": "<b>"}, {"top1": 3}):
-        assert build_board([replace(plain[0], extra=extra_with(broken))]).notes == build_board(plain[:1]).notes
 
 
 def test_a_missing_cell_means_no_mean() -> None:
@@ -231,78 +213,6 @@ def test_columns_put_trained_heads_first_or_follow_the_order_asked_for() -> None
     assert [(c.benchmark, c.protocol) for c in asked.columns] == [("utd_mhad", "knn"), ("utd_mhad", "linear")]
 
 
-def test_findings_tell_what_seeds_can_and_cannot() -> None:
-    floor = three("random_init", 0.52, 0.53, 0.51, seen=[])
-    board = build_board(
-        [*three("mamp", 0.62, 0.67, 0.65), *three("skeletonmae", 0.5, 0.56, 0.54), *three("one", 0.6), *floor]
-    )
-    lead, against = board.findings
-    assert lead.startswith("utd_mhad/xsub linear top1: mamp has the highest mean, 64.7 %, before one, 60.0 %")
-    assert "single seed" in lead
-    assert "against random_init (52.0 %)" in against
-    assert "p < 0.05): mamp; not shown to be better: skeletonmae; untested for want of seeds: one" in against
-
-
-def test_sentences_name_the_preset_where_presets_differ() -> None:
-    board = build_board([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
-    assert "mamp [cpu-200] has the highest mean, 60.0 %, before mamp [cpu], 50.0 %" in board.findings[0]
-
-
-def test_warnings_of_splits_and_unequal_budgets_are_said() -> None:
-    board = build_board([*three("mamp", 0.5, benchmark__warning="few subjects"), *three("skeletonmae", 0.5, labels=40)])
-    assert "utd_mhad/xsub: few subjects" in board.warnings
-    assert "utd_mhad/xsub linear top1: rows used from 40 to 431 labelled clips" in board.warnings
-
-
-def test_an_encoder_that_does_not_say_what_it_saw_is_no_floor() -> None:
-    board = build_board(
-        [*three("mamp", 0.5), *three("mamp_ntu60", 0.6, seen=[], method__plugin="released", method__version=0)]
-    )
-    assert all(row.trained for row in board.rows)
-    assert any("not known" in warning and "mamp_ntu60" in warning for warning in board.warnings)
-
-
-def test_notes_say_preset_cost_and_code() -> None:
-    records = [
-        *three("mamp", 0.5, 0.6, config__train__lr=0.001),
-        *three("random_init", 0.1, seen=[], config__train__epochs=999, config__train__lr=9.0),
-    ]
-    notes = " | ".join(build_board(records).notes)
-    assert "preset cpu: 60 frames, 60 epochs of pretraining, 64 clips in a batch, 203,136 weights" in notes
-    assert "weights in a pretrained encoder, learning rate 0.001 |" in notes
-    assert "cost: 2 pretrained encoders in 0.03 h, 3 evaluations in 0.03 h, on AMD EPYC" in notes
-    assert "torch 2.13.0+cpu, commit 7c8723ce6df6" in notes
-    assert "uncommitted" not in notes
-
-
-def test_one_pretraining_is_paid_once() -> None:
-    first = made("mamp", 0.5)
-    second = parse_record(
-        made("mamp", 0.5, protocol="knn")
-        .to_json()
-        .replace(made("mamp", 0.5, protocol="knn").pretrain_identity, first.pretrain_identity)
-    )
-    assert any("1 pretrained encoders in 0.01 h, 2 evaluations" in note for note in build_board([first, second]).notes)
-
-
-def test_missing_costs_are_no_fault() -> None:
-    assert build_board(three("mamp", 0.5, cost={"pretrain_seconds": None})).rows[0].pretrain_seconds == 0.0
-
-
-def test_a_note_says_what_one_pretraining_took() -> None:
-    paces = ((120.0, 50.0), (180.0, 40.0), (600.0, 10.0))
-    records = [
-        made("mamp", 0.5, seed=seed, cost={"pretrain_seconds": seconds, "samples_per_second": pace})
-        for seed, (seconds, pace) in enumerate(paces)
-    ]
-    floor = three("random_init", 0.1, seen=[], cost={"pretrain_seconds": 0.0, "samples_per_second": 0.0})
-    board = build_board([*records, *floor])
-    assert [(row.pretrain_seconds, row.samples_per_second) for row in board.rows] == [(180.0, 40.0), (0.0, 0.0)]
-    assert (
-        "one pretraining, median over seeds: mamp 3.0 min at 40 clips/s, 203,136 weights in the encoder" in board.notes
-    )
-
-
 def test_no_records_make_an_empty_board() -> None:
     board = build_board([])
     assert board.rows == ()
@@ -351,32 +261,3 @@ def test_two_thousand_records_take_seconds() -> None:
         render(board, form)
     assert time.process_time() - start < 10
     assert len(board.rows) > 100
-
-
-def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    for record in three("mamp", 0.5, 0.6):
-        store.write(record)
-    (tmp_path / "records" / "broken.json").write_text("{", encoding="utf-8")
-    reported: list[str] = []
-    board = board_of(tmp_path, report=reported.append)
-    cell = cell_of(board, "mamp")
-    assert cell is not None
-    assert cell.seeds == (0, 1)
-    assert len(reported) == 1
-    assert "broken.json" in reported[0]
-    assert board_of(tmp_path, ["other"], report=reported.append).rows == ()
-
-
-def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
-    """Raw coordinates that beat all encoders do not hide whether pretraining beats the untrained one."""
-    board = build_board(
-        [
-            *three("mamp", 0.60, 0.61, 0.62),
-            *three("raw_features", 0.80, 0.80, 0.81, seen=[]),
-            *three("random_init", 0.40, 0.41, 0.42, seen=[]),
-        ]
-    )
-    findings = " ".join(board.findings)
-    assert "against raw_features (80.3 %), which saw no data: better (one-sided Welch test, p < 0.05): none" in findings
-    assert "against random_init (41.0 %), which saw no data: better (one-sided Welch test, p < 0.05): mamp" in findings

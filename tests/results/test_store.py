@@ -1,16 +1,13 @@
-"""The results folder under many writers, kills, damage and a full disk; claims of the living and the dead."""
+"""The results folder under many writers, kills, damage and a full disk."""
 
 from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import resource
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -18,15 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from together import PROCESSES, run_together
 
 from sslskel.errors import RunError, UsageError
 from sslskel.files import publish
-from sslskel.results import claims
 from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
 from sslskel.results.store import ResultStore
 
 STORED = parse_record(Path(__file__).with_name("record_v1.json").read_text(encoding="utf-8"))
-PROCESSES = multiprocessing.get_context("fork")
 
 
 def record_of(number: int, score: float = 0.5) -> Record:
@@ -35,16 +31,6 @@ def record_of(number: int, score: float = 0.5) -> Record:
 
 def arrays_of(number: int) -> dict[str, Any]:
     return {"keys": np.arange(40) + number, "value_logits": np.full((40, 3), number, np.float32)}
-
-
-def run_together(target: Any, count: int, *arguments: Any) -> None:
-    barrier = PROCESSES.Barrier(count)
-    workers = [PROCESSES.Process(target=target, args=(barrier, number, *arguments)) for number in range(count)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * count
 
 
 def write_many(barrier: Barrier, writer: int, folder: Path) -> None:
@@ -239,128 +225,3 @@ def test_failures_of_several_processes_do_not_cover_each_other(tmp_path: Path) -
     run_together(fail_together, 8, tmp_path)
     messages = {json.loads(path.read_text(encoding="utf-8"))["message"] for path in (tmp_path / "failures").iterdir()}
     assert messages == {f"writer {number}" for number in range(8)}
-
-
-def test_a_claim_holds_until_it_is_given_back(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    claim = store.claim("ab" * 16)
-    assert claim is not None
-    with claim:
-        assert store.claim("ab" * 16) is None
-        other = store.claim("cd" * 16)
-        assert other is not None
-        with other:
-            pass
-    again = store.claim("ab" * 16)
-    assert again is not None
-    with again:
-        pass
-    assert list((tmp_path / "claims").glob("*.json")) == []
-
-
-def test_a_claim_is_given_back_after_an_error(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    claim = store.claim("ab" * 16)
-    assert claim is not None
-    with pytest.raises(RuntimeError), claim:
-        raise RuntimeError
-    assert store.claim("ab" * 16) is not None
-
-
-HOLD = """
-import sys, time
-from sslskel.results.store import ResultStore
-with ResultStore(sys.argv[1]).claim("ab" * 16):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_the_claim_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        assert ResultStore(tmp_path).claim("ab" * 16) is None
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()  # type: ignore[union-attr]
-    claim = ResultStore(tmp_path).claim("ab" * 16)
-    assert claim is not None
-    with claim:
-        assert ResultStore(tmp_path).claim("ab" * 16) is None
-
-
-def forge(folder: Path, **changes: Any) -> Path:
-    """A claim of this process, with some of its facts changed."""
-    store = ResultStore(folder)
-    assert store.claim("ab" * 16) is not None
-    path = folder / "claims" / f"{'ab' * 16}.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-    return path
-
-
-def test_a_reused_process_number_is_not_taken_for_the_holder(tmp_path: Path) -> None:
-    forge(tmp_path, started="1")
-    assert ResultStore(tmp_path).claim("ab" * 16) is not None
-
-
-@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"space": "pid:[1]"}])
-def test_a_claim_from_elsewhere_is_respected_while_it_gives_signs_of_life(
-    tmp_path: Path, changes: dict[str, str]
-) -> None:
-    path = forge(tmp_path, pid=999_999_999, **changes)
-    assert ResultStore(tmp_path).claim("ab" * 16) is None
-    long_ago = time.time() - claims.SILENT_SECONDS - 60
-    os.utime(path, (long_ago, long_ago))
-    assert ResultStore(tmp_path).claim("ab" * 16) is not None
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
-def test_an_unreadable_claim_is_old_or_respected(tmp_path: Path, content: str) -> None:
-    path = forge(tmp_path)
-    path.write_text(content, encoding="utf-8")
-    assert ResultStore(tmp_path).claim("ab" * 16) is None
-    os.utime(path, (1, 1))
-    assert ResultStore(tmp_path).claim("ab" * 16) is not None
-
-
-def test_a_held_claim_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.01)
-    claim = ResultStore(tmp_path).claim("ab" * 16)
-    path = tmp_path / "claims" / f"{'ab' * 16}.json"
-    os.utime(path, (1, 1))
-    assert claim is not None
-    with claim:
-        deadline = time.monotonic() + 10
-        while path.stat().st_mtime < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert path.stat().st_mtime > 2
-
-
-def test_leaving_does_not_drop_the_claim_of_a_successor(tmp_path: Path) -> None:
-    claim = ResultStore(tmp_path).claim("ab" * 16)
-    path = tmp_path / "claims" / f"{'ab' * 16}.json"
-    assert claim is not None
-    with claim:
-        path.write_text(path.read_text(encoding="utf-8").replace('"token": "', '"token": "x'), encoding="utf-8")
-    assert path.exists()
-
-
-def take_over(barrier: Barrier, number: int, folder: Path) -> None:
-    for turn in range(25):
-        barrier.wait()
-        claim = ResultStore(folder).claim(f"{turn:032x}")
-        if claim is not None:
-            (folder / f"won-{turn}-{number}").touch()
-        barrier.wait()
-
-
-def test_of_many_takers_of_a_dead_claim_one_gets_it(tmp_path: Path) -> None:
-    text = forge(tmp_path, started="1").read_text(encoding="utf-8")
-    for turn in range(25):
-        (tmp_path / "claims" / f"{turn:032x}.json").write_text(text, encoding="utf-8")
-    run_together(take_over, 8, tmp_path)
-    winners = [len(list(tmp_path.glob(f"won-{turn}-*"))) for turn in range(25)]
-    assert winners == [1] * 25
