@@ -156,7 +156,7 @@ def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
     [variant] = request_of_row(row, table, asked).variants
     assert variant == (*row.overrides, "backbone.segment=8", "clip.frames=120", "train.epochs=1")
     odd = TableRow("odd", "mamp", scaled={"clip.frames": 0.51})
-    with pytest.raises(UsageError, match=r"row 'odd' needs clip\.frames = 60 x 0\.51, which is no whole number"):
+    with pytest.raises(UsageError, match=r"row 'odd' needs clip\.frames = 60 x 0\.51, which is not a whole number"):
         request_of_row(odd, table, asked)
 
 
