@@ -179,8 +179,10 @@ sys.exit("failed: " + ", ".join(faults) if faults else 0)
 """
 """Benches methods one after the other; the first import of the compiler ends a method, and its traceback says where."""
 ARITHMETIC = """
-        rows = functional.normalize(torch.eye(4) @ torch.randn(4, 8), dim=1)
-        require(float(self.head.weight.detach().abs().sum()) > 0, "the head has no weights")
+        import torch
+
+        rows = nn.functional.normalize(torch.eye(4) @ torch.randn(4, 8), dim=1)
+        assert float(self.head.weight.detach().abs().sum()) > 0
         self.register_buffer("rows", rows / rows.std(0))
 """
 """What a constructor may do besides making layers."""

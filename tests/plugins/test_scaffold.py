@@ -11,7 +11,7 @@ import pytest
 from fault_tools import failing_sync, killed_while_writing
 
 from sslskel.errors import RunError, UsageError
-from sslskel.plugins.scaffold import new_method, new_protocol
+from sslskel.plugins.scaffold import new_backbone, new_method, new_protocol
 
 Make = Callable[[str, Path], list[Path]]
 
@@ -21,7 +21,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
 
 
-@pytest.mark.parametrize("make", [new_method, new_protocol])
+@pytest.mark.parametrize("make", [new_method, new_protocol, new_backbone])
 @pytest.mark.parametrize("after", [0, 2])
 def test_a_full_disk_leaves_neither_plugin_nor_test(
     make: Make, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
