@@ -78,6 +78,8 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """Dataclass of the options, a default for each."""
     version: ClassVar[int] = 1
     """Bump when numbers change."""
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = MappingProxyType({})
+    """Its own sizes in presets of whole runs: ``{"quick": {"dim": 64}}``. What a preset's file says of it wins."""
     joins_persons: ClassVar[bool] = False
     """True where a row is a clip, its persons' joints side by side."""
     batch_statistics: ClassVar[bool] = False

@@ -96,6 +96,10 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """Name of the backbone where the user names none."""
     recipe: ClassVar[Mapping[str, Any]] = {}
     """What it trains with where the user says nothing else: values of ``train``, ``clip`` and ``backbone``."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Its own sizes and schedules in presets of whole runs: ``{"quick": {"method": ..., "train": ...}}``, of the groups
+    ``method``, ``train``, ``clip`` and, for ``default_backbone``, ``backbone``. What a preset's file says of the
+    method wins."""
     card: ClassVar[MethodCard] = MethodCard()
     """What the table of methods says about it."""
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}

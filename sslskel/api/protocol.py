@@ -155,6 +155,8 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     """Dataclass of the options, a default for each."""
     version: ClassVar[int] = 1
     """Bump when numbers change."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Its own options in presets of whole runs: ``{"quick": {"epochs": 5}}``. What a preset's file says of it wins."""
     needs: ClassVar[frozenset[str]] = frozenset({"clip"})
     """What of an encoder it uses (see ``Encoder.provides``); one that lacks it is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"

@@ -25,6 +25,7 @@ from sslskel.checks.fixtures import (
     make_spec,
     small_config,
 )
+from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.checks.watched_io import no_io
 from sslskel.errors import UsageError
@@ -81,6 +82,7 @@ def side_by_side(features: Features) -> Tensor:
 def builds_from_defaults(case: BackboneCase) -> None:
     """Config is a dataclass with a default for every field, and the backbone is built from it."""
     check_config_class(case.plugin)
+    check_presets(case.plugin)
     built = case.plugin(case.plugin.Config(), make_spec(case.info))
     expect(isinstance(getattr(built, "dim", None), int) and built.dim > 0, "dim is not a positive whole number")
 

@@ -27,6 +27,7 @@ from sslskel.checks.method_case import (
     select,
     step_at,
 )
+from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import expect, global_generators_untouched
 from sslskel.checks.watched_io import no_io
 from sslskel.engine.optimisers import AdamW
@@ -38,6 +39,7 @@ LEAST_FALL = 0.2
 def builds_from_defaults(case: MethodCase) -> None:
     """Config is a dataclass with a default for every field, and the method is built from it."""
     check_config_class(case.plugin)
+    check_presets(case.plugin)
     case.build(config=case.plugin.Config(), started=False)
 
 

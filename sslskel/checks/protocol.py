@@ -32,6 +32,7 @@ from sslskel.checks.fixtures import (
     make_spec,
     small_config,
 )
+from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
 from sslskel.progress import SILENT
@@ -168,6 +169,7 @@ def run_of(encoders: Mapping[str, Encoder], dtype: torch.dtype = torch.float32) 
 def builds_from_defaults(case: ProtocolCase) -> None:
     """Config is a dataclass with a default for every field; needs and trains hold known words."""
     check_config_class(case.plugin)
+    check_presets(case.plugin)
     case.plugin(case.plugin.Config())
     odd = set(case.plugin.needs) - {"clip", "steps", "tokens"}
     expect(not odd, f"needs names {', '.join(sorted(odd))}; encoders give clip, steps and tokens")

@@ -11,12 +11,15 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
+
+if TYPE_CHECKING:
+    from sslskel.api.method import PretextMethod
 
 ConfigT = TypeVar("ConfigT")
 
@@ -121,16 +124,33 @@ def _layers(
     if protocol is not None and (content := PROTOCOLS.preset(protocol)):
         yield f"protocol preset '{protocol}'", {"protocol": content.get("config", {})}
     yield "the recipe of the benchmark", recipe
-    content = read_preset(preset)
-    layer = {key: content[key] for key in ("clip", "train", "engine") if key in content}
-    judge = protocol and PROTOCOLS.plugin_of(protocol)
-    for group, chosen in (("method", plugin), ("backbone", backbone), ("protocol", judge)):
-        if chosen in content.get(group, {}):
-            layer[group] = content[group][chosen]
-    yield f"preset '{preset}'", layer
-    own = content.get("recipe", {}).get(plugin, {})
-    yield f"preset '{preset}' for method '{plugin}'", {key: own[key] for key in own if key not in foreign}
+    yield from _preset_layers(METHODS.get(method), plugin, backbone, protocol, preset, foreign)
     yield f"the stage of method '{method}'", stage
+
+
+def _preset_layers(
+    of_method: type[PretextMethod], plugin: str, backbone: str, protocol: str | None, preset: str, foreign: set[str]
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """A preset, weakest first: for all, then for the network and the protocol, then for the method.
+
+    Plugins bring options of their own; what the preset's file says of a plugin wins over them.
+    """
+    content, judge = read_preset(preset), protocol and PROTOCOLS.plugin_of(protocol)
+
+    def of_file(group: str, name: str | None) -> Mapping[str, Any]:
+        return {group: content[group][name]} if name in content.get(group, {}) else {}
+
+    yield f"preset '{preset}'", {key: content[key] for key in ("clip", "train", "engine") if key in content}
+    brought = BACKBONES.get(backbone).presets.get(preset, {})
+    yield f"preset '{preset}' of backbone '{backbone}'", {"backbone": brought}
+    if judge:
+        yield f"preset '{preset}' of protocol '{judge}'", {"protocol": PROTOCOLS.get(judge).presets.get(preset, {})}
+    yield f"preset '{preset}'", {**of_file("backbone", backbone), **of_file("protocol", judge)}
+    own = of_method.presets.get(preset, {})
+    yield f"preset '{preset}' of method '{plugin}'", {key: own[key] for key in own if key not in foreign}
+    yield f"preset '{preset}'", of_file("method", plugin)
+    recipe = content.get("recipe", {}).get(plugin, {})
+    yield f"preset '{preset}' for method '{plugin}'", {key: recipe[key] for key in recipe if key not in foreign}
 
 
 def compose(
