@@ -1,4 +1,4 @@
-"""The table of methods in ``docs/guide/methods.md``, made from what is registered.
+"""The table of methods that ``sslskel list methods --table`` prints, made from what is registered.
 
 Each fact comes from the plugin itself: its card, its options, its file. Nothing is
 measured here.
@@ -10,14 +10,17 @@ import ast
 import dataclasses
 import inspect
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import get_type_hints
 
 from sslskel.api.method import PretextMethod
 from sslskel.config.groups import Stream
+from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS, Entry
 from sslskel.text import table
 
+SOURCES = ("built-in", "package", "local", "preset")
 HEADER = (
     "method",
     "paper",
@@ -63,7 +66,10 @@ def _streams(plugin: type[PretextMethod]) -> str:
 
 
 def _cells(entry: Entry) -> list[str]:
-    plugin = METHODS.get(entry.name)
+    try:
+        plugin = METHODS.get(entry.name)
+    except UsageError:
+        return [f"`{entry.name}`", "cannot be loaded; `sslskel list methods --check` says why", *["-"] * 7]
     card, preset = plugin.card, METHODS.preset(entry.name)
     shared = entry.source == "preset"
     paper = str(preset.get("paper", card.paper))
@@ -72,16 +78,16 @@ def _cells(entry: Entry) -> list[str]:
         f"`{entry.name}`",
         paper or "-",
         years[0] if years else "-",
-        card.family,
+        card.family or "-",
         f"`{plugin.default_backbone}`" if plugin.uses_backbone else "-",
         _streams(plugin),
         f"as `{METHODS.plugin_of(entry.name)}`" if shared else str(sum(map(lines_of_code, _files(plugin)))),
-        card.checked or ("paper only" if plugin.trains else "-"),
+        card.checked or ("paper only" if plugin.trains and paper else "-"),
         card.departures or "-",
     ]
 
 
-def method_table() -> str:
-    """Every built-in method and preset as a Markdown table, by name."""
-    entries = [entry for entry in METHODS.entries() if entry.source in ("built-in", "preset")]
+def method_table(sources: Collection[str] = SOURCES) -> str:
+    """Every method and preset that is found here as a Markdown table, by name; or those of some ``sources``."""
+    entries = [entry for entry in METHODS.entries() if entry.source in sources]
     return table(HEADER, ([cell.replace("|", "/") for cell in _cells(entry)] for entry in entries)) + "\n"

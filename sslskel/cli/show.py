@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
     from sslskel.api.benchmark import Benchmark
+    from sslskel.api.method import PretextMethod
     from sslskel.plugins.registry import Registry
 
 
@@ -55,8 +57,25 @@ def _plugin(registry: Registry[Any], name: str) -> None:
     print("options:")
     for key, value in to_plain(plugin.Config()).items():
         print(f"  {registry.kind}.{key}={changed.get(key, value)}")
+    if registry.kind == "method":
+        _method(plugin, preset)
+    if plugin.presets:
+        print(f"sizes of its own in presets: {', '.join(plugin.presets)}")
     for check, reason in getattr(plugin, "expected_failed_checks", {}).items():
         print(f"does not keep '{check}': {reason}")
+
+
+def _method(plugin: type[PretextMethod], preset: Mapping[str, Any]) -> None:
+    """What a method is trained with, and whose it is."""
+    paper = preset.get("paper", plugin.card.paper)
+    if paper:
+        print(f"paper: {paper}")
+    if plugin.uses_backbone:
+        print(f"backbone: {plugin.default_backbone}")
+    groups = {name: {**plugin.recipe.get(name, {}), **preset.get(name, {})} for name in ("backbone", "clip", "train")}
+    recipe = [f"  {group}.{key}={value}" for group, options in groups.items() for key, value in options.items()]
+    if recipe:
+        print("\n".join(["recipe, where no preset says otherwise:", *recipe]))
 
 
 def _benchmark(benchmark: Benchmark) -> None:

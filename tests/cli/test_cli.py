@@ -251,6 +251,21 @@ def test_list_and_show(sslskel) -> None:  # type: ignore[no-untyped-def]
     shown = sslskel("show", "mamp").stdout
     assert "method.mask_ratio=0.9" in shown
     assert sslskel("show", "tiny").returncode == 0
+    assert "  train.lr=0.1\n" in sslskel("show", "crossclr").stdout
+
+
+def test_list_and_show_tell_of_local_plugins(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert sslskel("new", "method", "my_idea").returncode == 0
+    file = tmp_path / "sslskel_plugins" / "methods" / "my_idea.py"
+    text = file.read_text()
+    sized = '    Config = MyIdeaConfig\n    presets = {"quick": {"train": {"epochs": 2}}}\n'
+    file.write_text(text.replace("    Config = MyIdeaConfig\n", sized))
+    shown = sslskel("show", "my_idea").stdout
+    assert str(file) in shown
+    assert "sizes of its own in presets: quick" in shown
+    table = sslskel("list", "methods", "--table").stdout
+    assert "| `my_idea` |" in table
+    assert "| `mamp` |" in table
 
 
 @pytest.mark.long
