@@ -32,6 +32,7 @@ class MethodMeta:
     plugin: str
     version: int
     origin: str
+    """Where its code was: a file, or a package and what is in it."""
 
     def facts(self) -> MethodFacts:
         """As a record keeps them."""
@@ -46,6 +47,8 @@ class BackboneMeta:
     version: int
     used: bool = True
     """Whether the method built it."""
+    origin: str = ""
+    """Where its code was, as of a method; empty for one that comes with sslskel."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class CheckpointMeta:
         content = {
             "identity": self.identity,
             "method": asdict(self.method),
-            "backbone": asdict(self.backbone),
+            "backbone": {key: value for key, value in asdict(self.backbone).items() if key != "origin" or value},
             "init": self.init,
             "preset": self.preset,
             "seed": self.seed,
@@ -175,7 +178,9 @@ class CheckpointMeta:
                 method=MethodMeta(**_some(content["method"], "name", "plugin", "version", "origin")),
                 # Early checkpoints do not say whether the backbone was used: all of them used one.
                 backbone=BackboneMeta(
-                    **_some(content["backbone"], "name", "version"), used=content["backbone"].get("used", True)
+                    **_some(content["backbone"], "name", "version"),
+                    used=content["backbone"].get("used", True),
+                    origin=content["backbone"].get("origin", ""),
                 ),
                 benchmark=BenchmarkMeta(**_some(content["benchmark"], "name", "version", "split")),
                 preset=content["preset"],

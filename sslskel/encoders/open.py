@@ -20,7 +20,8 @@ from sslskel.encoders.released import load_released
 from sslskel.engine.checkpoint import latest, load_weights
 from sslskel.engine.initial import load_fitting
 from sslskel.errors import CheckpointError, UsageError
-from sslskel.plugins.registry import BACKBONES, METHODS
+from sslskel.plugins.local import LOCAL_FOLDER
+from sslskel.plugins.registry import BACKBONES, METHODS, Registry
 from sslskel.transforms.clip import clip_spec
 
 
@@ -141,7 +142,27 @@ def parameter_count(encoders: Mapping[str, Encoder]) -> int:
     return sum(unique.values())
 
 
+def _require_known(registry: Registry[type], name: str, origin: str, step: Path) -> None:
+    """Raise ``CheckpointError`` for a plugin that is not found here, and say where its code was."""
+    if name in registry.names():
+        return
+    kind = registry.kind
+    if Path(origin).is_absolute():
+        place = f"{kind}s/{Path(origin).name}"
+        hint = (
+            f"its code was read from {origin}: name the folder that holds {place} in SSLSKEL_PLUGINS, or copy the file"
+            f" to {LOCAL_FOLDER}/{place} here"
+        )
+    elif origin.endswith(")"):
+        hint = f"its code was in {origin}: install that package"
+    else:
+        hint = "another version of sslskel may have it"
+    raise CheckpointError(f"{step} was made by {kind} '{name}', which is not known here; {hint}")
+
+
 def _rebuild(meta: CheckpointMeta, made: Construction, step: Path, seed: int = 0) -> PretextMethod:
+    _require_known(METHODS, meta.method.plugin, meta.method.origin, step)
+    _require_known(BACKBONES, meta.backbone.name, meta.backbone.origin, step)
     plugin, network = METHODS.get(meta.method.plugin), BACKBONES.get(meta.backbone.name)
     for kind, asked, installed in (("method", meta.method, plugin), ("backbone", meta.backbone, network)):
         if installed.version != asked.version:

@@ -28,8 +28,9 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
         raise UsageError(
             f"{wrong[0]}: a trained encoder's own options are fixed; only protocol.* and engine.* can be set"
         )
+    known = METHODS.names()
     fresh = compose(
-        meta.method.name if meta.method.name in METHODS.names() else untrained_method(),
+        next((name for name in (meta.method.name, meta.method.plugin) if name in known), untrained_method()),
         backbone=meta.backbone.name,
         preset=meta.preset,
         protocol=protocol,

@@ -63,14 +63,19 @@ def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: I
     ``start`` is what the weights it starts from bring with them.
     """
     plain, method = cell.resolved.plain(), METHODS.get(cell.method)
-    plugin = METHODS.plugin_of(cell.method)
+    plugin, network = METHODS.plugin_of(cell.method), BACKBONES.entry(cell.backbone)
     brought = [one.passes_on() for one in cell.origins]
     own = (*start.seen, *seen_clips(cell, dataset, benchmark))
     more = once_each(part for one in brought for part in one.seen if part not in own)
     return CheckpointMeta(
         identity=cell.pretrain_identity(dataset),
         method=MethodMeta(cell.method, plugin, method.version, METHODS.entry(plugin).origin),
-        backbone=BackboneMeta(cell.backbone, BACKBONES.get(cell.backbone).version, method.uses_backbone),
+        backbone=BackboneMeta(
+            cell.backbone,
+            BACKBONES.get(cell.backbone).version,
+            method.uses_backbone,
+            "" if network.source == "built-in" else network.origin,
+        ),
         benchmark=BenchmarkMeta(benchmark.name, benchmark.version, cell.split),
         preset=cell.preset,
         seed=cell.seed,
