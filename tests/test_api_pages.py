@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from faulty_methods import Config, Sound
+from sound_method import Config, Sound
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import sslskel

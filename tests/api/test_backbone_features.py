@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from faulty_methods import failed
+from sound_method import failed
 from torch import Tensor
 from toy_backbones import PLUGINS, SPEC, ClassToken, FromMean, Joined, TwoLevels, built, clips
 

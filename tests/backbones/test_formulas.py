@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from undrawn_clips import undrawn
 
 from sslskel.api.skeleton import NTU25, SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.errors import UsageError
@@ -18,11 +18,6 @@ from sslskel.nn.graph import directed
 from sslskel.plugins.registry import BACKBONES
 
 CHAIN = SkeletonLayout("chain", ("hip", "chest", "head", "hand"), (-1, 0, 1, 1), 1)
-
-
-def spec(layout: SkeletonLayout = NTU25, frames: int = 8) -> ClipSpec:
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(layout, frames, 2, 3, 30.0, "metre", view, view)
 
 
 def refined(conv: GraphConv, x: Tensor) -> Tensor:
@@ -54,7 +49,7 @@ def test_channels_refine_edges_as_the_formula_says() -> None:
 
 def test_ctr_gcn_has_the_published_size() -> None:
     # 1.46 M in the paper's table, with a classifier of 60 x 256 and statistics for two actors' joints.
-    backbone = CtrGcn(CtrGcnConfig(), spec(frames=64))
+    backbone = CtrGcn(CtrGcnConfig(), undrawn(NTU25, 64))
     weights = sum(parameter.numel() for parameter in backbone.parameters())
     assert weights + 60 * 257 == pytest.approx(1.46e6, rel=0.01)
     assert backbone(torch.randn(1, 64, 25, 3)).shape == (1, 16, 25, 256)
@@ -86,7 +81,7 @@ def test_a_stage_of_dstformer_blends_both_orders() -> None:
 
 
 def test_dstformer_refuses_other_clips() -> None:
-    backbone = DSTformer(DSTformerConfig(dim=8, depth=1, heads=2), spec())
+    backbone = DSTformer(DSTformerConfig(dim=8, depth=1, heads=2), undrawn(NTU25))
     with pytest.raises(UsageError, match=r"tracks of 8 x 25 x 3 .* given 9 x 25 x 3"):
         backbone(torch.zeros(1, 9, 25, 3))
 
@@ -99,6 +94,6 @@ def test_the_documents_table_has_every_backbone_and_its_size() -> None:
     for name in names:
         plugin = BACKBONES.get(name)
         with torch.device("meta"):
-            built = plugin(plugin.Config(), spec(frames=120 if name == "transformer" else 64))
+            built = plugin(plugin.Config(), undrawn(NTU25, 120 if name == "transformer" else 64))
         millions = sum(parameter.numel() for parameter in built.parameters()) / 1e6
         assert f"{millions:.1f}" == rows[name]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from undrawn_clips import star, undrawn
 
 from sslskel.api.backbone import TokenBackbone
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
-from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.errors import UsageError
 from sslskel.nn.transformer_blocks import take_tokens
 
 
 def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:
-    layout = SkeletonLayout("star", tuple(f"j{i}" for i in range(joints)), (-1, *[0] * (joints - 1)), 0)
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(layout, frames, persons, coordinates, 30.0, "metre", view, view)
+    return undrawn(star(joints), frames, persons, coordinates)
 
 
 def small(**changes: object) -> TransformerConfig:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from faulty_methods import failed
+from sound_method import failed
 from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone

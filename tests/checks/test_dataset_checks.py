@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faulty_methods import failed
+from sound_method import failed
 
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.checks import check_dataset, dataset_checks

@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 import torch
 from duels import Duel, DullCritic, HalfCritic
+from faulty_encoders import (
+    BatchFeatures,
+    Constant,
+    HiddenState,
+    ModeChanger,
+    NoEncoders,
+    RandomFeatures,
+    SecondCopy,
+    WrongDim,
+)
 from faulty_methods import (
     AttachedMetric,
     BatchAugment,
-    BatchFeatures,
     BatchMean,
     Between,
     Cheats,
-    Constant,
     CountsSlots,
     Declared,
     Detached,
@@ -24,12 +32,9 @@ from faulty_methods import (
     Float32Only,
     GlobalAugment,
     GlobalDraws,
-    HiddenState,
     Infinite,
     MeanTerms,
-    ModeChanger,
     NoDefault,
-    NoEncoders,
     NoLiterals,
     NoViews,
     NumpyDraws,
@@ -37,12 +42,9 @@ from faulty_methods import (
     OneLength,
     PlaceDraws,
     PythonDraws,
-    RandomFeatures,
     ReadsUndeclared,
     ReadsWeights,
-    SecondCopy,
     SometimesUnused,
-    Sound,
     Spoils,
     StartsOver,
     TakesAnything,
@@ -55,11 +57,10 @@ from faulty_methods import (
     Unused,
     Vector,
     Writes,
-    WrongDim,
     WrongError,
-    failed,
 )
 from safetensors.torch import save_file
+from sound_method import Sound, failed
 
 from sslskel.api.origin import Origin
 from sslskel.api.view import ClipSpec

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import toy_engine
 from duels import Duel, MeanCritic
-from faulty_methods import Sound
 from process_faults import (
     Bank,
     BankOfOwnClips,
@@ -19,6 +18,7 @@ from process_faults import (
     MeanWithCountOne,
     OwnStatistics,
 )
+from sound_method import Sound
 
 from sslskel.checks import CheckResult, check_method
 from sslskel.checks.method_processes import Maker

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faulty_methods import failed
+from sound_method import failed
 
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from undrawn_clips import undrawn
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.methods.masked_modelling import MaskedModelling
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig
 from sslskel.methods.random_init import RandomInit, RandomInitConfig
 from sslskel.methods.raw_features import RawFeatures, RawFeaturesConfig
 
-VIEW = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-CLIP = ClipSpec(SkeletonLayout("three", ("a", "b", "c"), (-1, 0, 1), 1), 8, 2, 3, 30.0, "metre", VIEW, VIEW)
+CLIP = undrawn(SkeletonLayout("three", ("a", "b", "c"), (-1, 0, 1), 1))
 
 
 def transformer(spec: ClipSpec) -> Backbone:

@@ -7,51 +7,21 @@ from typing import Any
 
 import pytest
 import torch
+from small_masked import PROGRESS, SMALL, build, clip_spec, dense, step
 from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
-from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import Progress
+from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
-from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.backbones.transformer import Transformer, TransformerConfig
+from sslskel.api.view import ClipSpec
 from sslskel.config.compose import compose
 from sslskel.config.groups import EmptyBodies
 from sslskel.errors import UsageError
 from sslskel.methods.masked_modelling import MaskedModelling
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
 from sslskel.methods.masked_modelling.decoder import Decoder
-from sslskel.methods.masked_modelling.masking import mask_order, motion_intensity, normalise_tokens
+from sslskel.methods.masked_modelling.masking import normalise_tokens
 from sslskel.nn.transformer_blocks import patchify
-
-PROGRESS = Progress(0, 1, 1)
-SMALL = {"decoder_depth": 1, "decoder_dim": 8, "decoder_heads": 2, "mask_ratio": 0.6}
-
-
-def clip_spec(frames: int = 8, joints: int = 5, coordinates: int = 3, persons: int = 2) -> ClipSpec:
-    layout = SkeletonLayout("star", tuple(f"j{i}" for i in range(joints)), (-1, *[0] * (joints - 1)), 0)
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(layout, frames, persons, coordinates, 30.0, "metre", view, view)
-
-
-def build(clip: ClipSpec, segment: int = 4, depth: int = 2, drop_path: float = 0, **options: Any) -> MaskedModelling:
-    backbone = TransformerConfig(dim=16, depth=depth, heads=4, segment=segment, drop_path=drop_path)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = MaskedModellingConfig(**{**SMALL, **options})
-        return MaskedModelling(config, lambda spec: Transformer(backbone, spec), clip)
-
-
-def dense(clip: ClipSpec, clips: int = 4, seed: int = 0) -> Tensor:
-    shape = (clips, clip.coordinates, clip.frames, clip.layout.num_joints, clip.persons)
-    walk = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).cumsum(2)
-    walk[0, ..., 1:] = 0
-    return walk
-
-
-def step(method: MaskedModelling, batch: Batch, seed: int = 0) -> StepOutput:
-    return method([batch], Noise(seed), PROGRESS)
 
 
 @pytest.mark.parametrize(("source", "target", "masking"), list(itertools.product(Signal, Signal, Masking)), ids=str)
@@ -79,19 +49,6 @@ def test_other_clips(frames: int, joints: int, coordinates: int, persons: int, s
     assert int(out.terms["masked"].count) % (method.num_tokens - method.num_kept) == 0
 
 
-def test_a_clip_of_one_segment_masks_without_motion() -> None:
-    clip = clip_spec(frames=4, joints=9)
-    intensity = motion_intensity(torch.randn(2, 4, 9, 3, generator=torch.Generator().manual_seed(0)), 4)
-    assert torch.equal(intensity, torch.zeros(2, 9))
-    assert torch.isfinite(step(build(clip), Batch.from_dense(dense(clip))).loss())
-
-
-def test_kept_tokens_are_counted_as_released() -> None:
-    clip = clip_spec(frames=120, joints=25)
-    method = build(clip, mask_ratio=0.9)
-    assert (method.num_tokens, method.num_kept) == (750, 74)
-
-
 def test_decoder_may_be_deeper_than_the_encoder() -> None:
     clip = clip_spec()
     method = build(clip, depth=1, decoder_depth=4)
@@ -105,53 +62,6 @@ def test_released_parameter_counts() -> None:
             decoder = Decoder(MaskedModellingConfig(decoder_depth=depth), 256, 30, 25, 12)
         assert sum(p.numel() for p in decoder.parameters()) == count
     assert clip.frames // 4 == 30
-
-
-def test_intensity_is_the_mean_change_over_a_segment() -> None:
-    tracks = torch.zeros(1, 12, 2, 3)
-    tracks[0, 4:8, 1] = 2.0
-    assert motion_intensity(tracks, 4).reshape(3, 2).tolist() == [[0, 2], [0, 2], [0, 2]]
-
-
-def test_moving_tokens_are_hidden_more_often() -> None:
-    """One joint moves: the chance that it is hidden exceeds that of the others by about exp(1/tau)."""
-    tracks = torch.zeros(4000, 8, 5, 3)
-    tracks[:, 4:, 2] = 1.0
-    uniform = torch.rand(4000, 10, generator=torch.Generator().manual_seed(0))
-    for masking, tau, low, high in (
-        (Masking.motion_aware, 0.8, 3.1, 3.9),
-        (Masking.motion_aware, 0.0, 0.85, 1.15),
-        (Masking.random, 0.8, 0.85, 1.15),
-    ):
-        config = MaskedModellingConfig(masking=masking, tau=tau)
-        last = mask_order(tracks, 4, uniform, config)[:, -1]  # the token most surely hidden
-        counts = torch.bincount(last % 5, minlength=5).double()
-        assert low < counts[2] / counts[[0, 1, 3, 4]].mean() < high
-
-
-def test_normalised_tokens() -> None:
-    tokens = torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(0)) * 5 + 3
-    normal = normalise_tokens(tokens)
-    torch.testing.assert_close(normal.mean(-1), torch.zeros(2, 7), rtol=0, atol=1e-5)
-    torch.testing.assert_close(normal.std(-1), torch.ones(2, 7), rtol=1e-4, atol=0)
-    assert not normalise_tokens(torch.zeros(1, 1, 12)).any()
-
-
-def test_targets_without_normalisation_are_the_values() -> None:
-    clip = clip_spec()
-    method = build(clip, normalise_target=False, target=Signal.joint)
-    tracks = Batch.from_dense(dense(clip)).tracks
-    ids = torch.arange(10).expand(len(tracks), -1)
-    assert torch.equal(method.targets(tracks, ids), patchify(tracks, 4))
-
-
-def test_loss_counts_hidden_tokens_of_present_persons() -> None:
-    clip = clip_spec()
-    batch = Batch.from_dense(dense(clip))
-    hidden = 10 - build(clip).num_kept
-    assert float(step(build(clip), batch).terms["masked"].count) == 7 * hidden
-    reference = build(clip, empty_bodies=EmptyBodies.reference)
-    assert float(step(reference, batch).terms["masked"].count) == 8 * hidden
 
 
 def test_loss_does_not_depend_on_how_clips_are_dealt_out() -> None:

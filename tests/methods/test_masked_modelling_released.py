@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from undrawn_clips import star, undrawn
 
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import Progress
 from sslskel.api.noise import ReplayNoise
-from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.groups import EmptyBodies
 from sslskel.methods.masked_modelling import MaskedModelling
@@ -26,12 +25,6 @@ from sslskel.transforms.clip import motion
 
 CASES = [f"{kind}_seed{seed}" for kind in ("mamp_motion", "mamp_random", "mae") for seed in (0, 1, 2)]
 PROGRESS = Progress(0, 1, 1)
-
-
-def clip_spec(frames: int, joints: int) -> ClipSpec:
-    layout = SkeletonLayout("case", tuple(f"j{i}" for i in range(joints)), (-1, *[0] * (joints - 1)), 0)
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(layout, frames, 2, 3, 30.0, "metre", view, view)
 
 
 def our_name(name: str) -> str:
@@ -71,7 +64,7 @@ class Case:
 
     def method(self) -> MaskedModelling:
         c = self.config
-        clip = clip_spec(c["T"], c["V"])
+        clip = undrawn(star(c["V"]), c["T"])
         backbone = TransformerConfig(c["dim"], c["depth"], c["heads"], c["mlp"], c["t_patch_size"], c["qkv_bias"])
         config = MaskedModellingConfig(
             target=Signal.joint if c["kind"] == "mae" else Signal.motion,

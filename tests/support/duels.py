@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from faulty_methods import Sound
+from sound_method import Sound
 from torch import Tensor, nn
 
 from sslskel import Batch, Noise, StepOutput, Term, Turn

@@ -1,11 +1,10 @@
-"""A method with nothing wrong about it, and one for each fault that a check of methods is there for."""
+"""A method for each fault that a check of methods is there for."""
 
 from __future__ import annotations
 
-import copy
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,61 +12,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from sound_method import Sound, scaled
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch, StepOutput, Term
-from sslskel.api.encoder import Encoder, PooledEncoder
-from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.checks import CheckResult
 from sslskel.config.groups import require
 from sslskel.nn.teacher import Teacher
-
-
-def failed(results: Sequence[CheckResult]) -> dict[str, str]:
-    """Name and reason of every check that failed."""
-    return {result.name: result.detail for result in results if result.failed}
-
-
-@dataclass
-class Config:
-    jitter: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(self.jitter > 0, f"method.jitter is {self.jitter}; it must be positive")
-
-
-class Sound(PretextMethod[Config]):
-    """Denoising of joints, with nothing wrong about it."""
-
-    Config = Config
-
-    def __init__(self, config: Any, build_backbone: Any, clip: ClipSpec) -> None:
-        super().__init__(config, build_backbone, clip)
-        self.backbone = build_backbone(clip)
-        self.head = nn.Linear(self.backbone.dim, clip.coordinates)
-
-    def tracks(self, views: Sequence[Batch], noise: Noise) -> Tensor:
-        tracks = views[0].tracks
-        jitter = noise.on(views[0]).normal("jitter", tuple(tracks.shape[1:]), dtype=tracks.dtype)
-        return tracks + self.config.jitter * jitter
-
-    def error(self, views: Sequence[Batch], noise: Noise) -> Tensor:
-        predicted = self.head(self.backbone(self.tracks(views, noise)))
-        target = views[0].tracks.unflatten(1, (predicted.shape[1], -1)).mean(2)
-        return (predicted - target).square()
-
-    def forward(self, views: Sequence[Batch], noise: Noise, progress: Any) -> StepOutput:
-        error = self.error(views, noise)
-        return StepOutput({"recover": Term(error.sum(), error.new_tensor(float(error.numel())))})
-
-    def encoders(self) -> dict[str, Encoder]:
-        return {"joint": PooledEncoder(self.backbone, self.clip)}
-
-
-def scaled(output: StepOutput, factor: Any) -> StepOutput:
-    return StepOutput({name: term._replace(total=term.total * factor) for name, term in output.terms.items()})
 
 
 class Between(Sound):
@@ -332,68 +284,3 @@ class ThreeDimensions(OneLength):
 class CountsSlots(Sound):
     def forward(self, *args: Any) -> StepOutput:
         return scaled(super().forward(*args), self.clip.persons)
-
-
-class NoEncoders(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        return {}
-
-
-class WrongDim(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        encoders = super().encoders()
-        encoders["joint"].dim += 1
-        return encoders
-
-
-class Wrapped(Encoder):
-    """An encoder that goes through a function of the method's features."""
-
-    def __init__(self, method: PretextMethod, change: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.inner, self.change = PooledEncoder(method.backbone, method.clip), change
-        self.spec, self.dim = method.clip, self.inner.dim
-
-    def clip(self, batch: Batch) -> Tensor:
-        return self.change(self.inner.clip(batch))
-
-
-class Constant(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        return {"joint": Wrapped(self, torch.zeros_like)}
-
-
-class RandomFeatures(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        return {"joint": Wrapped(self, lambda rows: rows + torch.randn_like(rows))}
-
-
-class BatchFeatures(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        return {"joint": Wrapped(self, lambda rows: rows - rows.mean(0))}
-
-
-class ModeChanger(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        encoders = super().encoders()
-        encoders["joint"].eval()
-        return encoders
-
-
-class HiddenState(Sound):
-    """Part of the loss depends on a number that no checkpoint holds."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.scale = 1.0
-
-    def forward(self, *args: Any) -> StepOutput:
-        return scaled(super().forward(*args), self.scale)
-
-    def on_step_end(self, progress: Any, noise: Any) -> None:
-        self.scale *= 0.9
-
-
-class SecondCopy(Sound):
-    def encoders(self) -> dict[str, Encoder]:
-        return {"joint": PooledEncoder(copy.deepcopy(self.backbone), self.clip)}

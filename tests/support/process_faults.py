@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from faulty_methods import Sound
+from sound_method import Sound
 from torch import Tensor, nn
 from torch.nn import functional
 

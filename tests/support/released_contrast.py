@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from undrawn_clips import undrawn
 
 from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import BuildBackbone, PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25
-from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.api.view import ClipSpec
 from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.nn.gru import GruConfig
@@ -44,8 +45,7 @@ class Case:
 
 
 def clip_spec(frames: int) -> ClipSpec:
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(NTU25, frames, 2, 3, 30.0, "metre", view, view)
+    return undrawn(NTU25, frames)
 
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-5) -> None:

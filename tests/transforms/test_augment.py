@@ -8,11 +8,12 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
+from undrawn_clips import undrawn
 
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import PARTS, SkeletonLayout
-from sslskel.api.view import Augment, ClipSpec, ViewSpec
+from sslskel.api.view import Augment, ClipSpec
 from sslskel.config.groups import Fidelity
 from sslskel.errors import DataError, UsageError
 from sslskel.transforms.augment import (
@@ -55,8 +56,7 @@ def body(joints: int) -> SkeletonLayout:
 
 
 def spec(layout: SkeletonLayout, coordinates: int = 3, frames: int = FRAMES) -> ClipSpec:
-    view = ViewSpec(sample=None)  # type: ignore[arg-type]  # views are not drawn here
-    return ClipSpec(layout, frames, 2, coordinates, 30.0, "metre", view, view)
+    return undrawn(layout, frames, coordinates=coordinates)
 
 
 def batch(persons: list[int], joints: int = 13, coordinates: int = 3) -> Batch:
