@@ -142,19 +142,17 @@ def losses(run: Path) -> list[float]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("recipe", [*RECIPES, *PRESETS])
-def test_two_processes_train_as_one(command: Command, recipe: str, tmp_path: Path) -> None:
-    one, two = (
-        trained(command, recipe, tmp_path / str(count), "engine.precision=fp64", "--processes", str(count))
-        for count in (1, 2)
-    )
+def test_two_processes_train_as_one(command: Command, sslskel: Command, recipe: str, tmp_path: Path) -> None:
+    one = trained(sslskel, recipe, tmp_path / "one", "engine.precision=fp64")
+    two = trained(command, recipe, tmp_path / "two", "engine.precision=fp64", "--processes", "2")
     assert len(losses(one)) == 6
     assert losses(two) == pytest.approx(losses(one), abs=1e-9, rel=0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("recipe", [*RECIPES, *PRESETS])
-def test_the_check_says_how_equal_one_two_and_four_processes_are(command: Command, recipe: str) -> None:
-    done = command("check", "method", recipe, SSLSKEL_PLUGINS=os.environ["SSLSKEL_PLUGINS"])
+def test_the_check_says_how_equal_one_two_and_four_processes_are(sslskel: Command, recipe: str) -> None:
+    done = sslskel("check", "method", recipe, SSLSKEL_PLUGINS=os.environ["SSLSKEL_PLUGINS"])
     assert done.returncode == 0, done.stdout + done.stderr
     [line] = [line for line in done.stdout.splitlines() if "processes_train_as_one" in line]
     assert re.search(r" ok .* from one process: \S+ on 2 processes, \S+ on 4 processes", line), line
@@ -189,7 +187,7 @@ WRONG = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", WRONG)
-def test_the_check_names_what_is_wrong_on_two_processes_alone(command: Command, name: str, tmp_path: Path) -> None:
+def test_the_check_names_what_is_wrong_on_two_processes_alone(sslskel: Command, name: str, tmp_path: Path) -> None:
     recipe, changes, causes = WRONG[name]
     text = (COOKBOOK / "methods" / f"{recipe}.py").read_text(encoding="utf-8")
     for right, wrong in changes.items():
@@ -197,7 +195,7 @@ def test_the_check_names_what_is_wrong_on_two_processes_alone(command: Command, 
         text = text.replace(right, wrong)
     (tmp_path / "methods").mkdir()
     (tmp_path / "methods" / f"{name}.py").write_text(text, encoding="utf-8")
-    done = command("check", "method", name, SSLSKEL_PLUGINS=str(tmp_path))
+    done = sslskel("check", "method", name, SSLSKEL_PLUGINS=str(tmp_path))
     assert done.returncode == 1
     [fault] = [line for line in done.stdout.splitlines() if " FAIL " in line and "processes" in line]
     for cause in causes:
