@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 BENCHMARK_FILE = "benchmark.json"
-"""A prepared dataset with this file is a benchmark of its own: somebody's data, imported by name."""
+"""A prepared dataset with this file is a benchmark of its own: imported data."""
 
 
 def data_root() -> Path:

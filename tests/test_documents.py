@@ -105,7 +105,7 @@ def test_pages_of_decisions_are_short_and_listed() -> None:
     listed = re.findall(r"\]\((\S+)\)", index.read_text(encoding="utf-8"))
     written = sorted(page.name for page in folder.iterdir() if page != index)
     assert listed == written
-    assert [name for name in written if len((folder / name).read_text(encoding="utf-8").split()) > 420] == []
+    assert [name for name in written if len((folder / name).read_text(encoding="utf-8").split()) > 450] == []
 
 
 def test_scripts_of_the_documents_can_be_run() -> None:

@@ -74,7 +74,7 @@ LAYOUT = layout(
         "right_leg": tuple(f"right_{bone}" for bone in _LEG),
     },
 )
-"""A joint bears the name of the bone that ends in it: ``left_femur`` is the left knee."""
+"""A joint has the name of the bone that ends in it: ``left_femur`` is the left knee."""
 
 BONES = tuple(re.sub("^(l)eft_|^(r)ight_", r"\1\2", joint) for joint in LAYOUT.joints)
 """The joints as the skeleton files call them."""

@@ -117,7 +117,7 @@ def read_clip(file: SourceFile) -> Clip:
     joints = _joints(file, name)
     track = Track(slot=0, begin=0, joints=joints, valid=np.asarray(joints.any((1, 2))))
     if not track.valid.any():
-        raise DataError(f"'{file.where}' holds zeros only: nobody is seen in it; fetch the file again")
+        raise DataError(f"'{file.where}' holds zeros only, so it has no person; fetch the file again")
     return Clip(
         name=name,
         label=list(ACTIONS).index(int(match[1])),

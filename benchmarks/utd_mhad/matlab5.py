@@ -20,7 +20,7 @@ from sslskel import DataError
 
 HEADER = 128
 UNPACKED_LIMIT = 64 << 20
-"""Most bytes that the compressed elements of a file may unfold to in all."""
+"""Most bytes that the compressed elements of a file may expand to in all."""
 
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -107,7 +107,7 @@ def _unpacked(content: memoryview, limit: int) -> bytes:
     decoder = zlib.decompressobj()
     out = decoder.decompress(content, limit + 1)
     if len(out) > limit:
-        raise _Damaged(f"its variables unfold to more than {UNPACKED_LIMIT:,} bytes")
+        raise _Damaged(f"its variables expand to more than {UNPACKED_LIMIT:,} bytes")
     if not decoder.eof:
         raise _Damaged("its packed data is truncated")
     return out

@@ -1,7 +1,7 @@
 """A foreign encoder: any torch module from clips to features can be judged; boards say that its owner declares it.
 
 In this folder: ``sslskel evaluate --encoder foreign_encoder:build --seen none --benchmark synthetic --protocol knn``.
-The network is ROCKET (Dempster et al., DMKD 2020): random convolutions over time that nobody trains, and of each the
+The network is ROCKET (Dempster et al., DMKD 2020): random convolutions over time that are not trained, and of each the
 share of positive values and the largest one. Here a kernel reads the coordinates of one joint.
 """
 

@@ -26,7 +26,7 @@ def completed(listed: dict[str, dict[str, dict[str, list[str]]]]) -> list[str]:
 
 
 def main() -> None:
-    """Write the list anew, sorted by name; digests stay in the order in which they came."""
+    """Write the list again, sorted by name; digests stay in the order in which they came."""
     listed = json.loads(EQUAL_FILE.read_text(encoding="utf-8")) if EQUAL_FILE.exists() else {}
     for line in completed(listed):
         print(line)

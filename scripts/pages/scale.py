@@ -44,7 +44,7 @@ def fill(store: ResultStore, identities: list[str], titles: list[tuple[str, str,
 def main() -> None:
     """Time each step once, in CPU seconds of one core, which other work on the machine hardly changes.
 
-    Files are in the page cache, as they are the second time somebody looks.
+    Files are in the page cache, as they are at the second access.
     """
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     seeds = tuple(range(cells // (len(METHODS) * len(PROTOCOLS))))

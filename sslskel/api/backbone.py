@@ -33,9 +33,9 @@ class Features(NamedTuple):
     """(P, width) features by the names of ``Backbone.levels``."""
 
     @classmethod
-    def of(cls, given: Tensor | Features) -> Features:
+    def of(cls, output: Tensor | Features) -> Features:
         """What a backbone gave, a bare grid included."""
-        return cls(given) if isinstance(given, Tensor) else given
+        return cls(output) if isinstance(output, Tensor) else output
 
     def rows(self, some: slice) -> Features:
         """Those of some rows."""
@@ -56,7 +56,7 @@ def mean_over_time(grid: Tensor, valid: Tensor | None = None) -> Tensor:
 
 
 def valid_steps(valid: Tensor, steps: int) -> Tensor:
-    """(P, T) or (P, T, M) -> (P, T'): whether any frame of a step is valid for anybody."""
+    """(P, T) or (P, T, M) -> (P, T'): whether any frame of a step is valid for any person."""
     frames = valid if valid.ndim == 2 else valid.any(2)
     if frames.shape[1] % steps == 0:
         return frames.reshape(len(frames), steps, frames.shape[1] // steps).any(2)

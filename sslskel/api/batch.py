@@ -114,7 +114,7 @@ class StepOutput(NamedTuple):
     """What a method's forward returns: the terms of its loss, and numbers to watch."""
 
     terms: dict[str, Term]
-    metrics: dict[str, Tensor] = {}  # noqa: RUF012 - an empty default that nobody writes to
+    metrics: dict[str, Tensor] = {}  # noqa: RUF012 - an empty default that is never written to
 
     def loss(self) -> Tensor:
         """The scalar loss of this process alone (equal to the global one on one process)."""

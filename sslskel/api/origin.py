@@ -25,7 +25,7 @@ class Origin:
     ``file``: anything else."""
     seen: str = ""
     """What a file was made from, as its owner declares: ``NAME/SPLIT`` of a benchmark, a comma list of them, or
-    ``none``; empty where nobody knows. A checkpoint says it itself."""
+    ``none``; empty where it is unknown. A checkpoint states it."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

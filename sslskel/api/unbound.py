@@ -11,7 +11,7 @@ from sslskel.errors import UsageError
 
 
 class Unbound(UsageError):
-    """A module in training mode drops values, but nobody has called its ``bind``."""
+    """A module in training mode drops values, but its ``bind`` was not called."""
 
     def __init__(self, module: nn.Module, option: str, name: str = "") -> None:
         what = f"'{name}', a {type(module).__name__}," if name else f"a {type(module).__name__}"

@@ -94,9 +94,9 @@ class DSTformer(Backbone[DSTformerConfig]):
     def forward(self, tracks: Tensor) -> Tensor:
         """(P, T, V, C) -> (P, T, V, D)."""
         if tuple(tracks.shape[1:]) != self.track_shape:
-            wanted, given = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
+            expected, actual = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
             raise UsageError(
-                f"this DSTformer reads tracks of {wanted} (frames x joints x coordinates), but was given {given}"
+                f"this DSTformer reads tracks of {expected} (frames x joints x coordinates), but was given {actual}"
             )
         x = self.stages(self.embed(tracks) + self.time_table + self.joint_table)
         features: Tensor = self.norm(x)

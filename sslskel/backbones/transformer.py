@@ -110,9 +110,9 @@ class Transformer(Backbone[TransformerConfig]):
 
     def _check(self, tracks: Tensor) -> None:
         if tuple(tracks.shape[1:]) != self.track_shape:
-            wanted, given = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
+            expected, actual = (" x ".join(map(str, shape)) for shape in (self.track_shape, tracks.shape[1:]))
             raise UsageError(
-                f"this transformer reads tracks of {wanted} (frames x joints x coordinates), but was given {given}"
+                f"this transformer reads tracks of {expected} (frames x joints x coordinates), but was given {actual}"
             )
 
     def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:

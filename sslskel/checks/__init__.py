@@ -1,4 +1,4 @@
-"""Contract checks of plugins that anybody can run: methods, backbones, protocols, datasets.
+"""Contract checks of plugins, part of the package: methods, backbones, protocols, datasets.
 
 Under pytest each check is a test of its own::
 

@@ -106,16 +106,16 @@ def features_have_the_promised_shape(case: BackboneCase) -> None:
 
 def _shapes(case: BackboneCase) -> None:
     backbone, rows = case.build(), case.rows()
-    given = case.features(backbone)
-    features = given.grid
+    output = case.features(backbone)
+    features = output.grid
     shape = tuple(features.shape)
     expect(
         features.ndim == 4 and shape[0] == len(rows) and shape[3] == backbone.dim,
         f"features of {len(rows)} rows have shape {shape}, but ({len(rows)}, T', V', dim={backbone.dim}) was promised",
     )
     expect(torch.isfinite(features).all(), "features are not finite")
-    pooled = tuple(backbone.summary(given, case.valid()).shape)
-    what = "pool() gives" if given.token is None else "the token has"
+    pooled = tuple(backbone.summary(output, case.valid()).shape)
+    what = "pool() gives" if output.token is None else "the token has"
     expect(pooled == (len(rows), backbone.dim), f"{what} shape {pooled}")
 
 
@@ -215,10 +215,10 @@ def padding_changes_nothing(case: BackboneCase) -> None:
 def levels_have_the_promised_widths(case: BackboneCase) -> None:
     """forward gives the levels that are declared, (P, width) each, and joints in their order where it keeps them."""
     backbone, rows = case.build(), case.rows()
-    given = case.features(backbone)
+    output = case.features(backbone)
     if case.plugin.keeps_joints:
-        expect(given.grid.shape[2] == rows.shape[2], f"keeps_joints = True, but V' is {given.grid.shape[2]}")
-    shapes = {name: tuple(level.shape) for name, level in given.levels.items()}
+        expect(output.grid.shape[2] == rows.shape[2], f"keeps_joints = True, but V' is {output.grid.shape[2]}")
+    shapes = {name: tuple(level.shape) for name, level in output.levels.items()}
     wanted = {name: (len(rows), width) for name, width in backbone.levels.items()}
     expect(shapes == wanted, f"levels have shapes {shapes}, but {wanted} was promised")
 

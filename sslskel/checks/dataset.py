@@ -109,7 +109,7 @@ def names_and_keys_differ(case: DatasetCase) -> None:
 def tracks_lie_in_their_clips(case: DatasetCase) -> None:
     """Tracks are sorted by clip and slot, inside their clip, at least one each, end to end in the rows.
 
-    Clips that were cut share the rows of their recordings, and nobody may be seen in one.
+    Clips that were cut share the rows of their recordings, and one may have no person.
     """
     _tracks_lie_in(case.stored)
     if case.dataset is not case.stored:

@@ -1,6 +1,6 @@
 """What this installation runs on, and a self-test of about ten seconds: for bug reports and new machines.
 
-Looks and tries, and leaves nothing behind; it mends nothing.
+It reads and tests, changes nothing, and leaves no files behind.
 """
 
 from __future__ import annotations

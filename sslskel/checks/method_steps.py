@@ -23,13 +23,13 @@ from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.checks.watched_io import opens_only
 from sslskel.config.groups import Precision, TrainConfig
 from sslskel.engine.gradients import Part
-from sslskel.engine.origins import found_origins
+from sslskel.engine.origins import hashed_origins
 from sslskel.engine.turns import Turns
 
 
 def declares_what_it_reads(case: MethodCase) -> None:
     """load_start opens no file but those that origins() names, and a step opens none."""
-    method, declared = case.build(started=False), found_origins(case.plugin, case.config)
+    method, declared = case.build(started=False), hashed_origins(case.plugin, case.config)
     undeclared = "load_start opens files that origins() does not name, so that no run knows what is in them"
     with torch.no_grad(), opens_only([origin.path for origin in declared], undeclared):
         method.load_start()
@@ -126,7 +126,7 @@ def _one_process() -> Iterator[None]:
         raise Skip("a process group is running already")
     named = os.environ.get("GLOO_SOCKET_IFNAME")
     if named is None and Path("/sys/class/net/lo").exists():
-        # Otherwise gloo asks the network for this machine's name, and waits where nobody answers.
+        # Otherwise gloo asks the network for this machine's name, and waits where no answer comes.
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     try:
         dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]

@@ -160,8 +160,8 @@ class ProtocolCase:
 
 
 def run_of(encoders: Mapping[str, Encoder], dtype: torch.dtype = torch.float32) -> ProtocolRun:
-    """A run on the CPU without mixed precision that reports to nobody."""
-    # Their only weights are an identity that nobody trained, so that a copy is as good as new.
+    """A run on the CPU without mixed precision without a reporter."""
+    # Their only weights are an untrained identity, so a copy is as good as new.
     fresh = functools.partial(copy.deepcopy, dict(encoders))
     return ProtocolRun(0, torch.device("cpu"), dtype, contextlib.nullcontext, SILENT, fresh)
 

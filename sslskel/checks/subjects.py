@@ -25,7 +25,7 @@ from sslskel.checks.protocol import PROTOCOL_CHECKS, ProtocolCase, short_config
 from sslskel.checks.runner import Check, CheckResult, run_checks
 from sslskel.config.compose import from_plain, with_options
 from sslskel.data.prepare import open_benchmark
-from sslskel.engine.origins import found_origins
+from sslskel.engine.origins import hashed_origins
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 
 Case = TypeVar("Case")
@@ -72,7 +72,7 @@ def method_subject(
         chosen = with_options({name: made for name, made in groups.items() if made is not None}, overrides)
         config, layers = chosen.get("method"), chosen["backbone"]
     if config is not None:
-        found_origins(plugin, config)
+        hashed_origins(plugin, config)
     case = MethodCase(plugin, config, network, clips or dataset_info(), layers)
     return Subject(case, METHOD, _expected(plugin))
 

@@ -41,8 +41,8 @@ def info_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
         yield f"split {name}: " + ", ".join(f"{len(_rows(split, dataset, part))} {part}" for part in _PARTS)
         if split.warning:
             yield f"  warning: {split.warning}"
-    for what, found, expected in _counts(benchmark, dataset):
-        yield f"expected {what}: {expected}, found {found}"
+    for what, counted, expected in _counts(benchmark, dataset):
+        yield f"expected {what}: {expected}, found {counted}"
     yield from (f"note: {shorten(note, NOTE)}" for note in report["notes"])
     yield from (f"done: {what}: {number:,}" for what, number in report.get("tally", {}).items())
     yield from (f"damaged: {fault}" for fault in report.get("faults", {}).values())
@@ -61,7 +61,7 @@ def import_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [f"damaged: {fault}" for fault in faults[:DAMAGED]]
     if len(faults) > DAMAGED:
         lines.append(f"damaged: {len(faults) - DAMAGED:,} more, all in report.json")
-    agreed = [f"{what} {expected:,}" for what, (found, expected) in report["expected"].items() if found == expected]
+    agreed = [f"{what} {expected:,}" for what, (counted, expected) in report["expected"].items() if counted == expected]
     if agreed:
         lines.append(f"as expected: {', '.join(agreed)}")
     return lines + [f"note: {shorten(note, NOTE)}" for note in report["notes"]]
@@ -157,7 +157,7 @@ def _splits(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
     yield _table(("split", "training part", *_PARTS), lines, numbers=3)
     yield "The training part includes the validation clips."
     yield from (f"Warning, {escape(name)}: {escape(s.warning)}." for name, s in benchmark.splits.items() if s.warning)
-    expected = [(what, f"{found:,}", f"{number:,}") for what, found, number in _counts(benchmark, dataset)]
+    expected = [(what, f"{counted:,}", f"{number:,}") for what, counted, number in _counts(benchmark, dataset)]
     if expected:
         yield _table(("clips", "found", "expected"), expected, numbers=2)
 

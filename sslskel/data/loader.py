@@ -212,7 +212,7 @@ class Frames:
         offset = self._offset[track].to(device)[:, None]
         low = positions.floor()
         share = positions - low
-        parts, sound = [], torch.ones_like(positions, dtype=torch.bool)
+        parts, known = [], torch.ones_like(positions, dtype=torch.bool)
         for step, weight in ((0, 1 - share), (1, share)):
             frame = low.to(torch.int64) + step - begin
             inside = (frame >= 0) & (frame < length)
@@ -220,8 +220,8 @@ class Frames:
             weight = torch.where(inside, weight, 0).to(dtype)
             parts.append(joints.to(dtype).mul_(weight[..., None, None]))
             # A position that falls on a frame does not depend on the next one.
-            sound &= (inside & valid) | ((share == 0) & bool(step))
-        return parts[0].add_(parts[1]), sound
+            known &= (inside & valid) | ((share == 0) & bool(step))
+        return parts[0].add_(parts[1]), known
 
     def _gather(self, row: Tensor) -> tuple[Tensor, Tensor]:
         at = row.flatten().to(self.joints.device)

@@ -75,7 +75,7 @@ def prepare(
 
 
 def _is_prepared(benchmark: Benchmark, target: Path, sources: Sequence[Path], strict: bool) -> bool:
-    """Whether a sound dataset lies there that was made of these very files."""
+    """Whether a valid dataset made of these very files is there."""
     try:
         dataset = open_dataset(target)
         report = dataset.report()

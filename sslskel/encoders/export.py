@@ -1,4 +1,4 @@
-"""Packs a pretrained encoder for somebody else: weights, configuration, records and a card in one folder.
+"""Packs a pretrained encoder to share: weights, configuration, records and a card in one folder.
 
 The folder is a checkpoint and a results folder at once; no path of this machine is needed to use it.
 """
@@ -53,7 +53,7 @@ def _results_of(step: Path) -> Path:
 
 
 def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record]) -> str:
-    """What somebody who gets the folder must know: data, recipe, results, licence, limits, use."""
+    """What a recipient of the folder must know: data, recipe, results, licence, limits, use."""
     made = meta.construction
     assert made is not None
     dataset = made.dataset

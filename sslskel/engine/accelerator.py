@@ -37,7 +37,7 @@ def join(device: torch.device) -> None:
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
         if not dist.is_initialized() or PartialState(cpu=cpu).num_processes != dist.get_world_size():
-            # What a run of one process alone has left would keep this one from meeting anybody.
+            # What an earlier run of one process has left would keep this one from joining the others.
             PartialState._reset_state()
             PartialState(cpu=cpu)
     start_heartbeat()

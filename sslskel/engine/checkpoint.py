@@ -66,7 +66,7 @@ def save_checkpoint(
                 _remove(target)
     earlier = [path for path in _steps(folder) if path.name <= target.name]
     for old in set(_steps(folder)) - set(earlier[-keep:]):
-        # Somebody else may be removing it; an old checkpoint too many harms nobody.
+        # Another process may be removing it; one old checkpoint too many does no harm.
         with contextlib.suppress(OSError):
             _remove(old)
     return target
@@ -75,12 +75,12 @@ def save_checkpoint(
 def pack(source: Path, target: Path) -> dict[str, Any]:
     """Write a checkpoint's weights and state, without its optimiser, into the empty folder ``target``.
 
-    Returns the state. Raises ``CheckpointError`` where ``source`` is not sound; faults of the disk are the
+    Returns the state. Raises ``CheckpointError`` where ``source`` is damaged; faults of the disk are the
     caller's.
     """
     step = resolve(source)
     state = read_state(step)
-    _fill(target, {MODEL: _sound(step, MODEL), OPTIMISER: save({}), STATE: _sound(step, STATE)})
+    _fill(target, {MODEL: _verified(step, MODEL), OPTIMISER: save({}), STATE: _verified(step, STATE)})
     return state
 
 
@@ -103,7 +103,7 @@ def latest(folder: Path) -> Path | None:
 
 
 def resolve(path: Path) -> Path:
-    """One step's directory: ``path`` itself, or the newest sound one in it; ``CheckpointError`` if there is none."""
+    """One step's directory: ``path`` itself, or the newest valid one in it; ``CheckpointError`` if there is none."""
     if (path / MANIFEST).exists() or is_step(path):
         return path
     if not path.exists():
@@ -128,7 +128,7 @@ def fault_of(step: Path) -> str | None:
 def read_state(path: Path) -> dict[str, Any]:
     """Step, time, seed, ``finished``, ``meta`` ...; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
     step = resolve(path)
-    state: dict[str, Any] = json.loads(_sound(step, STATE))
+    state: dict[str, Any] = json.loads(_verified(step, STATE))
     if state.get("format") != FORMAT:
         raise CheckpointError(f"{step / STATE} has format {state.get('format')}; this version reads format {FORMAT}")
     return state
@@ -147,7 +147,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 def weights_sha256(path: Path) -> str:
     """sha256 of the file of weights; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
-    return hashlib.sha256(_sound(resolve(path), MODEL)).hexdigest()
+    return hashlib.sha256(_verified(resolve(path), MODEL)).hexdigest()
 
 
 def load_optimiser(path: Path) -> dict[str, Tensor]:
@@ -227,7 +227,7 @@ def _read(step: Path, name: str, facts: Any) -> bytes:
     return content
 
 
-def _sound(step: Path, name: str) -> bytes:
+def _verified(step: Path, name: str) -> bytes:
     """The bytes that were verified, not those of a second look."""
     try:
         return _read(step, name, _manifest(step))
@@ -237,7 +237,7 @@ def _sound(step: Path, name: str) -> bytes:
 
 def _tensors(step: Path, name: str) -> dict[str, Tensor]:
     try:
-        tensors: dict[str, Tensor] = load(_sound(step, name))
+        tensors: dict[str, Tensor] = load(_verified(step, name))
     except SafetensorError as fault:
         raise CheckpointError(f"{step / name} is not a safetensors file: {fault}") from fault
     return tensors

@@ -76,7 +76,7 @@ def run_processes(argv: Sequence[str], processes: int, max_restarts: int = 0) ->
 
 
 def tell_launcher(fault: SslskelError) -> bool:
-    """Leave an error where the launcher looks for it; False where somebody must print it instead."""
+    """Leave an error where the launcher looks for it; False where the caller must print it instead."""
     place = os.environ.get(ERROR_FILE)
     if place is None:
         return False

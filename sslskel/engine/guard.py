@@ -74,11 +74,11 @@ class StepGuard:
             size = norm if held is None else torch.linalg.vector_norm(norms[rows])
             torch._foreach_mul_([gradients[r] for r in rows], (limit / (size + 1e-6)).clamp(max=1).to(gradients[0]))
         finite = torch.cat([terms, norms]).isfinite()
-        sound, overflow = finite[: len(terms)].all(), ~finite[len(terms) :].all()
-        fault = ~sound | overflow
+        terms_finite, overflow = finite[: len(terms)].all(), ~finite[len(terms) :].all()
+        fault = ~terms_finite | overflow
         if self._scaled:
             # A loss scale overflows now and then by design; only one that cannot shrink further is a fault.
-            fault &= ~(sound & (self.scale > 1))
+            fault &= ~(terms_finite & (self.scale > 1))
         self._shut |= fault
         self._step(self._shut | overflow)
         if self._scaled:

@@ -94,5 +94,5 @@ def _end(reason: str) -> None:
     fault = RunError(f"{reason}; all others were stopped, and the same command continues from the newest checkpoint")
     if not tell_launcher(fault):
         print(f"sslskel: {fault}", file=sys.stderr, flush=True)
-    # The main thread waits inside a collective that nobody will end.
+    # The main thread waits inside a collective that will not end.
     os._exit(1)

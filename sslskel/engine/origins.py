@@ -21,8 +21,8 @@ from sslskel.results.origins import SHORT
 
 
 @dataclass(frozen=True)
-class FoundOrigin:
-    """An origin that is there."""
+class HashedOrigin:
+    """An origin that exists, with the digest of its content."""
 
     kind: Kind
     path: Path
@@ -39,7 +39,7 @@ class FoundOrigin:
         return name_of(self.path)
 
 
-def found_origins(plugin: type[PretextMethod], config: object) -> tuple[FoundOrigin, ...]:
+def hashed_origins(plugin: type[PretextMethod], config: object) -> tuple[HashedOrigin, ...]:
     """What a method with this configuration reads, in its order.
 
     Raises ``UsageError`` in a sentence where ``origins`` fails, or a file or checkpoint is missing or of another
@@ -47,15 +47,15 @@ def found_origins(plugin: type[PretextMethod], config: object) -> tuple[FoundOri
     """
     declared = _declared(plugin, config)
     options = to_plain(config) if declared else {}
-    found = []
+    origins = []
     for origin in declared:
         option = next(_options_with(options, origin.path), "")
         what = f"method.{option}={origin.path}" if option else f"{plugin.__name__} reads {origin.path}"
-        found.append(FoundOrigin(origin.kind, origin.path, _content_once(origin, what), origin.seen, option))
-    return tuple(found)
+        origins.append(HashedOrigin(origin.kind, origin.path, _content_once(origin, what), origin.seen, option))
+    return tuple(origins)
 
 
-def require_unchanged(origins: Iterable[FoundOrigin]) -> None:
+def require_unchanged(origins: Iterable[HashedOrigin]) -> None:
     """Raise ``RunError`` where one is not what it was when the run was composed."""
     for one in origins:
         if _content(Origin(one.path, one.kind), str(one.path)) != one.sha256:

@@ -103,7 +103,7 @@ def pretrain(
     init: Start | None = None,
     reporter: Reporter = SILENT,
 ) -> TrainResult:
-    """Train ``method`` on ``source``, continuing from the newest sound checkpoint in ``folder``.
+    """Train ``method`` on ``source``, continuing from the newest valid checkpoint in ``folder``.
 
     Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
     ``init`` puts weights into the method of a new run. ``source`` must be on the
@@ -136,7 +136,7 @@ def pretrain(
 
 
 def _start(run: _Run, init: Start | None) -> Path | None:
-    """Put the run where its newest sound checkpoint was, and return that; None for a new run."""
+    """Put the run where its newest valid checkpoint was, and return that; None for a new run."""
     at = -1
     if rank() == 0:
         with writing_in(run.folder, "the run"):

@@ -32,7 +32,7 @@ def fine_tune_on(config: FineTuneConfig, encoders: Mapping[str, Encoder], parts:
     """Logits (R, num_classes) of the test clips; the encoders given stay as they were.
 
     Raises ``UsageError`` where a validation part is asked for and there is none, or new
-    weights and nobody knows how to build them; ``DataError`` for a training part that no
+    weights and it is not known how to build them; ``DataError`` for a training part that no
     head can learn from.
     """
     clips, held = fine_tune_clips(config, parts)

@@ -85,7 +85,7 @@ def _recordings(benchmark: Benchmark | None, dataset: Dataset, rows: Ints) -> In
 
 
 def _frames(dataset: Dataset, rows: Ints) -> Ints:
-    """One id per clip, the same for clips whose persons move alike to the last bit; 0 where nobody moves."""
+    """One id per clip, the same for clips whose persons move alike to the last bit; 0 where no person moves."""
     joints = np.asarray(dataset.joints)
     first = np.searchsorted(dataset.track_clip, rows)
     last = np.searchsorted(dataset.track_clip, rows, side="right")

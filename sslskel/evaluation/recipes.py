@@ -49,7 +49,7 @@ def _known(plugin: str, config_class: type[R], recipe: str) -> R:
             if content["plugin"] == plugin and content.get("config", {}).get("recipe") == recipe:
                 return from_plain(config_class, content["config"], f"protocol preset '{entry.name}'")
         except UsageError:
-            # Somebody's unreadable recipe is an error of its own name alone.
+            # A recipe that cannot be read is an error of its own name alone.
             continue
     return config_class()
 

@@ -100,8 +100,8 @@ class Cell:
     def pretrain_identity(self, dataset: Dataset) -> str:
         """Hex id of the pretraining that this cell needs; protocols share it."""
         method, plain = METHODS.get(self.method), self.resolved.plain()
-        found = [one.found for one in self.origins]
-        options = by_content(plain["method"], {one.option: one.sha256 for one in found})
+        origins = [one.origin for one in self.origins]
+        options = by_content(plain["method"], {one.option: one.sha256 for one in origins})
         content: dict[str, Any] = {
             "method": [METHODS.plugin_of(self.method), method.version, options],
             "clip": plain["clip"],
@@ -110,8 +110,8 @@ class Cell:
             "seed": self.seed,
             "init": self.init,
         }
-        if found:
-            content["origins"] = [[one.kind, one.sha256] for one in found]
+        if origins:
+            content["origins"] = [[one.kind, one.sha256] for one in origins]
         if self.former:
             content["former"] = [self.former.pretrain_identity(dataset), self.part]
         if method.uses_backbone:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sslskel.api.method import PretextMethod
 from sslskel.encoders.meta import CheckpointMeta
-from sslskel.engine.origins import FoundOrigin, found_origins, name_of
+from sslskel.engine.origins import HashedOrigin, hashed_origins, name_of
 from sslskel.errors import UsageError
 from sslskel.evaluation.leakage import seen_rows
 from sslskel.grid.extra_data import ExtraDataset, declared_datasets
@@ -41,21 +41,21 @@ class Inheritance:
 class KnownOrigin:
     """An origin of a method, and what is known of it."""
 
-    found: FoundOrigin
+    origin: HashedOrigin
     meta: CheckpointMeta | None
     """Of a checkpoint."""
     declared: tuple[ExtraDataset, ...] | None
-    """What the owner of a file says that it was made from; None where nobody says."""
+    """What the owner of a file says that it was made from; None where that is unknown."""
 
     def passes_on(self) -> Inheritance:
         """The origin itself, those behind it, and what they saw; reads all clips that were declared."""
-        found = self.found
-        facts: OriginFacts = {"kind": found.kind, "name": found.name, "sha256": found.sha256}
-        if found.option:
-            facts["option"] = found.option
+        origin = self.origin
+        facts: OriginFacts = {"kind": origin.kind, "name": origin.name, "sha256": origin.sha256}
+        if origin.option:
+            facts["option"] = origin.option
         behind = Inheritance()
         if self.meta is not None:
-            behind = Inheritance.of(self.meta, found.path)
+            behind = Inheritance.of(self.meta, origin.path)
             facts["identity"] = self.meta.identity
         elif self.declared is not None:
             parts = [seen_rows(e.benchmark, e.dataset, e.rows, e.split, "train") for e in self.declared]
@@ -70,9 +70,9 @@ class KnownOrigin:
 def known_origins(plugin: type[PretextMethod], config: object) -> tuple[KnownOrigin, ...]:
     """What a method with this configuration reads.
 
-    Raises ``UsageError`` as ``found_origins`` does, and for a dataset that is unknown.
+    Raises ``UsageError`` as ``hashed_origins`` does, and for a dataset that is unknown.
     """
-    return tuple(_known(one) for one in found_origins(plugin, config))
+    return tuple(_known(one) for one in hashed_origins(plugin, config))
 
 
 def once_each(entries: Iterable[Facts]) -> tuple[Facts, ...]:
@@ -84,16 +84,16 @@ def once_each(entries: Iterable[Facts]) -> tuple[Facts, ...]:
     return tuple(kept)
 
 
-def _known(found: FoundOrigin) -> KnownOrigin:
-    if found.kind == "checkpoint":
-        return KnownOrigin(found, CheckpointMeta.read(found.path), None)
-    if not found.seen:
-        return KnownOrigin(found, None, None)
+def _known(origin: HashedOrigin) -> KnownOrigin:
+    if origin.kind == "checkpoint":
+        return KnownOrigin(origin, CheckpointMeta.read(origin.path), None)
+    if not origin.seen:
+        return KnownOrigin(origin, None, None)
     try:
-        datasets = once(("origin", "seen", found.seen), lambda: declared_datasets(found.seen))
+        datasets = once(("origin", "seen", origin.seen), lambda: declared_datasets(origin.seen))
     except UsageError as fault:
-        raise UsageError(f"what {found.path} is declared to be made from: {fault}") from fault
-    return KnownOrigin(found, None, datasets)
+        raise UsageError(f"what {origin.path} is declared to be made from: {fault}") from fault
+    return KnownOrigin(origin, None, datasets)
 
 
 def _through(origin: OriginFacts, checkpoint: str) -> OriginFacts:

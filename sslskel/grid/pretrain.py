@@ -135,7 +135,7 @@ def _start(cell: Cell, init: tuple[Path, str] | None) -> Start:
     """What follows ``load_start`` in a new run."""
 
     def start(method: PretextMethod) -> None:
-        require_unchanged(one.found for one in cell.origins)
+        require_unchanged(one.origin for one in cell.origins)
         if init is not None:
             start_from(*init)(method)
 

@@ -1,4 +1,4 @@
-"""What must stand below the table: what the numbers show, what to beware of, how they were made.
+"""What must stand below the table: what the numbers show, warnings, how they were made.
 
 Every sentence is a function of the records; nothing here changes a number.
 """
@@ -103,10 +103,10 @@ def _of_rows(
 ) -> dict[str, list[str]]:
     """What the records of each row say, each text once, by the row's name; rows without any are left out."""
     names, made = names_of(rows), {record.identity: record for record in records}
-    said = {
+    of_row = {
         names[row.key]: [made[one] for cell in row.cells if cell for one in cell.records if one in made] for row in rows
     }
-    texts = {name: list(dict.fromkeys(text for one in own for text in facts(one))) for name, own in said.items()}
+    texts = {name: list(dict.fromkeys(text for one in own for text in facts(one))) for name, own in of_row.items()}
     return {name: own for name, own in texts.items() if own}
 
 

@@ -98,7 +98,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0) -> Tensor:
         """(P, L, D) -> (P, L - first, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row.
 
-        ``first`` is for a last block whose first outputs nobody reads: those tokens are attended
+        ``first`` is for a last block whose first outputs are not used: those tokens are attended
         to, but nothing else is computed for them.
         """
         attended: Tensor = self.attn(self.norm1(x), first)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sslskel.api.protocol import EvaluationProtocol
 
 T = TypeVar("T", covariant=True)
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 _kept: dict[tuple[str, ...], Any] | None = None
 
@@ -47,13 +47,13 @@ def looked_up_once() -> Iterator[None]:
         _kept = outer
 
 
-def once(key: tuple[str, ...], find: Callable[[], Found]) -> Found:
+def once(key: tuple[str, ...], find: Callable[[], Value]) -> Value:
     """What ``find`` gives; inside :func:`looked_up_once` it is asked once for each key."""
     if _kept is None:
         return find()
     if key not in _kept:
         _kept[key] = find()
-    value: Found = _kept[key]
+    value: Value = _kept[key]
     return value
 
 
@@ -177,10 +177,10 @@ class Registry(Generic[T]):
     def _as_last_stage(self, content: dict[str, Any], entry: Entry) -> Mapping[str, Any]:
         """A preset of stages reads as one of its last stage, whose encoder is judged."""
         stages = content["stages"]
-        sound = isinstance(stages, list) and all(
+        well_formed = isinstance(stages, list) and all(
             isinstance(s, dict) and isinstance(s.get("method"), str) for s in stages
         )
-        if not sound or len(stages) < 2 or "plugin" in content:
+        if not well_formed or len(stages) < 2 or "plugin" in content:
             raise UsageError(
                 f"{self.kind} preset {entry.origin}: 'stages' must be a list of two or more mappings with"
                 " 'method: NAME', and there is no 'plugin' beside it"

@@ -82,8 +82,8 @@ def _place(entry: Entry) -> _Place | None:
         package, _, name = entry.target.rpartition(".")
         spec = importlib.util.find_spec(package)
         roots = [Path(root) for root in (spec.submodule_search_locations or [] if spec else [])]
-        found = [(root, main) for root in roots if (main := _module(root / name))]
-        return _Place(found[0][0], package, found[0][1]) if found else None
+        places = [(root, main) for root in roots if (main := _module(root / name))]
+        return _Place(places[0][0], package, places[0][1]) if places else None
     if entry.source == "package":
         return _installed(entry.target.partition(":")[0])
     return None

@@ -134,12 +134,12 @@ class _Writer:
         self.parts.append(f" {name!a}")
 
     def _function(self, node: Function) -> None:
-        parameters, given = node.args, [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        given += filter(None, (parameters.vararg, parameters.kwarg))
+        parameters, arguments = node.args, [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        arguments += filter(None, (parameters.vararg, parameters.kwarg))
         # Defaults, annotations and decorators are of the scope around.
         self._fields(node, [name for name in node._fields if name != "body"])
         numbered, named = _bound(node.body if isinstance(node.body, list) else [node.body])
-        named |= {one.arg for one in given}
+        named |= {one.arg for one in arguments}
         seen = any(isinstance(one, ast.Name) and one.id in READS_NAMES for one in ast.walk(node))
         if seen or any(getattr(one, "type_params", None) for one in ast.walk(node)):
             numbered, named = set(), numbered | named

@@ -1,4 +1,4 @@
-"""Claims: a file says that a live process is doing a piece of work, so that nobody else starts it.
+"""Claims: a file says that a live process is doing a piece of work, so that no other one starts it.
 
 A claim never protects a result (records are written once whatever happens); it saves work.
 """
@@ -49,7 +49,7 @@ def take(path: Path) -> Claim | None:
     """Claim the work that ``path`` stands for; None while another live process holds it.
 
     A claim of a process that died on this machine is taken over at once, one of another
-    machine after half an hour without a sign of life. Raises ``OSError``.
+    machine after half an hour without a renewal. Raises ``OSError``.
     """
     token = uuid.uuid4().hex
     holder = {
@@ -75,7 +75,7 @@ def take(path: Path) -> Claim | None:
 
 
 def _abandoned(path: Path) -> bool:
-    """True where a claim is there and nobody is at work behind it any more."""
+    """True where a claim exists whose process no longer runs."""
     holder = _read(path)
     if holder.get("host") != socket.gethostname() or holder.get("space") != _pid_space():
         return _silence(path) > SILENT_SECONDS

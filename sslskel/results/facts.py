@@ -99,7 +99,7 @@ class OriginFacts(OriginPart, total=False):
     identity: str
     """Hex id of the pretraining that a checkpoint is of."""
     saw: list[str]
-    """``DATASET/SPLIT`` of all that it was trained on; absent where nobody knows."""
+    """``DATASET/SPLIT`` of all that it was trained on; absent where it is unknown."""
     declared: bool
     """True where its owner says what it saw, which nothing proves."""
     through: str

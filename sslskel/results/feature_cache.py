@@ -99,7 +99,7 @@ def _packed(table: Array) -> bytes:
 
 
 def _read(path: Path) -> Array | None:
-    """The table in a file; None where there is no sound one."""
+    """The table in a file; None where it is missing or damaged."""
     try:
         content = path.read_bytes()
         if hashlib.sha256(content[32:]).digest() != content[:32]:

@@ -29,7 +29,7 @@ class Merged:
     """Records that the target had already, or that came from an earlier folder."""
     conflicts: tuple[str, ...]
     problems: tuple[str, ...]
-    """Files that are no sound record, or whose predictions are not."""
+    """Files that are not valid records, or whose predictions are damaged."""
 
 
 def merge(folders: Sequence[Path | str], target: Path | str) -> Merged:

@@ -22,7 +22,7 @@ class RecordError(SslskelError):
 
 
 class NewerSchema(RecordError):
-    """A record that a later version wrote: sound, but not for us to read or replace."""
+    """A record of a later version: valid, but neither read nor replaced here."""
 
 
 class Kind(NamedTuple):
@@ -176,8 +176,8 @@ def _check_items(name: str, items: Iterable[Any], kinds: Mapping[str, Kind], mor
     for position, item in enumerate(items):
         if not isinstance(item, dict):
             raise RecordError(f"field '{name}[{position}]' is {_shown(item)}, not an object")
-        said = {key: kind for key, kind in more.items() if key in item}
-        _check_fields(f"{name}[{position}].", item, {**kinds, **said})
+        optional = {key: kind for key, kind in more.items() if key in item}
+        _check_fields(f"{name}[{position}].", item, {**kinds, **optional})
 
 
 def _check_scores(scores: Mapping[str, Any], primary: str) -> None:

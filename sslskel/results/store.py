@@ -39,7 +39,7 @@ class ResultStore:
         return self.folder / "records" / f"{identity}.json"
 
     def has(self, identity: str) -> bool:
-        """True where a sound record exists; a damaged one counts as missing.
+        """True where a valid record exists; a damaged one counts as missing.
 
         Raises ``NewerSchema`` for a record of a later version, which is neither readable nor missing.
         """
@@ -62,7 +62,7 @@ class ResultStore:
             raise type(fault)(f"{path}: {fault}") from fault
 
     def read_all(self) -> tuple[list[Record], list[tuple[Path, str]]]:
-        """Every sound record by identity, and (file, reason) of each file that is not one."""
+        """Every valid record by identity, and (file, reason) of each file that is not one."""
         records, problems = [], []
         folder = self.folder / "records"
         # Names with a dot in front belong to writers at work, or to one that was killed; they were never results.

@@ -27,8 +27,8 @@ class Pass(NamedTuple):
 
     def outputs(self) -> list[Tensor]:
         """All that the backbone gives: its grid, then its token and its further levels where it has them."""
-        given = Features.of(self.call())
-        return [part for part in (given.grid, given.token, *given.levels.values()) if part is not None]
+        output = Features.of(self.call())
+        return [part for part in (output.grid, output.token, *output.levels.values()) if part is not None]
 
 
 def against_encoders(workload: Workload, pairs: int) -> dict[str, Any]:
@@ -58,13 +58,13 @@ def against_encoders(workload: Workload, pairs: int) -> dict[str, Any]:
         weights = [[torch.randn_like(part) for part in one.outputs()] for one in passes]
 
     def encoders() -> None:
-        for one, given in zip(passes, weights, strict=True):
+        for one, gradients in zip(passes, weights, strict=True):
             with torch.set_grad_enabled(one.trained), workload.autocast():
                 outputs = one.outputs()
             # What a backbone gives besides need not depend on its weights.
             trained = [number for number, part in enumerate(outputs) if part.requires_grad]
             if trained:
-                torch.autograd.backward([outputs[n] for n in trained], [given[n] for n in trained])
+                torch.autograd.backward([outputs[n] for n in trained], [gradients[n] for n in trained])
 
     report = paired(timed(workload.device, step), timed(workload.device, encoders), pairs)
     method.zero_grad(set_to_none=True)

@@ -111,7 +111,7 @@ def transformed(tracks: Tensor, matrices: Tensor) -> Tensor:
 class CentreFirst:
     """Augment: the origin moves to the first person's centre joint in their first valid frame of the view.
 
-    All persons of a clip move alike. Frames that are zero everywhere (nobody there) stay zero,
+    All persons of a clip move alike. Frames that are zero everywhere (no person) stay zero,
     as in the released NTU preparation.
     """
 

@@ -153,7 +153,7 @@ def changed(value: Any) -> list[Any]:
         (text(changed(None)), "joint left_shoulder of frame 5"),
         (text(changed(1e200)), "within 100 m"),
         (text(changed(10**400)), "within 100 m"),
-        (text((GOOD * 0).tolist()), "nobody is seen"),
+        (text((GOOD * 0).tolist()), "it has no person"),
         (text(file_name="a08_s03_e02_v01"), "states the name 'a08_s03_e02_v01'"),
     ],
 )

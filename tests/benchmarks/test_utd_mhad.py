@@ -211,7 +211,7 @@ def test_zip_bomb_in_a_file_is_refused_within_bounds(elements: int, tmp_path: Pa
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert "unfold to more than" in message
+    assert "expand to more than" in message
     assert peak < 200 << 20
 
 

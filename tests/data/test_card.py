@@ -70,7 +70,7 @@ def test_a_card_says_what_is_stored(stored: StoredDataset) -> None:
         "| setups | unknown |",
         "| licence | CC0 |",
         "| xsub (default) | subject 1 | 2 | 0 | 1 |",
-        "Beware, xsub: too easy.",
+        "Warning, xsub: too easy.",
         "| clips | 3 | 5 |",
         "| 0 | sit | 1 | 0 |",
         r"| 1 | a\|b \<script\>&#64;x | 1 | 1 |",

@@ -12,7 +12,7 @@ import torch
 
 from sslskel import Origin, PretextMethod
 from sslskel.engine.checkpoint import save_checkpoint
-from sslskel.engine.origins import by_content, found_origins, require_unchanged
+from sslskel.engine.origins import by_content, hashed_origins, require_unchanged
 from sslskel.errors import CheckpointError, RunError, UsageError
 
 
@@ -43,7 +43,7 @@ def test_each_is_found_with_its_content_and_option(tmp_path: Path) -> None:
     table.write_bytes(b"numbers")
     step = checkpoint(tmp_path / "run", 1.0)
     config = Config([str(step), str(tmp_path / "run") + "/"], str(table))
-    first, second, third = found_origins(Reader, config)
+    first, second, third = hashed_origins(Reader, config)
     assert first.sha256 == second.sha256 == hashlib.sha256((step / "model.safetensors").read_bytes()).hexdigest()
     assert third.sha256 == hashlib.sha256(b"numbers").hexdigest()
     assert [one.name for one in (first, second, third)] == ["run", "run", "table.npy"]
@@ -58,13 +58,13 @@ def test_each_is_found_with_its_content_and_option(tmp_path: Path) -> None:
 
 
 def test_nothing_is_read_where_nothing_is_declared() -> None:
-    assert found_origins(Reader, Config()) == ()
+    assert hashed_origins(Reader, Config()) == ()
     assert PretextMethod.origins(object()) == ()
 
 
 def test_what_changed_is_refused(tmp_path: Path) -> None:
     checkpoint(tmp_path / "run", 1.0)
-    found = found_origins(Reader, Config([str(tmp_path / "run")]))
+    found = hashed_origins(Reader, Config([str(tmp_path / "run")]))
     require_unchanged(found)
     checkpoint(tmp_path / "run", 2.0)
     with pytest.raises(RunError, match="run was changed after this run had been composed"):
@@ -75,7 +75,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     step = checkpoint(tmp_path / "run", 1.0)
     (step / "model.safetensors").write_bytes(b"other")
     with pytest.raises(CheckpointError, match=r"^method.teachers.0=.*: checkpoint .* is damaged \(model.safetensors"):
-        found_origins(Reader, Config([str(step)]))
+        hashed_origins(Reader, Config([str(step)]))
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,5 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
 def test_what_is_no_declaration_is_one_sentence(origins: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "origins", origins)
     with pytest.raises(UsageError, match=reason) as fault:
-        found_origins(Reader, Config())
+        hashed_origins(Reader, Config())
     assert "\n" not in str(fault.value)

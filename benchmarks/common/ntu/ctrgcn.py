@@ -65,7 +65,7 @@ def _denoised(bodies: list[_ClosedIdentity], where: str, tally: Counter[str]) ->
     if not kept:
         raise DataError(
             f"'{where}' holds {len(bodies)} bodies, all seen in fewer than {SHORTEST} frames: recipe ctrgcn deletes"
-            " them and leaves nobody; recipe clean keeps the longest"
+            " them all; recipe clean keeps the longest"
         )
     kept = [replace(body, motion=motion_of(body.rows)) for body in kept]
     left, tested = len(kept), []
@@ -104,7 +104,7 @@ def _placed(body: _ClosedIdentity, frames: int, width: int) -> Floats:
 
 
 def _with_numbers(joints: Floats, tally: Counter[str]) -> Floats:
-    """Without the frames whose numbers sum to exactly 0, which stands for nobody being there."""
+    """Without the frames whose numbers sum to exactly 0, the mark of frames without a person."""
     kept: Floats = joints[joints.sum(axis=1) != 0]
     tally["frames whose bodies were deleted, removed"] += len(joints) - len(kept)
     return kept

@@ -84,7 +84,7 @@ def make(video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceF
     segments = [segment for action in actions if (segment := _segment(video, action, frames, dropped)) is not None]
     tracks = tuple(_tracks(frames.astype(np.float32)))
     if not tracks:
-        return Made(dropped={video: "it holds zeros only, so that nobody is seen"})
+        return Made(dropped={video: "it holds zeros only, so it has no person"})
     *group, session = map(int, re.findall("[0-9]+", video))
     recording = Clip(
         name=video,
@@ -104,7 +104,7 @@ def make(video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceF
 
 
 def _segment(video: str, action: Action, frames: Doubles, dropped: dict[str, str]) -> Segment | None:
-    """The annotated action, with a clip unless nobody is seen, or None where it has no frame."""
+    """The annotated action, with a clip unless no person is tracked, or None where it has no frame."""
     name, (begin, end) = f"{video}_{action.number}", (action.start, min(action.end, len(frames)))
     if begin >= end:
         late = begin >= len(frames)
@@ -113,7 +113,7 @@ def _segment(video: str, action: Action, frames: Doubles, dropped: dict[str, str
     bare = Segment(begin, end, action.label - 1, confidence=action.confidence)
     # The release looks at the sum, in double precision and over more than the clip keeps.
     if frames[begin:end].sum() == 0:
-        dropped[name] = "the numbers of its frames sum to 0, so that nobody is seen"
+        dropped[name] = "the numbers of its frames sum to 0, so it has no person"
         return bare
     return bare._replace(clip=name, frames=min(end - begin, CLIP_FRAMES))
 

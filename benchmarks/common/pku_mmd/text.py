@@ -65,7 +65,7 @@ def read_frames(file: SourceFile) -> Doubles:
 
 
 def _values(lines: list[str]) -> Doubles | None:
-    """(lines, 150), or None where any of them is foul."""
+    """(lines, 150), or None where any of them is invalid."""
     if max(map(len, lines)) > LINE_LIMIT:
         return None
     try:
@@ -76,7 +76,7 @@ def _values(lines: list[str]) -> Doubles | None:
 
 
 def _fault(block: list[tuple[int, str]]) -> str:
-    """What is wrong with the first foul line of a block."""
+    """What is wrong with the first invalid line of a block."""
     for number, line in block:
         if len(line) > LINE_LIMIT:
             return f"line {number} has {len(line):,} characters, as no frame has"
@@ -118,10 +118,10 @@ def read_list(file: SourceFile, video: re.Pattern[str]) -> Halves:
             halves.append(set())
             continue
         names = [name.strip() for name in line.split(",") if name.strip()]
-        foul = next((name for name in names if not halves or not video.fullmatch(name)), None)
-        if foul is not None:
+        wrong = next((name for name in names if not halves or not video.fullmatch(name)), None)
+        if wrong is not None:
             raise DataError(
-                f"'{file.where}' line {number} has {foul[:40]!r}, not a heading 'Training videos:' or names of videos"
+                f"'{file.where}' line {number} has {wrong[:40]!r}, not a heading 'Training videos:' or names of videos"
                 " of this phase; fetch the file again"
             )
         halves[-1].update(names)

@@ -64,8 +64,8 @@ class Adversary(PretextMethod[AdversaryConfig]):
             error = (made - true).square().mean((2, 3)) * batch.valid
             deceive = mean_term(softplus(-self.critic(made.flatten(1))), self.config.deceive)
             return StepOutput({"fill": Term(error.sum(), batch.valid.sum()), "deceive": deceive})
-        told = softplus(-self.critic((true * valid).flatten(1))) + softplus(self.critic(made.detach().flatten(1)))
-        return StepOutput({"tell": mean_term(told)})
+        errors = softplus(-self.critic((true * valid).flatten(1))) + softplus(self.critic(made.detach().flatten(1)))
+        return StepOutput({"tell": mean_term(errors)})
 
     def encoders(self) -> dict[str, Encoder]:
         return {"joint": self.encoder}

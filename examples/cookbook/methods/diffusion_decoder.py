@@ -61,8 +61,8 @@ class DiffusionDecoder(PretextMethod[DiffusionDecoderConfig]):
         added = draws.normal("added", tuple(clean.shape[1:]), dtype=clean.dtype)
         noisy = angle.cos() * clean + angle.sin() * added
         feature = self.encoder(batch, noise.view(0))[batch.owner].to(clean)  # (P, D)
-        given = torch.cat([feature[:, None], angle.cos(), angle.sin()], 2).expand(-1, clean.shape[1], -1)
-        predicted = self.decoder(torch.cat([noisy, given], 2).transpose(1, 2)).transpose(1, 2)
+        condition = torch.cat([feature[:, None], angle.cos(), angle.sin()], 2).expand(-1, clean.shape[1], -1)
+        predicted = self.decoder(torch.cat([noisy, condition], 2).transpose(1, 2)).transpose(1, 2)
         error = (predicted - added).square().mean(2)  # (P, T)
         return StepOutput({"denoise": Term((error * batch.valid).sum(), batch.valid.sum())})
 

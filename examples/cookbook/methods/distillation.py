@@ -54,8 +54,8 @@ class Distillation(PretextMethod[DistillationConfig]):
             fill_encoder(self.teacher.network, self.config.teacher)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        given, wanted = self.head(self.encoder(views[0], noise.view(0))), self.teacher(views[0])  # (N, D)
-        return StepOutput({"distil": mean_term(1 - cosine_similarity(given, wanted, dim=1))})
+        student, teacher = self.head(self.encoder(views[0], noise.view(0))), self.teacher(views[0])  # (N, D)
+        return StepOutput({"distil": mean_term(1 - cosine_similarity(student, teacher, dim=1))})
 
     def encoders(self) -> dict[str, Encoder]:
         return {"joint": self.encoder}

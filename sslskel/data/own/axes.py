@@ -123,12 +123,12 @@ def cut(rows: Doubles, begin: int, end: int | None, where: str) -> Doubles:
 
 
 def tracks_of(rows: Doubles, layout: SkeletonLayout, where: str) -> tuple[int, tuple[Track, ...], int]:
-    """(M, T, V, C) -> length of the clip in frames, its tracks, and how many frames without anybody were cut off.
+    """(M, T, V, C) -> length of the clip in frames, its tracks, and how many frames without a person were cut off.
 
-    A frame of a person that is zero or NaN everywhere is one in which he is not there. Frames in
-    which nobody is there are cut off at both ends; persons who are never there take no slot.
+    A frame of a person that is zero or NaN everywhere is one in which they are absent. Frames in
+    which all are absent are cut off at both ends; persons who never appear take no slot.
     Raises ``DataError`` naming frame (of the array, from 0) and joint of a value that is no number,
-    and where nobody is there in any frame.
+    and where no frame has a person.
     """
     missing = np.isnan(rows)
     seen = ~(missing | (rows == 0)).all((2, 3))

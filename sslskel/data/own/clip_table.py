@@ -19,7 +19,7 @@ KNOWN = (*NEEDED, "name", "key", "index", "subject", "camera", "setup", "begin",
 PART_WORDS = {"train": "train", "test": "test", "validation": "validation", "val": "validation", "": ""}
 """What may stand in a split column -> part; nothing means that the clip is in no part."""
 LARGEST = 256 << 20
-TOLD = 10
+SHOWN_FAULTS = 10
 """Faults that one error names."""
 _SPLIT = re.compile(r"split(?:[:_](?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))?")
 
@@ -73,8 +73,8 @@ def read_table(path: Path) -> list[ClipRow]:
 
 def faults_of(path: Path, faults: Sequence[tuple[int, str]]) -> DataError:
     """One error that names the first faults of a table, each with its line."""
-    listed = "; ".join(f"line {line}: {what}" for line, what in faults[:TOLD])
-    more = f"; and {len(faults) - TOLD} more" if len(faults) > TOLD else ""
+    listed = "; ".join(f"line {line}: {what}" for line, what in faults[:SHOWN_FAULTS])
+    more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
     count = f"{len(faults)} faults, " if len(faults) > 1 else ""
     return DataError(f"'{path}', {count}{listed}{more}")
 

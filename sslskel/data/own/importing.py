@@ -42,7 +42,7 @@ SHOWN_NUMBERS = 40
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asks to be imported; paths and values as they were entered."""
+    """The options of an import; paths and values as they were entered."""
 
     name: str
     clips: Path | None = None

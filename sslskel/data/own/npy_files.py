@@ -22,9 +22,9 @@ from sslskel.errors import DataError, did_you_mean
 MAGIC = b"\x93NUMPY"
 HEADER_LIMIT = 10_000
 RATIO = 200
-"""Largest factor by which packed motion data unfold; more is a bomb."""
+"""Largest factor by which packed motion data expand; more is a decompression bomb."""
 FREE = 64 << 20
-"""Bytes that may unfold from anything."""
+"""Bytes that any file may expand to."""
 
 
 def read_npy(path: Path, index: int | None = None) -> npt.NDArray[Any]:
@@ -56,13 +56,15 @@ def read_npz(path: Path, key: str = "", index: int | None = None) -> npt.NDArray
         names = archive.namelist()
         member = archive.getinfo(f"{key}.npy" if f"{key}.npy" in names else key)
         if member.file_size > max(FREE, RATIO * member.compress_size):
-            raise DataError(f"'{where}' unfolds to more than {RATIO} times its size, as no motion does; it is refused")
+            raise DataError(
+                f"'{where}' decompresses to more than {RATIO} times its size, as no motion does; it is refused"
+            )
         with archive.open(member) as file:
             return _array(file, member.file_size, where, index)
 
 
 def missing_key(where: str, key: str, keys: list[str]) -> DataError:
-    """The error for an array that a file with several does not have, or that nobody named."""
+    """The error for an array that a file with several does not have, or that was not named."""
     have = ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")
     if not key:
         return DataError(f"'{where}' holds {len(keys)} arrays ({have}); say which one in the column 'key' of the table")

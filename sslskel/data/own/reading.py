@@ -18,7 +18,7 @@ from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError
 from sslskel.progress import SILENT, Reporter
 
-TOLD = 3
+SHOWN_FAULTS = 3
 """Clips that the error names where not one could be read."""
 
 
@@ -76,7 +76,7 @@ class ClipReader:
 
 
 def _clip(recording: Recording, form: ArrayFormat, numbering: Numbering) -> tuple[Clip, int]:
-    """The clip, and how many frames without anybody were cut off."""
+    """The clip, and how many frames without a person were cut off."""
     rows = cut(form.persons(recording.load(), recording.where), recording.begin, recording.end, recording.where)
     length, tracks, ended = tracks_of(rows, form.layout, recording.where)
     clip = Clip(
@@ -98,5 +98,5 @@ def _named(recording: Recording, fault: DataError) -> DataError:
 
 
 def _nothing_left(reasons: Sequence[str]) -> DataError:
-    more = f"; and {len(reasons) - TOLD} more" if len(reasons) > TOLD else ""
-    return DataError(f"not one clip could be read: {'; '.join(reasons[:TOLD])}{more}")
+    more = f"; and {len(reasons) - SHOWN_FAULTS} more" if len(reasons) > SHOWN_FAULTS else ""
+    return DataError(f"not one clip could be read: {'; '.join(reasons[:SHOWN_FAULTS])}{more}")

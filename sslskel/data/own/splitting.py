@@ -1,6 +1,6 @@
 """Splits of a set of one's own: as its table states them, or by a rule over subjects, cameras or setups.
 
-Validation subjects are always taken from the training part, and shared with nobody else.
+Validation subjects are always taken from the training part, and never shared with the test part.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _stated(name: str, recordings: Sequence[Recording], numbering: Numbering, ru
 
 
 def _held_out(name: str, train: Sequence[Recording], validation: Sequence[Recording]) -> list[str]:
-    """The subjects of the stated validation clips, which must be nobody else's."""
+    """The subjects of the stated validation clips, which must have no clips in other parts."""
     for recording in validation:
         if not recording.subject:
             raise DataError(

@@ -105,13 +105,13 @@ def source_files(
         search = _Search(suffixes, report, limit, stack)
         for source in sources:
             search.add(Path(source))
-        if not search.found:
+        if not search.files:
             endings = " or ".join(f"'{suffix}'" for suffix in suffixes)
             raise DataError(
                 f"no file ending in {endings} was found in {', '.join(str(s) for s in sources)}"
                 f" (directories are searched recursively; found {search.others()}); name the data's folder or archive"
             )
-        yield sorted(_once(search.found, key), key=lambda file: natural(file.name))
+        yield sorted(_once(search.files, key), key=lambda file: natural(file.name))
 
 
 def natural(name: str) -> tuple[tuple[int, str] | tuple[int, int, str], ...]:
@@ -126,7 +126,7 @@ class _Search:
     def __init__(self, suffixes: tuple[str, ...], report: ImportReport, limit: int, stack: ExitStack) -> None:
         self.suffixes = tuple(suffix.lower() for suffix in suffixes)
         self.report, self.limit, self.stack = report, limit, stack
-        self.found: list[SourceFile] = []
+        self.files: list[SourceFile] = []
         self.endings: Counter[str] = Counter()
 
     def matches(self, name: str) -> bool:
@@ -179,7 +179,7 @@ class _Search:
             inside = path.relative_to(root).as_posix()
             size, stamp = _stat(path)
             load, saw = partial(_read_file, path, self.limit), partial(digest.saw, path.name)
-            self.found.append(SourceFile(path.name, inside, str(root), load, size, stamp, True, saw))
+            self.files.append(SourceFile(path.name, inside, str(root), load, size, stamp, True, saw))
 
     def _archive(self, path: Path) -> None:
         try:
@@ -212,12 +212,12 @@ class _Search:
                 raise _too_big(f"{path}: {shown(member)}", size, self.limit)
             return keep
 
-        before, (_, stamp) = len(self.found), _stat(path)
+        before, (_, stamp) = len(self.files), _stat(path)
         for member in tar_members(stream, str(path), wanted, copy):
             where, name = f"{path}: {shown(member.path)}", member.path.rsplit("/", 1)[-1]
             load = partial(_read_part, copy or path, member.offset, member.size, where)
-            self.found.append(SourceFile(name, member.path, str(path), load, member.size, stamp, copy is None))
-        return len(self.found) - before, digest.hexdigest()
+            self.files.append(SourceFile(name, member.path, str(path), load, member.size, stamp, copy is None))
+        return len(self.files) - before, digest.hexdigest()
 
     def _zip(self, path: Path, file: IO[bytes]) -> int:
         """Add the wanted members; their number."""
@@ -233,7 +233,7 @@ class _Search:
         kept = [member for member in members if _zip_member_is_file(member, str(path)) and self.wants(member.filename)]
         if sum(member.file_size for member in kept) > max(FREE, RATIO * path.stat().st_size):
             raise DataError(
-                f"archive '{path}' unfolds to more than {RATIO} times its size, as no motion data does; it is refused"
+                f"archive '{path}' decompresses to more than {RATIO} times its size, as no motion data does"
             )
         for member in kept:
             where = f"{path}: {shown(member.filename)}"
@@ -241,7 +241,7 @@ class _Search:
                 raise _too_big(where, member.file_size, self.limit)
             name, stamp = member.filename.rsplit("/", 1)[-1], f"{member.CRC:08x}"
             load = ZipPart.of(path, member, where)
-            self.found.append(SourceFile(name, member.filename, str(path), load, member.file_size, stamp))
+            self.files.append(SourceFile(name, member.filename, str(path), load, member.file_size, stamp))
         return len(kept)
 
 

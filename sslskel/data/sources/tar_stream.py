@@ -19,7 +19,7 @@ from sslskel.errors import DataError
 BLOCK = 512
 CHUNK = 1 << 16
 RATIO = 200
-"""Most bytes that one compressed byte may unfold to, beyond the first ``FREE`` bytes."""
+"""Most bytes that one compressed byte may expand to, beyond the first ``FREE`` bytes."""
 FREE = 64 << 20
 HEADER_LIMIT = 1 << 20
 """Most bytes of a long name or an extended header."""
@@ -91,7 +91,7 @@ class TarBytes:
     """The bytes of a tar archive, unpacked as they are asked for and counted.
 
     ``watch`` sees the packed bytes as they pass. Raises ``DataError`` for packed
-    data that is corrupt, ends early or unfolds to more than ``RATIO`` times its size.
+    data that is corrupt, ends early or decompresses to more than ``RATIO`` times its size.
     """
 
     def __init__(self, file: IO[bytes], archive: str, watch: Callable[[bytes], None]) -> None:
@@ -152,7 +152,9 @@ class TarBytes:
         except (lzma.LZMAError, zlib.error, OSError, EOFError, ValueError, MemoryError) as fault:
             raise self.fault(f"cannot be unpacked ({fault}): it is corrupt") from fault
         if self.position + len(out) > max(FREE, RATIO * self._packed):
-            raise self.fault(f"unfolds to more than {RATIO} times its size, which no motion data does: it is refused")
+            raise self.fault(
+                f"decompresses to more than {RATIO} times its size, which no motion data does: it is refused"
+            )
         return out
 
     def _unpack(self, make: Callable[[], _Decoder], decoder: _Decoder) -> bytes:

@@ -20,7 +20,7 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 
 @dataclass(frozen=True)
 class ZipPart:
-    """Where a member's packed bytes lie and what they must unfold to; calling it reads them.
+    """Where a member's packed bytes lie and what they must expand to; calling it reads them.
 
     Raises ``DataError`` naming ``where`` for packed data that is truncated, corrupt, or of
     another size or CRC-32 than the archive's directory states.

@@ -93,10 +93,10 @@ def read_manifest(folder: Path, hint: str) -> dict[str, FileFact]:
             )
         facts = {str(name): FileFact(int(f["size"]), str(f["sha256"])) for name, f in data["files"].items()}
         # Comparing the bytes too leaves no byte of the file that could change unnoticed.
-        sound = data["self"] == json_sha256(data["files"]) and content == json_bytes(data)
+        intact = data["self"] == json_sha256(data["files"]) and content == json_bytes(data)
     except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
+        intact = False
+    if not intact:
         raise DataError(f"'{path}' is damaged; {hint}")
     return facts
 

@@ -18,7 +18,7 @@ from sslskel.files import sync
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed by somebody else either
+except ImportError:  # Windows, where another process cannot remove an open file either
     fcntl = None  # type: ignore[assignment]
 
 NAME = "journal"
@@ -82,8 +82,8 @@ class Journal:
                 break
             entries.append(entry)
             ends.append(len(line))
-        sound = _sound(self.folder, entries)
-        return entries[:sound], ends[:sound]
+        intact = _intact(self.folder, entries)
+        return entries[:intact], ends[:intact]
 
     def keep(self, marks: int) -> list[JournalEntry]:
         """Cut journal and rows behind the first ``marks`` entries, which are returned."""
@@ -122,20 +122,20 @@ def _entry(line: bytes) -> JournalEntry | None:
     return JournalEntry(**json.loads(text))
 
 
-def _sound(folder: Path, entries: list[JournalEntry]) -> int:
+def _intact(folder: Path, entries: list[JournalEntry]) -> int:
     """How many entries, from the first, describe rows that are on the disk unchanged."""
-    sound = len(entries)
+    intact = len(entries)
     for position, name in enumerate(FILES):
         try:
             with (folder / name).open("rb") as rows:
                 rows.seek(HEADER_BYTES)
-                for number, entry in enumerate(entries[:sound]):
+                for number, entry in enumerate(entries[:intact]):
                     if _sum(rows, entry.sizes[position]) != entry.sums[position]:
-                        sound = number
+                        intact = number
                         break
         except OSError:
             return 0
-    return sound
+    return intact
 
 
 def _sum(rows: BinaryIO, size: int) -> int:

@@ -104,9 +104,9 @@ def checked_segments(columns: Mapping[str, npt.NDArray[Any]], lengths: Ints) -> 
     if clips.dtype.kind != "U" or any(a.dtype != np.int64 or a.shape != clips.shape for a in numbers):
         return None
     owner, begin, end, label, confidence, frames, _ = numbers
-    sound = (owner >= 0) & (owner < len(lengths)) & (begin >= 0) & (begin < end)
-    sound &= (frames >= 0) & (frames <= end - begin) & ((frames > 0) == (clips != ""))
-    if not sound.all() or (np.diff(owner) < 0).any() or (end > lengths[owner]).any():
+    valid = (owner >= 0) & (owner < len(lengths)) & (begin >= 0) & (begin < end)
+    valid &= (frames >= 0) & (frames <= end - begin) & ((frames > 0) == (clips != ""))
+    if not valid.all() or (np.diff(owner) < 0).any() or (end > lengths[owner]).any():
         return None
     return Segments(owner, begin, end, label, confidence)
 

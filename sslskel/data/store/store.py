@@ -102,12 +102,12 @@ class StoredDataset:
         """A JSON file that was written with the dataset; raises ``DataError`` where there is none or it is damaged."""
         if name not in self._facts:
             raise DataError(f"'{self.path}' has no {name}; {self._hint}")
-        data: dict[str, Any] = json.loads(_sound(self.path / name, self._facts, self._hint))
+        data: dict[str, Any] = json.loads(_verified(self.path / name, self._facts, self._hint))
         return data
 
     def report(self) -> dict[str, Any]:
         """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
-        data: dict[str, Any] = json.loads(_sound(self.path / "report.json", self._facts, self._hint))
+        data: dict[str, Any] = json.loads(_verified(self.path / "report.json", self._facts, self._hint))
         return data
 
 
@@ -129,8 +129,8 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
             raise DataError(f"'{folder / name}' is missing; {hint}") from None
         if size != fact.size:
             raise DataError(f"'{folder / name}' has {size} bytes, expected {fact.size}; {hint}")
-    _sound(folder / "report.json", facts, hint)
-    data = json.loads(_sound(folder / "info.json", facts, hint))
+    _verified(folder / "report.json", facts, hint)
+    data = json.loads(_verified(folder / "info.json", facts, hint))
     try:
         info, digest, dtype = info_from_json(data["info"]), str(data["fingerprint"]), np.dtype(data["dtype"])
     except (KeyError, TypeError, ValueError) as fault:
@@ -151,10 +151,10 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
 
 
 def _column(folder: Path, field: str, facts: Mapping[str, FileFact], hint: str) -> npt.NDArray[Any]:
-    """An index array that nobody can change."""
+    """A read-only index array."""
     if f"{field}.npy" not in facts:
         raise DataError(f"'{folder / MANIFEST}' does not list {field}.npy; {hint}")
-    array = parse_array(_sound(folder / f"{field}.npy", facts, hint))
+    array = parse_array(_verified(folder / f"{field}.npy", facts, hint))
     array.flags.writeable = False
     return array
 
@@ -198,7 +198,7 @@ def _require_same(path: Path, expected: FileFact, actual: FileFact, hint: str) -
         raise DataError(f"'{path}' is damaged: its content does not match {MANIFEST}; {hint}")
 
 
-def _sound(path: Path, facts: Mapping[str, FileFact], hint: str) -> bytes:
+def _verified(path: Path, facts: Mapping[str, FileFact], hint: str) -> bytes:
     """Content of a small file whose digest is right."""
     try:
         content = path.read_bytes()
@@ -238,7 +238,7 @@ def write_dataset(
     """Stream clips into a new prepared dataset and return its fingerprint.
 
     Clips are checked one by one and never all held in memory. ``report`` is read
-    once the last clip is in; ``check`` sees the finished dataset before anybody
+    once the last clip is in; ``check`` sees the finished dataset before anyone
     else and may add notes or raise. ``beside`` are further JSON files to keep with it,
     by name. With ``most_persons``, ``info.persons`` is only a limit, and what is stored is
     the largest number of persons that a clip has. A dataset that already lies at ``target`` is
@@ -349,7 +349,7 @@ def _publish(temporary: Path, target: Path, digest: str, beside: Mapping[str, Ma
 
 
 def _same_exists(target: Path, digest: str, beside: Mapping[str, Mapping[str, object]]) -> bool:
-    """Whether a sound dataset with this fingerprint, and the same files beside it, already has the name."""
+    """Whether a valid dataset with this fingerprint, and the same files beside it, already has the name."""
     try:
         existing = open_dataset(target)
         existing.verify()

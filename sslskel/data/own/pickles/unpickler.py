@@ -218,7 +218,7 @@ class _Machine:
     def _spend(self, words: tuple[Any, ...]) -> None:
         self._budget -= sum(len(word) for word in words if isinstance(word, (str, bytes, bytearray)))
         if self._budget < 0:
-            raise Refused("because it unfolds to more than twice its size")
+            raise Refused("because it decompresses to more than twice its size")
 
 
 def _key(value: Any) -> Any:
