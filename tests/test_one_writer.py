@@ -46,16 +46,16 @@ def name_of(call: ast.expr | None) -> str:
 def streams(tree: ast.AST) -> set[str]:
     """Names of bytes in memory, of files that the writer opened, and of files that a function is given."""
     bound: list[tuple[ast.expr | None, ast.expr | None]] = []
-    given = set()
+    parameters = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             bound += [(target, node.value) for target in node.targets]
         elif isinstance(node, ast.withitem):
             bound.append((node.optional_vars, node.context_expr))
         elif isinstance(node, ast.arg) and node.annotation is not None and ast.unparse(node.annotation) == "BinaryIO":
-            given.add(node.arg)
+            parameters.add(node.arg)
     made = {target.id for target, value in bound if isinstance(target, ast.Name) and name_of(value) in STREAMS}
-    return given | made
+    return parameters | made
 
 
 def opens_to_write(call: ast.Call) -> bool:
@@ -89,10 +89,10 @@ def writes(text: str) -> Iterator[str]:
 
 def test_files_are_written_in_one_place() -> None:
     files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py") if file != ROOT / WRITER]
-    found = {
+    writers = {
         f"{file.relative_to(ROOT).as_posix()}: {call}" for file in files for call in writes(file.read_text("utf-8"))
     }
-    assert found == set(OTHERS)
+    assert writers == set(OTHERS)
 
 
 @pytest.mark.parametrize(

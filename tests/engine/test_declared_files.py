@@ -64,11 +64,11 @@ def test_nothing_is_read_where_nothing_is_declared() -> None:
 
 def test_what_changed_is_refused(tmp_path: Path) -> None:
     checkpoint(tmp_path / "run", 1.0)
-    found = hashed_origins(Reader, Config([str(tmp_path / "run")]))
-    require_unchanged(found)
+    origins = hashed_origins(Reader, Config([str(tmp_path / "run")]))
+    require_unchanged(origins)
     checkpoint(tmp_path / "run", 2.0)
     with pytest.raises(RunError, match="run was changed after this run had been composed"):
-        require_unchanged(found)
+        require_unchanged(origins)
 
 
 def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
