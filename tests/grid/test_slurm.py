@@ -58,8 +58,8 @@ def test_submitit_s_local_executor_runs_a_task(tmp_path: Path) -> None:
     assert executor.submit(Task([sys.executable, "-c", ""], {})).result() == 0
 
 
-def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other options or protocols of the same method, benchmark and seed are other cells."""
+def fake_submitit(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """Tasks that are handed over lie in the list, and nothing runs them."""
     tasks: list[Task] = []
     executor = SimpleNamespace(
         batch=nullcontext,
@@ -67,6 +67,12 @@ def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch
         submit=lambda task: tasks.append(task) or SimpleNamespace(job_id=f"7_{len(tasks)}"),
     )
     monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=lambda **of: executor))
+    return tasks
+
+
+def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other options or protocols of the same method, benchmark and seed are other cells."""
+    tasks = fake_submitit(monkeypatch)
     squeue = tmp_path / "bin" / "squeue"
     squeue.parent.mkdir()
     squeue.write_text(f"#!/bin/sh\ncat {tmp_path}/queue\n")
@@ -173,3 +179,45 @@ def test_a_sweep_is_one_array(slurm: slurm_cluster.Cluster, tmp_path: Path, comm
     wait(lambda: len(list(tmp_path.glob("records/*.json"))) == 2, slurm)
     records = [json.loads(path.read_text()) for path in tmp_path.glob("records/*.json")]
     assert sorted(record["config"]["method"]["tau"] for record in records) == [0.5, 0.8]
+
+
+@pytest.fixture
+def stages(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Folders of plugins, among them two methods that share a first stage."""
+    folder = tmp_path / "staged" / "configs" / "method"
+    folder.mkdir(parents=True)
+    for name, tau in (("gentle", 0.8), ("sharp", 0.4)):
+        second = f"{{method: mamp, epochs: 1, config: {{tau: {tau}}}}}"
+        (folder / f"{name}.yaml").write_text(f"stages: [{{method: skeletonmae, epochs: 2}}, {second}]\n")
+    folders = os.pathsep.join([os.environ["SSLSKEL_PLUGINS"], str(tmp_path / "staged")])
+    monkeypatch.setenv("SSLSKEL_PLUGINS", folders)
+    return folders
+
+
+def staged_runs(output: Path) -> list[str]:
+    return sorted(path.name.partition("-")[0] for path in (output / "pretrain").iterdir())
+
+
+@pytest.mark.long
+def test_tasks_of_methods_with_a_common_first_stage_pretrain_it_once(
+    slurm: slurm_cluster.Cluster, tmp_path: Path, command_env: dict[str, str], stages: str
+) -> None:
+    grid = ["--method", "gentle,sharp", "--launcher", "slurm", *SMALL]
+    env = {**command_env, "SSLSKEL_PLUGINS": stages}
+    assert "2 tasks handed to SLURM" in bench(slurm, env, tmp_path / "runs", *grid)
+    wait(lambda: len(list(tmp_path.glob("runs/records/*.json"))) == 2, slurm)
+    assert staged_runs(tmp_path / "runs") == ["gentle", "sharp", "skeletonmae"]
+    assert "0 tasks handed to SLURM, 0 already there, 2 cells" in bench(slurm, env, tmp_path / "runs", *grid)
+
+
+@pytest.mark.long
+def test_the_stages_of_a_method_are_one_task(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: str
+) -> None:
+    tasks = fake_submitit(monkeypatch)
+    request = GridRequest(methods=("gentle",), protocols=("knn",), benchmarks=(tiny,), output=tmp_path / "runs")
+    assert len(submit(request, LauncherConfig()).jobs) == 1
+    [task] = tasks
+    assert task() == 0
+    assert staged_runs(tmp_path / "runs") == ["gentle", "skeletonmae"]
+    assert len(submit(request, LauncherConfig()).jobs) == 0

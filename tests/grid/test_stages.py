@@ -11,9 +11,10 @@ import pytest
 import torch
 from recorder import Recorder
 
+from sslskel.api.view import ClipSpec
 from sslskel.encoders.meta import CheckpointMeta
-from sslskel.encoders.open import open_encoders, open_method
-from sslskel.engine.checkpoint import load_weights, resolve
+from sslskel.encoders.open import build_method, open_encoders, open_method
+from sslskel.engine.checkpoint import load_optimiser, load_weights, resolve
 from sslskel.errors import CheckpointError, Interrupted, UsageError
 from sslskel.grid.cell import Cell
 from sslskel.grid.initial import InitialWeights, initial_weights
@@ -21,7 +22,9 @@ from sslskel.grid.jobs import bench_in_jobs
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.grid.runs import list_runs, prune
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.estimate import plan
+from sslskel.transforms.clip import clip_spec
 
 PRESETS = {
     "two_stages": """
@@ -40,11 +43,46 @@ PRESETS = {
           - {method: skeletonmae, epochs: 1}
           - {method: mamp, epochs: 1, from: nothing_like_it}
     """,
+    "head_later": """
+        stages:
+          - {method: skeletonmae, epochs: 1}
+          - {method: heads, epochs: 2, from: encoder}
+    """,
     "one_only": "stages: [{method: mamp}]",
     "itself": "stages: [{method: mamp}, {method: two_stages}]",
     "misspelt": "stages: [{method: mamp}, {method: mamp, epoch: 3}]",
     "from_nothing": "stages: [{method: mamp, from: encoder}, {method: mamp}]",
 }
+
+
+HEADS = """
+from dataclasses import dataclass
+from sslskel import PooledEncoder, PretextMethod, StepOutput, Term
+from torch import nn
+
+
+@dataclass
+class HeadsConfig:
+    pass
+
+
+class Heads(PretextMethod[HeadsConfig]):
+    Config = HeadsConfig
+
+    def __init__(self, config, build_backbone, clip):
+        super().__init__(config, build_backbone, clip)
+        self.backbone = build_backbone(clip).requires_grad_(False)
+        self.head = nn.Linear(self.backbone.dim, clip.coordinates)
+
+    def forward(self, views, noise, progress):
+        features = self.backbone(views[0].tracks).mean((1, 2))
+        error = (self.head(features) - views[0].tracks.mean((1, 2))).square()
+        return StepOutput({"place": Term(error.sum(), error.new_tensor(float(error.numel())))})
+
+    def encoders(self):
+        return {"joint": PooledEncoder(self.backbone, self.clip)}
+"""
+"""Trains a head on an encoder that stays as it is."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +91,8 @@ def presets(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(parents=True)
     for name, text in PRESETS.items():
         (folder / f"{name}.yaml").write_text(text)
+    (tmp_path / "sslskel_plugins" / "methods").mkdir()
+    (tmp_path / "sslskel_plugins" / "methods" / "heads.py").write_text(HEADS)
     monkeypatch.chdir(tmp_path)
 
 
@@ -107,6 +147,28 @@ def test_another_method_takes_the_encoder_and_shares_the_first_stage() -> None:
     assert again.ran == 1
     names = sorted(run.folder.name.partition("-")[0] for run in list_runs("runs"))
     assert names.count("skeletonmae") == 2, "the same first stage serves both"
+
+
+def test_a_stage_with_a_frozen_encoder_trains_the_rest() -> None:
+    result = run_grid(request("head_later"))
+    assert result.failures == []
+    runs = {run.folder.name.partition("-")[0]: run.folder for run in list_runs("runs")}
+    assert sorted(runs) == ["head_later", "skeletonmae"]
+    whole = load_weights(runs["head_later"])
+    after, before = (open_encoders(runs[name]).encoders["joint"].state_dict() for name in ("head_later", "skeletonmae"))
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], value) for name, value in before.items()), "what is frozen stays"
+    [cell] = request("head_later").cells()
+    fresh = build_method("heads", cell.resolved.method, cell.backbone, cell.resolved.backbone, spec_of(cell), cell.seed)
+    assert not torch.equal(whole["head.weight"], fresh.state_dict()["head.weight"])
+    moments = {name.partition(".")[0] for name in load_optimiser(resolve(runs["head_later"]))}
+    assert len(moments) == 2, "the optimiser knows the head's weight and bias alone"
+    [record] = result.records
+    assert record.config["stages"]["1"]["taken"] == "encoder"
+
+
+def spec_of(cell: Cell) -> ClipSpec:
+    return clip_spec(BENCHMARKS.get(cell.benchmark).info, cell.resolved.clip)
 
 
 def test_an_interrupted_stage_continues(monkeypatch: pytest.MonkeyPatch) -> None:
