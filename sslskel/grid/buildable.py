@@ -3,7 +3,7 @@
 Methods are built here as training builds them, on the CPU with initial weights. On torch's meta device they would take
 no memory, but arithmetic in a constructor would load torch's compiler, and one that looks at a number would fail.
 Nor are random initial values left out, which would take a quarter of the time: where a constructor draws until a
-number fits, as torch's ``trunc_normal_`` does, it would work on memory that nobody filled.
+number fits, as torch's ``trunc_normal_`` does, it would work on uninitialised memory.
 """
 
 from __future__ import annotations
