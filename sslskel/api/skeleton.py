@@ -209,6 +209,3 @@ COCO17 = layout(
 )
 """Keypoints of COCO, in their order, which most 2D pose estimators give. They have no joint in the
 middle of the body, so the tree and the centre start at the nose."""
-
-KNOWN_LAYOUTS: Mapping[str, SkeletonLayout] = {known.name: known for known in (NTU25, COCO17)}
-"""Layouts that a person may name instead of writing one down."""

@@ -6,6 +6,10 @@ import argparse
 from pathlib import Path
 
 from sslskel.cli import data_import, data_prepare, data_show
+from sslskel.errors import UsageError
+
+TAKES_OVERRIDES = True
+"""Of the layout file that ``import`` reads, ``KEY=VALUE``."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +36,8 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one of them."""
+    if options.overrides and options.action != "import":
+        raise UsageError(f"'{options.overrides[0]}' is a key of a layout file, which only `data import` reads")
     actions = {
         "prepare": data_prepare.run,
         "import": data_import.run,

@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " begin, end, split or split:NAME; files are .npy, .npz, .csv, .json or .bvh",
     )
     parser.add_argument("--pyskl", type=Path, metavar="FILE", help="a pickle in pyskl's form, instead of a table")
-    parser.add_argument("--layout", help="layout file (YAML), or coco17 or ntu25; BVH files bring their own")
+    parser.add_argument(
+        "--layout",
+        help="layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
+        " file may follow as KEY=VALUE",
+    )
     parser.add_argument(
         "--source", type=Path, metavar="FOLDER", help="folder of the table's files (default: the table's own)"
     )
@@ -63,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
             validation=names(options.validation) if options.validation else None,
             name_pattern=options.name_pattern,
             strict=options.strict,
+            overrides=options.overrides,
             reporter=reporter,
         )
     dataset = open_benchmark(BENCHMARKS.get(options.name))

@@ -58,7 +58,14 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
         ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
     ),
-    "data-import": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+    "data-import": (
+        ("docs/your-own-data.md", "docs/guide/your-own-data.md"),
+        (
+            "layout file (YAML), or coco17 or ntu25; BVH files bring their own",
+            "layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
+            " file may follow as KEY=VALUE",
+        ),
+    ),
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
 REWORDED = (

@@ -21,6 +21,7 @@ PART_WORDS = {"train": "train", "test": "test", "validation": "validation", "val
 LARGEST = 256 << 20
 SHOWN_FAULTS = 10
 """Faults that one error names."""
+_COUNT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,12})?")
 _SPLIT = re.compile(r"split(?:[:_](?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))?")
 
 
@@ -37,8 +38,10 @@ class ClipRow:
     subject: str = ""
     camera: str = ""
     setup: str = ""
-    begin: int = 0
-    end: int | None = None
+    begin: float | None = None
+    """First frame or time, as the file counts."""
+    end: float | None = None
+    """The first that is left out."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Split -> train, test, validation or nothing."""
 
@@ -135,15 +138,17 @@ def _row(line: int, words: Sequence[str], header: Sequence[str], columns: Mappin
     cells = {column: word.strip() for column, word in zip(header, words, strict=True)}
     if not cells["file"]:
         raise ValueError("the field 'file' is empty; name the clip's file")
-    index, begin, end = (_whole(cells, column) for column in ("index", "begin", "end"))
+    index, begin, end = _whole(cells, "index"), _count(cells, "begin"), _count(cells, "end")
     if end is not None and end <= (begin or 0):
-        raise ValueError(f"the clip ends at frame {end}, not after its begin {begin or 0}; 'end' is the frame after it")
+        raise ValueError(
+            f"the clip ends at frame {end:g}, not after its begin {begin or 0:g}; 'end' is the frame after it"
+        )
     name = cells.get("name") or _default_name(cells)
     if not name.isprintable():
         raise ValueError(f"the name {name!r} is not printable; give another one")
     texts = {column: cells.get(column, "") for column in ("file", "label", "key", "subject", "camera", "setup")}
     parts = {split: _part(column, cells[column]) for column, split in columns.items() if split}
-    return ClipRow(line=line, name=name, index=index, begin=begin or 0, end=end, parts=parts, **texts)
+    return ClipRow(line=line, name=name, index=index, begin=begin, end=end, parts=parts, **texts)
 
 
 def _default_name(cells: Mapping[str, str]) -> str:
@@ -159,6 +164,14 @@ def _whole(cells: Mapping[str, str], column: str) -> int | None:
     if word and not (word.isascii() and word.isdigit() and len(word) < 10):
         raise ValueError(f"{column} is '{word}'; it must be a whole number, 0 or more")
     return int(word) if word else None
+
+
+def _count(cells: Mapping[str, str], column: str) -> float | None:
+    """A frame or a time, as the file of the clip counts them."""
+    word = cells.get(column, "")
+    if word and not _COUNT.fullmatch(word):
+        raise ValueError(f"{column} is '{word}'; it must be a number of a frame or a time of the file, 0 or more")
+    return float(word) if word else None
 
 
 def _part(column: str, word: str) -> str:

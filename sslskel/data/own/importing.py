@@ -17,13 +17,13 @@ from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.axes import MOST_PERSONS, ArrayFormat
-from sslskel.data.own.bvh import read_bvh
 from sslskel.data.own.clip_table import ClipRow, read_table
+from sslskel.data.own.formats.table import body_of
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
-from sslskel.data.own.pickles.pyskl import read_pyskl
-from sslskel.data.own.reading import ClipReader
+from sslskel.data.own.reading import ClipReader, Settled
 from sslskel.data.own.recordings import Recording, recordings_of
+from sslskel.data.own.sets.pyskl import read_pyskl
 from sslskel.data.own.splitting import Rule, split_from, splits_of
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
@@ -60,16 +60,18 @@ class Request:
     validation: tuple[str, ...] | None = None
     name_pattern: str | None = None
     strict: bool = False
+    overrides: tuple[str, ...] = ()
+    """``KEY=VALUE`` of the layout file."""
 
     def command(self) -> str:
         """The command line that asks the same."""
         words = ["sslskel", "data", "import", self.name]
         for key, value in vars(self).items():
-            if key != "name" and value not in (None, False, "subject"):
+            if key not in ("name", "overrides") and value not in (None, False, "subject"):
                 words.append("--" + key.replace("_", "-"))
                 if value is not True:
                     words.append(",".join(value) if isinstance(value, tuple) else str(value))
-        return shlex.join(words)
+        return shlex.join([*words, *self.overrides])
 
 
 def import_dataset(
@@ -86,13 +88,15 @@ def import_dataset(
     validation: Sequence[str] | None = None,
     name_pattern: str | None = None,
     strict: bool = False,
+    overrides: Sequence[str] = (),
     root: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Path:
     """Import a set of one's own as benchmark ``name`` and return the folder of its prepared data.
 
     Either ``clips``, a labels table of .npy, .npz, .csv, .json and .bvh files, or ``pyskl``, a pickle
-    in that form. ``layout`` is a layout file or the name of a known layout; BVH files bring their own.
+    in that form. ``layout`` is a layout file or the name of a known body; BVH files bring their own.
+    ``overrides`` are keys of the layout file as ``KEY=VALUE``, which win over it.
     Where the clips state no split, one is made over ``split_by``: its values ``train`` (default: every
     other one) train, the rest tests, and the training subjects ``validation`` may be held out.
 
@@ -115,6 +119,7 @@ def import_dataset(
         validation=None if validation is None else tuple(map(str, validation)),
         name_pattern=name_pattern,
         strict=strict,
+        overrides=tuple(overrides),
     )
     return _imported(request, root or data_root(), reporter)
 
@@ -122,7 +127,7 @@ def import_dataset(
 def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
-    described = read_description(request.layout)
+    described = read_description(request.layout, request.overrides)
     read_preset(described.preset)
     described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
     recordings, described, layout = _recordings(request, described, report)
@@ -130,14 +135,18 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     numbering = numbered(recordings, described.classes)
     splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
     reader = ClipReader(request.name, recordings, report, request.strict, reporter)
-    form = reader.array_format(described, layout)
+    form, first = reader.array_format(described, layout)
+    measured = described.fps is None and first is not None and first.measured and first.fps is not None
+    if described.fps is None and first is not None:
+        described = replace(described, fps=first.fps)
     info = _info(request.name, described, form, numbering)
     check_info(info)
-    _tell(recordings, numbering, described, info, splits, report)
+    settled = Settled(form, numbering, described, info.fps, measured)
+    _tell(recordings, settled, info, splits, report)
     write_dataset(
         target,
         info,
-        reader.clips(form, numbering),
+        reader.clips(settled),
         report=report,
         check=lambda dataset, _: _check_parts(dataset, splits),
         beside={
@@ -174,7 +183,7 @@ def _recordings(
         return read_pyskl(request.pyskl, report.notes), described, described.layout
     assert request.clips is not None
     rows, folder = read_table(request.clips), request.source or request.clips.parent
-    described = _with_bvh(rows, folder, described)
+    described = _with_body(rows, folder, described)
     if described.layout is None:
         raise UsageError(
             "arrays do not say what their joints are; name them with --layout (a layout file, coco17, ntu25)"
@@ -184,17 +193,17 @@ def _recordings(
     return recordings_of(request.clips, rows, folder, described, described.layout), described, described.layout
 
 
-def _with_bvh(rows: Sequence[ClipRow], folder: Path, described: Description) -> Description:
-    """The description with the layout and rate of the first readable BVH file, where it has none."""
-    paths = [folder / row.file for row in rows if row.file.lower().endswith(".bvh")]
+def _with_body(rows: Sequence[ClipRow], folder: Path, described: Description) -> Description:
+    """The description with the layout and rate of the first readable file that brings its own, where it has none."""
     faults = []
-    for path in paths if described.layout is None or described.fps is None else ():
+    for row in rows if described.layout is None or described.fps is None else ():
         try:
-            motion = read_bvh(path)
+            brought = body_of(folder / row.file)
         except DataError as fault:
             faults.append(fault)
         else:
-            return replace(described, layout=described.layout or motion.layout(), fps=described.fps or motion.fps)
+            if brought is not None:
+                return replace(described, layout=described.layout or brought[0], fps=described.fps or brought[1])
     if faults and described.layout is None:
         raise faults[0]
     return described
@@ -228,20 +237,22 @@ def _benchmark_words(request: Request, described: Description, info: DatasetInfo
 
 def _tell(
     recordings: Sequence[Recording],
-    numbering: Numbering,
-    described: Description,
+    settled: Settled,
     info: DatasetInfo,
     splits: Mapping[str, Mapping[str, Any]],
     report: ImportReport,
 ) -> None:
     """Everything that was assumed or numbered, as notes."""
-    notes = report.notes
-    if described.fps is None:
+    notes, described, form, numbering = report.notes, settled.described, settled.form, settled.numbering
+    if settled.measured:
+        notes.append(f"the times of the first clip tell {info.fps:.4g} frames per second (fps, --fps)")
+    elif described.fps is None:
         notes.append(f"the frame rate is not given; {DEFAULT_FPS:g} frames per second are assumed (fps, --fps)")
     if described.unit is None:
         notes.append(f"the unit is not given; {info.unit} is assumed (unit, --unit)")
-    if described.coordinates is None:
-        notes.append(f"the numbers of a joint are taken for its {', '.join('xyz'[: info.coordinates])}")
+    if form.guessed:
+        numbers = ", ".join(form.coordinates).replace("c", "confidence")
+        notes.append(f"the numbers of a joint are taken for its {numbers} (coordinates)")
     unlabelled = sum(not recording.label for recording in recordings)
     if unlabelled:
         notes.append(f"{unlabelled} of {len(recordings)} clips have no label")

@@ -7,19 +7,24 @@ clips are is in the table (``clip_table.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sslskel.api.skeleton import KNOWN_LAYOUTS, PARTS, SkeletonLayout
-from sslskel.data.own.yaml_nodes import Node, read_yaml
-from sslskel.errors import DataError, did_you_mean
+from sslskel.api.skeleton import PARTS, SkeletonLayout
+from sslskel.data.own.bodies import BODIES
+from sslskel.data.own.missing import FILLS, MissingRule, parse_missing
+from sslskel.data.own.yaml_nodes import Node, read_override, read_yaml
+from sslskel.errors import DataError, UsageError, did_you_mean
 
 VALUES = {"xy": 2, "xyz": 3, "xyc": 3, "xyzc": 4}
 """What the numbers of a joint mean -> how many there are; ``c`` is a confidence, which is left out."""
+MOST_KEPT = 10
+"""Persons that a clip may have."""
 KEYS = (
     *("layout", "name", "joints", "centre", "swaps", "parts"),
-    *("fps", "unit", "scale", "coordinates", "axes", "classes", "title", "licence", "citation", "preset"),
+    *("fps", "recorded_fps", "unit", "scale", "coordinates", "axes", "persons", "missing", "fill"),
+    *("classes", "title", "licence", "citation", "preset"),
 )
 """What a layout file may say."""
 
@@ -30,6 +35,8 @@ class Description:
 
     layout: SkeletonLayout | None = None
     fps: float | None = None
+    recorded_fps: float | None = None
+    """Of files that do not say their own rate, where it is another than ``fps``."""
     unit: str | None = None
     scale: float = 1.0
     """Every stored coordinate is the recorded one times this, in ``unit``."""
@@ -37,6 +44,9 @@ class Description:
     """A key of :data:`VALUES`."""
     axes: str | None = None
     """Order of the axes of an array: T, V, C and perhaps M, for instance ``TVC`` or ``MTVC``."""
+    persons: int | None = None
+    """How many to keep of clips that show more: those who move most."""
+    missing: MissingRule = field(default_factory=MissingRule)
     classes: tuple[str, ...] | None = None
     title: str = ""
     licence: str = ""
@@ -44,39 +54,73 @@ class Description:
     preset: str = "cpu"
 
 
-def read_description(layout: Path | str | None) -> Description:
-    """The description in a layout file, or the known layout of that name.
+def read_description(layout: Path | str | None, overrides: Sequence[str] = ()) -> Description:
+    """The description in a layout file, or the body of that name; ``overrides`` are ``KEY=VALUE`` and win over it.
 
     Raises ``DataError`` naming file and line for unknown keys, joints, parents and parts,
-    a circle, no root or several.
+    a circle, no root or several; ``UsageError`` for an override that is none.
     """
-    if layout is None:
-        return Description()
-    if str(layout) in KNOWN_LAYOUTS and not Path(layout).is_file():
-        return Description(KNOWN_LAYOUTS[str(layout)])
-    path = Path(layout)
-    if not path.exists():
-        known = ", ".join(KNOWN_LAYOUTS)
-        raise DataError(f"there is no layout file '{path}', and no known layout of that name (known: {known})")
-    nodes = dict(read_yaml(path).items())
+    path, nodes = Path("layout"), {}
+    known = BODIES.get(str(layout)) if layout is not None and not Path(layout).is_file() else None
+    if layout is not None and known is None:
+        path = Path(layout)
+        if not path.exists():
+            names = ", ".join(BODIES)
+            raise DataError(
+                f"there is no layout file '{path}', and no known layout of that name{did_you_mean(path.name, BODIES)}"
+                f" (known: {names})"
+            )
+        nodes = dict(read_yaml(path).items())
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError(f"'{override}' is no KEY=VALUE of a layout file; write for instance persons=2")
+        nodes[key.strip()] = read_override(key.strip(), value)
     for key, node in nodes.items():
         if key not in KEYS:
             raise node.fault(f"there is no key '{key}'{did_you_mean(key, KEYS)} (keys: {', '.join(KEYS)})")
-    return _described(path, {key: node for key, node in nodes.items() if not node.empty()})
+    described = _described(path, {key: node for key, node in nodes.items() if not node.empty()})
+    return described if known is None else replace(described, layout=described.layout or known.layout)
 
 
 def _described(path: Path, nodes: Mapping[str, Node]) -> Description:
     words = ("unit", "title", "licence", "citation", "preset")
     texts: dict[str, Any] = {key: nodes[key].text() for key in words if key in nodes}
-    numbers: dict[str, Any] = {key: nodes[key].number() for key in ("fps", "scale") if key in nodes}
+    rates = ("fps", "recorded_fps", "scale")
+    numbers: dict[str, Any] = {key: nodes[key].number() for key in rates if key in nodes}
     return Description(
         layout=_layout(path, nodes),
         coordinates=_coordinates(nodes.get("coordinates")),
         axes=_axes(nodes.get("axes")),
+        persons=_persons(nodes.get("persons")),
+        missing=_missing(nodes.get("missing"), nodes.get("fill")),
         classes=_classes(nodes.get("classes")),
         **texts,
         **numbers,
     )
+
+
+def _persons(node: Node | None) -> int | None:
+    if node is None:
+        return None
+    number = node.number()
+    if not number.is_integer() or number > MOST_KEPT:
+        raise node.fault(f"persons is '{node.text()}'; it must be a whole number from 1 to {MOST_KEPT}")
+    return int(number)
+
+
+def _missing(node: Node | None, fill: Node | None) -> MissingRule:
+    fields: dict[str, Any] = {}
+    if node is not None:
+        try:
+            fields = parse_missing(", ".join(node.texts()))
+        except ValueError as fault:
+            raise node.fault(str(fault)) from None
+    if fill is not None:
+        if fill.text() not in FILLS:
+            raise fill.fault(f"fill is '{fill.text()}'; it is one of {', '.join(FILLS)}")
+        fields["fill"] = fill.text()
+    return MissingRule(**fields)
 
 
 def checked_axes(axes: str) -> str:
@@ -122,10 +166,10 @@ def _layout(path: Path, nodes: Mapping[str, Node]) -> SkeletonLayout | None:
             raise nodes[key].fault(f"'{key}' needs 'joints', one 'joint: parent' per line")
     if "layout" in nodes:
         name = nodes["layout"].text()
-        if name not in KNOWN_LAYOUTS:
-            known = ", ".join(KNOWN_LAYOUTS)
-            raise nodes["layout"].fault(f"there is no layout '{name}'{did_you_mean(name, KNOWN_LAYOUTS)} ({known})")
-        return KNOWN_LAYOUTS[name]
+        if name not in BODIES:
+            known = ", ".join(BODIES)
+            raise nodes["layout"].fault(f"there is no layout '{name}'{did_you_mean(name, BODIES)} ({known})")
+        return BODIES[name].layout
     return None
 
 

@@ -6,20 +6,38 @@ What is known of the set before its clips are read, and where it is stored, is i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.data.own.axes import ArrayFormat, array_format, cut, tracks_of
+from sslskel.data.own.account import Account
+from sslskel.data.own.axes import ArrayFormat, has_other_orders
+from sslskel.data.own.content import Content
+from sslskel.data.own.frames import taken
+from sslskel.data.own.guessing import array_format
 from sslskel.data.own.layout_file import Description
 from sslskel.data.own.numbering import Numbering
 from sslskel.data.own.recordings import Recording
+from sslskel.data.own.tracks import Shown, tracks_of
 from sslskel.errors import DataError
 from sslskel.progress import SILENT, Reporter
 
 SHOWN_FAULTS = 3
 """Clips that the error names where not one could be read."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How the clips of a set are read and stored."""
+
+    form: ArrayFormat
+    numbering: Numbering
+    described: Description
+    fps: float
+    """Frames per second of what is stored."""
+    measured: bool = False
+    """Whether times of a file tell it."""
 
 
 @dataclass(frozen=True)
@@ -32,33 +50,42 @@ class ClipReader:
     strict: bool
     reporter: Reporter = SILENT
 
-    def array_format(self, description: Description, layout: SkeletonLayout) -> ArrayFormat:
-        """How arrays are to be read; the first that can be opened tells what the description leaves open.
+    def array_format(self, description: Description, layout: SkeletonLayout) -> tuple[ArrayFormat, Content | None]:
+        """How arrays are to be read, and the first that can be opened, where one was.
 
-        Raises ``DataError`` where none can be opened.
+        What is not stated the first arrays show. Raises ``DataError`` where none can be opened.
         """
-        if description.coordinates is not None:
-            return array_format(description, layout, None)
-        faults = []
-        for recording in self.recordings:
-            try:
-                return array_format(description, layout, recording.load())
-            except DataError as fault:
-                if self.strict:
-                    raise _named(recording, fault) from fault
-                faults.append(str(_named(recording, fault)))
-        raise _nothing_left(faults)
+        faults: list[str] = []
+        opened: list[Content] = []
 
-    def clips(self, form: ArrayFormat, numbering: Numbering) -> Iterator[Clip]:
+        def contents() -> Iterator[tuple[str, Content]]:
+            for recording in self.recordings:
+                try:
+                    content = recording.load()
+                except DataError as fault:
+                    if self.strict:
+                        raise _named(recording, fault) from fault
+                    faults.append(str(_named(recording, fault)))
+                else:
+                    opened.append(content)
+                    yield recording.where, content
+
+        form = array_format(description, layout, contents())
+        if description.coordinates is not None and description.fps is None:
+            next(contents(), None)
+        if not opened and (description.coordinates is None or description.fps is None):
+            raise _nothing_left(faults)
+        return form, opened[0] if opened else None
+
+    def clips(self, settled: Settled) -> Iterator[Clip]:
         """Every clip that can be read, in the order of the recordings; the others go to the report.
 
         Raises ``DataError`` at the first fault where ``strict``, and at the end where no clip is left.
         """
-        kept = ended = 0
-        faults = []
+        account, faults = Account(), []
         for done, recording in enumerate(self.recordings, 1):
             try:
-                clip, empty = _clip(recording, form, numbering)
+                clip = _clip(recording, settled, account)
             except DataError as fault:
                 if self.strict:
                     raise _named(recording, fault) from fault
@@ -66,20 +93,33 @@ class ClipReader:
                 # What stands before the colon is what a summary of many counts together.
                 self.report.dropped[recording.name] = f"cannot be read: {faults[-1]}"
             else:
-                kept, ended = kept + 1, ended + empty
                 yield clip
             self.reporter.step(f"importing {self.name}", done, len(self.recordings))
-        if not kept:
+        if not account.clips:
             raise _nothing_left(faults)
-        if ended:
-            self.report.notes.append(f"{ended:,} frames without a person were cut off at the ends of clips")
+        described = settled.described
+        self.report.notes += account.sentences(described.missing, described.persons, settled.fps)
 
 
-def _clip(recording: Recording, form: ArrayFormat, numbering: Numbering) -> tuple[Clip, int]:
-    """The clip, and how many frames without a person were cut off."""
-    rows = cut(form.persons(recording.load(), recording.where), recording.begin, recording.end, recording.where)
-    length, tracks, ended = tracks_of(rows, form.layout, recording.where)
-    clip = Clip(
+def _clip(recording: Recording, settled: Settled, account: Account) -> Clip:
+    """The clip; what was left out or filled in is counted."""
+    form, described, numbering, where = settled.form, settled.described, settled.numbering, recording.where
+    content = recording.load()
+    rows, confidence = form.rows(content, where)
+    if content.fps is None and described.recorded_fps is not None:
+        content = replace(content, fps=described.recorded_fps)
+    frames = rows.shape[1]
+    chosen = taken(content, frames, recording.begin, recording.end, settled.fps, where)
+    shown = Shown(
+        rows[:, chosen.rows],
+        None if confidence is None else confidence[:, chosen.rows],
+        [str(number) for number in chosen.numbers.tolist()],
+        where,
+    )
+    length, tracks, counted = tracks_of(shown, form.layout, described.missing, described.persons)
+    account.add(content, frames, chosen, counted)
+    account.ambiguous += has_other_orders(content, form)
+    return Clip(
         name=recording.name,
         label=numbering.labels[recording.label] if recording.label else -1,
         length=length,
@@ -88,7 +128,6 @@ def _clip(recording: Recording, form: ArrayFormat, numbering: Numbering) -> tupl
         camera=numbering.number("camera", recording.camera),
         setup=numbering.number("setup", recording.setup),
     )
-    return clip, ended
 
 
 def _named(recording: Recording, fault: DataError) -> DataError:

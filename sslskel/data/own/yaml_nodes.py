@@ -6,7 +6,7 @@ What the keys of a layout file mean is in ``layout_file.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -17,11 +17,15 @@ LARGEST = 1 << 20
 """Bytes; a layout of a thousand joints has less."""
 
 
+Place = Callable[[int], str]
+"""Line of a YAML text -> how errors call it."""
+
+
 class Node:
     """One value of a YAML file, which knows its file and line for errors."""
 
-    def __init__(self, node: yaml.Node, path: Path, what: str) -> None:
-        self._node, self._path, self._what = node, path, what
+    def __init__(self, node: yaml.Node, place: Place, what: str) -> None:
+        self._node, self._place, self._what = node, place, what
 
     @property
     def line(self) -> int:
@@ -30,7 +34,7 @@ class Node:
 
     def fault(self, what: str) -> DataError:
         """The error for this place of the file."""
-        return DataError(f"'{self._path}', line {self.line}: {what}")
+        return DataError(f"{self._place(self.line)}: {what}")
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Keys and values of a mapping in their order; a key that occurs twice is an error."""
@@ -38,18 +42,24 @@ class Node:
             raise self.fault(f"{self._what} must be a mapping, one 'name: value' per line")
         seen = set()
         for key, value in self._node.value:
-            name = Node(key, self._path, f"a key of {self._what}")
+            name = Node(key, self._place, f"a key of {self._what}")
             word = name.text()
             if word in seen:
                 raise name.fault(f"{self._what} has '{word}' twice; keep one of them")
             seen.add(word)
-            yield word, Node(value, self._path, f"'{word}'")
+            yield word, Node(value, self._place, f"'{word}'")
+
+    def texts(self) -> Sequence[str]:
+        """A scalar, or a list of them."""
+        if isinstance(self._node, yaml.SequenceNode):
+            return [element.text() for element in self.list()]
+        return [self.text()]
 
     def list(self) -> list[Node]:
         """The elements of a list."""
         if not isinstance(self._node, yaml.SequenceNode):
             raise self.fault(f"{self._what} must be a list, for instance [a, b]")
-        return [Node(value, self._path, f"an element of {self._what}") for value in self._node.value]
+        return [Node(value, self._place, f"an element of {self._what}") for value in self._node.value]
 
     def empty(self) -> bool:
         """Whether nothing stands here (or ``null``)."""
@@ -95,4 +105,14 @@ def read_yaml(path: Path) -> Node:
         ) from fault
     if node is None:
         raise DataError(f"layout file '{path}' is empty; it says at least 'joints:', one 'joint: parent' per line")
-    return Node(node, path, "the layout file")
+    return Node(node, lambda line: f"'{path}', line {line}", "the layout file")
+
+
+def read_override(key: str, value: str) -> Node:
+    """The value of ``KEY=VALUE`` of a command line, as if it stood in the file; raises ``DataError``."""
+    try:
+        node = yaml.compose(value, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as fault:
+        raise DataError(f"'{key}={value}' is not readable ({getattr(fault, 'problem', fault)}); correct it") from fault
+    node = yaml.ScalarNode("tag:yaml.org,2002:null", "") if node is None else node
+    return Node(node, lambda _: f"'{key}={value}'", f"'{key}'")

@@ -120,7 +120,7 @@ BROKEN[3, 5, 1] = np.inf
 FILES: list[tuple[str, Callable[[Path], Any], list[str]]] = [
     ("none.npy", lambda path: None, ["does not exist", "--source"]),
     ("a.npy", lambda path: path.mkdir(), ["is a folder"]),
-    ("a.txt", lambda path: path.write_text("1"), ["'.txt'", ".npy"]),
+    ("a.doc", lambda path: path.write_text("1"), ["'.doc'", ".npy"]),
     ("a.npy", lambda path: path.write_bytes(b""), ["not an .npy array"]),
     ("a.npy", lambda path: path.write_bytes(header_of((1 << 40, 13, 3))), ["truncated"]),
     ("a.npy", lambda path: path.write_bytes(header_of((2, 13, 3)) + bytes(2000)), ["longer"]),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from own_sets import write_table
 
 from sslskel.api.skeleton import layout
-from sslskel.data.own.bvh import read_bvh
+from sslskel.data.own.formats.bvh import read_bvh
 from sslskel.data.own.importing import import_dataset
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import DataError
@@ -59,7 +59,7 @@ def written(folder: Path, text: str = TEXT, name: str = "walk.bvh") -> Path:
 
 
 def test_positions_are_those_computed_by_hand(tmp_path: Path) -> None:
-    positions = read_bvh(written(tmp_path)).positions(ENDS, None)
+    positions = read_bvh(written(tmp_path)).positions(ENDS)
     expected = [
         [[10, 20, 30], [11, 20, 30], [11, 18, 30], [9, 18, 30]],
         # A quarter turn about z: x becomes y, and down becomes right.
@@ -127,7 +127,7 @@ def test_a_changed_file_is_read_or_refused_in_a_sentence(tmp_path: Path, one: in
     refusal = None
     try:
         motion = read_bvh(path)
-        assert np.isfinite(motion.positions(motion.layout(), None)).all()
+        assert np.isfinite(motion.positions(motion.layout())).all()
     except DataError as fault:
         refusal = str(fault)
     assert refusal is None or ("walk.bvh" in refusal and "\n" not in refusal)

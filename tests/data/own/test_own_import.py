@@ -9,23 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_cases import dense
 from own_sets import CHAIN, FORMATS, Shape, opened, shapes, write_set, write_table
 
 from sslskel.checks import check_dataset
 from sslskel.data.own.importing import import_dataset
-from sslskel.data.store.store import StoredDataset
-
-
-def dense(dataset: StoredDataset, row: int) -> np.ndarray:
-    """(M, T, V, C) of a clip, zeros where nobody is."""
-    info, length = dataset.info, int(dataset.lengths[row])
-    array = np.zeros((info.persons, length, info.layout.num_joints, info.coordinates))
-    for track in np.flatnonzero(dataset.track_clip == row):
-        begin, frames, offset = (
-            int(field[track]) for field in (dataset.track_begin, dataset.track_length, dataset.track_offset)
-        )
-        array[dataset.track_slot[track], begin : begin + frames] = dataset.joints[offset : offset + frames]
-    return array
 
 
 @settings(max_examples=15, deadline=None)

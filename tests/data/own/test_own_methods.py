@@ -95,7 +95,7 @@ def test_measured_in_bodies_neither_unit_nor_place_matters(scale: float, shift: 
     for factor, offset in ((1.0, 0.0), (scale, shift * scale)):
         with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             patch.setenv("SSLSKEL_DATA", f"{folder}/data")
-            arguments = write_set(Path(folder), shape)
+            arguments = write_set(Path(folder), shape, coordinates="xyz"[:coordinates])
             for number, array in enumerate(shape.arrays()):
                 there = (array != 0).any((2, 3), keepdims=True)
                 np.save(Path(folder) / f"c{number}.npy", np.where(there, array * factor + offset, 0))

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sslskel.data.own.importing import import_dataset
-from sslskel.data.own.pickles.pyskl import read_pyskl
 from sslskel.data.own.pickles.unpickler import array_of, load_plain, plain
+from sslskel.data.own.sets.pyskl import read_pyskl
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import DataError
 from sslskel.plugins.registry import BENCHMARKS

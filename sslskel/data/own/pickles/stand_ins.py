@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_TYPE = re.compile(r"[<>|=]?[biuf](?:1|2|4|8)|[<>|=]?U[0-9]{1,4}")
+_TYPE = re.compile(r"[<>|=]?[biuf](?:1|2|4|8)|[<>|=]?U[0-9]{1,4}|\|?O8?")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,14 @@ class StandIn:
     make: Callable[..., Any]
 
 
-class _Type:
-    """A numpy dtype on its way in: numbers and texts of a fixed size only."""
+class Wrapper:
+    """What an array or a type of one is while a pickle is read: it gets its state after it is made."""
+
+    value: Any
+
+
+class _Type(Wrapper):
+    """A numpy dtype on its way in: numbers, texts of a fixed size, and what stands for a list of values."""
 
     def __init__(self, text: Any, align: Any = False, copy: Any = False) -> None:
         if not isinstance(text, str) or not _TYPE.fullmatch(text):
@@ -40,15 +46,23 @@ class _Type:
         self.value = self.value.newbyteorder(state[1]) if state[1] != "|" else self.value
 
 
-class _Array:
-    """A numpy array on its way in; ``fill`` gives it shape, type and content."""
+class _Array(Wrapper):
+    """A numpy array on its way in; ``fill`` gives it shape, type and content.
+
+    One of objects becomes a list of them, or the only one where it has no axis.
+    """
 
     def __init__(self) -> None:
-        self.value: npt.NDArray[Any] = np.zeros(0)
+        self.value: Any = np.zeros(0)
 
     def fill(self, state: tuple[Any, ...]) -> None:
-        """The state (version, shape, dtype, Fortran order, bytes) that numpy writes."""
+        """The state (version, shape, dtype, Fortran order, bytes or list) that numpy writes."""
         _, shape, dtype, fortran, content = state
+        if isinstance(content, list) and isinstance(dtype, _Type) and dtype.value.hasobject:
+            if not isinstance(shape, tuple) or len(shape) > 1 or shape not in ((), (len(content),)):
+                raise ValueError(f"an array of objects has the shape {str(shape)[:40]}")
+            self.value = content if shape else content[0]
+            return
         self.value = _filled(content, dtype, shape, "F" if fortran else "C").value
 
 
@@ -61,7 +75,7 @@ def _made(value: npt.NDArray[Any]) -> _Array:
 def _filled(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
     if isinstance(content, str):
         content = content.encode("latin-1")
-    if not isinstance(content, (bytes, bytearray)) or not isinstance(dtype, _Type):
+    if not isinstance(content, (bytes, bytearray)) or not isinstance(dtype, _Type) or dtype.value.hasobject:
         raise ValueError("an array holds no plain numbers")
     sizes = shape if isinstance(shape, tuple) else (shape,)
     if not all(isinstance(size, int) and 0 <= size < 1 << 48 for size in sizes) or len(sizes) > 16:

@@ -11,12 +11,12 @@ import io
 import pickletools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.data.own.pickles.stand_ins import STAND_INS, StandIn
+from sslskel.data.own.pickles.stand_ins import STAND_INS, StandIn, Wrapper
 from sslskel.errors import DataError
 
 BUDGET = 1 << 20
@@ -38,21 +38,27 @@ def load_plain(path: Path) -> object:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            return _Machine(_Bounded(file, size), BUDGET + 2 * size).run()
+            return read_plain(file, size, str(path))
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
+
+
+def read_plain(file: IO[bytes], size: int, where: str) -> object:
+    """The value in a pickle of ``size`` bytes that begins where the file stands; raises as :func:`load_plain`."""
+    try:
+        return _Machine(_Bounded(file, size), BUDGET + 2 * size).run()
     except Refused as fault:
-        raise DataError(f"pickle '{path}' is refused, {fault}; only plain values and numpy arrays are read") from fault
+        raise DataError(f"pickle '{where}' is refused, {fault}; only plain values and numpy arrays are read") from fault
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as fault:
         raise DataError(
-            f"pickle '{path}' cannot be read ({str(fault)[:120]}); if it is truncated, copy it again"
+            f"pickle '{where}' cannot be read ({str(fault)[:120]}); if it is truncated, copy it again"
         ) from fault
 
 
 class _Bounded(io.RawIOBase):
     """A file that is never asked for more bytes than it has, whatever its content claims."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._left = file, size
 
     def read(self, count: int = -1) -> bytes:
@@ -82,7 +88,7 @@ class _Machine:
         """Obey every opcode up to STOP; returns what is on the stack then."""
         for opcode, argument, at in pickletools.genops(self._file):
             if opcode.name == "STOP":
-                return _finished(self._stack.pop())
+                return unwrapped(self._stack.pop())
             if opcode.name in _CONSTANTS:
                 self._stack.append(_CONSTANTS[opcode.name])
             elif opcode.name in _LITERALS:
@@ -223,25 +229,26 @@ class _Machine:
 
 def _key(value: Any) -> Any:
     """Keys of dicts and sets are plain: hashing nested tuples of a stranger may take for ever."""
-    value = _finished(value)
+    value = unwrapped(value)
     if not isinstance(value, _KEYS):
         raise Refused(f"because a {type(value).__name__} is the key of a dict or the element of a set")
     return value
 
 
-def _finished(value: Any) -> Any:
-    return value.value if hasattr(value, "fill") else value
+def unwrapped(value: object) -> object:
+    """A value of a loaded pickle without the wrapper that arrays come in."""
+    return value.value if isinstance(value, Wrapper) else value
 
 
 def array_of(value: object) -> npt.NDArray[Any] | None:
     """The numpy array behind a value of a loaded pickle, or None where it is something else."""
-    value = _finished(value)
+    value = unwrapped(value)
     return value if isinstance(value, np.ndarray) else None
 
 
 def plain(value: object) -> object:
     """A number or text behind a value of a loaded pickle, numpy's scalars too."""
-    value = _finished(value)
+    value = unwrapped(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -15,15 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.skeleton import SkeletonLayout
+from sslskel.data.own.content import Content
+from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.frames import RATE_TOLERANCE
+from sslskel.data.own.sides import mirror_pairs
 from sslskel.errors import DataError, did_you_mean
 
 Doubles = npt.NDArray[np.float64]
 LARGEST = 512 << 20
 MOST_JOINTS = 1000
-RATE_TOLERANCE = 0.01
-"""Frame times are rounded in files: .008333 is 120 per second."""
 _CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
-_SIDES = (("Left", "Right"), ("left", "right"), ("LEFT", "RIGHT"))
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,16 @@ class Motion:
         kept = [number for number, joint in enumerate(self.joints) if not joint.end]
         at = {number: place for place, number in enumerate(kept)}
         names = tuple(self.joints[number].name for number in kept)
-        pairs = [(name, name.replace(left, right, 1)) for name in names for left, right in _SIDES if left in name]
         return SkeletonLayout(
             name="bvh",
             joints=names,
             parents=tuple(at.get(self.joints[number].parent, -1) for number in kept),
             centre=0,
-            swaps=tuple((names.index(one), names.index(other)) for one, other in pairs if other in names),
+            swaps=tuple(mirror_pairs(names)),
         )
 
-    def positions(self, layout: SkeletonLayout, fps: float | None) -> Doubles:
-        """(T, V, 3) positions of the joints of a layout, found by name, at ``fps`` (None: every frame).
-
-        Raises ``DataError`` for a joint that the file lacks, and for a rate that does not divide its own.
-        """
+    def positions(self, layout: SkeletonLayout) -> Doubles:
+        """(T, V, 3) positions of the joints of a layout, found by name; ``DataError`` for one that the file lacks."""
         at = {joint.name: number for number, joint in enumerate(self.joints)}
         for name in layout.joints:
             if name not in at:
@@ -81,19 +78,7 @@ class Motion:
                     f"'{self.where}' has no joint '{name}'{did_you_mean(name, at)} (it has: {some} ...);"
                     f" layout '{layout.name}' must name joints of the file"
                 )
-        step = self._step(fps)
-        return self._places(self.values[::step])[:, [at[name] for name in layout.joints]]
-
-    def _step(self, fps: float | None) -> int:
-        if fps is None:
-            return 1
-        step = max(1, round(self.fps / fps))
-        if abs(self.fps / step - fps) > RATE_TOLERANCE * fps:
-            raise DataError(
-                f"'{self.where}' has {self.fps:g} frames per second, which is not a multiple of {fps:g}; give an fps"
-                " that divides the rate of every file"
-            )
-        return step
+        return self._places(self.values)[:, [at[name] for name in layout.joints]]
 
     def _places(self, values: Doubles) -> Doubles:
         """(T, W) -> (T, all joints and end sites, 3)."""
@@ -268,3 +253,23 @@ def _values(words: _Words, frames: int, width: int) -> Doubles:
         words.number = len(words.lines)
         raise words.fault(f"the file ends after {len(rows)} frames, expected {frames}; it is truncated or was joined")
     return values
+
+
+def _content(source: Source) -> Content:
+    """Positions by forward kinematics, at the file's own rate."""
+    motion = read_bvh(source.path)
+    return Content(motion.positions(source.layout), axes="TVC", coordinates="xyz", fps=motion.fps)
+
+
+def _body(path: Path) -> tuple[SkeletonLayout, float | None]:
+    motion = read_bvh(path)
+    return motion.layout(), motion.fps
+
+
+BVH = Format(
+    "bvh",
+    "motion capture with its own joints: no layout file is needed, and positions are computed from the angles",
+    (".bvh",),
+    _content,
+    body=_body,
+)

@@ -1,6 +1,6 @@
 """Pickles in the form of pyskl and MMAction2: annotations with keypoints (M, T, V, C), and lists of names per split.
 
-How a pickle is read without running it is in ``unpickler.py``.
+How a pickle is read without running it is in ``pickles``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
+from sslskel.data.own.content import Content
 from sslskel.data.own.pickles.unpickler import array_of, load_plain, plain
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError
@@ -62,11 +61,15 @@ def _recording(path: Path, number: int, annotation: Any, parts: Mapping[str, Map
     if not isinstance(name, str) or not isinstance(label, int):
         raise DataError(f"{where}: 'frame_dir' must be text and 'label' a whole number")
 
-    def load() -> npt.NDArray[Any]:
-        array = array_of(annotation["keypoint"])
+    def load() -> Content:
+        array, score = array_of(annotation["keypoint"]), array_of(annotation.get("keypoint_score"))
         if array is None or array.dtype.kind not in "fiu":
             raise DataError(f"clip '{name}' ({where}): 'keypoint' is not an array of numbers")
-        return array
+        if score is not None and (score.dtype.kind not in "fiu" or score.shape != array.shape[:-1]):
+            raise DataError(
+                f"clip '{name}' ({where}): 'keypoint_score' has the shape {score.shape}, but 'keypoint' {array.shape}"
+            )
+        return Content(array, usual="MTVC", confidence=score)
 
     own = {split: members.get(name, "") for split, members in parts.items()}
     return Recording(name, f"clip '{name}' ({where})", load, label=str(label) if label >= 0 else "", parts=own)

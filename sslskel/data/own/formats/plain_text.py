@@ -1,0 +1,43 @@
+"""Text files of numbers: with a header that names the columns, or bare, a line per frame or a line per joint.
+
+How lines are parted into fields is in ``text_lines.py``, what columns mean in ``columns.py``.
+"""
+
+from __future__ import annotations
+
+from sslskel.data.own.content import Content
+from sslskel.data.own.formats.columns import read_columns
+from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.formats.text_lines import TextLines, text_lines
+from sslskel.data.own.layout_file import VALUES
+from sslskel.errors import DataError
+
+
+def read_table(source: Source) -> Content:
+    """A recording of a text file; raises ``DataError`` naming file and line."""
+    lines = text_lines(source.path)
+    return read_columns(lines, source.layout) if lines.header else _as_it_fits(lines, source)
+
+
+def _as_it_fits(lines: TextLines, source: Source) -> Content:
+    """A line per frame, or where its numbers are those of one joint a line per joint, V of which are a frame."""
+    values, count, coordinates = lines.numbers(), source.layout.num_joints, source.description.coordinates
+    kinds = [VALUES[coordinates]] if coordinates else sorted(set(VALUES.values()))
+    width = values.shape[1]
+    if width not in kinds or any(width == count * kind for kind in kinds):
+        return Content(values)
+    if len(values) % count:
+        raise DataError(
+            f"'{lines.path}' has the shape {values.shape}: lines of {width} numbers, as one line per joint has them;"
+            f" layout '{source.layout.name}' has {count} joints, of which {len(values)} lines are no multiple"
+        )
+    return Content(values.reshape(-1, count, width), axes="TVC")
+
+
+TABLE = Format(
+    "table",
+    "one row of numbers per frame, or one per joint; or named columns `JOINT_x`, `JOINT_y` (`_z`, `_c`), perhaps with"
+    " `frame`, `time` and `person`; or a row per joint with columns `joint`, `x`, `y`",
+    (".csv", ".txt", ".tsv", ".dat"),
+    read_table,
+)

@@ -1,0 +1,46 @@
+"""All formats of recordings, and the one that a file is in; another one is a module like the others and a line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sslskel.api.skeleton import SkeletonLayout
+from sslskel.data.own.content import Content
+from sslskel.data.own.formats.bvh import BVH
+from sslskel.data.own.formats.json_lists import JSON
+from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.formats.npy import NPY, NPZ
+from sslskel.data.own.formats.plain_text import TABLE
+from sslskel.errors import DataError
+
+FORMATS: tuple[Format, ...] = (NPY, NPZ, JSON, TABLE, BVH)
+"""In the order in which they are tried: of several with one ending the first that knows the file has it."""
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file, by its ending; raises ``DataError`` where it has none, or is not there."""
+    if not path.exists():
+        raise DataError(f"'{path}' does not exist; correct column 'file', or say with --source where the files are")
+    if path.is_dir():
+        raise DataError(f"'{path}' is a folder; correct column 'file', or say with --source where the files are")
+    for known in FORMATS:
+        if path.suffix.lower() in known.endings:
+            return known
+    endings = ", ".join(ending for known in FORMATS for ending in known.endings)
+    raise DataError(f"'{path}' ends in '{path.suffix.lower()}'; recordings are read from {endings}")
+
+
+def body_of(path: Path) -> tuple[SkeletonLayout, float | None] | None:
+    """Layout and rate of a file whose format brings its own body; None for one of another format, or not there."""
+    known = next((known for known in FORMATS if path.suffix.lower() in known.endings), None)
+    return None if known is None or known.body is None else known.body(path)
+
+
+def read(source: Source) -> Content:
+    """The recording of a row; nothing that the row says is passed over. Raises ``DataError``."""
+    known = format_of(source.path)
+    if source.key and not known.keyed:
+        raise DataError(f"'{source.path}' has no arrays by name; leave the column 'key' empty (it says '{source.key}')")
+    if source.index is not None and not known.indexed:
+        raise DataError(f"'{source.path}' holds one recording; leave the column 'index' empty")
+    return known.read(source)
