@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from sslskel.api.batch import mean_term
 from sslskel.contrastive.losses import (
     cross_entropy,
     divergence,
     info_nce,
     masked_error,
-    mean_term,
     nearest,
     positives_nce,
     similarities,
