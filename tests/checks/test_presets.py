@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from faulty_methods import Sound, failed
+from sound_method import Sound, failed
 
 from sslskel.checks import check_method
 
