@@ -1,8 +1,8 @@
 """sslskel: a benchmark framework for self-supervised learning on 3D human skeletons.
 
-Everything a user calls and everything a plugin builds on can be imported from here: what the commands do
+Everything that users call and plugins build on can be imported from here: what the commands do
 (``bench``, ``pretrain``, ``evaluate``, ``embed``, ``load_encoder`` ...), the contracts of plugins (``PretextMethod``,
-``Backbone``, ``EvaluationProtocol``, ``Benchmark``), what these are given and return (``Batch``, ``Noise``,
+``Backbone``, ``EvaluationProtocol``, ``Benchmark``), their arguments and results (``Batch``, ``Noise``,
 ``Term`` ...) and the errors. A name's module is imported when the name is first used.
 """
 

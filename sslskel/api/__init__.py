@@ -1,1 +1,1 @@
-"""What a plugin author reads: batches, noise, views, and the contracts of plugins."""
+"""The interfaces for plugin authors: batches, noise, views, and the contracts of plugins."""

@@ -1,7 +1,7 @@
-"""Backbones: from tracks to features. What protocols see of one is in ``encoder``.
+"""Backbones map tracks to features. Protocols see them through ``encoder``.
 
 Letters: N clips, P persons present, M person slots, T frames, V joints, C
-coordinates, L tokens, D features; T', V' what is left of T and V.
+coordinates, L tokens, D features; T', V' frames and joints of a feature map.
 """
 
 from __future__ import annotations
@@ -19,35 +19,34 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 
 ConfigT = TypeVar("ConfigT", default=object, covariant=True)
-"""The ``Config`` of a plugin; one whose options are of no interest is generic in ``object``."""
+"""The ``Config`` of a plugin; ``object`` where its options do not matter."""
 
 
 class Features(NamedTuple):
-    """What a backbone gives that has more to offer than a grid of features."""
+    """Output of a backbone that has more than a feature map."""
 
     grid: Tensor
     """(P, T', V', D)."""
     token: Tensor | None = None
-    """(P, D): stands for the row, as a class token does; without one the grid is averaged."""
+    """(P, D): the feature of a row, such as a class token; without one the grid is averaged."""
     levels: Mapping[str, Tensor] = MappingProxyType({})
-    """(P, width) features by the names of ``Backbone.levels``."""
+    """(P, width) features, by name of the level as in ``Backbone.levels``."""
 
     @classmethod
     def of(cls, output: Tensor | Features) -> Features:
-        """What a backbone gave, a bare grid included."""
+        """The output of a backbone as ``Features``, also of one that returns the grid alone."""
         return cls(output) if isinstance(output, Tensor) else output
 
     def rows(self, some: slice) -> Features:
-        """Those of some rows."""
+        """The features of some rows."""
         levels = {name: level[some] for name, level in self.levels.items()}
         return Features(self.grid[some], None if self.token is None else self.token[some], levels)
 
 
 def mean_over_time(grid: Tensor, valid: Tensor | None = None) -> Tensor:
-    """(P, T', ...) -> (P, ...), over all steps, or over those for which ``valid`` holds; 0 where there is none.
+    """(P, T', ...) -> (P, ...), over all steps, or over the valid ones; 0 where there is none.
 
-    ``valid`` is (P, T), or (P, T, M) where persons are joined. A step is valid where any frame that it
-    covers is.
+    ``valid`` is (P, T), or (P, T, M) where persons are joined. A step is valid if any of its frames is.
     """
     if valid is None:
         return grid.mean(1)
@@ -71,29 +70,29 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
 
     With ``reads_validity`` it gets a second argument, (P, T) bool: False where the person is missing or the
     clip was padded. Where persons are joined it is (N, T, M), so that an absent person is a column without
-    a valid frame and padding a frame without a valid person. What invalid frames hold then must change nothing.
+    a valid frame and padding a frame without a valid person. The content of invalid frames must not change any feature.
     """
 
     Config: ClassVar[type]
-    """Dataclass of the options, a default for each."""
+    """Dataclass of the options; all have defaults."""
     version: ClassVar[int] = 1
     """Bump when numbers change."""
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = MappingProxyType({})
-    """Its own sizes in presets of whole runs: ``{"quick": {"dim": 64}}``. What a preset's file says of it wins."""
+    """Its own sizes in presets of whole runs: ``{"quick": {"dim": 64}}``. The preset's file takes precedence."""
     joins_persons: ClassVar[bool] = False
-    """True where a row is a clip, its persons' joints side by side."""
+    """True if a row is a clip, with the joints of its persons concatenated."""
     batch_statistics: ClassVar[bool] = False
-    """True where training-mode outputs depend on the other rows (BatchNorm)."""
+    """True if outputs in training mode depend on other rows (BatchNorm)."""
     drops_joints: ClassVar[bool] = False
-    """True where ``forward`` takes a second argument: joints (R,) int64 that are left out, so that V' is less."""
+    """True if ``forward`` takes a second argument: joints (R,) int64 to leave out, which reduces V'."""
     reads_validity: ClassVar[bool] = False
-    """True where ``forward`` takes which frames are valid; a row may have none."""
+    """True if ``forward`` takes the validity of frames; a row may have no valid frame."""
     keeps_joints: ClassVar[bool] = False
-    """True where V' is V, in its order: protocols can then read features by joint and by body part."""
+    """True if V' is V, in the same order: protocols can then read features per joint and per body part."""
     joins_joints: ClassVar[bool] = False
-    """True where a token covers all joints of its frames, so that V' is 1 and there are T / segment tokens."""
+    """True if a token covers all joints of its frames, so that V' is 1 and there are T / segment tokens."""
     levels: Mapping[str, int] = MappingProxyType({})
-    """Further features that ``forward`` gives in ``Features.levels``, and their widths, for protocols to choose."""
+    """Names and widths of further features in ``Features.levels``, which protocols can choose."""
     dim: int
     """D."""
 
@@ -102,14 +101,15 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
 
     @abstractmethod
     def forward(self, tracks: Tensor) -> Tensor | Features:
-        """(P, T, V, C) -> (P, T', V', D), alone or with a token and further levels."""
+        """(P, T, V, C) -> (P, T', V', D), optionally with a token and further levels."""
 
     def read(self, tracks: Tensor, valid: Tensor) -> Features:
-        """:meth:`forward`, which is given ``valid`` where it reads it."""
+        """:meth:`forward`, with ``valid`` if it reads validity."""
         return Features.of(self(tracks, valid) if self.reads_validity else self(tracks))
 
     def summary(self, features: Features, valid: Tensor) -> Tensor:
-        """One feature per row, (P, D): its token, else the mean over valid steps where it reads these, else pooled."""
+        """One feature per row, (P, D): its token, else the mean over valid steps if it reads validity, else
+        :meth:`pool`."""
         if features.token is not None:
             return features.token
         if self.reads_validity:
@@ -121,23 +121,23 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
         return features.mean(dim=(1, 2))
 
     def bind(self, noise: Noise) -> None:
-        """Where draws of the next training passes come from (drop path); most backbones need none."""
+        """Set the source of randomness for the next training passes (drop path); most backbones need none."""
 
     def layers(self) -> list[list[nn.Parameter]]:
         """Every weight once, in stages from input to output, for learning rates that decay with depth.
 
-        One stage unless a backbone says more.
+        One stage by default.
         """
         return [list(self.parameters())]
 
     def set_drop_path(self, rate: float) -> bool:
-        """Skip residual branches of training passes with up to this chance; False where there are none to skip."""
+        """Skip residual branches in training with up to this probability; returns False if there are none."""
         return False
 
 
 @runtime_checkable
 class TokenBackbone(Protocol):
-    """What masked methods ask of a backbone besides :class:`Backbone`."""
+    """What masked methods need from a backbone beyond :class:`Backbone`."""
 
     dim: int
     segment: int
@@ -156,7 +156,7 @@ class TokenBackbone(Protocol):
 
 @runtime_checkable
 class SequenceBackbone(Protocol):
-    """What methods with prompts ask of a backbone that reads a clip frame by frame, all persons joined."""
+    """What methods with prompts need from a backbone that reads a clip frame by frame, all persons concatenated."""
 
     dim: int
 
@@ -171,7 +171,7 @@ class SequenceBackbone(Protocol):
 
 @runtime_checkable
 class SparseTokenBackbone(TokenBackbone, Protocol):
-    """A token backbone that can embed some tokens alone; masked methods then embed no hidden one."""
+    """A token backbone that can embed a subset of tokens; masked methods then embed visible tokens only."""
 
     def kept_tokens(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """(P, T, V, C), (P, K) ids -> (P, K, D), positions added: the rows of :meth:`tokens` with these ids."""

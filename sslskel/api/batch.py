@@ -1,4 +1,4 @@
-"""What flows through a step: a view of N clips, and the terms of a loss.
+"""The data of a step: a view of N clips, and the terms of a loss.
 
 Letters: N clips, P persons present, M person slots, T frames, V joints,
 C coordinates.
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
         return Batch(tracks, *(t.to(tracks.device) for t in self[1:]))
 
     def placed(self, rows: Tensor) -> Batch:
-        """The same clips, known as these rows (N,) of the training set."""
+        """The same clips, with their rows (N,) in the training set."""
         return self._replace(position=rows.to(self.key.device))
 
     def dense(self, persons: int) -> Tensor:
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
         return self.dense(persons).permute(0, 2, 4, 3, 1).flatten(2, 3)
 
     def joined_valid(self, persons: int) -> Tensor:
-        """(N, T, M) bool beside :meth:`joined`: False for a person who is absent, and for padding."""
+        """(N, T, M) bool that belongs to :meth:`joined`: False for absent persons and for padding."""
         out = self.valid.new_zeros(self.num_clips * persons, self.valid.shape[1])
         out.index_copy_(0, self.owner * persons + self.slot, self.valid)
         return out.reshape(self.num_clips, persons, self.valid.shape[1]).transpose(1, 2)
@@ -97,12 +97,12 @@ class Batch(NamedTuple):
 
 
 class Term(NamedTuple):
-    """One mean of the loss and what it is over: ``scale * sum(total) / sum(count)``.
+    """A mean in the loss, as a sum and a count: ``scale * sum(total) / sum(count)``.
 
     ``total`` and ``count`` are scalars of this process; the engine sums both over
-    all processes, so a mean over masked tokens stays one mean however the clips
-    are dealt out. A loss that is no sum over clips (a cross-correlation) is computed
-    on every process from gathered features and returned whole, with a count of one.
+    all processes, so a mean over masked tokens does not depend on how clips are distributed. A loss that is not a sum
+    over clips (a cross-correlation) is computed on every process from gathered features and returned with a count of
+    one.
     """
 
     total: Tensor
@@ -111,7 +111,7 @@ class Term(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """What a method's forward returns: the terms of its loss, and numbers to watch."""
+    """The output of a method's forward: the terms of its loss, and metrics to log."""
 
     terms: dict[str, Term]
     metrics: dict[str, Tensor] = {}  # noqa: RUF012 - an empty default that is never written to
@@ -122,5 +122,5 @@ class StepOutput(NamedTuple):
 
 
 def mean_term(values: Tensor, scale: float = 1.0) -> Term:
-    """The term of the mean over all values of this process, of any shape: their sum, and how many there are."""
+    """The term for the mean of values of any shape: their sum and their number, on this process."""
     return Term(values.sum(), values.new_full((), values.numel()), scale)

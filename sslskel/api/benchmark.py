@@ -1,6 +1,6 @@
 """What a benchmark is: pure data about a dataset, its splits and its literature.
 
-Importers live in ``benchmarks/``; this file knows none of them.
+Importers are in ``benchmarks/``.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints
 from sslskel.errors import DataError, UsageError, did_you_mean
 
 HELD_OUT = "-validation"
-"""Ending of the name of a split for choosing; see :meth:`Split.for_choosing`."""
+"""Suffix of the name of a validation split; see :meth:`Split.for_choosing`."""
 
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Clip rows of every part of a split of one dataset, found once and handed on."""
+    """Clip rows of every part of a split of one dataset, computed once."""
 
     train: Ints
     test: Ints
     fit: Ints | None = None
-    """``train`` without ``validation``; None, as the other, where nothing is held out."""
+    """``train`` without ``validation``; both are None if nothing is held out."""
     validation: Ints | None = None
 
 
@@ -35,7 +35,7 @@ class Split:
     """An official split as a rule over one index field.
 
     ``by`` is ``subject``, ``camera``, ``setup``, ``clip``, whose values are the keys of single
-    clips, or ``list``: 1 for the clips that the source's own list of this name holds, else 0.
+    clips, or ``list``: 1 for clips in the source's list of this name, else 0.
     ``test=None`` means every value that is not in ``train``. ``validation`` are SUBJECTS of the
     training part that model selection may hold out; the official training part includes them.
     ``without`` are clip names left out of the test part.
@@ -50,33 +50,32 @@ class Split:
     warning: str = ""
     """Shown on every board that uses this split."""
     official: str = ""
-    """Of a split for choosing, the name of the official split whose training part it cuts."""
+    """For a validation split, the name of the official split whose training part it divides."""
 
     def for_choosing(self) -> Split:
-        """This split's training part alone: its validation subjects are the test part, the others are trained on.
-
-        Scores on it may choose options, since no clip of the official test part is looked at.
+        """The split of this training part: its validation subjects are the test part, the others are trained on.
+        Scores on it may be used to choose options, since it has no clip of the official test part.
         """
         purpose = f"for choosing options: the test part is held-out training subjects of {self.name}"
         warning = f"{purpose}; {self.warning}" if self.warning else purpose
         return replace(self, name=self.name + HELD_OUT, official=self.name, warning=warning)
 
     def values(self, dataset: Dataset) -> Ints:
-        """(n,) what the split goes by, of every clip."""
+        """(n,) the value of ``by`` for every clip."""
         if self.by == "list":
             return (dataset.lists >> dataset.info.lists.index(self.official or self.name)) & 1
         fields = {"subject": dataset.subjects, "camera": dataset.cameras, "setup": dataset.setups}
         return dataset.keys if self.by == "clip" else fields[self.by]
 
     def holds_out(self, dataset: Dataset) -> bool:
-        """Whether the training part has clips for model selection: a part of a dataset may have none of them."""
+        """Whether the training part has clips for model selection."""
         if self.official:
             return False
         in_train = np.isin(self.values(dataset), sorted(self.train))
         return bool((in_train & np.isin(dataset.subjects, sorted(self.validation))).any())
 
     def rows(self, dataset: Dataset) -> SplitRows:
-        """Rows of every part that there is; raises ``DataError`` where one has no clip."""
+        """Rows of every part; raises ``DataError`` where one has no clip."""
         train, test = self.part(dataset, "train"), self.part(dataset, "test")
         if not self.holds_out(dataset):
             return SplitRows(train, test)
@@ -111,21 +110,21 @@ class Split:
 
 @dataclass
 class ImportReport:
-    """What an importer dropped or had to say; saved beside the data."""
+    """The report of an import; saved beside the data."""
 
     dropped: dict[str, str] = field(default_factory=dict)
-    """Clip or file name -> reason, where a rule of the dataset or recipe leaves it out."""
+    """Clip or file name -> reason, for those that a rule of the dataset or recipe leaves out."""
     faults: dict[str, str] = field(default_factory=dict)
-    """File -> sentence, where one cannot be used and the import went on without it."""
+    """File -> error, for those that could not be used."""
     tally: dict[str, int] = field(default_factory=dict)
-    """What the recipe did -> how many clips, files or frames, as the words say."""
+    """What the recipe did -> number of clips, files or frames."""
     notes: list[str] = field(default_factory=list)
     source: dict[str, str] = field(default_factory=dict)
     """Source file -> sha256."""
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """What -> (clips found, clips expected)."""
+    """Part -> (clips found, clips expected)."""
     plan: str = ""
-    """Digest of what the import was to read; empty where the importer does not plan."""
+    """Digest of the files to read; empty where the importer does not plan."""
 
 
 Importer = Callable[[Sequence[Path], ImportReport], Iterator[Clip]]
@@ -156,17 +155,17 @@ class Benchmark:
     expected: Mapping[str, int] = field(default_factory=dict)
     """Counts to check after an import: ``clips``, ``<split>/train``, ``<split>/test``."""
     spare_classes: bool = False
-    """Whether some classes have no clip: numbers that a family of datasets shares and this one does not all use."""
+    """Whether some classes have no clip, because a family of datasets shares class numbers."""
     recordings: str = ""
-    """Name of the recordings its clips are of, where several benchmarks share them and name clips alike
-    (NTU-120 contains NTU-60); by default the dataset's own name. The leakage guard asks for it."""
+    """Name of its recordings, where several benchmarks share recordings and clip names (NTU-120 contains NTU-60); by
+    default the dataset's own name. The leakage check uses it."""
     published: Path | None = None
     """File of published numbers beside the benchmark module: ``Path(__file__).with_name("published.csv")``."""
     command: str = ""
-    """The command line that makes it, where that is not ``sslskel data prepare``."""
+    """The command that makes it, if not ``sslskel data prepare``."""
 
     def split(self, name: str | None = None) -> Split:
-        """A split by name, or the default one; ``NAME-validation`` is the one for choosing of split ``NAME``.
+        """A split by name, or the default one; ``NAME-validation`` is the validation split of ``NAME``.
 
         Raises ``UsageError`` for an unknown name.
         """

@@ -1,4 +1,4 @@
-"""The clips that a run trains on, as a method may pass over them between epochs."""
+"""The training clips of a run, for passes of a method between epochs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sslskel.api.view import ViewSpec
 
 
 class TrainingClips(Protocol):
-    """All training clips of a run in a fixed order, whatever the number of processes; labels are withheld."""
+    """All training clips of a run in a fixed order that does not depend on the number of processes; labels are
+    withheld."""
 
     def __len__(self) -> int:
         """Clips of the training set."""
@@ -22,14 +23,13 @@ class TrainingClips(Protocol):
     def batches(self, view: ViewSpec, noise: Noise, size: int, rows: Tensor | None = None) -> Iterator[Batch]:
         """Any view of the clips at ``rows`` (n,), in that order (default: each clip once), ``size`` at a time.
 
-        ``Batch.position`` tells their rows. A view depends on the clip and ``noise`` alone. Raises
+        ``Batch.position`` has their rows. A view depends on the clip and ``noise`` alone. Raises
         ``UsageError`` for a row that is not in the set.
         """
         ...
 
     def share(self) -> Tensor:
-        """(n,) rows that this process should read where the work is divided, on the CPU.
-
-        ``gather_rows`` puts what the processes made of their shares together in the order of the set.
+        """(n,) rows for this process when work is divided, on the CPU. ``gather_rows`` joins the results of all
+        processes in the order of the set.
         """
         ...

@@ -1,6 +1,5 @@
-"""What a dataset is: raw clips on their way in, an opened prepared dataset on its way out.
-
-For how it lies on disk see ``sslskel.data.store.store``.
+"""Datasets: raw clips for import, and prepared datasets when opened. For the format on disk see
+``sslskel.data.store.store``.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Track(NamedTuple):
-    """One person of a clip, on the interval in which it is seen."""
+    """One person of a clip, over the interval in which they are tracked."""
 
     slot: int
     """Which actor, 0..M-1."""
@@ -41,11 +40,11 @@ class Segment(NamedTuple):
     label: int
     """0-based."""
     clip: str = ""
-    """Name of the clip that is cut from it; empty where none is."""
+    """Name of the clip cut from it; empty if none is."""
     frames: int = 0
-    """How many of its frames that clip holds, from the first."""
+    """Number of its frames in that clip, from the first."""
     confidence: int = -1
-    """The source's own number for how sure its annotator was, -1 unknown."""
+    """The annotator's confidence as in the source, -1 unknown."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,18 @@ class Clip:
     camera: int = -1
     setup: int = -1
     segments: tuple[Segment, ...] = ()
-    """Annotated actions. A dataset with any is one of recordings; its clips are those its segments name."""
+    """Annotated actions. A dataset with any is one of recordings, and its clips are named by the segments."""
     lists: frozenset[str] = frozenset()
-    """Which of the dataset's ``lists`` name it."""
+    """The dataset's ``lists`` that contain it."""
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is true of a whole dataset and stored with it."""
+    """Metadata of a dataset, stored with it."""
 
     name: str
     version: int
-    """Bumped by the importer when the same source gives other numbers."""
+    """Bumped by the importer when the same source gives different numbers."""
     layout: SkeletonLayout
     classes: tuple[str, ...]
     fps: float
@@ -87,16 +86,16 @@ class DatasetInfo:
     recipe: str = "default"
     licence: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
-    """Source file -> sha256, as found when the dataset was prepared."""
+    """Source file -> sha256 at preparation."""
     lists: tuple[str, ...] = ()
-    """Splits that the source tells by lists of its training clips, and no rule over a field could."""
+    """Splits that the source defines by lists of training clips instead of a rule."""
 
 
 class Segments(NamedTuple):
     """Annotated actions, (S,) each, sorted by owner and in the source's order within one."""
 
     owner: Ints
-    """Which recording: its row in the dataset, or its place in a set of recordings."""
+    """The recording: its row in the dataset, or its index in a set of recordings."""
     begin: Ints
     """First frame."""
     end: Ints
@@ -106,7 +105,7 @@ class Segments(NamedTuple):
     """The source's own numbers, -1 unknown."""
 
     def of(self, rows: Ints) -> Segments:
-        """Those of the recordings in these rows; ``owner`` becomes the place among ``rows``."""
+        """The segments of these recordings; ``owner`` becomes the index in ``rows``."""
         first = np.searchsorted(self.owner, rows)
         count = np.searchsorted(self.owner, rows, side="right") - first
         owner = np.repeat(np.arange(len(rows)), count)
@@ -119,7 +118,7 @@ class Dataset(Protocol):
 
     info: DatasetInfo
     fingerprint: str
-    """sha256 over everything that shapes numbers; the same wherever it was prepared."""
+    """sha256 over everything that affects results; the same on every machine."""
     path: Path
     names: npt.NDArray[np.str_]
     keys: Ints

@@ -2,7 +2,7 @@
 
 For methods whose clips see each other (queues, batch statistics, mixing partners) and for
 the engine. Process r holds the r-th consecutive part of the global batch, so gathered rows
-are in global order. The engine starts and ends processes, not this file.
+are in global order. The engine starts and ends processes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """Which of them this process is, from 0."""
+    """Index of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
@@ -39,14 +39,14 @@ def is_first() -> bool:
 
 
 class SharedStore(Protocol):
-    """A key-value store of the run; what one process writes all others read."""
+    """A key-value store of the run, shared by all processes."""
 
     def set(self, key: str, value: str, /) -> None:
         """Store a value."""
         ...
 
     def get(self, key: str, /) -> bytes:
-        """The value, waited for."""
+        """The value; waits until it is set."""
         ...
 
     def check(self, keys: list[str], /) -> bool:
@@ -59,7 +59,7 @@ class SharedStore(Protocol):
 
 
 def shared_store(name: str) -> SharedStore:
-    """A key-value store that all processes of the run see, with keys of its own under ``name``."""
+    """A key-value store that all processes of the run see, with a namespace ``name``."""
     torch_names: Any = dist
     # Private, but the only handle on the store that the launcher made; there since torch 1.
     store: SharedStore = torch_names.PrefixStore(f"sslskel/{name}", torch_names.distributed_c10d._get_default_store())
@@ -67,10 +67,9 @@ def shared_store(name: str) -> SharedStore:
 
 
 def of_first(work: Callable[[], str]) -> str:
-    """What ``work`` gives on the first process, sent to all; the others wait for it as long as it takes.
-
-    Every process must call it, in the same order. Collectives have time limits, and the first
-    process may be evaluating for hours. Raises what ``work`` raises, and ``RunError`` on the others.
+    """The result of ``work`` on the first process, sent to all; the others wait without a time limit. Every process
+    must call it, in the same order. Collectives have time limits, and the first process may be evaluating for hours.
+    Raises what ``work`` raises, and ``RunError`` on the others.
     """
     if world_size() == 1:
         return work()
@@ -95,8 +94,7 @@ def of_first(work: Callable[[], str]) -> str:
 def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of a tensor of equal shape on every process, same dtype; differentiable.
 
-    The gradient of a process is the sum of what all processes send back, so each of
-    them may use the sum in its own part of the loss.
+    The gradient is summed over processes too, so each process may use the sum in its own part of the loss.
     """
     if world_size() == 1:
         return value
@@ -116,8 +114,8 @@ def row_counts(rows: int, device: torch.device) -> list[int]:
 def gather_rows(rows: Tensor) -> Tensor:
     """All rows (n_r, ...) of all processes in global order: (sum of n_r, ...); differentiable.
 
-    The processes may hold different numbers of rows, none included. The gradient is the
-    sum of what all processes send back to the own rows. Every process must call it.
+    The processes may hold different numbers of rows, none included. The gradient of a row is the sum over all
+    processes. Every process must call it.
     """
     if world_size() == 1:
         return rows
@@ -127,7 +125,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 def own_rows(gathered: Tensor, rows: int) -> Tensor:
-    """The part of gathered rows that this process brought; the inverse of :func:`gather_rows`."""
+    """The rows of this process among gathered ones; the inverse of :func:`gather_rows`."""
     if world_size() == 1:
         return gathered
     begin = sum(row_counts(rows, gathered.device)[: rank()])

@@ -1,7 +1,7 @@
-"""Encoders: from a batch to what protocols see.
+"""Encoders map a batch to the features that protocols use.
 
 Letters as in ``backbone``: N clips, P persons present, M person slots, T frames, V joints,
-C coordinates, D features; T', V' what is left of T and V.
+C coordinates, D features; T', V' frames and joints of a feature map.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from sslskel.api.view import ClipSpec
 
 
 class Encoder(nn.Module):
-    """What protocols see. Anything with :meth:`clip` can be on the board.
-
-    ``provides`` lists which of ``clip``, ``steps`` and ``tokens`` a subclass gives.
+    """Features for protocols. Anything with :meth:`clip` can be evaluated. ``provides`` lists which of ``clip``,
+    ``steps`` and ``tokens`` a subclass has.
     """
 
     dim: int
@@ -48,7 +47,7 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are; the CPU for an encoder without any."""
+        """Device of its weights; the CPU for an encoder without weights."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
     def clip(self, batch: Batch) -> Tensor:
@@ -64,20 +63,20 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def layers(self) -> list[list[nn.Parameter]]:
-        """Every weight once, in stages from input to output; one stage unless a subclass says more."""
+        """Every weight once, in stages from input to output; one stage by default."""
         return [list(self.parameters())]
 
     def set_drop_path(self, rate: float) -> bool:
-        """As :meth:`Backbone.set_drop_path`; False where there is nothing to skip."""
+        """As :meth:`Backbone.set_drop_path`; False if there is nothing to skip."""
         return False
 
     def bind(self, batch: Batch, noise: Noise) -> None:
-        """Draw what the next training pass needs, over this batch, from ``noise``; most encoders need nothing."""
+        """Set the randomness of the next training pass over this batch; most encoders need none."""
 
     def forward(self, clips: Batch | Tensor, noise: Noise | None = None) -> Tensor:
         """A batch of N clips, or (N, C, T, V, M) with zeros for missing persons -> (N, D).
 
-        A training pass gives the ``noise`` of its view, to which the encoder is then bound.
+        In training, pass the ``noise`` of the view, which is then bound to the encoder.
         """
         batch = clips if isinstance(clips, Batch) else Batch.from_dense(clips)
         if noise is not None:
@@ -107,9 +106,8 @@ class PooledEncoder(Encoder):
     ``empty_bodies="reference"`` averages over all M slots as released code does
     (the empty body's feature is one constant of the weights, computed once per
     call, gradients included); ``"present"`` averages over the persons present.
-    A backbone that reads validity is never shown an empty body: persons present are averaged,
-    and where it has no token, valid steps.
-    ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
+    A backbone that reads validity never gets an empty body: features are averaged over present persons and, without a
+    token, over valid steps. ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
     """
 
     def __init__(
@@ -192,14 +190,15 @@ class PooledEncoder(Encoder):
         return self._averaged(self.backbone.summary, batch, self.spec.persons)
 
     def forward(self, clips: Batch | Tensor, noise: Noise | None = None) -> Tensor:
-        """As :meth:`Encoder.forward`; of (N, C, T, V, M) the M slots given are averaged, whatever ``spec`` says."""
+        """As :meth:`Encoder.forward`; for (N, C, T, V, M) features are averaged over these M slots, regardless of
+        ``spec``."""
         if isinstance(clips, Batch) or noise is not None:
             return super().forward(clips, noise)
         return self._averaged(self.backbone.summary, Batch.from_dense(clips), clips.shape[-1])
 
     @property
     def levels(self) -> Mapping[str, int]:
-        """The backbone's; ``joints`` and ``parts``, side by side, where it keeps joints."""
+        """The backbone's; and ``joints`` and ``parts``, concatenated, if it keeps joints."""
         if not self.backbone.keeps_joints:
             return self.backbone.levels
         own = {"joints": self.spec.layout.num_joints * self.dim, "parts": len(self.spec.layout.parts) * self.dim}

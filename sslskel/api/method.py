@@ -22,18 +22,18 @@ from sslskel.api.view import ClipSpec, ViewSpec
 
 
 class Progress(NamedTuple):
-    """Where training stands. Steps count optimiser updates from 0."""
+    """Progress of training. Steps count optimiser updates from 0."""
 
     step: int
     steps_per_epoch: int
     epochs: int
     clips: int = 0
-    """Clips of the training set; 0 where that is not known, as are the next two."""
+    """Clips of the training set; 0 if unknown, as are the next two."""
     batch_size: int = 0
     """Clips of a whole step, over all processes."""
     seed: int = 0
     turn: str = ""
-    """Name of the turn that a forward pass is of, where the method has several (:meth:`PretextMethod.turns`)."""
+    """Name of the current turn, if the method has several (:meth:`PretextMethod.turns`)."""
 
     @property
     def epoch(self) -> float:
@@ -53,7 +53,7 @@ class BuildBackbone(Protocol):
 
 
 class MethodCard(NamedTuple):
-    """What a table of methods says about one; empty where there is nothing to say."""
+    """Facts for the table of methods; empty where there are none."""
 
     paper: str = ""
     """Authors, title and venue."""
@@ -61,19 +61,18 @@ class MethodCard(NamedTuple):
     family: str = ""
     """For instance ``momentum contrast`` or ``masked prediction``."""
     checked: str = ""
-    """Which recorded runs of whose code the method is held to; empty for one written from the paper alone."""
+    """Recorded runs that the method is tested against; empty for one written from the paper alone."""
     departures: str = ""
-    """Where the released code departs from the paper, in a phrase, if ``fidelity`` or a backbone chooses."""
+    """Differences of the released code from the paper, in a phrase, if ``fidelity`` or a backbone selects them."""
 
 
 class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     """A self-supervised objective on skeleton clips.
 
-    ``class MyMethod(PretextMethod[MyConfig])`` gives a plain dataclass ``Config`` (the only place its defaults live;
-    it checks itself in ``__post_init__``) and :meth:`forward`. What they train with
-    where the user says nothing else is in ``recipe``: values of the ``train``,
-    ``clip`` and ``backbone`` groups as released, as nested mappings; those of ``backbone``
-    are for ``default_backbone`` alone.
+    ``class MyMethod(PretextMethod[MyConfig])`` gives a plain dataclass ``Config`` (the only place of its defaults; it
+    validates itself in ``__post_init__``) and :meth:`forward`. ``recipe`` has the default training options: values of
+    the ``train``, ``clip`` and ``backbone`` groups as released, as nested mappings; those of ``backbone`` are for
+    ``default_backbone`` alone.
     """
 
     Config: ClassVar[type]
@@ -81,32 +80,32 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     version: ClassVar[int] = 1
     """Bump when numbers change."""
     cross_batch: ClassVar[bool] = False
-    """True where clips see each other (queues, batch statistics): accumulation is refused."""
+    """True if clips see each other (queues, batch statistics): accumulation is refused."""
     negatives_per_part: ClassVar[bool] = False
-    """True where ``cross_batch`` means the clips of one forward pass, over all processes, and nothing else of
-    the method changes in it: ``train.accumulate`` then cuts the batch into parts that do not see each other."""
+    """True if ``cross_batch`` concerns only the clips of one forward pass, over all processes, and the pass changes
+    nothing else of the method: ``train.accumulate`` then cuts the batch into parts that do not see each other."""
     trains: ClassVar[bool] = True
     """False for floors: the engine takes no step and keeps the initial weights."""
     uses_backbone: ClassVar[bool] = True
-    """False where the method builds none, so that a record does not name one."""
+    """False if the method builds none; records then do not name one."""
     bare_backbone: ClassVar[bool] = False
     """True for the one built-in method that is the backbone and nothing else: encoders whose own method is not
     known here are opened as its."""
     default_backbone: ClassVar[str] = "transformer"
-    """Name of the backbone where the user names none."""
+    """Backbone used by default."""
     recipe: ClassVar[Mapping[str, Any]] = {}
-    """What it trains with where the user says nothing else: values of ``train``, ``clip`` and ``backbone``."""
+    """Default training options: values of ``train``, ``clip`` and ``backbone``."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Its own sizes and schedules in presets of whole runs: ``{"quick": {"method": ..., "train": ...}}``, of the groups
-    ``method``, ``train``, ``clip`` and, for ``default_backbone``, ``backbone``. What a preset's file says of the
-    method wins."""
+    ``method``, ``train``, ``clip`` and, for ``default_backbone``, ``backbone``. The preset's file takes
+    precedence."""
     card: ClassVar[MethodCard] = MethodCard()
-    """What the table of methods says about it."""
+    """Facts for the table of methods."""
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     """Name of a contract check -> reason why it does not apply."""
 
     def __init__(self, config: ConfigT, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
-        """Build the networks, and settle which of their parameters train. Reads no file."""
+        """Build the networks, and decide which of their parameters are trained. Reads no file."""
         super().__init__()
         self.config, self.clip = config, clip
 
@@ -114,27 +113,27 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     def origins(cls, config: ConfigT) -> tuple[Origin, ...]:  # type: ignore[misc]  # read only, as in the constructor
         """Every file and checkpoint that :meth:`load_start` reads with this configuration.
 
-        What is in them is part of a run's identity; results name them, and what a checkpoint saw counts as seen.
-        A missing one is refused before any work. Reads nothing itself.
+        Their content is part of a run's identity; results name them, and what a checkpoint saw counts as seen. A
+        missing one is an error before any work. Reads nothing itself.
         """
         return ()
 
     def views(self) -> tuple[ViewSpec, ...]:
-        """Views the method wants of each clip, every one cut from the raw clip."""
+        """Views that the method needs of each clip, each cut from the raw clip."""
         return (self.clip.train_view,)
 
     def require_batches(self, smallest: int, largest: int) -> None:
-        """Raise ``UsageError`` where a step of so many clips, over all processes, cannot be trained on."""
+        """Raise ``UsageError`` if a step with this number of clips, over all processes, cannot be trained on."""
 
     def load_start(self) -> None:
         """Fill weights from files, in place: once for a new run, on every process, and before ``--init``.
 
-        Reads what :meth:`origins` declares. Not called where a checkpoint is continued or opened, so
-        a checkpoint opens on a machine without the files; no other place of a method reads any.
+        Reads what :meth:`origins` declares. Not called when a checkpoint is continued or opened, so it opens on
+        machines without the files; no other hook reads files.
         """
 
     def on_part_loaded(self) -> None:
-        """After a new run took a part of other weights: a network that follows another one takes its values here.
+        """After a new run took a part of other weights: a network that follows another one copies its values here.
 
         Called for ``--init PATH:PART`` and for stages that take a part; never where all weights came from one network.
         """
@@ -142,9 +141,8 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     def on_epoch_start(self, clips: TrainingClips, noise: Noise, progress: Progress) -> None:
         """Before the first step of each epoch, in eval mode and without gradients: passes over the training set.
 
-        Called by every process; each may read all clips or ``clips.share()``. A run that goes on
-        inside an epoch does not call it again: what it computes must lie in buffers. ``noise`` is
-        unbound, and its draws are shared with no step.
+        Called by every process; each may read all clips or ``clips.share()``. A run that resumes inside an epoch does
+        not call it again: results must be in buffers. ``noise`` is unbound and independent of that of the steps.
         """
 
     def on_step_start(self, progress: Progress, noise: Noise) -> None:
@@ -152,16 +150,16 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
 
     @abstractmethod
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        """The loss of a step. ``views`` are as :meth:`views` asked; labels must not be read.
+        """The loss of a step. ``views`` are those of :meth:`views`; labels must not be read.
 
         ``noise`` is unbound: use ``noise.view(i).on(views[i])`` for per-item draws.
         """
 
     def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        """:meth:`forward` in the plainest way, as the released code computes it, over the same weights.
+        """:meth:`forward` in plain form, as the released code computes it, on the same weights.
 
         ``sslskel speed --against as_released`` checks it against :meth:`forward` and measures both.
-        A method without such a form leaves this alone.
+        Optional.
         """
         raise NotImplementedError
 
@@ -170,7 +168,7 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
 
     @abstractmethod
     def encoders(self) -> dict[str, Encoder]:
-        """Per stream (``joint``, ``bone``, ``motion``), what protocols will see."""
+        """Encoders per stream (``joint``, ``bone``, ``motion``), for protocols."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups. Default: weight decay on tensors of more than one dimension only."""
@@ -181,7 +179,7 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         ]
 
     def turns(self) -> Sequence[Turn]:
-        """The optimisers, in the order in which each step takes them: one, unless a method has adversaries.
+        """The optimisers, in the order of their turns in a step: one, unless a method has adversaries.
 
         With several, every trained parameter belongs to exactly one.
         """

@@ -21,7 +21,7 @@ from sslskel.hashing import stable_id
 Per = Literal["person", "clip", "batch"]
 
 SMALL = 1 << 15
-"""Up to as many numbers a draw on the CPU is made by numpy, whose operations take a fraction as long to start."""
+"""Draws on the CPU up to this size use numpy, whose operations have less overhead."""
 
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as signed
 _MIX1 = -4658895280553007687
@@ -75,7 +75,7 @@ def _derived_base(base: Tensor, index: int) -> Tensor:
 
 
 def _person_items(key: Tensor, slot: Tensor) -> Tensor:
-    """(P,) keys and slots of persons -> (P,) what tells them apart."""
+    """(P,) keys and slots of persons -> (P,) unique values."""
     if key.device.type == "cpu":
         return torch.from_numpy(_mix(key.numpy() + (slot.numpy() + 1) * _GOLDEN))
     return _mix(key + (slot + 1) * _GOLDEN)  # type: ignore[no-any-return]
@@ -92,7 +92,7 @@ _items_node.register_fake(lambda key, slot: key.new_empty(slot.shape))
 
 
 class Noise:
-    """Draws for one step; give it a batch with :meth:`on` before drawing per item.
+    """Random numbers of one step; bind it to a batch with :meth:`on` before drawing per item.
 
     ``seed`` and ``step`` are held as tensors so that compiled code does not
     specialise on them. Uniform draws lie on a grid of 2^-24 in [0, 1), so float32
@@ -111,7 +111,7 @@ class Noise:
         return other
 
     def on(self, batch: Batch) -> Noise:
-        """The same noise bound to a batch, whose keys and slots key per-item draws."""
+        """The same noise bound to a batch, whose keys and slots make draws per item."""
         return self._derived(self._base, batch)
 
     def view(self, index: int) -> Noise:
@@ -120,7 +120,7 @@ class Noise:
         return self._derived(derive(self._base, index), self._batch)
 
     def between_steps(self) -> Noise:
-        """Noise of what comes before the step; it shares no draw with the step or its views."""
+        """Noise for work before the step, independent of that of the step and its views."""
         return self.view(-1)
 
     def _items(self, per: Per) -> Tensor:
@@ -164,7 +164,7 @@ class Noise:
 
 
 class ReplayNoise(Noise):
-    """Feeds recorded draws instead: how golden cases are replayed.
+    """Returns recorded draws, to replay recorded cases.
 
     ``draws`` maps a site to the tensor that the first such draw returns; a list
     is consumed in order. Raises ``UsageError`` for a site without a recording.
@@ -181,7 +181,7 @@ class ReplayNoise(Noise):
         return self
 
     def view(self, index: int) -> Noise:
-        """Unchanged: name sites apart where views differ."""
+        """Unchanged: use different sites for different views."""
         return self
 
     def _next(self, site: str) -> Tensor:

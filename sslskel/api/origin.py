@@ -1,4 +1,4 @@
-"""Where weights or numbers of a method come from, besides training, as the method declares it."""
+"""Files that a method's weights or constants come from, as the method declares them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Kind = Literal["file", "checkpoint"]
 class Origin:
     """A file or a checkpoint that a method reads in ``load_start``; raises ``UsageError`` for another kind.
 
-    What is in it is part of the pretraining's identity, where it lies is not.
+    Its content is part of the pretraining's identity, its path is not.
     """
 
     path: Path
-    """Relative ones count from the working directory."""
+    """Relative to the working directory."""
     kind: Kind = "file"
     """``checkpoint``: a folder that sslskel wrote, a run's or one step's; what its weights saw, the new ones saw too.
     ``file``: anything else."""

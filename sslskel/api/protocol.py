@@ -1,7 +1,7 @@
 """The interface of an evaluation protocol: encoders and parts in, rows of predictions out.
 
 A protocol never sees a test label and never picks its own epoch: it returns
-predictions, and the harness alone scores them.
+predictions, and the harness scores them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Rows = TypeVar("Rows", bound=Sized)
 
 
 class ClipSet(Protocol):
-    """Some clips of a prepared dataset, ready to be drawn in whole batches."""
+    """Clips of a prepared dataset, read in batches."""
 
     spec: ClipSpec
-    """Body, coordinates and unit in which they are read."""
+    """Layout, coordinates and unit in which they are read."""
     keys: Tensor
     """(n,) int64 stable ids."""
     labels: Tensor
     """(n,) int64; all -1 where labels are withheld (the test part)."""
     lengths: Tensor
-    """(n,) int64 raw frames: what a protocol needs to lay windows over a clip."""
+    """(n,) int64 raw frames, for windows over a clip."""
     segments: Segments | None
-    """Annotated actions of a set of recordings, ``owner`` being the place in it; None where withheld (the
+    """Annotated actions of a set of recordings, ``owner`` is the index in it; None where withheld (the
     test part) and for clips."""
 
     def __len__(self) -> int: ...
@@ -67,7 +67,7 @@ class Parts(NamedTuple):
 
 
 class FeatureStore(Protocol):
-    """Where features of frozen encoders are kept for the next protocol that asks for the same ones."""
+    """A cache of features of frozen encoders, shared by protocols."""
 
     def table(self, words: Mapping[str, Any], make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """The (n, D) table that ``words`` name, read, or made and kept."""
@@ -80,7 +80,7 @@ class FeatureStore(Protocol):
 
 @dataclass(frozen=True)
 class ProtocolRun:
-    """What a protocol may know of the run it is part of."""
+    """What a protocol may know of its run."""
 
     seed: int
     device: torch.device
@@ -90,10 +90,10 @@ class ProtocolRun:
     reporter: Reporter
     """Receives progress."""
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
-    """Builds the encoders again, on the run's device, with weights that were never trained and are a function
-    of the run's seed; None where they cannot be built again."""
+    """Builds the encoders again, on the run's device, with untrained weights that depend on the run's seed alone;
+    None if they cannot be built."""
     features: FeatureStore | None = None
-    """Where features of a view without chance are kept for the next protocol; None keeps nothing."""
+    """Cache of features of deterministic views; None caches nothing."""
 
 
 @dataclass(frozen=True)
@@ -115,20 +115,20 @@ class Outcome:
     epoch: npt.NDArray[np.int64] | None = None
     """(R,) training epoch of the head, 1-based; None means the reported one."""
     by_epoch: npt.NDArray[np.int64] | None = None
-    """(E, R) class predicted for each row after each epoch: from it the harness alone computes the best
-    test epoch, for comparison with published code. None where a protocol has no epochs or was not asked."""
+    """(E, R) class predicted for each row after each epoch: the harness computes the best test epoch from it, for
+    comparison with published code. None if a protocol has no epochs or this was not requested."""
     kept: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What the record must say: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON.
+    """Facts for the record: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON.
     ``classes`` lists the numbers of the classes that are scored where these are not all."""
     item: npt.NDArray[np.int64] | None = None
-    """(R,) which window or found segment of the clip; any number of rows per clip, none included.
+    """(R,) window or predicted segment of the clip; any number of rows per clip, including none.
     None means exactly one row per clip in every condition, draw and epoch."""
 
 
 class Truth(NamedTuple):
-    """What scoring needs and protocols do not get: labels of the test clips."""
+    """What scoring needs and protocols do not see: labels of the test clips."""
 
     keys: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
@@ -136,7 +136,7 @@ class Truth(NamedTuple):
     clips: ClipSet | None = None
     """The test clips themselves, for protocols that predict frames and not classes."""
     segments: Segments | None = None
-    """Annotated actions where the protocol judges recordings; ``owner`` is the place among ``keys``."""
+    """Annotated actions if the protocol evaluates recordings; ``owner`` is the index in ``keys``."""
 
     def of(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Labels of these clips, (R,); raises ``KeyError`` for a clip that is not in the test part."""
@@ -149,7 +149,7 @@ class Truth(NamedTuple):
 
 
 class EvaluationProtocol(ABC, Generic[ConfigT]):
-    """One way to judge encoders: ``class MyProtocol(EvaluationProtocol[MyConfig])``, ``Config`` as for methods."""
+    """A way to evaluate encoders: ``class MyProtocol(EvaluationProtocol[MyConfig])``, ``Config`` as for methods."""
 
     Config: ClassVar[type]
     """Dataclass of the options, a default for each."""
@@ -158,20 +158,20 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Its own options in presets of whole runs: ``{"quick": {"epochs": 5}}``. What a preset's file says of it wins."""
     needs: ClassVar[frozenset[str]] = frozenset({"clip"})
-    """What of an encoder it uses (see ``Encoder.provides``); one that lacks it is refused before any work."""
+    """Features that it uses (see ``Encoder.provides``); an encoder without them is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
-    """What of a network it trains: nothing, a head on frozen features, or the encoders too."""
+    """What it trains: nothing, a head on frozen features, or the encoders too."""
     primary: ClassVar[str] = "top1"
-    """Name of the score that ranks; a share, the higher the better."""
+    """Name of the score for ranking; a share, higher is better."""
     least_score_from_labels: ClassVar[float | None] = 1.0
-    """The least primary score of an encoder whose features are the labels; None where features that
-    say no more than the class cannot do well."""
+    """The least primary score of an encoder whose features are the labels; None if such features cannot score
+    well."""
     reads_labels: ClassVar[bool] = True
-    """Whether it learns classes from training labels; then there must be two, and none only in the test part."""
+    """Whether it learns classes from training labels; then two classes are needed, and none only in the test part."""
     cross_dataset: ClassVar[bool] = False
-    """It judges encoders on other benchmarks than they were pretrained on, and is refused on the same one."""
+    """Whether it evaluates on other benchmarks than that of pretraining; it is refused on the same one."""
     check_config: ClassVar[Mapping[str, Any]] = {}
-    """Options with which a contract check takes seconds and still learns a feature that tells the class."""
+    """Options with which a contract check takes seconds and still learns features that show the class."""
     untrimmed: ClassVar[bool] = False
     """Whether its parts hold whole recordings with annotated actions instead of the clips cut from them."""
 
@@ -180,18 +180,17 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
 
     @property
     def level(self) -> str:
-        """Name of the level that stands for the encoders' features (see ``Encoder.levels``); empty for these.
-
-        It is the ``level`` of ``Config``, where there is one.
+        """Name of the level to use (see ``Encoder.levels``); empty for the clip feature. By default the ``level`` of
+        ``Config``, if there is one.
         """
         return str(getattr(self.config, "level", ""))
 
     def passes(self, train: int, test: int) -> float:
-        """About how many clips go through an encoder, for estimates; one that is trained on counts three times."""
+        """Approximate number of clips through an encoder, for estimates; training passes count three times."""
         return train + test
 
     def check(self, parts: Parts) -> None:
-        """Raise ``UsageError`` for what cannot work with these parts; asked before anything is pretrained."""
+        """Raise ``UsageError`` for what cannot work with these parts; called before anything is pretrained."""
 
     @abstractmethod
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
@@ -199,4 +198,4 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
-        """Pure: the numbers of an outcome (shares as 0 to 1), ``primary`` among them."""
+        """Scores of an outcome (shares as 0 to 1), including ``primary``; a pure function."""

@@ -1,4 +1,4 @@
-"""Numbers that change over training: functions of where it stands, so that they need no state of their own."""
+"""Values that change over training, as functions of progress, without state."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ class CosineSchedule:
 
 
 def _share(progress: Progress, first: float, last: float) -> float:
-    """How much of the way from epoch ``first`` to ``last`` is behind, 0 to 1."""
+    """Fraction of the way from epoch ``first`` to ``last``, 0 to 1."""
     span = (last or progress.epochs) - first
     return min(max((progress.epoch - first) / span, 0.0), 1.0) if span > 0 else float(progress.epoch >= first)

@@ -1,7 +1,6 @@
-"""What a body is: joint names, parents, left/right swaps, body parts, root.
+"""Skeleton layouts: joint names, parents, left/right swaps, body parts, root.
 
-A layout is data. Methods and transforms ask it for a name or a part and get an
-error that says what is missing; nothing here knows a dataset.
+A layout is data. Methods and transforms look up names and parts, and get an error that says what is missing.
 """
 
 from __future__ import annotations

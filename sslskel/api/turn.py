@@ -11,11 +11,9 @@ from sslskel.errors import UsageError
 
 @dataclass(frozen=True)
 class Turn:
-    """Parameters that are updated together, and how.
-
-    In every step the turns are taken in their order, on the same views and noise. Each has a forward pass of its
-    own, which reads ``progress.turn`` and returns the terms of that turn alone; the parameters of all other turns
-    are constants meanwhile, through which gradients pass.
+    """Parameters that are updated together, and how. In every step the turns are taken in order, on the same views
+    and noise. Each has its own forward pass, which reads ``progress.turn`` and returns the terms of that turn; the
+    parameters of other turns are constant, and gradients pass through them.
     """
 
     name: str
@@ -23,7 +21,7 @@ class Turn:
     """Optimiser groups as of ``PretextMethod.parameter_groups``: ``params``, and where a group differs from the
     others ``weight_decay``, ``lr_scale`` (a factor of the rate) and ``clip_norm`` (it is then clipped alone)."""
     every: int = 1
-    """Taken at each so many steps: with 5, at the 5th, the 10th ..."""
+    """Taken every so many steps: with 5, at the 5th, 10th ..."""
     recipe: Mapping[str, object] = field(default_factory=dict)
     """Values of the ``train`` group for this optimiser alone, such as ``optimiser``, ``lr`` or ``clip_norm``."""
 

@@ -1,4 +1,4 @@
-"""The error of a module that needs keyed noise and was given none, and where in a network that module is."""
+"""The error of a module that needs keyed noise and has none, and the location of that module in a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view is: which frames of the raw clip, then which augmentations.
+"""Views: which frames of the raw clip, then which augmentations.
 
 The concrete samplers and augmentations are in ``sslskel.transforms.clip``.
 """
@@ -45,7 +45,7 @@ class ViewSpec:
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a method, backbone or encoder knows of its clips before it sees one."""
+    """The kind of clips that a method, backbone or encoder is built for."""
 
     layout: SkeletonLayout
     frames: int
@@ -57,11 +57,11 @@ class ClipSpec:
     fps: float
     unit: str
     train_view: ViewSpec = field(compare=False)
-    """The view that training draws where a method asks for nothing else."""
+    """The default view in training."""
     test_view: ViewSpec = field(compare=False)
-    """The view without chance that evaluation uses."""
+    """The deterministic view for evaluation."""
     clips: int = field(default=0, compare=False)
-    """Clips of the training set, for a buffer with a row for each; 0 where that is not known."""
+    """Clips of the training set, for buffers with a row for each; 0 if unknown."""
 
     def require_3d(self, who: str) -> None:
         """Raise ``DataError`` where ``who`` (a transform or method) needs 3D coordinates."""

@@ -8,7 +8,7 @@ Under pytest each check is a test of its own::
     def test_contract(check):
         check()
 
-``check_method`` and its sisters take a registered name or the object itself and return one
+``check_method`` and the others take a registered name or the object itself and return one
 result per check, without pytest. ``method_checks()`` and its sisters name all checks with what they hold. A plugin may
 declare failures it expects in ``expected_failed_checks``; they count as skipped.
 The checks themselves are in the modules of this package.
@@ -40,22 +40,22 @@ from sslskel.checks.subjects import (
 
 
 def method_checks() -> dict[str, str]:
-    """Names of the checks of a method, and what each holds."""
+    """Names of the checks of a method, and what each checks."""
     return descriptions(METHOD)
 
 
 def backbone_checks() -> dict[str, str]:
-    """Names of the checks of a backbone, and what each holds."""
+    """Names of the checks of a backbone, and what each checks."""
     return descriptions(BACKBONE)
 
 
 def protocol_checks() -> dict[str, str]:
-    """Names of the checks of a protocol, and what each holds."""
+    """Names of the checks of a protocol, and what each checks."""
     return descriptions(PROTOCOL)
 
 
 def dataset_checks() -> dict[str, str]:
-    """Names of the checks of a dataset, and what each holds."""
+    """Names of the checks of a dataset, and what each checks."""
     return descriptions(DATASET)
 
 

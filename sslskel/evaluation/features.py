@@ -1,6 +1,6 @@
 """Features of frozen encoders, one row per clip, for every protocol that trains at most a head.
 
-What is done with them the protocols say; no label is read here beyond whether it exists.
+No label is read here beyond whether it exists.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.errors import DataError, Diverged, RunError
 
 View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
-"""One of an encoder's own views, or how another one is made for its clips."""
+"""One of an encoder's views, or a function that makes another one."""
 
 
 @contextmanager
 def evaluating(encoders: Mapping[str, Encoder]) -> Iterator[None]:
-    """Put every module of the encoders in eval mode; on the way out each gets its own mode back."""
+    """Put every module of the encoders in eval mode; on exit each returns to its mode."""
     modes: dict[nn.Module, bool] = {m: m.training for encoder in encoders.values() for m in encoder.modules()}
     try:
         for encoder in encoders.values():
@@ -56,7 +56,7 @@ def clip_features(
     Streams that share a view see the same crops and augmentations. Features of the test view
     are taken from, and left in, the run's cache. Reports progress under the name ``progress``
     where one is given. Raises ``RunError`` where a feature
-    is not finite or of another width than the encoder says, or where the clips do not
+    is not finite or has another width than the encoder states, or where the clips do not
     come once each and in order.
     """
     features: dict[str, Tensor] = {}

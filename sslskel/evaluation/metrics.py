@@ -1,7 +1,4 @@
-"""Scores of predicted classes, by scikit-learn, and the check that every test clip was counted once.
-
-Which scores a protocol reports is up to the protocol; nothing here knows one.
-"""
+"""Scores of predicted classes, by scikit-learn, and the check that every test clip was counted once."""
 
 from __future__ import annotations
 

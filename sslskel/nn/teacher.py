@@ -1,4 +1,4 @@
-"""Networks that no gradient reaches: frozen ones, and teachers that follow a student."""
+"""Networks without gradients: frozen ones, and teachers that follow a student."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
 
 
 class Frozen(nn.Module, Generic[Network]):
-    """A network whose weights and statistics stay; its own mode is eval, whatever its method's is.
-
-    Called as the network is, without gradients. Its weights are in every checkpoint, below ``network``;
-    fill them in ``load_start``.
+    """A network whose weights and statistics do not change; always in eval mode. Called like the network, without
+    gradients. Its weights are in every checkpoint, below ``network``; fill them in ``load_start``.
     """
 
     network: Network
@@ -44,7 +42,7 @@ class Frozen(nn.Module, Generic[Network]):
 
     @torch.no_grad()
     def forward(self, *inputs: object, **options: object) -> Tensor:
-        """What the network gives."""
+        """The network's output."""
         result: Tensor = self.network(*inputs, **options)
         return result
 
@@ -68,7 +66,7 @@ class Teacher(Frozen[Network]):
 
     @torch.no_grad()
     def follow(self, student: Network, momentum: float) -> None:
-        """Move towards the student: ``momentum`` is what stays, 0 to 1, for instance of a schedule."""
+        """Move towards the student: ``momentum`` is the share that stays, 0 to 1, for instance from a schedule."""
         follow(self.network, student, momentum)
         if not self.own_statistics:
             for ours, theirs in zip(self.network.buffers(), student.buffers(), strict=True):

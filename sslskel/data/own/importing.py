@@ -1,4 +1,4 @@
-"""Import a set of one's own: its description is settled, its clips are read, and all of it is stored at once.
+"""Import of your own dataset: its description is determined, its clips are read, and all of it is stored at once.
 
 What a table, a layout file and a split are is in the files beside this one; how clips are
 read one by one is in ``reading.py``.
@@ -64,7 +64,7 @@ class Request:
     """``KEY=VALUE`` of the layout file."""
 
     def command(self) -> str:
-        """The command line that asks the same."""
+        """The equivalent command line."""
         words = ["sslskel", "data", "import", self.name]
         for key, value in vars(self).items():
             if key not in ("name", "overrides") and value not in (None, False, "subject"):
@@ -92,7 +92,7 @@ def import_dataset(
     root: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Path:
-    """Import a set of one's own as benchmark ``name`` and return the folder of its prepared data.
+    """Import your own dataset as benchmark ``name`` and return the folder of its prepared data.
 
     Either ``clips``, a labels table of .npy, .npz, .csv, .json and .bvh files, or ``pyskl``, a pickle
     in that form. ``layout`` is a layout file or the name of a known body; BVH files bring their own.
@@ -175,7 +175,7 @@ def _check(request: Request, target: Path) -> None:
 def _recordings(
     request: Request, described: Description, report: ImportReport
 ) -> tuple[list[Recording], Description, SkeletonLayout]:
-    """What is to be read, and layout and rate, which BVH files bring themselves."""
+    """The recordings to read, with layout and rate, which BVH files define."""
     if request.pyskl is not None:
         _digest(report, [request.pyskl], request.layout)
         if described.layout is None:
