@@ -1,15 +1,19 @@
 """Files and folders that appear whole or not at all, on disks that fill up and that several machines may share.
 
 Everything that people or later runs rely on is written here. What goes into a file is the caller's choice.
+Files that somebody else may have put there, or may have damaged, are read here too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import math
 import os
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +23,75 @@ from sslskel.errors import RunError, SslskelError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_PRUNE = ", for instance with `sslskel runs prune`"
+_PRUNE = ", for instance with `sslskel runs prune`, which keeps what this command continues from"
+
+
+MOST_BYTES = 2**28
+"""Of a file that is read whole as text or JSON; what sslskel writes stays far below."""
+_WHOLE_RANGE = range(-(2**63), 2**64)
+
+
+def read_regular(path: Path, most: int | None = MOST_BYTES) -> bytes:
+    """All bytes of a regular file, or of what a link leads to, if that is one.
+
+    Never waits for a pipe and reads no device. Raises ``OSError``, also for a file of more than ``most`` bytes.
+    """
+    _require_regular(os.stat(path).st_mode, path)
+    # What was a file a moment ago may be a pipe now, which would be waited for.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        _require_regular(facts.st_mode, path)
+        if most is not None and facts.st_size > most:
+            raise OSError(errno.EINVAL, f"it has {facts.st_size:,} bytes, and at most {most:,} are read", str(path))
+        return file.read()
+
+
+def _require_regular(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file", str(path))
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file holds. Raises ``OSError`` as :func:`read_regular`, and ``ValueError`` as :func:`parse_json`."""
+    return parse_json(read_regular(path).decode("utf-8"))
+
+
+def parse_json(text: str) -> object:
+    """What a text says in JSON.
+
+    Raises ``ValueError`` where it is none, or holds numbers that nothing can use: NaN, infinity, and whole ones of
+    more than 64 bits.
+    """
+    try:
+        content: object = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
+    except RecursionError as fault:
+        raise ValueError("lists or objects lie too deep in each other") from fault
+    return content
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"{word} is not a number that JSON knows")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {_short(text)} is too large")
+    return value
+
+
+def _whole(text: str) -> int:
+    # Digits are counted first: Python takes its time for thousands of them, or refuses.
+    if len(text) > 20 or int(text) not in _WHOLE_RANGE:
+        raise ValueError(f"the whole number {_short(text)} needs more than 64 bits")
+    return int(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 24 else f"{text[:20]}..."
 
 
 @contextlib.contextmanager
@@ -104,6 +176,19 @@ def name_folder(temporary: Path, target: Path) -> None:
     sync_folder(temporary)
     temporary.rename(target)
     sync_folder(target.parent)
+
+
+def file_system_time(folder: Path) -> float:
+    """The time now by the clock that stamps the files of a folder, in seconds; its machine may not be this one.
+
+    Raises ``OSError``.
+    """
+    probe = folder / f".clock-{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def temporary_name(target: Path) -> Path:

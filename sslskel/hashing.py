@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,10 @@ def stable_id(*names: str) -> int:
     """A 63-bit id of some names, the same on every machine and Python."""
     whole = hashlib.sha256("\0".join(names).encode()).digest()
     return int.from_bytes(whole[:8], "little") >> 1
+
+
+IDENTITY = re.compile(r"[0-9a-f]{8,64}")
+"""How an identity is written; files and folders are called after it, so that nothing else may stand there."""
 
 
 def digest(content: Mapping[str, object]) -> str:

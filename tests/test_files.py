@@ -16,7 +16,18 @@ import pytest
 from fault_tools import failing_sync
 
 from sslskel.errors import RunError, UsageError
-from sslskel.files import name_folder, new_folder, publish, replacing, sync_folder, write_synced, writing_in
+from sslskel.files import (
+    MOST_BYTES,
+    name_folder,
+    new_folder,
+    parse_json,
+    publish,
+    read_regular,
+    replacing,
+    sync_folder,
+    write_synced,
+    writing_in,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -166,6 +177,32 @@ def test_a_folder_never_replaces_one_that_holds_something(tmp_path: Path) -> Non
         pass
     assert (tmp_path / "b" / "c").read_bytes() == b"b"
     assert names(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nothing", "large"])
+def test_only_regular_files_of_a_sane_size_are_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "large":
+        path.touch()
+        os.truncate(path, MOST_BYTES + 1)
+    with pytest.raises(OSError, match=r"not a file|No such file|at most 268,435,456 are read"):
+        read_regular(path)
+
+
+@pytest.mark.parametrize("text", ["1e999", "NaN", "-Infinity", "1" * 400, "1" * 5000, "-" + "9" * 20, "[" * 10**5, "{"])
+def test_json_that_nothing_can_use_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^(?!Exceeds)"):
+        parse_json(text)
+
+
+def test_json_of_numbers_that_programs_use_is_read() -> None:
+    assert parse_json(f"[{2**64 - 1}, {-(2**63)}, 1.5, -0.0]") == [2**64 - 1, -(2**63), 1.5, -0.0]
 
 
 def test_a_folder_that_cannot_be_opened_is_no_fault(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""List pretraining runs with their size and state, or remove those that no record needs."""
+"""List pretraining runs with their size and state, or remove those that nothing needs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from sslskel.text import mebibytes
+from sslskel.text import mebibytes, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes", action="store_true", help="remove them; without it, prune only lists what it would remove"
     )
+    parser.add_argument(
+        "--unfinished", action="store_true", help="prune also what interrupted or failed commands would continue from"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,16 +25,19 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.grid.runs import list_runs, prune
 
     if options.action == "list":
-        for kept in list_runs(options.output):
-            state = "finished" if kept.finished else "unfinished"
-            note = f"; {kept.note}" if kept.note else ""
-            size = mebibytes(kept.bytes)
-            print(f"{kept.folder.name}  {state}, step {kept.step}, {kept.records} records, {size}{note}")
+        for one in list_runs(options.output):
+            state = "finished" if one.finished else "unfinished"
+            note = f"; {one.note}" if one.note else ""
+            size = mebibytes(one.bytes)
+            print(f"{plain(one.folder.name)}  {state}, step {one.step}, {one.records} records, {size}{note}")
         return 0
-    removed = prune(options.output, really=options.yes)
+    for one in list_runs(options.output, unfinished=options.unfinished):
+        if one.kept and not one.records:
+            print(f"kept {plain(one.folder)} ({mebibytes(one.bytes)}): {plain(one.kept)}")
+    removed = prune(options.output, really=options.yes, unfinished=options.unfinished)
     verb = "removed" if options.yes else "would remove"
-    for kept in removed:
-        print(f"{verb} {kept.folder} ({mebibytes(kept.bytes)})")
+    for one in removed:
+        print(f"{verb} {plain(one.folder)} ({mebibytes(one.bytes)}): {plain(one.why)}")
     if removed and not options.yes:
         print("give --yes to remove them")
     return 0

@@ -13,9 +13,10 @@ from typing import Any
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.engine.checkpoint import read_state, resolve
-from sslskel.errors import CheckpointError
-from sslskel.hashing import digest, file_sha256
+from sslskel.errors import CheckpointError, DataError
+from sslskel.hashing import IDENTITY, digest, file_sha256
 from sslskel.results.facts import MethodFacts, OriginFacts, SeenFacts, StageFacts
+from sslskel.text import plain
 
 Options = Mapping[str, object]
 """A configuration group as plain data."""
@@ -128,6 +129,8 @@ class CheckpointMeta:
     """sha256 of the weights that its training started from, if any; behind a colon the part that it took."""
     init_of_seeds: str = ""
     """The same for all seeds of a row, where each started from a checkpoint of its own."""
+    init_identity: str = ""
+    """Hex id of the pretraining that those weights are of; empty in early checkpoints."""
     stages: tuple[StageFacts, ...] = ()
     """The stages before the last one."""
     declared: Declared | None = None
@@ -159,6 +162,8 @@ class CheckpointMeta:
         }
         if self.init_of_seeds:
             content["init_of_seeds"] = self.init_of_seeds
+        if self.init_identity:
+            content["init_identity"] = self.init_identity
         if self.stages:
             content["stages"] = [dict(stage) for stage in self.stages]
         if self.origins:
@@ -170,10 +175,11 @@ class CheckpointMeta:
         """Read ``meta`` of a checkpoint that lies at ``where``, whatever version wrote it.
 
         ``clips`` is the number of clips that it was trained on, which ``meta`` does not hold.
-        Keys that are not known are passed over. Raises ``CheckpointError`` naming one that is missing.
+        Keys that are not known are passed over. Raises ``CheckpointError`` naming one that is missing, or where
+        what it says cannot be.
         """
         try:
-            return cls(
+            made = cls(
                 identity=content["identity"],
                 method=MethodMeta(**_some(content["method"], "name", "plugin", "version", "origin")),
                 # Early checkpoints do not say whether the backbone was used: all of them used one.
@@ -189,12 +195,33 @@ class CheckpointMeta:
                 construction=_construction(content, clips),
                 init=content.get("init", ""),
                 init_of_seeds=content.get("init_of_seeds", ""),
+                init_identity=content.get("init_identity", ""),
                 stages=tuple(content.get("stages", ())),
                 origins=tuple(content.get("origins", ())),
                 sources=content.get("sources", {}),
             )
+            made._check_names(where)
         except KeyError as fault:
             raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault
+        except (TypeError, AttributeError, ValueError, DataError) as fault:
+            raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault}") from fault
+        return made
+
+    @property
+    def comes_from(self) -> tuple[str, ...]:
+        """Identities of the pretrainings that this one took weights of or read."""
+        stages = [stage["identity"] for stage in self.stages]
+        read = [origin["identity"] for origin in self.origins if "identity" in origin]
+        return (*stages, *read, *([self.init_identity] if self.init_identity else []))
+
+    def _check_names(self, where: Path | str) -> None:
+        """Files and folders are called after identities; raises ``CheckpointError`` for one that is none."""
+        for name in (self.identity, *self.comes_from):
+            if not isinstance(name, str) or not IDENTITY.fullmatch(name):
+                raise CheckpointError(
+                    f"{where} calls a pretraining {plain(repr(name)):.60}, where an identity of 8 to 64 hexadecimal"
+                    " digits was expected"
+                )
 
     @classmethod
     def read(cls, path: Path) -> CheckpointMeta:

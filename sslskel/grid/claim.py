@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sslskel.api.distributed import is_first
@@ -14,18 +14,19 @@ POLL_SECONDS = 1.0
 
 
 @contextmanager
-def claimed(store: ResultStore, identity: str, reporter: Reporter) -> Iterator[None]:
+def claimed(store: ResultStore, identity: str, reporter: Reporter, needs: Sequence[str]) -> Iterator[None]:
     """Hold a piece of work for this run; waits while another run on the same folder does it.
 
-    Of several processes of one run the first holds it for all.
+    Of several processes of one run the first holds it for all. ``needs`` are the identities of pretrainings that
+    nobody may remove until the work is done.
     """
     if not is_first():
         yield
         return
     waiting = False
-    while (claim := store.claim(identity)) is None:
+    while (claim := store.claim(identity, needs)) is None:
         if not waiting:
-            reporter.line("  another process is working on this; waiting for it")
+            reporter.line(f"  waiting for {store.holder(identity)}; remove that file if nobody is at work there")
             waiting = True
         time.sleep(POLL_SECONDS)
     with claim:

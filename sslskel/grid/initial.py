@@ -30,6 +30,8 @@ class InitialWeights:
     """sha256 of the weights, and the part where it is not all of them: of the pretraining's identity."""
     of_seeds: str
     """The same for all seeds of a row, where each starts from a checkpoint of its own; else empty."""
+    identity: str
+    """Of the pretraining that the checkpoint is of."""
 
 
 def initial_weights(init: Path, seeds: Sequence[int]) -> dict[int, InitialWeights]:
@@ -131,7 +133,7 @@ def _described(path: Path, part: str, per_seed: bool) -> InitialWeights:
     opened = open_encoders(path)
     tail = f":{part}" if part not in ("", WEIGHTS) else ""
     of_seeds = f"{_row(opened.meta)}{tail}" if per_seed else ""
-    return InitialWeights(path, part, f"{opened.weights_sha256}{tail}", of_seeds)
+    return InitialWeights(path, part, f"{opened.weights_sha256}{tail}", of_seeds, opened.meta.identity)
 
 
 def _row(meta: CheckpointMeta) -> str:

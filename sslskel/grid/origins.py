@@ -25,11 +25,13 @@ class Inheritance:
 
     seen: tuple[SeenFacts, ...] = ()
     origins: tuple[OriginFacts, ...] = ()
+    identity: str = ""
+    """Of the pretraining that they are of."""
 
     @classmethod
     def of(cls, meta: CheckpointMeta, path: Path) -> Inheritance:
         """All that the checkpoint at ``path`` has seen, and its origins, as they come through it."""
-        return cls(meta.seen, tuple(_through(one, name_of(path)) for one in meta.origins))
+        return cls(meta.seen, tuple(_through(one, name_of(path)) for one in meta.origins), meta.identity)
 
     @classmethod
     def read(cls, path: Path) -> Inheritance:

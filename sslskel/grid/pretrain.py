@@ -90,6 +90,7 @@ def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: I
         ),
         init=cell.init,
         init_of_seeds=cell.init_of_seeds,
+        init_identity=start.identity if cell.init else "",
         stages=cell.stage_facts(dataset),
         origins=once_each(origin for one in (*brought, start) for origin in one.origins),
         sources=digests(of_pretraining(cell)),

@@ -181,7 +181,7 @@ class Run:
 
             def decide() -> str:
                 if not self.guard.done(cell, identity):
-                    held.enter_context(claimed(self.store, identity, self.reporter))
+                    held.enter_context(claimed(self.store, identity, self.reporter, self._needs(cell)))
                 if self.guard.done(cell, identity):
                     return ""
                 self.guard.make_room(identity)
@@ -221,12 +221,20 @@ class Run:
         dataset = self._datasets[cell.benchmark]
         identity = cell.pretrain_identity(dataset)
         folder = pretrain_folder(self.store.folder, cell, identity)
-        with claimed(self.store, f"pretrain-{identity}", self.reporter):
+        with claimed(self.store, f"pretrain-{identity}", self.reporter, self._needs(cell)):
             # The claim may take as long as another run does; the others must not wait for it in a collective.
             of_first(functools.partial(self._checked, cell, folder))
             benchmark = BENCHMARKS.get(cell.benchmark)
             trained = pretrain_stage(cell, dataset, benchmark, folder, init=init, reporter=self.reporter)
         return folder, replace(trained, seconds=trained.seconds + earlier)
+
+    def _needs(self, cell: Cell) -> list[str]:
+        """Identities of the pretrainings without which a cell would have to be run anew."""
+        dataset = self._datasets[cell.benchmark]
+        own = [stage.pretrain_identity(dataset) for stage in cell.stages]
+        teachers = [one.meta.identity for stage in cell.stages for one in stage.origins if one.meta]
+        start = [self._initial[cell.seed].identity] if cell.stages[0].init else []
+        return list(dict.fromkeys([*own, *teachers, *start]))
 
     def _checked(self, cell: Cell, folder: Path) -> str:
         self.guard.check_pretraining(cell, folder)
@@ -280,7 +288,7 @@ def evaluate(
         time.sleep(POLL_SECONDS)
     if not guard.holds(identity, sources):
         task = EvaluationTask(identity, opened, protocol, resolved, Target(judged_on, dataset, chosen), number)
-        with claimed(store, identity, reporter):
+        with claimed(store, identity, reporter, [meta.identity]):
             if not guard.holds(identity, sources):
                 guard.make_room(identity)
                 judge_and_record(task, store, reporter)

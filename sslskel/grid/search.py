@@ -95,7 +95,7 @@ def search(
     store = ResultStore(request.output)
     file = _file(store.folder, cells, space, search_seed)
     state = SearchState("/".join(cells[0].judged_on), PROTOCOLS.get(request.protocols[0]).primary, file, ())
-    with claimed(store, file.stem, reporter):
+    with claimed(store, file.stem, reporter, ()):
         guard, sources = SourceGuard(store, request.keep_results, reporter), of_cell(cells[0])
         state = _read(state, space, lambda made_by: guard.stands_behind(sources, made_by))
         while True:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sslskel.files import parse_json
 from sslskel.results.facts import (
     BackboneFacts,
     BenchmarkFacts,
@@ -107,15 +108,12 @@ def parse_record(text: str) -> Record:
     for a record that a later version of sslskel wrote.
     """
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as fault:
+        content = parse_json(text)
+    except ValueError as fault:
         raise RecordError(f"not JSON: {fault}") from fault
     check_content(content)
+    assert isinstance(content, dict)
     known = {f.name for f in fields(Record)} - {"extra"}
     values = {name: value for name, value in content.items() if name in known}
     values |= {name: tuple(values[name]) for name in ("streams", "seen", "origins") if name in values}
     return Record(**values, extra={name: value for name, value in content.items() if name not in known})
-
-
-def _refuse_constant(word: str) -> float:
-    raise ValueError(f"{word} is not a number that JSON knows")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from sslskel import hashing
 from sslskel.errors import SslskelError
 
 SCHEMA = 1
@@ -74,7 +75,7 @@ NUMBER = Kind(_number, "a finite number")
 AMOUNT = Kind(lambda value: _number(value) and value >= 0, "a finite number from 0")
 SHARE = Kind(lambda value: _number(value) and 0 <= value <= 1, "a share from 0 to 1")
 FLAG = Kind(lambda value: isinstance(value, bool), "true or false")
-IDENTITY = Kind(_matches(r"[0-9a-f]{8,64}"), "8 to 64 hexadecimal digits")
+IDENTITY = Kind(_matches(hashing.IDENTITY.pattern), "8 to 64 hexadecimal digits")
 SHA256 = Kind(_matches(r"[0-9a-f]{64}"), "a sha256 in 64 hexadecimal digits")
 PREDICTIONS = Kind(_matches(r"predictions/[0-9a-f-]+\.npz"), "a file 'predictions/NAME.npz' below the results folder")
 OBJECT = Kind(lambda value: isinstance(value, dict), "an object")

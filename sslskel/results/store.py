@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import socket
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.errors import UsageError
-from sslskel.files import publish, writing_in
+from sslskel.files import publish, read_regular, writing_in
 from sslskel.results import claims
-from sslskel.results.claims import Claim
+from sslskel.results.claims import Claim, Holder
 from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
 
+MOST_BYTES = 2**25
+"""Of a record; one of a thousand classes has less than a hundredth of that."""
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -62,17 +65,26 @@ class ResultStore:
             raise type(fault)(f"{path}: {fault}") from fault
 
     def read_all(self) -> tuple[list[Record], list[tuple[Path, str]]]:
-        """Every valid record by identity, and (file, reason) of each file that is not one."""
-        records, problems = [], []
+        """Every sound record by identity, and (file, reason) of each file that is not one."""
+        records: list[Record] = []
+        problems: list[tuple[Path, str]] = []
         folder = self.folder / "records"
-        # Names with a dot in front belong to writers at work, or to one that was killed; they were never results.
-        for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
+        try:
+            # Names with a dot in front belong to writers at work, or to one that was killed; they were never results.
+            paths = sorted(folder / entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return records, problems
+        except OSError as fault:
+            return records, [(folder, f"cannot be read: {fault.strerror}")]
+        for path in paths:
             try:
                 if path.suffix != ".json":
                     raise RecordError("not a record; records are called IDENTITY.json")
                 records.append(_parse(path))
-            except (RecordError, OSError) as fault:
+            except RecordError as fault:
                 problems.append((path, str(fault)))
+            except OSError as fault:
+                problems.append((path, f"cannot be read: {fault.strerror}"))
         return records, problems
 
     def write(self, record: Record, predictions: Arrays | None = None) -> Record:
@@ -156,14 +168,26 @@ class ResultStore:
         noted: dict[str, Any] = json.loads(attempts[max(attempts)].read_text(encoding="utf-8"))
         return noted
 
-    def claim(self, identity: str) -> Claim | None:
+    def claim(self, identity: str, needs: Sequence[str] | None = None) -> Claim | None:
         """Take a piece of work for this process; None while a live process holds it.
 
         Look again whether the work is still due once it is claimed: the last holder may have
-        finished it. A claim of a process that died is taken over.
+        finished it. A claim of a process that died is taken over. ``needs`` as for :func:`claims.take`.
         """
         with writing_in(self.folder, "a claim"):
-            return claims.take(self.folder / "claims" / f"{identity}.json")
+            return claims.take(self._claim_path(identity), needs)
+
+    def holder(self, identity: str) -> Holder:
+        """Who holds a piece of work."""
+        return claims.holder_of(self._claim_path(identity))
+
+    def holders(self) -> list[Holder]:
+        """Whoever holds work in this folder, and whose work an error ended. Raises ``RunError``."""
+        with writing_in(self.folder, "a claim"):
+            return claims.noted(self.folder / "claims")
+
+    def _claim_path(self, identity: str) -> Path:
+        return self.folder / "claims" / f"{identity}.json"
 
 
 def _packed(predictions: Arrays) -> bytes:
@@ -178,7 +202,7 @@ def _packed(predictions: Arrays) -> bytes:
 
 def _parse(path: Path) -> Record:
     try:
-        record = parse_record(path.read_text(encoding="utf-8"))
+        record = parse_record(read_regular(path, MOST_BYTES).decode("utf-8"))
     except UnicodeDecodeError as fault:
         raise RecordError(f"not UTF-8 text: {fault}") from fault
     if record.identity != path.stem:

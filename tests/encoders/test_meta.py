@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from typing import Any
@@ -68,3 +69,21 @@ def test_early_checkpoints_lack_what_came_later(path: tuple[str, ...]) -> None:
 def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
     with pytest.raises(CheckpointError, match=f"here does not say how to rebuild its encoder: '{path[-1]}' is missing"):
         CheckpointMeta.from_json(without(*path), "here")
+
+
+@pytest.mark.parametrize("identity", ["../../x", "/etc", "", ".", "ABCDEF0123", "0123456789abcdef/..", 7, None])
+@pytest.mark.parametrize("place", ["identity", "stages", "origins", "init_identity"])
+def test_an_identity_that_could_be_a_path_is_refused(place: str, identity: Any) -> None:
+    fact = {"identity": identity}
+    later = {place: [fact] if place in ("stages", "origins") else identity}
+    if place == "init_identity" and not identity:
+        return
+    with pytest.raises(CheckpointError, match="an identity of 8 to 64 hexadecimal digits was expected"):
+        CheckpointMeta.from_json({**META, **later}, "here")
+
+
+@pytest.mark.parametrize("name", [name for name in META if name not in ("identity", "preset", "seed", "precision")])
+@pytest.mark.parametrize("value", [7, None, "x", [7], {"x": 7}])
+def test_what_cannot_be_is_one_sentence(name: str, value: Any) -> None:
+    with contextlib.suppress(CheckpointError):
+        CheckpointMeta.from_json({**META, name: value}, "here")

@@ -66,6 +66,15 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             " file may follow as KEY=VALUE",
         ),
     ),
+    "runs": (
+        ("[--yes] {list,prune}", "[--yes] [--unfinished] {list,prune}"),
+        ("or remove those that no record needs", "or remove those that nothing needs"),
+        (
+            "without it prune only says what it would\n",
+            "without it prune only says what it would\n"
+            "  --unfinished prune also what interrupted or failed commands would continue from\n",
+        ),
+    ),
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
 REWORDED = (
@@ -138,7 +147,7 @@ WITH_KEEP = {
     "reproduce": " --device DEVICE",
 }
 """Commands that have got ``--keep-results``, and the option that it is shown before."""
-ADDED = {"sources"}
+ADDED = {"sources", "init_identity"}
 """Keys that records and checkpoints have now and had not."""
 
 Command = Callable[..., Any]

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorder import Recorder
 from together import run_together
 
+from sslskel.errors import RunError
+from sslskel.grid.claim import claimed
 from sslskel.results import claims
 from sslskel.results.store import ResultStore
 
@@ -123,6 +126,84 @@ def test_leaving_does_not_drop_the_claim_of_a_successor(tmp_path: Path) -> None:
     with claim:
         path.write_text(path.read_text(encoding="utf-8").replace('"token": "', '"token": "x'), encoding="utf-8")
     assert path.exists()
+
+
+@pytest.mark.parametrize("kind", ["dangling link", "link", "pipe"])
+def test_a_claim_that_is_no_file_is_taken_over(kind: str, tmp_path: Path) -> None:
+    path = forge(tmp_path)
+    whole = path.rename(tmp_path / "whole.json")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(whole if kind == "link" else tmp_path / "gone")
+    assert ResultStore(tmp_path).claim("ab" * 16) is not None
+    assert whole.exists()
+
+
+def test_a_folder_in_the_place_of_a_claim_is_named(tmp_path: Path) -> None:
+    (tmp_path / "claims" / f"{'ab' * 16}.json" / "mine").mkdir(parents=True)
+    with pytest.raises(RunError, match=f"{'ab' * 16}.json is a folder, where a claim was expected; remove it"):
+        ResultStore(tmp_path).claim("ab" * 16)
+
+
+@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"space": "pid:[1]"}])
+def test_a_claim_from_the_future_is_taken_over(tmp_path: Path, changes: dict[str, str]) -> None:
+    path = forge(tmp_path, pid=1, **changes)
+    later = time.time() + claims.FUTURE_SECONDS + 60
+    os.utime(path, (later, later))
+    assert ResultStore(tmp_path).claim("ab" * 16) is not None
+
+
+def test_a_claim_of_a_living_process_that_does_not_renew_it_is_taken_over(tmp_path: Path) -> None:
+    path = forge(tmp_path)
+    assert ResultStore(tmp_path).claim("ab" * 16) is None
+    long_ago = time.time() - claims.SILENT_SECONDS - 60
+    os.utime(path, (long_ago, long_ago))
+    assert ResultStore(tmp_path).claim("ab" * 16) is not None
+
+
+def test_the_age_of_a_claim_is_of_the_file_systems_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = forge(tmp_path, host="elsewhere")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * claims.SILENT_SECONDS)
+    assert ResultStore(tmp_path).claim("ab" * 16) is None
+    assert path.exists()
+
+
+@pytest.mark.parametrize("content", ["[" * 10**5, "1" * 10**5, '{"pid": 1, "started": "1", "needs": 7}', "\xff"])
+def test_no_claim_makes_a_process_fail(content: str, tmp_path: Path) -> None:
+    forge(tmp_path).write_bytes(content.encode("latin-1"))
+    assert ResultStore(tmp_path).claim("ab" * 16) is None
+    [holder] = ResultStore(tmp_path).holders()
+    assert holder.needs is None
+
+
+def test_who_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, recorder = ResultStore(tmp_path), Recorder()
+    path = forge(tmp_path, host="elsewhere", pid=17, since="2026-01-01T00:00:00Z")
+    monkeypatch.setattr("sslskel.grid.claim.POLL_SECONDS", 0.01)
+    monkeypatch.setattr(Recorder, "line", lambda self, text: (self.lines.append(text), path.unlink())[0])
+    with claimed(store, "ab" * 16, recorder, ()):
+        pass
+    assert recorder.lines == [
+        f"  waiting for process 17 of elsewhere, which holds {path} since 2026-01-01T00:00:00Z; remove that file if"
+        " nobody is at work there"
+    ]
+
+
+def test_work_that_an_error_ended_leaves_a_note_until_it_is_done(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    claim = store.claim("ab" * 16, ["cd" * 16])
+    assert claim is not None
+    with pytest.raises(RuntimeError), claim:
+        raise RuntimeError
+    [note] = store.holders()
+    assert (note.alive, note.needs) == (False, ("cd" * 16,))
+    again = store.claim("ab" * 16, ["cd" * 16])
+    assert again is not None
+    with again:
+        assert [holder.alive for holder in store.holders()] == [True, False]
+    assert store.holders() == []
 
 
 def take_over(barrier: Barrier, number: int, folder: Path) -> None:

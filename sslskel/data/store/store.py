@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -43,7 +42,7 @@ from sslskel.data.store.journal import Journal
 from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
-from sslskel.files import name_folder, temporary_name
+from sslskel.files import file_system_time, name_folder, temporary_name
 from sslskel.version import __version__
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
@@ -381,9 +380,9 @@ def _refuse_foreign(target: Path) -> None:
 
 
 def _remove_stale(target: Path) -> None:
-    """Remove what a killed writer left behind, once it is a day old."""
+    """Remove what a killed writer left behind, once it is a day old by the clock that wrote it."""
     for left in target.parent.glob(f".{target.name}.tmp-*"):
         with suppress(OSError):
             newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
-            if time.time() - newest > _STALE_SECONDS:
+            if file_system_time(target.parent) - newest > _STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

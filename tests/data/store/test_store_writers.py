@@ -192,6 +192,14 @@ def test_leftovers_of_a_killed_writer_go_after_a_day(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "toy"]
 
 
+def test_the_age_of_leftovers_is_of_the_file_systems_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".toy.tmp-1-aa").mkdir()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2e5)
+    write_dataset(tmp_path / "toy", described(), [clip()])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".toy.tmp-1-aa", "toy"]
+
+
 def _write(target: Path, seed: int, results: Any) -> None:
     clips = [clip(f"c{i}", track(seed=seed + i)) for i in range(30)]
     results.put(write_dataset(target, described(), clips))
