@@ -139,7 +139,7 @@ def _posed(action: Pose, actor: Actor, frames: int, rng: np.random.Generator) ->
 
 
 def _placed(joints: Array, person: int, persons: int, rng: np.random.Generator) -> Array:
-    """Stand a person in the room: alone near its middle, or two face to face."""
+    """Place a person in the room: alone near its middle, or two face to face."""
     heading, apart = rng.uniform(-0.5, 0.5), rng.uniform(0.45, 0.6)
     shift = np.array([rng.uniform(-0.3, 0.3), 0.0, rng.uniform(-0.3, 0.3)])
     if persons == 2:

@@ -1,4 +1,4 @@
-"""PCM3: momentum contrast, masked prediction and mixed clips that teach one another, with prompts."""
+"""PCM3: momentum contrast, masked prediction and mixed clips that learn from each other, with prompts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from sslskel.api.method import Progress
 
 
 class StepSchedule(Protocol):
-    """A number for every step."""
+    """A value for every step."""
 
     def at(self, progress: Progress) -> float:
         """Its value in this step."""

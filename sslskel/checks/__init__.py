@@ -73,7 +73,7 @@ def check_method(
     ``config`` replaces the small configuration that is made from the defaults (or from
     the preset), ``backbone`` the method's own choice, ``clips`` the kind of clips (NTU's
     25 joints in 3D, two persons); ``overrides`` are options such as ``method.mask_ratio=0.5``
-    and ``backbone.dim=32``, laid over both; ``only`` names the checks to run.
+    and ``backbone.dim=32``, which override both; ``only`` names the checks to run.
     Raises ``UsageError`` for a name or option that is unknown, or a plugin that cannot be imported.
     """
     return method_subject(method, config, backbone, clips, overrides).run(only)
@@ -99,7 +99,7 @@ def check_protocol(
 ) -> list[CheckResult]:
     """Check a protocol or protocol preset by name, or a class.
 
-    ``config`` replaces its short configuration, and ``overrides`` such as ``protocol.epochs=5`` are laid over it.
+    ``config`` replaces its short configuration, and ``overrides`` such as ``protocol.epochs=5`` override it.
     """
     return protocol_subject(protocol, config, overrides).run(only)
 

@@ -1,4 +1,4 @@
-"""The contract of a backbone, one function per promise.
+"""The contract of a backbone, one function per check.
 
 Rows are persons, or clips where the backbone joins persons.
 """

@@ -1,4 +1,4 @@
-"""The contract of a prepared dataset and of its benchmark's splits, one function per promise."""
+"""The contract of a prepared dataset and of its benchmark's splits, one function per check."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ SMALL_BODY = layout(
         "right_leg": ("right_knee", "right_foot"),
     },
 )
-"""Another body than NTU's, to see that nothing counts on 25 joints."""
+"""A layout other than NTU's, to check that nothing depends on 25 joints."""
 
 
 class MemoryDataset:

@@ -87,7 +87,7 @@ def parametrize_with_checks(plugins: Iterable[Plugin], kind: Kind = "method") ->
 
 
 _last: list[tuple[object, Subject[Any]]] = []
-"""The subject of the item that ran last: the next one is mostly of the same plugin."""
+"""The subject of the item that ran last: the next one is usually of the same plugin."""
 
 
 def _subject(kind: Kind, plugin: Plugin, options: Mapping[str, object]) -> Subject[Any]:

@@ -1,4 +1,4 @@
-"""The contract of a pretext method, one function per promise; ``__init__`` lists and runs them.
+"""The contract of a pretext method, one function per check; ``__init__`` lists and runs them.
 
 Training checks are here; other clips are tried in ``method_shapes``, and what protocols see
 is checked in ``method_encoders``.

@@ -77,7 +77,7 @@ def largest(values: Tensor) -> float:
 
 
 def encoding_changes_nothing(case: MethodCase) -> None:
-    """Asking for encoders and features leaves every mode and the batch, and in eval mode all weights, as they were."""
+    """Encoders and features change no mode, no batch and, in eval mode, no weight."""
     method, _, batch = seen(case)
     before = [tensor.clone() for tensor in batch]
     for training in (True, False):

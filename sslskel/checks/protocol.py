@@ -1,4 +1,4 @@
-"""The contract of an evaluation protocol, one function per promise.
+"""The contract of an evaluation protocol, one function per check.
 
 Encoders here are tables: each clip's feature is written down, so that a right answer is known.
 """

@@ -61,7 +61,7 @@ def run_checks(
     """Run all checks, or those named in ``only``; one result each, whatever happens inside.
 
     ``expected`` maps names of checks that may fail to the reason; such a failure counts
-    as skipped. A name in ``expected`` that is no check is a failure of its own, ``DECLARED``,
+    as skipped. A name in ``expected`` that is not a check is a failure, ``DECLARED``,
     which can be asked for too. Raises ``UsageError`` for a name in ``only`` that is no check.
     """
     for name in only or ():

@@ -48,7 +48,7 @@ class Subject(Generic[Case]):
     """Declared failures: names of checks and the reasons."""
 
     def run(self, only: Collection[str] | None = None) -> list[CheckResult]:
-        """Results of all checks or of those named; ``UsageError`` for a name that is no check."""
+        """Results of all checks or of those named; ``UsageError`` for a name that is not a check."""
         return run_checks(self.case, self.checks, self.expected, only)
 
 

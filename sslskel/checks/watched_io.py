@@ -14,7 +14,7 @@ from sslskel.plugins import registry
 
 _IO = ("open", "os.", "socket.", "subprocess.", "shutil.", "urllib.")
 _SYSTEM = tuple(Path(place).resolve() for place in (sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev"))
-"""Where files of the machine and of installed packages lie, which are no plugin's own."""
+"""Folders of the system and of installed packages, whose files are not a plugin's own."""
 
 
 class IoEvent(NamedTuple):

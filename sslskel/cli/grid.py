@@ -44,7 +44,7 @@ def check_processes_or_jobs(options: argparse.Namespace) -> None:
 
 
 def submit_grid(request: GridRequest, options: argparse.Namespace) -> int:
-    """Hand a grid to SLURM and print what was handed over."""
+    """Submit a grid to SLURM and print what was submitted."""
     from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.slurm import split_overrides, submit
 

@@ -30,7 +30,7 @@ UNHASHED = {
     ),
     "protocol": frozenset({"encode_batch", "block"}),
 }
-"""Fields that are recorded but shape no number, so that they are no part of a run's identity.
+"""Fields that are recorded but do not affect results, so they are not part of a run's identity.
 
 In ``protocol`` they are names that mean the same in every protocol: how many clips are
 encoded or compared at a time.
@@ -110,7 +110,7 @@ def _layers(
     recipe: Mapping[str, Any],
     stage: Mapping[str, Mapping[str, object]],
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """What is laid over the defaults, weakest first, each with a name for error messages."""
+    """What overrides the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
     # Options of a method's own backbone mean nothing to another one.
     foreign = {"backbone"} if backbone != METHODS.get(method).default_backbone else set()
@@ -195,9 +195,9 @@ def option_names(method: str, backbone: str, protocol: str | None) -> set[str]:
 
 
 def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict[str, Any]:
-    """Configuration objects by group with ``group.key=value`` laid over them, in the grammar of :func:`compose`.
+    """Configuration objects by group overridden by ``group.key=value``, in the grammar of :func:`compose`.
 
-    Raises ``UsageError`` in one sentence, for an option of another group too.
+    Raises ``UsageError`` for an option of another group too.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -215,7 +215,7 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
 
 
 def _node(config: object, what: str) -> Any:
-    """A configuration dataclass, or an instance of one, as what options are laid over; frozen ones too."""
+    """A configuration dataclass, or an instance of one, as the base of overrides; frozen ones too."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

@@ -121,7 +121,7 @@ def _describes(benchmark: Benchmark, dataset: StoredDataset) -> bool:
 
 def _check_sources(benchmark: Benchmark, sources: Sequence[Path]) -> None:
     if benchmark.command:
-        raise UsageError(f"benchmark '{benchmark.name}' is a set of your own; run '{command(benchmark)}'")
+        raise UsageError(f"benchmark '{benchmark.name}' is an imported dataset; run '{command(benchmark)}'")
     if benchmark.embedded:
         if sources:
             raise UsageError(f"benchmark '{benchmark.name}' makes its own data; run '{command(benchmark)}'")

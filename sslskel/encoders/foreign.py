@@ -26,7 +26,7 @@ from sslskel.hashing import digest
 SHAPES = {"clip": "(N, D)", "steps": "(N, T', D)", "tokens": "(N, M, T', V', D)"}
 """Of the features that an encoder may provide, for N clips."""
 LIBRARIES = ("torch", "sslskel")
-"""Packages whose classes are no part of a network's source: a record names their versions."""
+"""Packages whose classes are not part of a network's source: a record names their versions."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class StepValues(NamedTuple):
     """What was not finite; empty where all was."""
     norm: float
     code: int
-    """Exit code that some process wants; 0 to go on."""
+    """Exit code that a process requests; 0 to continue."""
     terms: dict[str, float]
     metrics: dict[str, float]
 
@@ -140,7 +140,7 @@ class RunLog:
         )
 
     def _keep(self, fault: Mapping[str, object]) -> str:
-        """Write down a step that was not finite; says where it stands, or why it stands nowhere."""
+        """Write down a step that was not finite; returns where it was written, or why it was not."""
         path = self._folder / FAULT_FILE
         if rank() == 0:
             try:

@@ -206,7 +206,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
 
 
 def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:
-    """Take in all reports but the last ``keep``; returns the exit code that a process wants, or 0."""
+    """Take in all reports but the last ``keep``; returns the exit code that a process requests, or 0."""
     code = 0
     while len(pending) > keep:
         values = pending.popleft().read()

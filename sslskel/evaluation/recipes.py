@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Recipe)
 def recipe_label(plugin: str, config: Recipe, unsaid: Collection[str]) -> str:
     """``config.recipe`` and every field in which ``config`` differs from that recipe, but for ``unsaid``.
 
-    A name that is no recipe of the protocol ``plugin`` is compared with its defaults.
+    A name that is not a recipe of the protocol ``plugin`` is compared with its defaults.
     """
     base = _known(plugin, type(config), config.recipe)
     changed = [

@@ -32,8 +32,8 @@ def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
     """Check one cell of each kind: device, precision, sizes, stages, and the protocol on the data that it judges.
 
     ``datasets`` are those of all cells by name of their benchmark. What several protocols judge is built once, and
-    takes the memory of its weights meanwhile. Raises ``UsageError``, and ``CheckpointError`` where a stage does not
-    fit the one before it.
+    takes the memory of its weights during the check. Raises ``UsageError``, and ``CheckpointError`` where a stage
+    does not fit the one before it.
     """
     kinds = {(c.method, c.benchmark, c.judged_on, c.protocol): c for c in cells}.values()
     for pretraining, judged in groupby(kinds, _unjudged):

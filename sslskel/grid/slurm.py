@@ -60,12 +60,12 @@ class LauncherConfig:
 
 @dataclass(frozen=True)
 class Submitted:
-    """What was handed over."""
+    """What was submitted."""
 
     jobs: dict[str, str]
     """Title of each task -> its SLURM id."""
     waiting: int
-    """Tasks of an earlier call that SLURM still has, and which were not handed over again."""
+    """Tasks of an earlier call that SLURM still has, and which were not submitted again."""
     reused: int
     """Cells that have a record."""
 

@@ -68,7 +68,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """Two rows whose scores are no mean over clips, paired by seed; the difference is first minus second."""
+    """Two rows whose scores are not means over clips, paired by seed; the difference is first minus second."""
 
     first: str
     second: str

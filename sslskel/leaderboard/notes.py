@@ -180,7 +180,7 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
 
 
 def _test_epoch_note(position: int, column: Column, records: Sequence[Record], rows: Sequence[Row]) -> str:
-    """What records say of their best test epoch; it is no cell, so that it can neither rank nor be bold."""
+    """What records say of their best test epoch; it is not a cell, so it can neither rank nor be bold."""
     best = {record.identity: share for record in records if (share := _best_on_test(record)) is not None}
     parts, names = [], names_of(rows)
     for row in rows:

@@ -35,7 +35,7 @@ _kept: dict[tuple[str, ...], Any] | None = None
 
 @contextlib.contextmanager
 def looked_up_once() -> Iterator[None]:
-    """Inside, what is known is not looked for again: grids ask thousands of times, and nothing is installed meanwhile.
+    """Inside, lookups are cached: a grid makes thousands of them, and plugins do not change in between.
 
     Works as a decorator as well.
     """

@@ -20,10 +20,10 @@ TEMPLATES = Path(__file__).with_name("templates")
 def new_method(stem: str, root: Path | None = None) -> list[Path]:
     """Write a method ``stem`` and its test; return the two files.
 
-    In a checkout of sslskel they go to ``methods/`` and ``tests/methods/``; anywhere else
-    to ``sslskel_plugins/``, where the commands look from the same working directory.
-    Raises ``UsageError`` for a name that is taken, is no identifier, or would overwrite a file, and ``RunError``
-    where the disk takes only one of them; then neither is there.
+    In a checkout of sslskel they go to ``methods/`` and ``tests/methods/``; otherwise to ``sslskel_plugins/``, where
+    the commands look from the same working directory. Raises ``UsageError`` for a name that is taken, is not an
+    identifier, or would overwrite a file, and ``RunError`` where the disk takes only one of them; then neither is
+    there.
     """
     return _written(METHODS, stem, root)
 

@@ -30,7 +30,7 @@ def drawn(noise: Noise, batch: Batch, site: str, per: Per, *shape: int) -> Tenso
 
 
 def chosen(noise: Noise, batch: Batch, site: str, per: Per, probability: float) -> Tensor:
-    """Which clips a change with this probability befalls: (N,) bool."""
+    """The clips that an augmentation with this probability changes: (N,) bool."""
     return drawn(noise, batch, site, per) < probability
 
 
@@ -79,12 +79,12 @@ class Shear:
 
 @dataclass(frozen=True)
 class JointCorruption:
-    """A share of the joints goes wrong in all frames: zero, or multiplied by one random matrix (ISC, CMD, PCM3).
+    """A share of the joints is corrupted in all frames: zero, or multiplied by one random matrix (ISC, CMD, PCM3).
 
-    Each with probability 1/2; the matrix has entries U(-1, 1) and stands on the right of the
-    coordinate vector. 0.6 are the 15 of 25 joints of the released codes.
-    Noise sites: ``corrupt.joints`` (an order of all joints, the first are hit),
-    ``corrupt.kind`` (U[0, 1), below 1/2 for zero), ``corrupt.matrix`` (U[0, 1), (N, C*C), row by row).
+    Each with probability 1/2; the matrix has entries U(-1, 1) and multiplies the coordinate vector from the right.
+    0.6 are the 15 of 25 joints of the released codes. Noise sites: ``corrupt.joints`` (an order of all joints, the
+    first are hit), ``corrupt.kind`` (U[0, 1), below 1/2 for zero), ``corrupt.matrix`` (U[0, 1), (N, C*C), row by
+    row).
     """
 
     share: float = 0.6

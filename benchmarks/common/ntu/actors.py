@@ -20,7 +20,7 @@ MID_SPINE = 1
 SHORTEST = 12
 """Frames below which an identity beside others is taken for a fault of the tracker."""
 WIDE = 0.8
-"""A body wider than this many times its height is no person upright; it is noise in that frame."""
+"""A body wider than this many times its height is not an upright person; it is noise in that frame."""
 NOISY = 0.69754
 """Share of noisy frames from which on an identity is deleted."""
 

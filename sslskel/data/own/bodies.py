@@ -20,7 +20,7 @@ class Body:
 
     layout: SkeletonLayout
     dimensions: frozenset[int] = ANY
-    """What its positions usually are, 2D or 3D: one that contradicts it is no likely reading of an array."""
+    """What its positions usually are, 2D or 3D: one that contradicts it is not a likely reading of an array."""
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Joint -> what files call it, where that is another word than its own."""
 

@@ -1,4 +1,4 @@
-"""The labels table of a set of one's own: one line per clip, with its file, label, subject and parts of splits.
+"""The labels table of an imported dataset: one line per clip, with its file, label, subject and parts of splits.
 
 Its files are opened in ``recordings.py``; labels and subjects become numbers in ``numbering.py``.
 """

@@ -36,7 +36,7 @@ class Taken:
     thinned: int
     """Frames between them, which are left out."""
     odd_rate: float | None = None
-    """The file's measured rate, where it is no multiple of that of the set and its frames are taken as they are."""
+    """The file's measured rate, where it is not a multiple of that of the set and its frames are taken as they are."""
 
 
 def taken(

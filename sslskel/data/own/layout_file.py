@@ -1,4 +1,4 @@
-"""The layout file of a set of one's own: the joints and their tree, and what is true of all recordings.
+"""The layout file of an imported dataset: the joints and their tree, and what is true of all recordings.
 
 Joints are given by name, ``joint: parent``, in the order of the arrays. Where the
 clips are is in the table (``clip_table.py``).

@@ -181,7 +181,8 @@ def _by_distance(joint: int, around: list[list[int]], without: Sequence[int]) ->
 def refuse_odd(
     rows: Doubles, missing: Bools, largest: float, layout: SkeletonLayout, names: list[str], where: str
 ) -> None:
-    """Raise ``DataError`` for a value that is no number in a joint that nothing marks as missing; rows (M, T, V, C)."""
+    """Raise ``DataError`` for a value that is not a number in a joint that nothing marks as missing; rows (M, T, V,
+    C)."""
     whole = np.isnan(rows).all((2, 3), keepdims=True)
     wrong = ~(np.abs(rows) <= largest) & ~whole & ~missing[..., None]
     if not wrong.any():

@@ -1,4 +1,4 @@
-"""From words to numbers: classes, subjects, cameras and setups of a set of one's own.
+"""From words to numbers: classes, subjects, cameras and setups of an imported dataset.
 
 The same words get the same numbers whatever the order of the clips. What splits make of
 them is in ``splitting.py``.

@@ -1,4 +1,4 @@
-"""One recording of a set of one's own: what it is called and labelled, and how its content is read.
+"""One recording of an imported dataset: what it is called and labelled, and how its content is read.
 
 Tables, pickles and other sets become recordings; what comes after no longer asks which.
 """

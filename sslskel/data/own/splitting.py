@@ -1,4 +1,4 @@
-"""Splits of a set of one's own: as its table states them, or by a rule over subjects, cameras or setups.
+"""Splits of an imported dataset: as its table states them, or by a rule over subjects, cameras or setups.
 
 Validation subjects are always taken from the training part, and never shared with the test part.
 """

@@ -83,7 +83,7 @@ def source_files(
     limit: int = FILE_LIMIT,
     key: Callable[[SourceFile], str] = by_name,
 ) -> Iterator[list[SourceFile]]:
-    """Find the files whose names end in one of ``suffixes``, sorted by name as a person counts.
+    """Find the files whose names end in one of ``suffixes``, in natural order of names.
 
     A source is a directory (searched recursively), an archive (.tar, .tar.xz,
     .tar.gz, .tar.bz2, .zip) or a single file. Archives inside a directory are read

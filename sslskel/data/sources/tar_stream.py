@@ -1,4 +1,4 @@
-"""Reads tar archives of strangers in one forward pass, compressed or not, within fixed bounds.
+"""Reads untrusted tar archives in one forward pass, compressed or not, within fixed bounds.
 
 Lists the wanted members and copies their bytes to where they can be read again.
 Knows nothing of directories, zip archives or datasets: see ``archives``.

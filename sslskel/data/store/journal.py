@@ -29,7 +29,7 @@ FLUSH_SECONDS = 2.0
 
 
 class Mark(NamedTuple):
-    """Yielded between clips: all before it may be kept, and ``state`` is what the importer wants back."""
+    """Yielded between clips: all before it may be kept, and ``state`` is returned to the importer."""
 
     state: dict[str, Any]
 

@@ -228,7 +228,7 @@ class _Machine:
 
 
 def _key(value: Any) -> Any:
-    """Keys of dicts and sets are plain: hashing nested tuples of a stranger may take for ever."""
+    """Keys of dicts and sets are plain: hashing nested tuples of an untrusted file may not end."""
     value = unwrapped(value)
     if not isinstance(value, _KEYS):
         raise Refused(f"because a {type(value).__name__} is the key of a dict or the element of a set")
