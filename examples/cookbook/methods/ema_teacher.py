@@ -1,13 +1,15 @@
-"""A teacher that follows by an exponential moving average: predict its features of the whole body from a part of it.
+"""A teacher that follows by a moving average: a network predicts its features of a clip from a part of the joints.
 
-After data2vec (Baevski et al., ICML 2022) and S-JEPA (Abdelfattah and Alahi, ECCV 2024).
+After data2vec (Baevski et al., ICML 2022) and S-JEPA (Abdelfattah and Alahi, ECCV 2024), with the centre of DINO
+(Caron et al., ICCV 2021): what all clips have in common is no target, so that features do not become constant.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-from torch.nn import functional
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, smooth_l1_loss
 
 from sslskel import (
     Batch,
@@ -21,9 +23,9 @@ from sslskel import (
     Progress,
     StepOutput,
     Teacher,
-    Term,
+    mean_term,
     require,
-    valid_steps,
+    sum_over_processes,
 )
 
 
@@ -41,31 +43,33 @@ class EmaTeacherConfig:
 
 class EmaTeacher(PretextMethod[EmaTeacherConfig]):
     Config = EmaTeacherConfig
+    cross_batch = True  # the centre is of the whole batch
+    centre: Tensor  # (D,)
 
     def __init__(self, config: EmaTeacherConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
-        self.backbone = build_backbone(clip)
-        require(not self.backbone.joins_persons, "ema_teacher needs a backbone that sees one person at a time")
-        dim = self.backbone.dim
+        self.encoder = PooledEncoder(build_backbone(clip), clip, "present")
+        self.teacher, dim = Teacher(self.encoder), self.encoder.dim
         self.predictor = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.teacher = Teacher(self.backbone)
+        self.register_buffer("centre", torch.zeros(dim))
 
     def on_part_loaded(self) -> None:
-        self.teacher.follow(self.backbone, 0.0)
+        self.teacher.follow(self.encoder, 0.0)
 
     def on_step_start(self, progress: Progress, noise: Noise) -> None:
-        self.teacher.follow(self.backbone, CosineSchedule(self.config.momentum, 1.0).at(progress))
+        self.teacher.follow(self.encoder, CosineSchedule(self.config.momentum, 1.0).at(progress))
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        batch, draws = views[0], noise.view(0).on(views[0])
-        self.backbone.bind(draws)
-        seen = draws.uniform("seen", (batch.tracks.shape[2],)) >= self.config.hidden  # (P, V)
-        features = self.backbone.read(batch.tracks * seen[:, None, :, None], batch.valid).grid  # (P, T', V', D)
-        wanted = self.teacher.network.read(batch.tracks, batch.valid).grid
-        target = functional.layer_norm(wanted, wanted.shape[-1:])
-        error = functional.smooth_l1_loss(self.predictor(features), target, reduction="none").mean((2, 3))  # (P, T')
-        steps = valid_steps(batch.valid, error.shape[1])
-        return StepOutput({"predict": Term((error * steps).sum(), steps.sum())})
+        tracks, draws = views[0].tracks, noise.view(0).on(views[0])  # (P, T, V, C)
+        seen = draws.uniform("seen", (tracks.shape[2],)) >= self.config.hidden  # (P, V)
+        given = self.encoder(views[0]._replace(tracks=tracks * seen[:, None, :, None]), noise.view(0))  # (N, D)
+        self.wanted = self.teacher(views[0])
+        target = layer_norm(self.wanted - self.centre.to(self.wanted), self.centre.shape)
+        return StepOutput({"predict": mean_term(smooth_l1_loss(self.predictor(given), target, reduction="none"))})
+
+    def on_step_end(self, progress: Progress, noise: Noise) -> None:
+        sums = sum_over_processes(torch.cat([self.wanted.sum(0), self.wanted.new_full((1,), len(self.wanted))]))
+        self.centre.lerp_((sums[:-1] / sums[-1]).to(self.centre), 0.1)
 
     def encoders(self) -> dict[str, Encoder]:
-        return {"joint": PooledEncoder(self.backbone, self.clip, "present")}
+        return {"joint": self.encoder}
