@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import math
 import os
+import re
 import shutil
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sslskel.errors import RunError, SslskelError
+from sslskel.errors import RunError, SslskelError, UsageError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -148,6 +151,66 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             sync(file)
         temporary.replace(path)
     _sync_name(path)
+
+
+def write_output(path: Path, content: bytes, *, error: type[SslskelError] = RunError) -> None:
+    """Write a file that a person named, as :func:`output_file`."""
+    with output_file(path, error=error) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def output_file(path: Path, *, error: type[SslskelError] = RunError) -> Iterator[BinaryIO]:
+    """A file to fill that a person named; it appears whole or not at all where the block ends.
+
+    A link stays, and what it leads to is written. A device or a pipe gets all bytes at the end. Raises ``error`` in
+    one sentence where the file cannot be written.
+    """
+    with writing_in(path.parent, path.name, error=error):
+        if not (path.exists() and not path.is_dir() and (_descriptor(path) is not None or not path.is_file())):
+            with replacing(Path(os.path.realpath(path))) as file:
+                yield file
+            return
+        content = io.BytesIO()
+        yield content
+        with _stream(path) as stream:
+            rest = memoryview(content.getvalue())
+            while rest:
+                rest = rest[stream.write(rest) :]
+
+
+def require_output(path: Path) -> None:
+    """Raise ``UsageError`` where :func:`output_file` cannot write, before any work is done for it."""
+    whole = Path(os.path.realpath(path))
+    there = next(one for one in (whole, *whole.parents) if os.path.lexists(one))
+    if whole.is_dir():
+        raise UsageError(f"{path} is a folder; name the file to write")
+    if there != whole and not there.is_dir():
+        raise UsageError(f"{path} cannot be written: {there} is not a folder")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"{path} cannot be written: {there} is not writable")
+
+
+def _stream(path: Path) -> io.FileIO:
+    """A device or a pipe, or what this process has open, at the place where it is."""
+    opened = _descriptor(path)
+    if opened is None:
+        return io.FileIO(path, "w")
+    sys.stdout.flush()
+    return io.FileIO(os.dup(opened), "w")
+
+
+def _descriptor(path: Path) -> int | None:
+    """Number of the open file of this process that a name stands for (/dev/stdout); None where it is of none."""
+    for _ in range(40):
+        whole = os.path.join(os.path.realpath(path.parent), path.name)
+        named = re.fullmatch(rf"/proc/{os.getpid()}/(?:task/\d+/)?fd/(\d+)", whole)
+        if named:
+            return int(named[1])
+        if not path.is_symlink():
+            return None
+        path = path.parent / os.readlink(path)
+    return None
 
 
 @contextlib.contextmanager

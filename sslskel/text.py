@@ -35,6 +35,11 @@ def mebibytes(count: float, digits: int = 1) -> str:
     return f"{count / 2**20:,.{digits}f} MiB"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether text can be written to files; bytes of a path that are no text arrive as halves of surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def plain(text: object) -> str:
     """Text on one line that cannot steer a terminal, hide or reverse the text next to it."""
     return "".join(_visible(character) for character in str(text))

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +25,9 @@ from sslskel.files import (
     publish,
     read_regular,
     replacing,
+    require_output,
     sync_folder,
+    write_output,
     write_synced,
     writing_in,
 )
@@ -155,6 +158,66 @@ def test_a_folder_or_a_device_is_never_replaced(tmp_path: Path) -> None:
         ):
             publish(tmp_path / name, b"new", replace_existing=True)
     assert names(tmp_path) == ["a", "b"]
+
+
+def read_pipe(path: Path, heard: list[bytes]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: heard.append(path.read_bytes()), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_an_output_goes_into_a_pipe_and_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    heard: list[bytes] = []
+    reader = read_pipe(tmp_path / "pipe", heard)
+    write_output(tmp_path / "pipe", b"x" * 10**6)
+    reader.join(30)
+    assert heard == [b"x" * 10**6]
+    (tmp_path / "null").symlink_to("/dev/null")
+    write_output(tmp_path / "null", b"new")
+    assert names(tmp_path) == ["null", "pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
+    assert os.readlink(tmp_path / "null") == "/dev/null"
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_output_goes_where_a_link_leads(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("file")
+    write_output(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert names(tmp_path) == ["file", "link"]
+
+
+_TO_STDOUT = """
+import os
+from pathlib import Path
+from sslskel.files import write_output
+print("before")
+write_output(Path("mine"), b"board\\n")
+print("after")
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1"])
+def test_an_output_to_standard_output_is_neither_lost_nor_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine").symlink_to(name)
+    with (tmp_path / "log").open("wb") as log:
+        subprocess.run([sys.executable, "-c", _TO_STDOUT], cwd=tmp_path, stdout=log, check=True)
+    assert (tmp_path / "log").read_text() == "before\nboard\nafter\n"
+    assert os.readlink("/dev/stdout").startswith("/proc/")
+
+
+def test_what_cannot_be_written_is_refused_before_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("", "file/below"):
+        with pytest.raises(UsageError, match=r"is a folder; name the file|is not a folder"):
+            require_output(tmp_path / name)
+    for name in ("file", "new", "deep/new"):
+        require_output(tmp_path / name)
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:

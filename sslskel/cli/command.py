@@ -12,6 +12,7 @@ from typing import Any
 from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError, did_you_mean
+from sslskel.text import is_unicode, plain
 from sslskel.version import __version__
 
 VERBS = {
@@ -72,6 +73,12 @@ def _let_threads_sleep() -> None:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
+    for number, argument in enumerate(argv, 1):
+        if not is_unicode(argument):
+            raise UsageError(
+                f"argument {number}, '{plain(argument)}', holds bytes that are no {sys.getfilesystemencoding()} text;"
+                " rename that file or folder"
+            )
     if not argv or argv[0] in ("-h", "--help"):
         print(overview())
         return 0

@@ -38,14 +38,15 @@ def run(options: argparse.Namespace) -> int:
             print(f"{name}  {one.title} ({one.protocol}, {len(one.rows)} rows)")
         return 0
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.files import publish, writing_in
+    from sslskel.files import require_output, write_output
     from sslskel.grid.reproduce import reproduce
 
+    if options.write:
+        require_output(options.write)
     with ConsoleReporter() as reporter:
         table = reproduce(options.table, request_of(options), jobs=options.jobs, reporter=reporter)
     if options.write:
-        with writing_in(options.write.parent, options.write.name):
-            publish(options.write, table.markdown().encode(), replace_existing=True)
+        write_output(options.write, table.markdown().encode())
         print(options.write)
     else:
         print(table.markdown(), end="")

@@ -35,12 +35,14 @@ def run(options: argparse.Namespace) -> int:
     import json
 
     from sslskel.errors import UsageError
-    from sslskel.files import publish, writing_in
+    from sslskel.files import require_output, write_output
     from sslskel.grid.request import GridRequest
     from sslskel.speed import measure_speed, speed_against, text
 
     if options.steps < 1:
         raise UsageError(f"--steps is {options.steps}; it must be at least 1")
+    if options.output:
+        require_output(options.output)
     request = GridRequest(
         methods=names(options.method),
         protocols=(),
@@ -55,7 +57,6 @@ def run(options: argparse.Namespace) -> int:
         report = measure_speed(request, steps=options.steps)
     print(text(report))
     if options.output:
-        with writing_in(options.output.parent, options.output.name):
-            publish(options.output, (json.dumps(report, indent=2) + "\n").encode(), replace_existing=True)
+        write_output(options.output, (json.dumps(report, indent=2) + "\n").encode())
         print(options.output)
     return 0

@@ -17,6 +17,7 @@ from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
+from sslskel.text import is_unicode, plain
 
 if TYPE_CHECKING:
     from sslskel.api.method import PretextMethod
@@ -286,6 +287,8 @@ def _overridden(node: Any, overrides: Sequence[str]) -> Any:
 def _check_keys(node: Any, overrides: Sequence[str]) -> None:
     keys = [f"{group}.{key}" for group in node for key in node[group]]
     for override in overrides:
+        if not is_unicode(override):
+            raise UsageError(f"'{plain(override)}' holds bytes that are no text, which no record can keep")
         key, equals, _ = override.partition("=")
         if not equals:
             raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")

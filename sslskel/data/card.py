@@ -18,7 +18,7 @@ from sslskel.api.dataset import Ints
 from sslskel.data.prepare import command
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
-from sslskel.files import publish, writing_in
+from sslskel.files import write_output
 from sslskel.text import escape, fenced, mebibytes, table
 from sslskel.version import __version__
 
@@ -89,8 +89,7 @@ def card(benchmark: Benchmark, dataset: StoredDataset) -> str:
 
 def write_card(benchmark: Benchmark, dataset: StoredDataset, path: Path) -> None:
     """Write the card to a file, whole or not at all. Raises ``RunError`` where it cannot be written."""
-    with writing_in(path.parent, path.name):
-        publish(path, card(benchmark, dataset).encode("utf-8"), replace_existing=True)
+    write_output(path, card(benchmark, dataset).encode("utf-8"))
 
 
 def _facts(benchmark: Benchmark, dataset: StoredDataset) -> dict[str, str]:

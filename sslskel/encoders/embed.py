@@ -17,7 +17,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device
 from sslskel.errors import UsageError
-from sslskel.files import replacing, writing_in
+from sslskel.files import output_file, require_output
 from sslskel.plugins.registry import BENCHMARKS
 
 BATCH = 64
@@ -38,6 +38,8 @@ def embed(
     the split leaves out have the part ``none``. ``overrides`` are of the ``engine`` group.
     The file appears whole or not at all; of several processes the first writes it. Returns n and D.
     """
+    target = Path(output)
+    require_output(target)
     opened = open_encoders(checkpoint, num_heads=num_heads)
     name = benchmark or opened.meta.benchmark.name
     if not name:
@@ -61,8 +63,7 @@ def embed(
     table = torch.cat(features, 1).numpy()
     if not is_first():
         return table.shape[0], table.shape[1]
-    target = Path(output)
-    with writing_in(target.parent, target.name, error=UsageError), replacing(target) as file:
+    with output_file(target, error=UsageError) as file:
         np.savez_compressed(
             file,
             features=table,

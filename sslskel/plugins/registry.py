@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.paths import imported_sets
 from sslskel.plugins.local import import_local, local_folders
+from sslskel.text import plain
 
 if TYPE_CHECKING:
     from sslskel.api.backbone import Backbone
@@ -223,11 +224,11 @@ class Registry(Generic[T]):
         for root in local_folders():
             for file in sorted((root / f"{self.kind}s").glob("*.py")):
                 if is_plugin(file.stem):
-                    yield Entry(file.stem, str(file), str(file), "local")
+                    yield Entry(file.stem, plain(file), str(file), "local")
 
     def _sets(self) -> Iterator[Entry]:
         for folder in imported_sets() if self._imported else ():
-            yield Entry(folder.name, str(folder), str(folder), "imported")
+            yield Entry(folder.name, plain(folder), str(folder), "imported")
 
     def _preset_entries(self) -> Iterator[Entry]:
         if self._presets:
@@ -301,8 +302,8 @@ def _short(path: Path) -> str:
     for anchor in ("methods", "benchmarks", "backbones", "protocols", "configs"):
         if anchor in parts:
             at = len(parts) - 1 - parts[::-1].index(anchor)
-            return "/".join(parts[at:])
-    return str(path)
+            return plain("/".join(parts[at:]))
+    return plain(path)
 
 
 METHODS: Registry[type[PretextMethod]] = Registry(

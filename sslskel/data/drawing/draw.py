@@ -15,7 +15,7 @@ from sslskel.data.drawing.image import write_gif, write_png
 from sslskel.data.drawing.page import write_html
 from sslskel.data.drawing.scene import Scene, find_clip, scene_of
 from sslskel.errors import UsageError
-from sslskel.files import publish, writing_in
+from sslskel.files import write_output
 
 TURN = 25.0
 """Degrees from the front: depth shows best a little from the side."""
@@ -62,6 +62,5 @@ def draw_clip(
     scene = scene_of(dataset, find_clip(dataset, clip), up)
     content = io.BytesIO()
     drawn = kind.write(scene, content, frames, size, turn)
-    with writing_in(output.parent, output.name, error=UsageError):
-        publish(output, content.getvalue(), replace_existing=True)
+    write_output(output, content.getvalue(), error=UsageError)
     return drawn

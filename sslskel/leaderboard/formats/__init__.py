@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.files import publish, writing_in
+from sslskel.files import write_output
 from sslskel.leaderboard.formats.csv_json import csv_text, json_text
 from sslskel.leaderboard.formats.html import html_text
 from sslskel.leaderboard.formats.latex import latex_text
@@ -38,5 +38,4 @@ def write_board(board: Board, form: str, path: Path) -> None:
     """Write a board to a file, whole or not at all. Raises ``RunError`` where it cannot be written."""
     text = render(board, form)
     # Bytes, so that no system turns line ends into others: the same records are the same file anywhere.
-    with writing_in(path.parent, path.name):
-        publish(path, text.encode("utf-8"), replace_existing=True)
+    write_output(path, text.encode("utf-8"))
