@@ -1,4 +1,4 @@
-"""Who may import whom: the floors of .importlinter, and what plugins may take from the framework."""
+"""Who may import whom: the layers of .importlinter, and what plugins may take from the framework."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def faults_of_framework(files: list[Path]) -> list[str]:
 
 
 def faults_of_facade(files: list[Path]) -> list[str]:
-    """Imports through ``sslskel`` itself by the framework: they would hide which floor a name stands on."""
+    """Imports through ``sslskel`` itself by the framework: they would hide the layer of a name."""
     names = {f"sslskel.{name}" for name in sslskel.__all__}
     return [f"{file.name}:{line} imports {name}" for file in files for line, name in imported(file) if name in names]
 
@@ -132,7 +132,7 @@ def faults_of_plugins(folder: Path) -> list[str]:
     return faults
 
 
-def test_imports_go_downstairs_only() -> None:
+def test_imports_go_to_lower_layers_only() -> None:
     script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(
         [sys.executable, "-c", script, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -136,7 +136,7 @@ def test_faults_are_found(tmp_path: Path) -> None:
         "upper.py",
     ]
     assert details["packages directly in sslskel"] == ["middle"]
-    assert details["rooms"] == [
+    assert details["components"] == [
         "_drawer",
         "benchmarks",
         "beside",
@@ -147,7 +147,7 @@ def test_faults_are_found(tmp_path: Path) -> None:
         "typed",
         "upper",
     ]
-    assert details["arrows"] == [
+    assert details["edges"] == [
         "beside -> middle",
         "ground -> middle",
         "ground -> upper",
@@ -155,10 +155,10 @@ def test_faults_are_found(tmp_path: Path) -> None:
         "methods -> upper",
         "upper -> middle",
     ]
-    assert numbers["floors"].value == 4
-    assert details["arrows against .importlinter"] == ["beside -> middle", "ground -> middle", "ground -> upper"]
-    assert details["circles of rooms"] == []
-    assert details["circles of files or packages"] == ["sslskel.middle.deep <-> sslskel.middle.other"]
+    assert numbers["layers"].value == 4
+    assert details["edges against .importlinter"] == ["beside -> middle", "ground -> middle", "ground -> upper"]
+    assert details["cycles of components"] == []
+    assert details["cycles of files or packages"] == ["sslskel.middle.deep <-> sslskel.middle.other"]
     assert details["functions with 10 or more parameters"] == ["sslskel._drawer.many: 10"]
     assert details["private names that cross packages"] == [
         "examples/cook.py:1 sslskel.benchmarks._kin.text",
@@ -176,7 +176,7 @@ def test_faults_are_found(tmp_path: Path) -> None:
     assert details["files of more than 400 lines"] == ["sslskel/long.py: 401"]
 
 
-def test_a_circle_of_rooms_stands_on_one_floor() -> None:
+def test_a_cycle_of_components_is_in_one_layer() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
-    assert structure.circles(graph) == ["b <-> c"]
-    assert structure.floors(graph) == 3
+    assert structure.cycles(graph) == ["b <-> c"]
+    assert structure.layers(graph) == 3

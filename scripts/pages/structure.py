@@ -3,8 +3,9 @@
 Usage: python scripts/pages/structure.py [--details]. Sources are parsed, never imported, so imports under
 TYPE_CHECKING or inside functions count like all others. ``tests/test_structure.py`` checks the same limits.
 
-A room is a module or package directly in ``sslskel``, or one of methods, benchmarks, scripts and .ci; an arrow is an
-import between rooms. ``sslskel/__init__.py`` is no room: a name imported through it counts as one of its module.
+A component is a module or package directly in ``sslskel``, or one of methods, benchmarks, scripts and .ci; an edge is
+an import between components. ``sslskel/__init__.py`` is not a component: a name imported through it counts as one of
+its module.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ FILE_LINES, TRAINER, TRAINER_LINES = 400, "sslskel/engine/train.py", 300
 LIMITS = {
     "modules directly in sslskel": 9,
     "packages directly in sslskel": 18,
-    "rooms": 32,
-    "floors": 11,
-    "arrows": None,
-    "arrows against .importlinter": 0,
-    "circles of rooms": 0,
-    "circles of files or packages": 0,
+    "components": 32,
+    "layers": 11,
+    "edges": None,
+    "edges against .importlinter": 0,
+    "cycles of components": 0,
+    "cycles of files or packages": 0,
     "functions with 10 or more parameters": 2,
     "functions with 8 or more parameters": None,
     "private names that cross packages": 0,
@@ -98,8 +99,8 @@ def sources(root: Path) -> dict[str, Source]:
     return read
 
 
-def room_of(module: str) -> str | None:
-    """The room that a module is in; None for the facade and for tests."""
+def component_of(module: str) -> str | None:
+    """The component that a module is in; None for the facade and for tests."""
     first, *rest = module.removeprefix(".").split(".")
     return next(iter(rest), None) if first == "sslskel" else {"scripts": "scripts", "ci": ".ci"}.get(first)
 
@@ -169,18 +170,18 @@ def contracted(graph: Graph, package: str) -> Graph:
     return children
 
 
-def room_graph(graph: Graph) -> Graph:
-    """Room -> rooms it imports."""
-    rooms: dict[str, set[str]] = defaultdict(set)
+def component_graph(graph: Graph) -> Graph:
+    """Component -> components it imports."""
+    components: dict[str, set[str]] = defaultdict(set)
     for module, targets in graph.items():
-        room = room_of(module)
-        if room is not None:
-            rooms[room] |= {to for to in map(room_of, targets) if to is not None and to != room}
-    return rooms
+        component = component_of(module)
+        if component is not None:
+            components[component] |= {to for to in map(component_of, targets) if to is not None and to != component}
+    return components
 
 
 def reached(graph: Graph, start: str) -> set[str]:
-    """All nodes that can be reached from a node by one arrow or more."""
+    """All nodes that can be reached from a node by one edge or more."""
     seen: set[str] = set()
     ahead = [start]
     while ahead:
@@ -190,15 +191,15 @@ def reached(graph: Graph, start: str) -> set[str]:
     return seen
 
 
-def circles(graph: Graph) -> list[str]:
+def cycles(graph: Graph) -> list[str]:
     """Every group of nodes that all reach one another, as one line."""
     reach = {node: reached(graph, node) for node in graph}
     groups = {frozenset(to for to in reach[one] if one in reach.get(to, ())) for one in graph if one in reach[one]}
     return sorted(" <-> ".join(sorted(group)) for group in groups)
 
 
-def floors(graph: Graph) -> int:
-    """How many nodes the longest path has; nodes of a circle stand on one floor."""
+def layers(graph: Graph) -> int:
+    """How many nodes the longest path has; nodes of a cycle are in one layer."""
     reach = {node: reached(graph, node) for node in graph}
     height: dict[str, int] = {}
     for node in sorted(graph, key=lambda node: (len(reach[node]), node not in reach[node])):
@@ -207,8 +208,8 @@ def floors(graph: Graph) -> int:
     return max(height.values(), default=0)
 
 
-def against_layers(rooms: Graph, root: Path) -> list[str]:
-    """Arrows that the layers of ``.importlinter`` do not allow; rooms that it does not list stand above all."""
+def against_layers(components: Graph, root: Path) -> list[str]:
+    """Edges that the layers of ``.importlinter`` do not allow; components that it does not list stand above all."""
     config = configparser.ConfigParser()
     config.read(root / ".importlinter")
     level: dict[str, int] = {}
@@ -218,10 +219,10 @@ def against_layers(rooms: Graph, root: Path) -> list[str]:
             level |= dict.fromkeys(re.findall(r"[\w.]+", line), at)
             independent |= {at} if "|" in line else set()
     return [
-        f"{room} -> {target}"
-        for room, targets in rooms.items()
+        f"{component} -> {target}"
+        for component, targets in components.items()
         for target in sorted(targets & level.keys())
-        if (above := level.get(room, -1)) > level[target] or (above == level[target] and above in independent)
+        if (above := level.get(component, -1)) > level[target] or (above == level[target] and above in independent)
     ]
 
 
@@ -339,26 +340,26 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
     """All numbers by name, in the order of ``LIMITS``."""
     read = sources(root)
     graph = module_graph(read)
-    rooms = room_graph(graph)
+    components = component_graph(graph)
     inside = [source for source in read.values() if source.module.split(".")[0] == "sslskel"]
     entries = [source.path.split("/") for source in inside if source.path.startswith("sslskel/")]
     packages = sorted({parts[1] for parts in entries if len(parts) > 2})
     length = {name: len(parameters(function)) for source in inside for name, function, _ in functions(source)}
     loose, json = any_in_signatures(inside)
     long = [f"{source.path}: {source.lines}" for source in read.values() if source.lines > FILE_LINES]
-    circular = {line for source in inside if source.is_package for line in circles(contracted(graph, source.module))}
-    circular |= set(circles({module: targets for module, targets in graph.items() if room_of(module)}))
-    taken = {source.module: len(modules_named(source)) for source in inside if room_of(source.module) == "methods"}
+    cyclic = {line for source in inside if source.is_package for line in cycles(contracted(graph, source.module))}
+    cyclic |= set(cycles({module: targets for module, targets in graph.items() if component_of(module)}))
+    taken = {source.module: len(modules_named(source)) for source in inside if component_of(source.module) == "methods"}
     classes = [(node.name, s.path) for s in inside for node in s.tree.body if isinstance(node, ast.ClassDef)]
     details: list[list[str]] = [
         [parts[1] for parts in entries if len(parts) == 2],
         packages,
-        sorted(rooms),
+        sorted(components),
         [],
-        sorted(f"{room} -> {target}" for room, targets in rooms.items() for target in targets),
-        against_layers(rooms, root),
-        circles(rooms),
-        sorted(circular),
+        sorted(f"{component} -> {target}" for component, targets in components.items() for target in targets),
+        against_layers(components, root),
+        cycles(components),
+        sorted(cyclic),
         [f"{name}: {count}" for name, count in length.items() if count >= 10],
         [f"{name}: {count}" for name, count in length.items() if count >= 8],
         private_names(read),
@@ -374,7 +375,10 @@ def measure(root: Path = ROOT) -> dict[str, Number]:
     ]
     values = {name: Number(len(lines), lines) for name, lines in zip(LIMITS, details, strict=True)}
     over = sum(max(source.lines - TRAINER_LINES, 0) for source in inside if source.path == TRAINER)
-    values |= {"floors": Number(floors(rooms), []), f"lines of the trainer beyond {TRAINER_LINES}": Number(over, [])}
+    values |= {
+        "layers": Number(layers(components), []),
+        f"lines of the trainer beyond {TRAINER_LINES}": Number(over, []),
+    }
     most = "most modules that a method imports from"
     values[most] = values[most]._replace(value=max(taken.values(), default=0))
     return values
