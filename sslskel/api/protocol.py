@@ -121,7 +121,7 @@ class Outcome:
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """Facts for the record: ``epoch`` reported, ``labels`` used, ``selection`` and the like. JSON.
-    ``classes`` lists the numbers of the classes that are scored where these are not all."""
+    ``classes`` lists, for each draw, the numbers of the classes that are scored where these are not all."""
     item: npt.NDArray[np.int64] | None = None
     """(R,) window or predicted segment of the clip; any number of rows per clip, including none.
     None means exactly one row per clip in every condition, draw and epoch."""

@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_sco
 from sslskel.api.dataset import Ints
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.errors import RunError
+from sslskel.evaluation.metrics import of_scored_classes
 from sslskel.results.record import CHOSEN_ON_TEST
 from sslskel.results.statistics import bootstrap_interval
 
@@ -40,9 +41,7 @@ def diagnose(
     """
     if outcome.item is not None or not outcome.values.keys() & {"logits", "predicted"}:
         return {}, {}
-    kept = np.ones(len(labels), np.bool_)
-    if "classes" in outcome.info:
-        kept = np.isin(labels, outcome.info["classes"])
+    kept = of_scored_classes(outcome, labels, np.ones(len(labels), np.bool_))
     conditions = np.full(len(labels), WHOLE) if outcome.condition is None else outcome.condition
     facts, tables = {}, {}
     for condition in np.unique(conditions):

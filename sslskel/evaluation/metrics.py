@@ -33,6 +33,20 @@ def aligned(outcome: Outcome, truth: Truth) -> Ints:
     return labels
 
 
+def of_scored_classes(outcome: Outcome, labels: Ints, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which of the outcome's chosen ``rows`` (R,), whose labels are given, are of a class that their draw scores.
+
+    All of them where ``info["classes"]`` of the outcome does not list classes.
+    """
+    if "classes" not in outcome.info:
+        return np.ones(len(labels), np.bool_)
+    draws = np.zeros(len(rows), np.int64) if outcome.draw is None else outcome.draw
+    scored = np.zeros(len(labels), np.bool_)
+    for number, draw in enumerate(np.unique(draws)):
+        scored |= (draws[rows] == draw) & np.isin(labels, outcome.info["classes"][number])
+    return scored
+
+
 def class_scores(predicted: npt.NDArray[np.int64], labels: Ints) -> dict[str, float]:
     """``top1``, and ``macro``: the mean over the classes of the test part of their recall. Shares, 0 to 1."""
     present = np.unique(labels)

@@ -115,7 +115,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
         )
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
-        """Means over draws of ``top1``, ``macro`` and, with more than 5 classes, ``top5``.
+        """Means over draws of ``top1``, ``macro`` and, with more than 5 classes, ``top5``; ``draws`` counts them.
 
         With two draws or more also the standard deviation of top-1 over them (``top1_sd``) and
         the 95 % t interval of its mean (``top1_low``, ``top1_high``).
@@ -127,6 +127,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
             one = Outcome(outcome.keys[rows], {"logits": outcome.values["logits"][rows]})
             by_draw.append(logit_scores(one.values["logits"], aligned(one, truth)))
         scores = {name: float(np.mean([one[name] for one in by_draw])) for name in by_draw[0]}
+        scores["draws"] = float(len(by_draw))
         summary = summarise([one["top1"] for one in by_draw])
         if summary.sd is not None and summary.interval is not None:
             low, high = summary.interval

@@ -29,7 +29,8 @@ def test_accuracies_confusions_and_an_interval_of_rows_by_hand() -> None:
 def test_conditions_are_told_apart_and_classes_that_are_not_asked_are_left_out() -> None:
     keys, labels = np.tile(np.arange(3), 2), np.tile([0, 1, 2], 2)
     condition = np.repeat(["clean", "spatial"], 3)
-    outcome = Outcome(keys, {"predicted": np.array([0, 1, 0, 1, 1, 1])}, condition=condition, info={"classes": [0, 1]})
+    values = {"predicted": np.array([0, 1, 0, 1, 1, 1])}
+    outcome = Outcome(keys, values, condition=condition, info={"classes": [[0, 1]]})
     diagnostics, tables = diagnose(outcome, labels, 3)
     assert diagnostics["clean"]["top1"] == 1
     assert diagnostics["spatial"]["top1"] == 0.5

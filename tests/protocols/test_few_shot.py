@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from toy_features import Pass, problem, run_of
 
 from sslskel.errors import DataError, UsageError
+from sslskel.evaluation.diagnostics import diagnose
 from sslskel.protocols.few_shot import FewShot, FewShotConfig, nearest_mean
 
 
@@ -22,11 +23,11 @@ def test_every_draw_uses_exactly_the_shots_and_larger_counts_hold_the_smaller_on
     parts, _ = problem()
     outcome = few_shot(shots=[1, 3]).evaluate({"joint": Pass(12)}, parts, run_of())
     held, support = outcome.info["classes"], outcome.kept["support_keys"]
-    assert len(held) == 4
+    assert [len(classes) for classes in held] == [4, 4, 4]
     assert support.shape == (3, 4, 3)
     label_of = dict(zip(parts.train.keys.tolist(), parts.train.labels.tolist(), strict=True))
-    for draw in support:
-        assert [[label_of[key] for key in row] for row in draw.tolist()] == [[label] * 3 for label in held]
+    for draw, classes in zip(support, held, strict=True):
+        assert [[label_of[key] for key in row] for row in draw.tolist()] == [[label] * 3 for label in classes]
     assert outcome.info["labels"] == 12
     assert not np.array_equal(support[0], support[1])
     other = few_shot(shots=[1, 3]).evaluate({"bone": Pass(12)}, parts, run_of(seed=5))
@@ -37,7 +38,7 @@ def test_one_shot_is_the_nearest_labelled_clip_among_the_held_out_classes() -> N
     parts, truth = problem(spread=1.2)
     protocol = few_shot(shots=[1, 5], classes=[6, 1, 3])
     outcome = protocol.evaluate({"joint": Pass(12)}, parts, run_of())
-    assert outcome.info["classes"] == [1, 3, 6]
+    assert outcome.info["classes"] == [[1, 3, 6]] * 3
     unit = torch.nn.functional.normalize(parts.train.features.double(), dim=1)
     asked = torch.nn.functional.normalize(parts.test.features.double(), dim=1)
     accuracies = []
@@ -52,6 +53,35 @@ def test_one_shot_is_the_nearest_labelled_clip_among_the_held_out_classes() -> N
     assert scores["shot_1"] == scores["top1"] == pytest.approx(np.mean(accuracies))
     assert scores["shot_1_sd"] == pytest.approx(np.std(accuracies, ddof=1))
     assert scores["shot_5"] > scores["shot_1"]
+
+
+def test_every_draw_holds_out_other_classes_and_the_score_says_how_far_they_are_apart() -> None:
+    parts, truth = problem(spread=2.0)
+    protocol = few_shot(shots=[1], draws=6)
+    outcome = protocol.evaluate({"joint": Pass(12)}, parts, run_of())
+    held = [tuple(classes) for classes in outcome.info["classes"]]
+    assert len(set(held)) > 3
+    accuracies = []
+    for draw, classes in enumerate(held):
+        rows = outcome.draw == draw
+        assert set(outcome.values["predicted"][rows]) <= set(classes)
+        scored = np.isin(truth.labels, classes)
+        accuracies.append((outcome.values["predicted"][rows] == truth.labels)[scored].mean())
+    scores = protocol.score(outcome, truth)
+    assert scores["top1"] == pytest.approx(np.mean(accuracies))
+    assert scores["top1_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert scores["draws"] == 6
+    facts, _ = diagnose(outcome, truth.of(outcome.keys), 8)
+    shares = [np.isin(truth.labels, classes).sum() for classes in held]
+    assert facts["1-shot"]["top1"] == pytest.approx(np.average(accuracies, weights=shares))
+
+
+def test_a_single_draw_has_no_spread() -> None:
+    parts, truth = problem()
+    protocol = few_shot(draws=1)
+    scores = protocol.score(protocol.evaluate({"joint": Pass(12)}, parts, run_of()), truth)
+    assert scores["draws"] == 1
+    assert "top1_sd" not in scores
 
 
 def test_the_mean_of_several_shots_decides() -> None:

@@ -29,5 +29,6 @@ def test_the_record_says_how_many_clips_had_labels_and_keeps_which() -> None:
     ]
     rows = [subset.nonzero()[:, 0] for subset in subsets]
     assert subsets_digest(parts.train.keys, rows) == info["subset_sha256"]
+    assert scores["draws"] == 2
     assert scores["top1_low"] <= scores["top1"] <= scores["top1_high"]
     json.dumps(info)
