@@ -79,10 +79,13 @@ def _dry_run(request: GridRequest) -> int:
 
     planned = _planned(request)
     table = Table("cell", "state", "time", "disk")
-    for row in planned:
+    for row in (row for row in planned if row.fits):
         table.add_row(row.title, "done" if row.done else "due", duration(row.seconds), mebibytes(row.bytes))
     Console().print(table)
     print(_due(planned))
+    for row in planned:
+        if not row.fits:
+            print(f"left out: {row.title}")
     return 0
 
 
@@ -93,6 +96,7 @@ def _planned(request: GridRequest) -> list[Planned]:
 
 
 def _due(planned: Sequence[Planned]) -> str:
-    due = [row for row in planned if not row.done]
+    cells = [row for row in planned if row.fits]
+    due = [row for row in cells if not row.done]
     total = duration(sum(row.seconds for row in due))
-    return f"{len(due)} of {len(planned)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}"
+    return f"{len(due)} of {len(cells)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}"

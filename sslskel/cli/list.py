@@ -19,12 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="methods only: a Markdown table with paper, family, backbone, lines of code",
     )
 
+    parser.add_argument(
+        "--benchmark", metavar="NAME", help="methods only: which of them run on a benchmark, and why the others do not"
+    )
+
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
     from sslskel.plugins.presets import presets
     from sslskel.plugins.registry import REGISTRIES
 
+    if options.benchmark:
+        if options.kind not in (None, "methods"):
+            raise UsageError("--benchmark is of methods; write `sslskel list methods --benchmark NAME`")
+        return _fitting(options.benchmark)
     if options.table:
         if options.kind != "methods":
             raise UsageError("--table is made of methods; write `sslskel list methods --table`")
@@ -48,6 +56,18 @@ def run(options: argparse.Namespace) -> int:
                 verdict, broken = f"  {fault or 'ok'}", broken + bool(fault)
             print(f"  {name:<{width}}  {origin}{verdict}")
     return 1 if broken else 0
+
+
+def _fitting(benchmark: str) -> int:
+    """Print which methods can be pretrained on a benchmark with their default options."""
+    from sslskel.grid.buildable import misfit
+    from sslskel.plugins.registry import METHODS
+
+    names = [entry.name for entry in METHODS.entries()]
+    width = max(map(len, names), default=0)
+    for name in names:
+        print(f"  {name:<{width}}  {misfit(name, benchmark) or 'runs'}")
+    return 0
 
 
 def _fault(kind: str, name: str) -> str:

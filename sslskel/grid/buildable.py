@@ -8,19 +8,25 @@ number fits, as torch's ``trunc_normal_`` does, it would work on uninitialised m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+
+import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.api.method import PretextMethod
+from sslskel.api.noise import Noise
+from sslskel.data.loader import ClipSource
+from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.misfits import refuse_parts
-from sslskel.errors import UsageError
+from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.judge import check_encoders, check_judgeable
 from sslskel.grid.cell import Cell
 from sslskel.grid.initial import take_part
+from sslskel.grid.request import GridRequest
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.transforms.clip import clip_spec
 
@@ -28,16 +34,60 @@ NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
 """What torch says of a tensor too large for the machine, or for any."""
 
 
-def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
-    """Check one cell of each kind: device, precision, sizes, stages, and the protocol on the data that it judges.
+Kind = tuple[str, str, tuple[str, str], str | None]
+"""Method, where it is pretrained, where it is judged, and under which protocol."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The cells of a grid that can run, and a sentence for each method and each protocol that the data do not fit."""
+
+    cells: list[Cell]
+    failures: list[str]
+
+
+def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> Checked:
+    """Check one cell of each kind: device, precision, sizes, stages, views, and the protocol on its data.
 
     ``datasets`` are those of all cells by name of their benchmark. What several protocols judge is built once, and
-    takes the memory of its weights during the check. Raises ``UsageError``, and ``CheckpointError`` where a stage
-    does not fit the one before it.
+    takes the memory of its weights during the check. A method or protocol that the body or the clips do not fit takes
+    its own cells out; if that leaves none, its ``DataError`` is raised. Raises ``UsageError`` for everything else, and
+    ``CheckpointError`` where a stage does not fit the one before it.
     """
-    kinds = {(c.method, c.benchmark, c.judged_on, c.protocol): c for c in cells}.values()
-    for pretraining, judged in groupby(kinds, _unjudged):
-        _check_row(pretraining, judged, datasets)
+    faults: dict[Kind, DataError] = {}
+    for pretraining, judged in groupby({_kind(cell): cell for cell in cells}.values(), _unjudged):
+        faults |= _row_faults(pretraining, list(judged), datasets)
+    fitting = [cell for cell in cells if _kind(cell) not in faults]
+    if faults and not fitting:
+        raise next(iter(faults.values()))
+    titles: dict[DataError, list[Cell]] = {}
+    for cell in cells:
+        if _kind(cell) in faults:
+            titles.setdefault(faults[_kind(cell)], []).append(cell)
+    return Checked(fitting, [_failure(fault, left_out) for fault, left_out in titles.items()])
+
+
+def misfit(method: str, benchmark: str) -> str:
+    """Why a method cannot be pretrained on a benchmark with its default options, as a sentence; '' if it can."""
+    dataset = open_benchmark(BENCHMARKS.get(benchmark))
+    try:
+        [cell] = GridRequest(methods=(method,), protocols=(), benchmarks=(benchmark,)).cells()
+        _built(cell, dataset)
+    except UsageError as fault:
+        return str(fault)
+    return ""
+
+
+def _kind(cell: Cell) -> Kind:
+    return cell.method, cell.benchmark, cell.judged_on, cell.protocol
+
+
+def _failure(fault: DataError, left_out: Sequence[Cell]) -> str:
+    """The sentence for cells that one fault takes out, which are of one method."""
+    protocols = {cell.protocol for cell in left_out}
+    under = f", {next(iter(protocols))}" if len(protocols) == 1 and None not in protocols else ""
+    count = f"{len(left_out)} cell{'s' if len(left_out) > 1 else ''}"
+    return f"{left_out[0].method} on {left_out[0].benchmark}{under} ({count} left out): {fault}"
 
 
 def count_weights(cell: Cell, dataset: Dataset) -> int:
@@ -50,11 +100,20 @@ def _unjudged(cell: Cell) -> Cell:
     return replace(cell, protocol=None, target="", target_split="", resolved=replace(cell.resolved, protocol=None))
 
 
-def _check_row(pretraining: Cell, judged: Iterable[Cell], datasets: Mapping[str, Dataset]) -> None:
-    method = _built(pretraining, datasets[pretraining.benchmark])
+def _row_faults(pretraining: Cell, judged: Sequence[Cell], datasets: Mapping[str, Dataset]) -> dict[Kind, DataError]:
+    """What takes cells that judge one encoder out: a fault of its method for all of them, else each its own."""
+    try:
+        method = _built(pretraining, datasets[pretraining.benchmark])
+    except DataError as fault:
+        return dict.fromkeys(map(_kind, judged), fault)
+    faults = {}
     for cell in judged:
         if cell.protocol is not None:
-            _check_protocol(cell, cell.protocol, method, datasets)
+            try:
+                _check_protocol(cell, cell.protocol, method, datasets)
+            except DataError as fault:
+                faults[_kind(cell)] = fault
+    return faults
 
 
 def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
@@ -76,7 +135,16 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
         take_part(method, former, cell.part, f"stage '{cell.former.method}'")
     if method.trains:
         refuse_parts(method, resolved.train)
+        _draw(method, dataset)
     return method
+
+
+def _draw(method: PretextMethod, dataset: Dataset) -> None:
+    """Draw two clips in every view: an augmentation that the body does not fit is refused where it is applied."""
+    clips = torch.arange(min(2, len(dataset)))
+    source = ClipSource(dataset, clips, method.clip, resident=False)
+    for number, view in enumerate(method.views()):
+        source.batch(clips, view, Noise(0, 0).view(number))
 
 
 def _check_protocol(cell: Cell, name: str, method: PretextMethod, datasets: Mapping[str, Dataset]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -67,6 +67,8 @@ class GridJobs:
     jobs: list[Job]
     store: ResultStore
     guard: SourceGuard
+    failures: list[str] = field(default_factory=list)
+    """One sentence per method and per protocol that the data do not fit, whose cells are left out."""
 
 
 def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) -> BenchResult:
@@ -92,26 +94,29 @@ def side_by_side(
 ) -> tuple[list[GridJobs], list[str]]:
     """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
 
-    Returns the grids as they were before, and one sentence per job that failed. Raises as
+    Returns the grids as they were before, and one sentence per job that failed or method that does not fit. Raises as
     :func:`bench_in_jobs`.
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
     grids = [find_jobs(request, reporter) for request in requests]
     queue = [job for grid in grids for job in grid.jobs]
-    return grids, _JobRunner(queue, jobs, reporter).run() if queue else []
+    failures = [failure for grid in grids for failure in grid.failures]
+    return grids, failures + (_JobRunner(queue, jobs, reporter).run() if queue else [])
 
 
 @looked_up_once()
 def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
-    """Compose and check the whole grid; raises ``UsageError`` where a cell does not fit."""
+    """Compose and check the whole grid; raises ``UsageError`` where the options of a cell do not fit."""
     store, datasets = ResultStore(request.output), dict[str, StoredDataset]()
     grid = GridJobs([], [], [], store, SourceGuard(store, request.keep_results, reporter))
     for one in request.each_variant():
         cells = one.cells()
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
             datasets[name] = open_benchmark(BENCHMARKS.get(name))
-        check_each(cells, datasets)
+        checked = check_each(cells, datasets)
+        cells = checked.cells
+        grid.failures.extend(checked.failures)
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
         before, named = set(grid.identities), dict(zip(identities, cells, strict=True))

@@ -27,9 +27,9 @@ from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
 from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
-from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
+from sslskel.errors import DataError, Interrupted, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target, evaluate_stage
-from sslskel.grid.buildable import check_each
+from sslskel.grid.buildable import Checked, check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
@@ -100,16 +100,20 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank what a request asks for.
 
     Everything is composed and checked before the first cell runs: a wrong name, key or
-    type raises ``UsageError`` and leaves nothing behind. A cell that fails later is kept in
-    ``failures/`` and named in the result; the others go on. Interrupting leaves a state
+    type raises ``UsageError`` and leaves nothing behind, and a method or protocol that the body
+    does not fit takes its own cells out alone. A cell that fails later is kept in ``failures/``.
+    Both are named in the result; the others go on. Interrupting leaves a state
     that the same call continues. The results folder gets ``records/``, ``predictions/``,
     ``pretrain/`` and ``failures/``.
     """
     cells = request.cells()
     join(resolve_device(cells[0].resolved.engine.device))
     run = Run(request, reporter)
-    run.open(cells)
-    result = BenchResult(build_board([]))
+    checked = run.open(cells)
+    cells = checked.cells
+    result = BenchResult(build_board([]), failures=checked.failures)
+    for failure in checked.failures:
+        reporter.line(f"left out: {failure}")
     for number, cell in enumerate(cells, 1):
         reporter.line(f"[{number}/{len(cells)}] {cell.title}")
         identity = run.identity(cell)
@@ -120,9 +124,9 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
                 result.reused += 1
             if is_first():
                 result.records.append(run.store.read(identity))
-        except (Interrupted, UsageError):
-            raise
         except SslskelError as fault:
+            if isinstance(fault, Interrupted) or (isinstance(fault, UsageError) and not isinstance(fault, DataError)):
+                raise
             if is_first():
                 run.store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
@@ -156,16 +160,17 @@ class Run:
         self._initial = request.initial()
         self._datasets: dict[str, StoredDataset] = {}
 
-    def open(self, cells: Sequence[Cell]) -> None:
-        """Open the data of all cells, check that each cell can run, and read the data once per machine."""
+    def open(self, cells: Sequence[Cell]) -> Checked:
+        """Open the data of all cells, find those that can run, and read the data once per machine."""
         for name in dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0])):
             self._datasets[name] = _opened(name)
-        check_each(cells, self._datasets)
+        checked = check_each(cells, self._datasets)
         for dataset in self._datasets.values():
             _verify(dataset)
         for cell in cells:
             # Of the code that was just loaded, whatever is edited while the cells run.
             of_cell(cell)
+        return checked
 
     def identity(self, cell: Cell) -> str:
         """Hex id of a cell's record."""

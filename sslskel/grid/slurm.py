@@ -136,6 +136,8 @@ def submit(
     """
     executor = _executor(request.output / "slurm", config, cluster)
     grid = find_jobs(request, reporter)
+    for failure in grid.failures:
+        reporter.line(f"left out: {failure}")
     ledger = request.output / "slurm" / "jobs.json"
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()

@@ -32,6 +32,8 @@ class Planned:
     done: bool
     seconds: float
     bytes: int
+    fits: bool = True
+    """False: the title is a sentence on cells that are left out, since the data do not fit them."""
 
 
 @looked_up_once()
@@ -44,7 +46,8 @@ def plan(request: GridRequest) -> list[Planned]:
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
     datasets = {name: open_benchmark(BENCHMARKS.get(name)) for name in used}
-    check_each(cells, datasets)
+    checked = check_each(cells, datasets)
+    cells = checked.cells
     guard = SourceGuard(ResultStore(request.output), request.keep_results, writes=False)
     rates, counted, rows = {}, set(), []
     for cell in cells:
@@ -69,7 +72,7 @@ def plan(request: GridRequest) -> list[Planned]:
                 size,
             )
         )
-    return rows
+    return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
 
 
 def _passes(cell: Cell, dataset: Dataset) -> float:

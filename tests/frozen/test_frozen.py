@@ -59,6 +59,13 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
         ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
     ),
+    "list": (
+        ("[--table]", "[--table] [--benchmark NAME]"),
+        (
+            " code\n",
+            " code\n--benchmark NAME methods only: which of them run on a benchmark, and why the others do not\n",
+        ),
+    ),
     "data-import": (
         ("docs/your-own-data.md", "docs/guide/your-own-data.md"),
         (

@@ -52,18 +52,19 @@ def read_table(path: Path) -> list[ClipRow]:
     Raises ``DataError`` naming file and line: of a table that cannot be read, missing or
     unknown columns, and then all faulty rows together.
     """
-    text = _text(path)
+    text = _text(path).replace("\r\n", "\n").replace("\r", "\n")
     lines = csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)
     try:
         header = [word.strip() for word in next(lines, [])]
         columns = _columns(path, header)
-        rows, faults = [], []
+        rows, faults, begun = [], [], lines.line_num + 1
         for words in lines:
+            line, begun = begun, lines.line_num + 1
             if any(word.strip() for word in words):
                 try:
-                    rows.append(_row(lines.line_num, words, header, columns))
+                    rows.append(_row(line, words, header, columns))
                 except ValueError as fault:
-                    faults.append((lines.line_num, str(fault)))
+                    faults.append((line, str(fault)))
     except csv.Error as fault:
         raise DataError(f"'{path}', line {lines.line_num}: this is not CSV ({fault}); correct the line") from fault
     faults += _repeated(rows)

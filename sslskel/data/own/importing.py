@@ -24,10 +24,10 @@ from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
 from sslskel.data.own.reading import ClipReader, Settled
 from sslskel.data.own.recordings import Recording, recordings_of
 from sslskel.data.own.sets.pyskl import read_pyskl
-from sslskel.data.own.splitting import Rule, split_from, splits_of
+from sslskel.data.own.splitting import Rule, check_parts, splits_of
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
-from sslskel.data.store.store import StoredDataset, write_dataset
+from sslskel.data.store.store import write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.hashing import file_sha256
 from sslskel.paths import BENCHMARK_FILE, data_root
@@ -148,7 +148,7 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
         info,
         reader.clips(settled),
         report=report,
-        check=lambda dataset, _: _check_parts(dataset, splits),
+        check=lambda dataset, report: check_parts(dataset, splits, recordings, numbering, report.dropped),
         beside={
             BENCHMARK_FILE: _benchmark_words(request, described, info),
             SPLITS: {"splits": splits, "default": next(iter(splits))},
@@ -266,14 +266,6 @@ def _tell(
             notes.append(f"split '{name}' has no validation part: its training clips do not state two subjects")
         if split["warning"]:
             notes.append(f"split '{name}': {split['warning']}")
-
-
-def _check_parts(dataset: StoredDataset, splits: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise ``DataError`` where a part of a split is empty once unreadable clips are left out."""
-    for name, data in splits.items():
-        split = split_from(name, data, dataset.info.name)
-        for part in ("train", "test", *(("validation", "fit") if split.validation else ())):
-            split.part(dataset, part)
 
 
 def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> None:

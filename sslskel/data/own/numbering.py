@@ -16,6 +16,7 @@ from sslskel.errors import DataError, UsageError, did_you_mean
 
 FIELDS = ("subject", "camera", "setup")
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_PIECES = re.compile(r"([0-9]{1,15})")
 _LABELS = (*FIELDS, "label")
 
 
@@ -32,8 +33,14 @@ class Numbering:
         return self.fields[field].get(word, -1)
 
 
-def natural(word: str) -> tuple[int, int, str]:
-    """A key that sorts numbers as numbers, before words."""
+def natural(word: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """A key that sorts numbers as numbers, also inside names: ``2``, ``10``, ``s2``, ``s10``."""
+    pieces = [piece for piece in _PIECES.split(word) if piece]
+    return tuple((0, int(p), "") if _NUMBER.fullmatch(p) else (1, 0, p) for p in pieces), word
+
+
+def by_letters(word: str) -> tuple[int, int, str]:
+    """A key that sorts numbers as numbers before words, and words letter by letter."""
     return (0, int(word), "") if _NUMBER.fullmatch(word) else (1, 0, word)
 
 
@@ -46,7 +53,7 @@ def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> 
     is no class.
     """
     fields = {field: _numbers(getattr(recording, field) for recording in recordings) for field in FIELDS}
-    present = sorted({recording.label for recording in recordings if recording.label}, key=natural)
+    present = sorted({recording.label for recording in recordings if recording.label}, key=by_letters)
     names = tuple(present if classes is None else classes)
     labels = {name: number for number, name in enumerate(names)}
     if not any(_NUMBER.fullmatch(name) for name in names):

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslskel.api.benchmark import Split
+from sslskel.api.dataset import Dataset
 from sslskel.data.own.numbering import FIELDS, Numbering, natural
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError, UsageError, did_you_mean
 from sslskel.hashing import stable_id
 
 RULE_NAMES = {"subject": "xsub", "camera": "xview", "setup": "xset"}
+SHOWN_FAULTS = 3
+"""Clips left out that an error names with their reasons."""
 VALIDATION_SHARE = 0.2
 """Share of the training subjects that model selection may hold out by default."""
 
@@ -60,6 +63,38 @@ def split_from(name: str, data: Mapping[str, Any], dataset: str) -> Split:
         test=values(data["test"]),
         warning=str(data["warning"]),
     )
+
+
+def check_parts(
+    dataset: Dataset,
+    splits: Mapping[str, Mapping[str, Any]],
+    recordings: Sequence[Recording],
+    numbering: Numbering,
+    dropped: Mapping[str, str],
+) -> None:
+    """Raise ``DataError`` where a part of a split is empty since its clips were left out; ``dropped`` says why."""
+    for name, data in splits.items():
+        split = split_from(name, data, dataset.info.name)
+        for part in ("train", "test", *(("validation", "fit") if split.validation else ())):
+            try:
+                split.part(dataset, part)
+            except DataError as fault:
+                lost = [r for r in recordings if r.name in dropped and _is_in(r, data, part, numbering)]
+                if not lost:
+                    raise
+                reasons = "; ".join(dropped[recording.name].partition(": ")[2] for recording in lost[:SHOWN_FAULTS])
+                more = f"; and {len(lost) - SHOWN_FAULTS} more" if len(lost) > SHOWN_FAULTS else ""
+                count = f"its {len(lost)} clips" if len(lost) > 1 else "its only clip"
+                raise DataError(f"{fault}: {count} cannot be read: {reasons}{more}") from fault
+
+
+def _is_in(recording: Recording, data: Mapping[str, Any], part: str, numbering: Numbering) -> bool:
+    """Whether a clip belongs to a part of a split; the training part includes those held out for validation."""
+    own = recording.name if data["by"] == "clip" else numbering.number(data["by"], getattr(recording, data["by"]))
+    held = numbering.number("subject", recording.subject) in data["validation"]
+    if part in ("train", "test"):
+        return own in data[part]
+    return own in data["train"] and held == (part == "validation")
 
 
 def _stated(name: str, recordings: Sequence[Recording], numbering: Numbering, rule: Rule) -> dict[str, Any]:

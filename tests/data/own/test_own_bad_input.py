@@ -40,6 +40,7 @@ ROWS = [[f"c{number}.npy", ("sit", "stand")[number % 2], f"s{number % 3}"] for n
         ("file,label,subject", [*ROWS, ["c1.npy", "sit"]], ["line 8", "2 fields, expected 3"]),
         ("file,label,subject", [*ROWS, ["c1.npy", "sit", "s1"]], ["line 8", "line 3 already"]),
         ("file,label,subject", [*ROWS, ["", "sit", "s1"]], ["line 8", "'file' is empty"]),
+        ("file,label,name", [["c1.npy", "sit", "a"], ["", "two\nlines", "b"]], ["line 3", "'file' is empty"]),
         ("file,label,subject", [[f"{i}.npy", "sit", "s1"] for i in "ab"], ["one subject", "'split'"]),
         ("file,label,subject", [["c1.npy", "sit", ""]], ["c1.npy", "line 2", "names no subject"]),
         ("file,label,index", [["c1.npy", "sit", "-1"]], ["line 2", "index is '-1'"]),

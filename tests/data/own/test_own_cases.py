@@ -112,3 +112,20 @@ def test_text_of_kinect_data_sets(case: Start, table: str) -> None:
     for row in range(4):
         expected = np.round(np.random.default_rng(row).normal(0, 0.4, (30, 20, 3)), 4)
         assert np.array_equal(dense(dataset, row)[0], expected.astype(np.float32))
+
+
+def test_the_first_cause_is_named(case: Start) -> None:
+    made = case("hidden_cause_no_test_clip")
+    text = made.refused("--clips", "clips.csv", "--unit", "cm")
+    assert "its 2 clips cannot be read" in text
+    assert "'gone1.bvh' does not exist" in text
+    text = made.refused("--pyskl", "poses.pkl", "--layout", "coco17")
+    assert "8 names of split 'train'/'val', 'v0' for one, have no annotation" in text
+    assert "'/data/v0'" in text
+
+
+def test_numbers_in_names_of_subjects_count_as_numbers(case: Start) -> None:
+    out = case("subjects_out_of_order").run("--layout", "coco17", "--clips", "clips.csv")
+    assert "subjects are numbered: s1 1, s2 2, s3 3, s4 4, s5 5, s6 6, s7 7, s8 8, s9 9, s10 10" in out
+    benchmark, _ = opened()
+    assert benchmark.split().train == {1, 3, 5, 7, 9}

@@ -125,7 +125,7 @@ def read_bvh(path: Path) -> Motion:
         text = path.read_bytes().decode("utf-8-sig", errors="replace")
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
-    words = _Words(str(path), text.splitlines())
+    words = _Words(str(path), text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n"))
     joints = _hierarchy(words)
     frames, frame_time = _head(words)
     width = sum(len(joint.channels) for joint in joints)

@@ -6,7 +6,7 @@ How a pickle is read without running it is in ``pickles``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,37 @@ def read_pyskl(path: Path, notes: list[str]) -> list[Recording]:
     if any("keypoint_score" in annotation for annotation in annotations):
         notes.append("confidences (keypoint_score) are left out: a prepared dataset holds coordinates alone")
     unknown = sorted(set().union(*(set(members) for members in parts.values())) - set(seen)) if parts else []
+    for name, members in parts.items():
+        _refuse_empty(path, name, members, list(splits), list(seen))
     if unknown:
         notes.append(f"splits name {len(unknown)} clips that have no annotation, '{unknown[0]}' for one")
     return recordings
+
+
+def _refuse_empty(
+    path: Path, split: str, members: Mapping[str, str], titles: Sequence[object], seen: Sequence[str]
+) -> None:
+    """Raise ``DataError`` where no annotation is called as a part of a split calls its clips."""
+    lost = [name for name in members if name not in set(seen)]
+    for part in ("train", "test"):
+        names = [name for name, own in members.items() if own == part]
+        if names and set(names) <= set(lost):
+            own = [str(title) for title in titles if _split_of(str(title)) == split]
+            listed = "'/'".join(own)
+            raise DataError(
+                f"'{path}': {len(lost)} names of split '{listed}', '{lost[0]}' for one, have no annotation;"
+                f" annotations are called {_some(seen)}; use the same names in both (frame_dir)"
+            )
+
+
+def _split_of(title: str) -> str | None:
+    """The split that a list of names belongs to by its title, or None where it is no part of one."""
+    match = _SPLIT.fullmatch(title)
+    return None if match is None else (match["name"] + match["fold"]) or "official"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:2]) + (" ..." if len(names) > 2 else "")
 
 
 def _recording(path: Path, number: int, annotation: Any, parts: Mapping[str, Mapping[str, str]]) -> Recording:
@@ -85,7 +113,7 @@ def _parts(path: Path, splits: Mapping[Any, Any], notes: list[str]) -> dict[str,
         if match is None:
             notes.append(f"split '{title}' is left out: its name does not end in train, val or test")
             continue
-        name = (match["name"] + match["fold"]) or "official"
+        name = _split_of(str(title)) or "official"
         lists.setdefault(name, {})[match["part"]] = [str(plain(member)) for member in members]
     assigned = {}
     for name, parts in lists.items():
