@@ -104,15 +104,22 @@ class Noise:
         step = torch.as_tensor(step, dtype=torch.int64, device=device)
         self._base = _chained(_chained(torch.ones_like(base), base), step)
         self._batch: Batch | None = None
+        self._step_keys: Tensor | None = None
 
     def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
         other = Noise.__new__(Noise)
-        other._base, other._batch = base, batch
+        other._base, other._batch, other._step_keys = base, batch, self._step_keys
         return other
 
     def on(self, batch: Batch) -> Noise:
         """The same noise bound to a batch, whose keys and slots make draws per item."""
         return self._derived(self._base, batch)
+
+    def over(self, keys: Tensor) -> Noise:
+        """The same noise of a step of the clips with these keys (G,), over all processes: see :meth:`stratified`."""
+        other = self._derived(self._base, self._batch)
+        other._step_keys = keys
+        return other
 
     def view(self, index: int) -> Noise:
         """Noise of one view; views never share draws."""
@@ -144,6 +151,27 @@ class Noise:
         """U[0, 1): (P, *shape), (N, *shape) or shape for per person, clip or batch."""
         bits: Tensor = _shift(self._bits(site, shape, per, 0), 40)
         return bits.to(dtype) * 2.0**-24
+
+    def stratified(self, site: str, shape: Sequence[int] = (), dtype: torch.dtype = torch.float32) -> Tensor:
+        """U[0, 1) per clip, (N, *shape), spread evenly over all clips of the step.
+
+        Of the G clips of all processes, with n draws each, exactly one draw lies in each G * n-th part of [0, 1), in
+        random order: so ``stratified(site) < 0.5`` holds for half of the clips, and ``(stratified(site) * 4).long()``
+        gives each of four patterns to a quarter. A clip has the same draw on any number of processes and parts.
+        """
+        clips = self._items("clip")
+        if self._step_keys is None:
+            raise UsageError(
+                f"noise for '{site}' was to be spread over a step's clips, but is of no step: a method can spread its"
+                " draws in views, forward and step hooks alone"
+            )
+        draw, count = (_bits_node if torch.compiler.is_compiling() else _bits), math.prod(shape)
+        everywhere = draw(self._base, self._step_keys.to(clips.device), site, 3, count).flatten().sort().values
+        place = torch.searchsorted(everywhere, draw(self._base, clips, site, 3, count)).reshape(-1, *shape)
+        exact = torch.float32 if clips.device.type == "mps" else torch.float64
+        value = (place + self.uniform(site, shape, "clip", exact)) / len(everywhere)
+        # Rounding would lift what is next to 1 up to it.
+        return value.clamp(max=1 - 2.0**-24).to(dtype)
 
     def normal(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
@@ -192,6 +220,14 @@ class ReplayNoise(Noise):
     def uniform(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
     ) -> Tensor:
+        """The next recorded draw of the site."""
+        return self._next(site).to(dtype)
+
+    def over(self, keys: Tensor) -> Noise:
+        """Unchanged, as for :meth:`on`."""
+        return self
+
+    def stratified(self, site: str, shape: Sequence[int] = (), dtype: torch.dtype = torch.float32) -> Tensor:
         """The next recorded draw of the site."""
         return self._next(site).to(dtype)
 

@@ -5,6 +5,7 @@ The concrete samplers and augmentations are in ``sslskel.transforms.clip``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.errors import DataError
+from sslskel.errors import DataError, UsageError
 
 
 class Sampler(Protocol):
@@ -41,6 +42,32 @@ class ViewSpec:
 
     sample: Sampler
     augment: tuple[Augment, ...] = ()
+    frames: int = 0
+    """T of this view; 0 for ``ClipSpec.frames``."""
+    within: int | None = None
+    """Number of an earlier view of the same method, inside whose frames this one lies.
+
+    ``sample`` then gets the length of what that view reads, from its first frame to its last, and answers with
+    positions in it; draws stay its own. Only a method's ``views()`` can have such a view.
+    """
+
+    def __repr__(self) -> str:
+        """Without options that say nothing: kept features are known by it."""
+        more = [f", frames={self.frames}"] if self.frames else []
+        more += [f", within={self.within}"] if self.within is not None else []
+        return f"ViewSpec(sample={self.sample!r}, augment={self.augment!r}{''.join(more)})"
+
+
+def outer_views(views: Sequence[ViewSpec], at: int) -> list[int]:
+    """Numbers of the views that view ``at`` lies within, the outermost first; ``UsageError`` for one not before it."""
+    chain: list[int] = []
+    while (outer := views[at].within) is not None:
+        if not 0 <= outer < at:
+            before = f"views 0 to {at - 1}" if at > 1 else "view 0" if at else "no view"
+            raise UsageError(f"view {at} is to lie within view {outer}, but there is {before} before it")
+        chain.insert(0, outer)
+        at = outer
+    return chain
 
 
 @dataclass(frozen=True)
@@ -49,7 +76,7 @@ class ClipSpec:
 
     layout: SkeletonLayout
     frames: int
-    """T of every view."""
+    """T of every view that does not say otherwise."""
     persons: int
     """M, most persons in a clip; the released codes average over all M."""
     coordinates: int

@@ -30,6 +30,7 @@ from sslskel.checks.method_case import (
 from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import expect, global_generators_untouched
 from sslskel.checks.watched_io import no_io
+from sslskel.data.step_views import step_views
 from sslskel.engine.optimisers import AdamW
 
 RATES = (3e-3, 1e-2, 1e-3)
@@ -66,11 +67,13 @@ def views_do_not_depend_on_the_batch(case: MethodCase) -> None:
     """A clip has the same views alone as among others, so that they are the same on any number of processes."""
     case.require_separate_clips()
     method = case.build()
-    source, noise = make_source(case.info, CLIPS, method.clip), Noise(7)
-    for i, view in enumerate(method.views()):
-        whole = source.batch(torch.arange(CLIPS), view, noise.view(i))
-        for clip in (0, 4, 11):
-            alone, among = source.batch(torch.tensor([clip]), view, noise.view(i)), select(whole, torch.tensor([clip]))
+    source = make_source(case.info, CLIPS, method.clip)
+    noise, views = Noise(7).over(source.keys), method.views()
+    whole = step_views(source, torch.arange(CLIPS), views, noise)
+    for clip in (0, 4, 11):
+        single = step_views(source, torch.tensor([clip]), views, noise)
+        for i, alone in enumerate(single):
+            among = select(whole[i], torch.tensor([clip]))
             same = alone.tracks.shape == among.tracks.shape and torch.allclose(alone.tracks, among.tracks, atol=1e-5)
             expect(same, f"view {i} of a clip changes with the batch it is in; draw per clip or per person")
 

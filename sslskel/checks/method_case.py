@@ -25,6 +25,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.checks.fixtures import dataset_info, make_source, make_spec, small_config
 from sslskel.checks.runner import Skip, expect
 from sslskel.data.loader import ClipSource
+from sslskel.data.step_views import step_views
 from sslskel.engine.optimisers import SGD
 from sslskel.engine.training_clips import SourceClips
 
@@ -75,10 +76,9 @@ class MethodCase:
         self, method: PretextMethod, step: int = 0, *, dtype: torch.dtype = torch.float32, clips: int = CLIPS
     ) -> tuple[list[Batch], Noise]:
         """The views the method asks for of the first clips, and the noise of a step."""
-        source, noise = make_source(self.info, clips, method.clip, dtype), Noise(7, step)
-        every = torch.arange(clips)
-        views = enumerate(method.views())
-        return [source.batch(every, view, noise.view(i)).placed(every) for i, view in views], noise
+        source = make_source(self.info, clips, method.clip, dtype)
+        noise = Noise(7, step).over(source.keys)
+        return list(step_views(source, torch.arange(clips), method.views(), noise)), noise
 
     @functools.cached_property
     def first_loss(self) -> float:

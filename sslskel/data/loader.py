@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,12 +95,18 @@ class ClipSource:
         for first in range(0, len(self), size):
             yield self.batch(torch.arange(first, min(first + size, len(self))), view, noise)
 
-    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise) -> Batch:
+    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise, outer: Sequence[OuterView] = ()) -> Batch:
         """One view of the clips at ``positions`` (N,), in this order.
 
-        ``noise`` is that of the view (``noise.view(i)`` where a method has several).
-        A person with no valid frame in the view has no row.
+        ``noise`` is that of the view (``noise.view(i)`` where a method has several); ``outer`` are the views
+        that it lies within, the outermost first, each with its own noise. A person with no valid frame in
+        the view has no row. Raises ``UsageError`` for a view within another that is drawn without it.
         """
+        if view.within is not None and not outer:
+            raise UsageError(
+                f"a view within view {view.within} is drawn beside it, as one of a method's views(); alone it has no"
+                " frames to lie in"
+            )
         at = _positions(positions, len(self), "this set")
         rows = self.rows[at]
         owner, track = self._tracks.of(rows)
@@ -114,17 +121,35 @@ class ClipSource:
             label,
             torch.full_like(key, -1),
         )
-        lengths = self._tracks.clip_length[rows].to(self.device)
-        read = view.sample(lengths, self.spec.frames, noise.on(seed))
+        begin, length = torch.zeros_like(key), self._tracks.clip_length[rows].to(self.device)
+        for other, its_noise in outer:
+            first, length = frames_read(self._sampled(other, length, its_noise.on(seed)))
+            begin = begin + first
+        inside = self._sampled(view, length, noise.on(seed))
+        read = torch.where(inside < 0, inside, inside + begin[:, None])
         tracks, valid = self.frames.read(read[seed.owner], track, self.dtype)
         if self._joints is not None:
             tracks = tracks.index_select(2, self._joints)
         batch = seed._replace(tracks=tracks, valid=valid)
         if not bool(self._tracks.whole[track].all()):
             batch = _present(batch)
+        spec = replace(self.spec, frames=view.frames) if view.frames else self.spec
         for augment in view.augment:
-            batch = augment(batch, noise.on(batch), self.spec)
+            batch = augment(batch, noise.on(batch), spec)
         return batch
+
+    def _sampled(self, view: ViewSpec, lengths: Tensor, noise: Noise) -> Tensor:
+        return view.sample(lengths, view.frames or self.spec.frames, noise)
+
+
+OuterView = tuple[ViewSpec, Noise]
+"""A view that another one lies within, and the noise of its draws."""
+
+
+def frames_read(positions: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, T) positions, -1 for padding -> (N,) first frame that is read, and (N,) how many there are up to the last."""
+    first = torch.where(positions < 0, torch.inf, positions).amin(1).floor().to(torch.int64)
+    return first, positions.amax(1).ceil().to(torch.int64) - first + 1
 
 
 def _positions(rows: npt.NDArray[np.int64] | Tensor, count: int, where: str) -> Tensor:

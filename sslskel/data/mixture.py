@@ -14,7 +14,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
-from sslskel.data.loader import ClipSource
+from sslskel.data.loader import ClipSource, OuterView
 from sslskel.errors import UsageError
 
 
@@ -29,10 +29,10 @@ class Mixture:
         counts = torch.tensor([len(part) for part in parts])
         self._ends = counts.cumsum(0)
         self._starts = self._ends - counts
-        keys = torch.cat([part.keys for part in parts])
-        unique, times = torch.unique(keys, return_counts=True)
-        if len(unique) < len(keys):
-            at = int((keys == unique[times > 1][0]).nonzero()[0])
+        self.keys = torch.cat([part.keys for part in parts])
+        unique, times = torch.unique(self.keys, return_counts=True)
+        if len(unique) < len(self.keys):
+            at = int((self.keys == unique[times > 1][0]).nonzero()[0])
             raise UsageError(
                 f"clip '{self.names(torch.tensor([at]))[0]}' is in two of the datasets that are trained on; name each"
                 " dataset once"
@@ -47,7 +47,7 @@ class Mixture:
         owner = self._owners(at)
         return [self.parts[part].names(at[i : i + 1] - self._starts[part])[0] for i, part in enumerate(owner.tolist())]
 
-    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise) -> Batch:
+    def batch(self, positions: Tensor, view: ViewSpec, noise: Noise, outer: Sequence[OuterView] = ()) -> Batch:
         """One view of the clips at ``positions`` (N,), in this order, whichever parts they are in.
 
         A view depends on a clip's key and the noise alone, so each part draws its own.
@@ -56,7 +56,7 @@ class Mixture:
         pieces, places = [], []
         for number in sorted(set(owner.tolist())):
             where = (owner == number).nonzero()[:, 0]
-            pieces.append(self.parts[number].batch(positions[where] - self._starts[number], view, noise))
+            pieces.append(self.parts[number].batch(positions[where] - self._starts[number], view, noise, outer))
             places.append(where)
         return _merged(pieces, places, len(positions))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from sslskel.api.batch import Batch
 from sslskel.api.distributed import rank, world_size
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
+from sslskel.data.step_views import step_views
 from sslskel.engine.gradients import Part
 from sslskel.engine.sampler import EpochSampler
 
@@ -22,17 +20,12 @@ def step_parts(
     Where the batch has fewer clips than there are processes, some stand in with a clip that
     counts nothing: gradients are exchanged by all or none.
     """
-    rows, own = sampler.batch(step), sampler.share(step, rank(), world_size())
+    rows, own, views = sampler.batch(step), sampler.share(step, rank(), world_size()), method.views()
     if method.negatives_per_part:
         # Cut before it is dealt out, so that a part holds the same clips on any number of processes.
         mine = [part.tensor_split(world_size())[rank()] for part in rows.tensor_split(accumulate)]
-        return [Part(_views(method, source, piece, noise), len(piece) / len(rows)) for piece in mine]
+        return [Part(step_views(source, piece, views, noise), len(piece) / len(rows)) for piece in mine]
     live = len(own) > 0
     own = own if live else rows[:1]
     pieces = own.tensor_split(min(accumulate, len(own)))
-    return [Part(_views(method, source, piece, noise), len(piece) / len(rows) if live else 0.0) for piece in pieces]
-
-
-def _views(method: PretextMethod, source: ClipSource | Mixture, rows: Tensor, noise: Noise) -> tuple[Batch, ...]:
-    views = enumerate(method.views())
-    return tuple(source.batch(rows, view, noise.view(i)).placed(rows) for i, view in views)
+    return [Part(step_views(source, piece, views, noise), len(piece) / len(rows) if live else 0.0) for piece in pieces]

@@ -228,8 +228,8 @@ def _start_epoch(run: _Run) -> None:
 
 def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
     """One update of every optimiser whose turn it is, from one global batch."""
-    progress, noise = run.progress, Noise(run.seed, run.step, run.device)
-    rows = run.sampler.batch(run.step)
+    progress, rows = run.progress, run.sampler.batch(run.step)
+    noise = Noise(run.seed, run.step, run.device).over(run.source.keys[rows])
     with torch.no_grad():
         run.method.on_step_start(progress, noise)
         parts = step_parts(run.method, run.source, run.sampler, run.train.accumulate, run.step, noise)

@@ -90,6 +90,8 @@ def _draws(
     view: ViewSpec, keys: Tensor, lengths: Tensor, noise: Noise, coordinates: int
 ) -> list[tuple[int, int, list[float]]]:
     """Per clip the first frame, the number of frames and the angles that our transforms draw from this noise."""
+    if view.within is not None or view.frames:
+        raise UsageError("--against as_released feeds views of all frames, none within another or of its own length")
     none = torch.zeros(0, dtype=torch.int64)
     batch = Batch(torch.zeros(0, 0, 0, 3), torch.zeros(0, 0, dtype=torch.bool), none, none, keys, keys, keys)
     drawn = noise.on(batch)

@@ -15,6 +15,7 @@ from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
+from sslskel.data.step_views import step_views
 from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device, set_threads
@@ -49,15 +50,15 @@ class Workload:
         count = self.size if size is None else size
         return (torch.arange(count) + step * count) % len(self.source)
 
-    def noise(self, step: int) -> Noise:
-        """All draws of a step."""
-        return Noise(self.cell.seed, step, self.device)
+    def noise(self, step: int, rows: Tensor | None = None) -> Noise:
+        """All draws of a step, over its clips or over those at ``rows``."""
+        chosen = self.rows(step) if rows is None else rows
+        return Noise(self.cell.seed, step, self.device).over(self.source.keys[chosen])
 
     def views(self, step: int, rows: Tensor | None = None) -> list[Batch]:
         """The views that the method asks for, of a step's clips or of those at ``rows``."""
-        chosen, noise = self.rows(step) if rows is None else rows, self.noise(step)
-        views = enumerate(self.method.views())
-        return [self.source.batch(chosen, view, noise.view(i)).placed(chosen) for i, view in views]
+        chosen = self.rows(step) if rows is None else rows
+        return list(step_views(self.source, chosen, self.method.views(), self.noise(step, chosen)))
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision where the run asks for it."""
@@ -65,7 +66,7 @@ class Workload:
 
     def loss(self, views: list[Batch], step: int, progress: Progress) -> Tensor:
         """The method's loss; where it has several turns, the sum of theirs."""
-        noise = self.noise(step)
+        noise = self.noise(step, views[0].position)
         losses = [self.method(views, noise, progress._replace(turn=turn)).loss() for turn in self.turns]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 

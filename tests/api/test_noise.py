@@ -175,3 +175,47 @@ def test_small_and_large_draws_are_the_same_numbers(per: Per, monkeypatch: pytes
     small = noise.normal("a", (2, 7), per)
     monkeypatch.setattr("sslskel.api.noise.SMALL", -1)
     assert torch.equal(noise.normal("a", (2, 7), per), small)
+
+
+STEP = torch.arange(1000, 1012)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
+def test_draws_of_a_step_lie_one_in_each_part(shape: tuple[int, ...]) -> None:
+    noise = Noise(3, 4).over(STEP).on(batch(STEP.tolist()))
+    draws = noise.stratified("ratio", shape)
+    assert draws.shape == (12, *shape)
+    assert draws.dtype is torch.float32
+    count = draws.numel()
+    assert sorted((draws.double() * count).long().flatten().tolist()) == list(range(count))
+    assert not torch.equal(draws.flatten(), draws.flatten().sort().values), "in random order"
+    assert torch.equal(torch.bincount((noise.stratified("pattern") * 4).long()), torch.tensor([3, 3, 3, 3]))
+
+
+def test_a_clip_has_the_same_draw_on_any_process() -> None:
+    whole = Noise(3, 4).over(STEP)
+    together = whole.on(batch(STEP.tolist())).view(1).stratified("ratio", (2,), torch.float64)
+    for part in (STEP[:5], STEP[5:], STEP[[7, 2]]):
+        alone = whole.on(batch(part.tolist())).view(1).stratified("ratio", (2,), torch.float64)
+        assert torch.equal(alone, together[part - 1000])
+    shuffled = Noise(3, 4).over(STEP.flip(0)).view(1).on(batch(STEP.tolist()))
+    assert torch.equal(shuffled.stratified("ratio", (2,), torch.float64), together)
+
+
+def test_draws_of_a_step_change_with_step_view_and_site_and_within_their_part() -> None:
+    bound = batch(STEP.tolist())
+    noises = [Noise(0, step).over(STEP).on(bound) for step in range(400)]
+    draws = torch.stack([noise.stratified("a") for noise in noises])
+    assert draws.mean(0).sub(0.5).abs().max() < 0.08, "each clip gets every part"
+    inside = draws.double() * 12 % 1
+    assert abs(float(inside.mean()) - 0.5) < 0.02
+    others = (noises[0].stratified("b"), noises[0].view(1).stratified("a"), noises[1].stratified("a"))
+    assert all(not torch.equal(draws[0], other) for other in others)
+
+
+def test_a_draw_that_is_spread_over_a_step_needs_one() -> None:
+    with pytest.raises(UsageError, match="'ratio' was to be spread over a step's clips, but is of no step"):
+        Noise(0).on(batch([1, 2])).stratified("ratio")
+    with pytest.raises(UsageError, match="per clip was asked for before"):
+        Noise(0).over(STEP).stratified("ratio")
+    assert ReplayNoise({"ratio": torch.tensor([0.5])}).over(STEP).stratified("ratio").tolist() == [0.5]

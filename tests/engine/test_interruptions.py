@@ -24,10 +24,10 @@ def test_a_stop_in_the_middle_of_an_epoch_continues_to_the_same_bytes(tmp_path: 
     whole = run(tmp_path / "whole", method={"terms": 2})
 
     class Stopped(ToySource):
-        def batch(self, positions: Tensor, view: Any, noise: Noise) -> Any:
+        def batch(self, positions: Tensor, view: Any, noise: Noise, outer: Any = ()) -> Any:
             if len(self.drawn) == step:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return super().batch(positions, view, noise)
+            return super().batch(positions, view, noise, outer)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("toy_engine.ToySource", Stopped)

@@ -30,7 +30,7 @@ from sslskel.errors import Interrupted, UsageError
 
 SHORT = {"train": {"epochs": 2, "drop_last": True}}
 """5 steps in each of 2 epochs."""
-KINDS = ("Clustered", "Banked", "Taught", "Contrasting")
+KINDS = ("Clustered", "Banked", "Taught", "Contrasting", "Spread")
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -138,7 +138,9 @@ def test_a_stop_after_any_step_of_an_epoch_leads_to_the_same_bytes(
 
 def test_two_processes_do_the_same(tmp_path: Path) -> None:
     cases: list[dict[str, Any]] = [{"kind": kind, "train": {"epochs": 3, "drop_last": True}} for kind in KINDS]
-    cases.append({"kind": "Contrasting", "train": {"epochs": 3, "drop_last": True, "accumulate": 2}})
+    cases += [
+        {"kind": kind, "train": {"epochs": 3, "drop_last": True, "accumulate": 2}} for kind in ("Contrasting", "Spread")
+    ]
     ended = in_processes(tmp_path / "two", 2, cases)
     assert [code for code, _ in ended] == [0, 0], ended
     for number, case in enumerate(cases):
@@ -160,8 +162,8 @@ def test_every_clip_is_assigned_and_constants_are_those_of_the_set(tmp_path: Pat
 
 def test_training_clips_come_in_order_or_as_asked_and_without_labels() -> None:
     class Labelled(toy_engine.ToySource):
-        def batch(self, positions: Tensor, view: Any, noise: Noise) -> Batch:
-            batch = super().batch(positions, view, noise)
+        def batch(self, positions: Tensor, view: Any, noise: Noise, outer: Any = ()) -> Batch:
+            batch = super().batch(positions, view, noise, outer)
             return batch._replace(label=torch.arange(batch.num_clips))
 
     clips = SourceClips(Labelled(10))  # type: ignore[arg-type]

@@ -48,6 +48,16 @@ PRESETS = {
           - {method: skeletonmae, epochs: 1}
           - {method: heads, epochs: 2, from: encoder}
     """,
+    "other_options": """
+        stages:
+          - {method: skeletonmae, epochs: 1, backbone: {drop_path: 0.25}}
+          - {method: mamp, epochs: 1}
+    """,
+    "other_width": """
+        stages:
+          - {method: skeletonmae, epochs: 1, backbone: {dim: 32, heads: 4}}
+          - {method: mamp, epochs: 1, from: encoder}
+    """,
     "one_only": "stages: [{method: mamp}]",
     "itself": "stages: [{method: mamp}, {method: two_stages}]",
     "misspelt": "stages: [{method: mamp}, {method: mamp, epoch: 3}]",
@@ -171,6 +181,12 @@ def spec_of(cell: Cell) -> ClipSpec:
     return clip_spec(BENCHMARKS.get(cell.benchmark).info, cell.resolved.clip)
 
 
+def test_a_stage_may_have_other_options_of_the_backbone() -> None:
+    [cell] = request("other_options").cells()
+    assert [stage.resolved.plain()["backbone"]["drop_path"] for stage in cell.stages] == [0.25, 0.0]
+    assert run_grid(request("other_options")).failures == []
+
+
 def test_an_interrupted_stage_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_grid(request(output=Path("whole")))
     for _ in range(2):
@@ -234,6 +250,7 @@ def test_jobs_and_estimates_know_stages() -> None:
         ("itself", "stage 'two_stages' has stages itself"),
         ("misspelt", "stage 2 of method preset 'misspelt': there is no 'epoch'; did you mean 'epochs'"),
         ("from_nothing", "stage 1 of method preset 'from_nothing' has none before it"),
+        ("other_width", "stage 'skeletonmae' does not fit that of .* is .* x 32"),
         ("part_of_one", "has no part 'nothing_like_it' .it has: encoder, "),
     ],
 )

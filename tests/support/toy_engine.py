@@ -24,13 +24,17 @@ from sslskel.api.batch import Batch, StepOutput, Term
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
+from sslskel.api.view import ViewSpec
 from sslskel.config.groups import DecayCourse, EngineConfig, Optimiser, Precision, Schedule, TrainConfig
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
 from sslskel.hashing import stable_id
+from sslskel.transforms.clip import CentreCrop
 
 FRAMES, JOINTS = 4, 3
 WIDTH = FRAMES * JOINTS * 3
+VIEW = ViewSpec(CentreCrop())
+"""Of sources that show all of a clip whatever is asked."""
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Toy(PretextMethod[ToyConfig]):
     Config = ToyConfig
 
     def __init__(self, config: ToyConfig, seed: int = 0) -> None:
-        super().__init__(config, None, SimpleNamespace(train_view="train"))
+        super().__init__(config, None, SimpleNamespace(train_view=VIEW))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.inner = nn.Sequential(
@@ -153,7 +157,11 @@ class ToySource:
     def names(self, positions: Tensor | None = None) -> list[str]:
         return [f"clip-{int(p):03d}" for p in (torch.arange(self.clips) if positions is None else positions)]
 
-    def batch(self, positions: Tensor, view: Any, noise: Noise) -> Batch:
+    @property
+    def keys(self) -> Tensor:
+        return torch.tensor([stable_id("toy", str(number)) for number in range(self.clips)])
+
+    def batch(self, positions: Tensor, view: Any, noise: Noise, outer: Any = ()) -> Batch:
         self.drawn.append(positions.tolist())
         if self.slow:
             time.sleep(self.slow)
@@ -163,7 +171,7 @@ class ToySource:
         place = positions[owner] * 2 + slot
         wave = torch.arange(WIDTH, dtype=torch.float64) * (1 + place[:, None] % 7) + place[:, None]
         tracks = wave.sin().reshape(-1, FRAMES, JOINTS, 3).to(self.dtype)
-        key = torch.tensor([stable_id("toy", str(int(p))) for p in positions])
+        key = self.keys[positions]
         unknown = torch.full_like(key, -1)
         batch = Batch(tracks, torch.ones(len(owner), FRAMES, dtype=torch.bool), owner, slot, key, unknown, unknown)
         factor = 1 + 0.1 * noise.on(batch).normal("toy.size", dtype=self.dtype)

@@ -1,7 +1,8 @@
 """Methods for the engine's tests that use every hook, and their processes: ``toy_hooks.py FOLDER CASES``.
 
 ``Clustered`` assigns every training clip to a centre between epochs, ``Banked`` keeps a row for every clip,
-``Taught`` follows a student by a schedule, ``Contrasting`` compares the clips of a part. Nothing here is a test.
+``Taught`` follows a student by a schedule, ``Contrasting`` compares the clips of a part, ``Spread`` spreads its masks
+over the clips of a step. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 import toy_engine
 from torch import Tensor, nn
 from torch.nn import functional
-from toy_engine import WIDTH, ToyConfig
+from toy_engine import VIEW, WIDTH, ToyConfig
 
 from sslskel import (
     Batch,
@@ -47,7 +48,7 @@ class Hooked(PretextMethod[ToyConfig]):
     Config = ToyConfig
 
     def __init__(self, config: ToyConfig, seed: int = 0) -> None:
-        super().__init__(config, None, SimpleNamespace(train_view="train", test_view="test", clips=CLIPS))  # type: ignore[arg-type]
+        super().__init__(config, None, SimpleNamespace(train_view=VIEW, test_view=VIEW, clips=CLIPS))  # type: ignore[arg-type]
         self.calls: list[str] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -180,7 +181,20 @@ class Contrasting(Hooked):
         return mean(functional.cross_entropy(features @ every.T / 0.2, same, reduction="none"))
 
 
-KINDS = {kind.__name__: kind for kind in (Hooked, Clustered, Banked, Taught, Contrasting)}
+class Spread(Hooked):
+    """Hides more of one clip than of another: by equal steps over the clips of a step, and all of every third clip."""
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        batch, draws = views[0], noise.view(0).on(views[0])
+        ratio = draws.stratified("ratio", dtype=batch.tracks.dtype)
+        ratio = torch.where(draws.stratified("whole") < 1 / 3, 1.0, ratio)
+        self.calls.append(f"ratios {sorted(round(float(value), 6) for value in ratio)}")
+        hidden = draws.uniform("hidden", (WIDTH,)) < ratio[batch.owner][:, None]
+        seen = batch.tracks.flatten(1).masked_fill(hidden, 0)
+        return mean(pooled(self.inner(seen), batch).square().mean(1))
+
+
+KINDS = {kind.__name__: kind for kind in (Hooked, Clustered, Banked, Taught, Contrasting, Spread)}
 
 
 def run(folder: Path | str, kind: str, **options: Any) -> tuple[Any, Hooked]:
