@@ -20,14 +20,14 @@ ALLOWED_NAMES = {
     "leaves_the_encoder_as_found": "a check, whose name is in `expected_failed_checks` of plugins",
 }
 SENTENCES = re.compile(
-    r"""\b(?: abilities | anew | elsewhere | somebody | nobody | anybody | told | he | him | his
+    r"""\b(?: abilities | anew | elsewhere | told | he | him | his
     | mend(?:s|ed|ing)? | wish(?:es|ed)? | twins | foul | sound\ checkpoint | unfolds? )\b
     | \w's\ business\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 """Words in what people read: strings, docstrings, comments and pages. "not found" and "given" are fine there."""
 ALLOWED_SENTENCES = re.compile(
-    r"""Barlow\ Twins | He\ et\ al\. | support\ somebody\ with | help\ him\ to\ walk""",
+    r"""Barlow\ Twins | He\ et\ al\. | help\ him\ to\ walk""",
     re.VERBOSE | re.IGNORECASE,
 )
 """A paper, an author and the name of an action in NTU RGB+D."""
@@ -94,5 +94,5 @@ def test_these_checks_can_fail() -> None:
     code = 'found_all, x = 1, "not found, given"\nclass Told: ...\nfound_inf = 3\n'
     assert faults_of_names(code) == ["Told", "found_all"]
     assert faults_of_sentences(prose(code)) == []
-    code = '"""That is\nnobody\'s business."""\nx = f"a {1} Barlow Twins, other twins"  # mends it\n'
+    code = '"""Not this module\'s business."""\nx = f"a {1} Barlow Twins, other twins"  # mends it\n'
     assert len(faults_of_sentences(prose(code))) == 3

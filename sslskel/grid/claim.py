@@ -26,7 +26,7 @@ def claimed(store: ResultStore, identity: str, reporter: Reporter, needs: Sequen
     waiting = False
     while (claim := store.claim(identity, needs)) is None:
         if not waiting:
-            reporter.line(f"  waiting for {store.holder(identity)}; remove that file if nobody is at work there")
+            reporter.line(f"  waiting for {store.holder(identity)}; remove that file if no process is at work there")
             waiting = True
         time.sleep(POLL_SECONDS)
     with claim:

@@ -234,7 +234,7 @@ class Run:
         return folder, replace(trained, seconds=trained.seconds + earlier)
 
     def _needs(self, cell: Cell) -> list[str]:
-        """Identities of the pretrainings without which a cell would have to be run anew."""
+        """Identities of the pretrainings without which a cell would have to be run again."""
         dataset = self._datasets[cell.benchmark]
         own = [stage.pretrain_identity(dataset) for stage in cell.stages]
         teachers = [one.meta.identity for stage in cell.stages for one in stage.origins if one.meta]

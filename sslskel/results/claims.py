@@ -138,7 +138,7 @@ def _may_live(path: Path) -> bool:
     try:
         return not _abandoned(path) or _runs_here(_read(path))
     except OSError:
-        # Its age cannot be told in a folder that cannot be written.
+        # Its age is unknown in a folder that cannot be written.
         return True
 
 

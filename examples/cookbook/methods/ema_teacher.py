@@ -62,10 +62,10 @@ class EmaTeacher(PretextMethod[EmaTeacherConfig]):
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         tracks, draws = views[0].tracks, noise.view(0).on(views[0])  # (P, T, V, C)
         seen = draws.uniform("seen", (tracks.shape[2],)) >= self.config.hidden  # (P, V)
-        given = self.encoder(views[0]._replace(tracks=tracks * seen[:, None, :, None]), noise.view(0))  # (N, D)
+        student = self.encoder(views[0]._replace(tracks=tracks * seen[:, None, :, None]), noise.view(0))  # (N, D)
         self.wanted = self.teacher(views[0])
         target = layer_norm(self.wanted - self.centre.to(self.wanted), self.centre.shape)
-        return StepOutput({"predict": mean_term(smooth_l1_loss(self.predictor(given), target, reduction="none"))})
+        return StepOutput({"predict": mean_term(smooth_l1_loss(self.predictor(student), target, reduction="none"))})
 
     def on_step_end(self, progress: Progress, noise: Noise) -> None:
         sums = sum_over_processes(torch.cat([self.wanted.sum(0), self.wanted.new_full((1,), len(self.wanted))]))

@@ -74,7 +74,7 @@ def read_description(layout: Path | str | None, overrides: Sequence[str] = ()) -
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
-            raise UsageError(f"'{override}' is no KEY=VALUE of a layout file; write for instance persons=2")
+            raise UsageError(f"'{override}' is not a KEY=VALUE of a layout file; write for instance persons=2")
         nodes[key.strip()] = read_override(key.strip(), value)
     for key, node in nodes.items():
         if key not in KEYS:

@@ -184,7 +184,7 @@ def _check(lines: TextLines, columns: Columns, layout: SkeletonLayout) -> None:
     if columns.long:
         return
     stray = [title for title in columns.others if title]
-    hint = f" ('{stray[0][:60]}' is no joint and axis of layout '{layout.name}')" if stray else ""
+    hint = f" ('{stray[0][:60]}' is not a joint and axis of layout '{layout.name}')" if stray else ""
     axes = {axis for _, axis in columns.joints.values() if axis < 3}
     places = list(columns.joints.values())
     wanted = [(joint, axis) for joint in range(layout.num_joints) for axis in range(max(axes, default=1) + 1)]
@@ -252,7 +252,7 @@ def _joints_of_rows(body: TextLines, columns: Columns, layout: SkeletonLayout, w
     unsaid = [joint for number, joint in enumerate(layout.joints) if number not in own.values()]
     if unsaid:
         stray = next((word for word, joint in own.items() if joint is None), "")
-        hint = f" ('{stray[:40]}' is no joint of layout '{layout.name}')" if stray else ""
+        hint = f" ('{stray[:40]}' is not a joint of layout '{layout.name}')" if stray else ""
         raise body.fault(0, f"no row is of joint '{unsaid[0]}'{hint}; rename the rows, or correct the layout")
     columns.others += [word for word, joint in own.items() if joint is None]
     return np.asarray([-1 if own[word] is None else own[word] for word in words], dtype=np.int64)

@@ -29,7 +29,7 @@ def _as_it_fits(lines: TextLines, source: Source) -> Content:
     if len(values) % count:
         raise DataError(
             f"'{lines.path}' has the shape {values.shape}: lines of {width} numbers, as one line per joint has them;"
-            f" layout '{source.layout.name}' has {count} joints, of which {len(values)} lines are no multiple"
+            f" layout '{source.layout.name}' has {count} joints, of which {len(values)} lines are not a multiple"
         )
     return Content(values.reshape(-1, count, width), axes="TVC")
 
