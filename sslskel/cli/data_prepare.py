@@ -10,7 +10,14 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``prepare``."""
     parser.add_argument("name", help="a benchmark (`sslskel list benchmarks`)")
-    parser.add_argument("--source", nargs="+", default=[], type=Path, help="directories or archives of original files")
+    parser.add_argument(
+        "--source",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        help="directories or archives of original files",
+    )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first damaged file, and where clips are missing"
     )

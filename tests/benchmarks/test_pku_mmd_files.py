@@ -51,6 +51,24 @@ def test_a_damaged_recording_is_left_out_with_its_fault(root: Path, tmp_path: Pa
     assert dataset.names.tolist() == ["0011-L_0", "0011-L_1", "0011-R_0", "0011-R_1"]
 
 
+def test_negative_frames_lose_their_own_clip_alone(root: Path, tmp_path: Path) -> None:
+    (root / "label/0011-L.txt").write_text("3,-4,10,2\n4,12,30,1\n5,3,-1,2\n")
+    dataset = prepared(PHASES[1], [root], tmp_path / "data")
+    assert "0011-L_1" in dataset.names
+    assert len(dataset) == 5
+    assert dataset.report()["dropped"] == dict.fromkeys(
+        ["0011-L_0", "0011-L_2"], "a frame of its annotation is negative"
+    )
+
+
+def test_a_recording_without_a_usable_annotation_gives_no_clip(root: Path, tmp_path: Path) -> None:
+    (root / "label/0011-L.txt").write_text("3,-4,10,2\n")
+    (root / "label/0012-M.txt").write_text("")
+    clips, report = imported(root)
+    assert [clip.name for clip in clips] == ["0011-R"]
+    assert report.dropped["0011-L"] == report.dropped["0012-M"] == "none of its annotations can be used"
+
+
 def line(frames: str, number: int, text: str) -> str:
     lines = frames.splitlines(keepends=True)
     lines[number - 1] = text
@@ -72,7 +90,7 @@ def line(frames: str, number: int, text: str) -> str:
         ("label/0011-L.txt", "1,1,5,2\n\n52,1,5,2\n", "line 3 has class 52"),
         ("label/0011-L.txt", "1,1,5\n", "not four whole numbers"),
         ("label/0011-L.txt", "1,1.5,5,2\n", "not four whole numbers"),
-        ("label/0011-L.txt", "1,-1,5,2\n", "not four whole numbers"),
+        ("label/0011-L.txt", "-1,1,5,2\n", "line 1 has class -1"),
         ("label/0011-L.txt", "1,1,nan,2\n", "not four whole numbers"),
         ("cross-view.txt", "0011-L\n", "line 1 has '0011-L', not a heading"),
         ("cross-view.txt", LIST.replace("0012-M", "0012-X"), "line 2 has '0012-X'"),

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from sslskel.cli.command import parse
+
 VERBS = (
     "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "ensemble", "compare", "reproduce",
     "list", "show", "check", "data", "new", "runs", "doctor", "speed", "sweep",
@@ -287,3 +289,8 @@ def test_bench_under_torchrun_writes_one_record_per_cell(command_env: dict[str, 
         assert done.returncode == 0, done.stderr
         assert done.stdout.count(expected) == 1
     assert len(list((tmp_path / "runs" / "records").glob("*.json"))) == 4
+
+
+def test_repeated_sources_add_up() -> None:
+    options = parse(["data", "prepare", "utd_mhad", "--source", "a", "b", "--source", "c"])
+    assert options.source == [Path("a"), Path("b"), Path("c")]

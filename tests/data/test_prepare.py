@@ -83,6 +83,14 @@ def test_prepare_then_open(source: Path, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "data").iterdir()] == ["toy"]
 
 
+def test_strict_excuses_no_missing_clip_by_what_was_dropped(source: Path, tmp_path: Path) -> None:
+    source.write_text("one 1\nbad 1\nseven 3\n")
+    with pytest.raises(DataError, match="clips: found 2 clips, expected 3"):
+        prepare(benchmark({"clips": 3}), [source], tmp_path / "data", strict=True)
+    # What is left out on purpose is not among the clips that are expected.
+    assert len(open_dataset(prepare(benchmark({"clips": 2}), [source], tmp_path / "data", strict=True))) == 2
+
+
 @pytest.mark.parametrize("wrong", [{"clips": 4}, {"clips": 2}, {"xsub/train": 1}, {"xsub/test": 2}])
 def test_counts_must_agree(source: Path, tmp_path: Path, wrong: Mapping[str, int]) -> None:
     with pytest.raises(DataError, match=f"{next(iter(wrong))}: found"):

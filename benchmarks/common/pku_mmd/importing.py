@@ -83,6 +83,8 @@ def make(video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceF
     dropped: dict[str, str] = {}
     segments = [segment for action in actions if (segment := _segment(video, action, frames, dropped)) is not None]
     tracks = tuple(_tracks(frames.astype(np.float32)))
+    if not segments:
+        return Made(dropped={**dropped, video: "none of its annotations can be used"})
     if not tracks:
         return Made(dropped={video: "it holds zeros only, so it has no person"})
     *group, session = map(int, re.findall("[0-9]+", video))
@@ -106,6 +108,9 @@ def make(video: str, lists: frozenset[str], skeleton: SourceFile, label: SourceF
 def _segment(video: str, action: Action, frames: Doubles, dropped: dict[str, str]) -> Segment | None:
     """The annotated action, with a clip unless no person is tracked, or None where it has no frame."""
     name, (begin, end) = f"{video}_{action.number}", (action.start, min(action.end, len(frames)))
+    if action.start < 0 or action.end < 0:
+        dropped[name] = "a frame of its annotation is negative"
+        return None
     if begin >= end:
         late = begin >= len(frames)
         dropped[name] = "it begins behind the end of its recording" if late else "it ends before it begins"

@@ -39,7 +39,10 @@ class Halves(NamedTuple):
 
 
 class Action(NamedTuple):
-    """One line of a label file as written: class from 1, first frame from 0, the frame after the last."""
+    """One line of a label file as written: class from 1, first frame from 0, the frame after the last.
+
+    Frames may be negative, which no action is cut from.
+    """
 
     number: int
     """Place in the file, from 0; skipped lines do not count."""
@@ -96,10 +99,10 @@ def read_actions(file: SourceFile) -> list[Action]:
     for number, line in _lines(_text(file, SMALL)):
         values = [_number(word.strip()) for word in line.split(",")]
         whole = [int(value) for value in values if value is not None and value.is_integer()]
-        if len(values) != 4 or len(whole) != 4 or not all(0 <= value < 1 << 31 for value in whole):
+        if len(values) != 4 or len(whole) != 4 or not all(abs(value) < 1 << 31 for value in whole):
             raise DataError(
                 f"'{file.where}' line {number} is {line.strip()[:60]!r}, not four whole numbers 'class,start,end,"
-                "confidence' from 0 on; fetch the file again"
+                "confidence'; fetch the file again"
             )
         if not 1 <= whole[0] <= CLASSES:
             raise DataError(f"'{file.where}' line {number} has class {whole[0]}; classes are 1 to {CLASSES}")
