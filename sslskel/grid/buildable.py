@@ -19,6 +19,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
+from sslskel.data.step_views import step_views
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.misfits import refuse_parts
@@ -143,8 +144,7 @@ def _draw(method: PretextMethod, dataset: Dataset) -> None:
     """Draw two clips in every view: an augmentation that the body does not fit is refused where it is applied."""
     clips = torch.arange(min(2, len(dataset)))
     source = ClipSource(dataset, clips, method.clip, resident=False)
-    for number, view in enumerate(method.views()):
-        source.batch(clips, view, Noise(0, 0).view(number))
+    step_views(source, clips, method.views(), Noise(0, 0).over(source.keys))
 
 
 def _check_protocol(cell: Cell, name: str, method: PretextMethod, datasets: Mapping[str, Dataset]) -> None:
