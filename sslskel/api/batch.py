@@ -122,5 +122,9 @@ class StepOutput(NamedTuple):
 
 
 def mean_term(values: Tensor, scale: float = 1.0) -> Term:
-    """The term for the mean of values of any shape: their sum and their number, on this process."""
-    return Term(values.sum(), values.new_full((), values.numel()), scale)
+    """The term for the mean of values of any shape: their sum and their number, on this process.
+
+    Half precision counts no further than 256, so both are float32 at least.
+    """
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    return Term(values.sum(dtype=dtype), values.new_full((), values.numel(), dtype=dtype), scale)

@@ -79,3 +79,9 @@ def test_the_term_of_a_mean_is_over_all_values_of_any_shape() -> None:
     assert float(StepOutput({"a": term}).loss()) == 0.5 * 2.5
     parts = [mean_term(part) for part in (values[:1], values[1:], values[:0])]
     assert float(sum(part.total for part in parts) / sum(part.count for part in parts)) == 2.5
+
+
+def test_a_mean_of_half_precision_counts_beyond_256() -> None:
+    term = mean_term(torch.ones(1000, dtype=torch.bfloat16) / 2)
+    assert (float(term.total), float(term.count)) == (500, 1000)
+    assert term.total.dtype == torch.float32
