@@ -26,7 +26,7 @@ _OWN = re.compile(rf"step-\d+(\.tmp-.*)?|\.?{re.escape(METRICS)}(\.tmp-.*)?|{re.
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What is known of a run; its state is that of its newest sound checkpoint."""
+    """What is known of a run; its state is that of its newest valid checkpoint."""
 
     path: Path
     bytes: int = 0
@@ -79,7 +79,7 @@ class RunFolder:
 
     @classmethod
     def _at(cls, path: Path, last: Path) -> RunFolder:
-        """What the newest sound checkpoint says; ``last`` is the newest of all."""
+        """What the newest valid checkpoint says; ``last`` is the newest of all."""
         newest = latest(path)
         if newest is None:
             return cls(path, fault="its checkpoints are damaged or of another version")
