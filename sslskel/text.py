@@ -18,6 +18,11 @@ def percent(share: float | None) -> str:
     return EMPTY if share is None else f"{round(100 * share, 1) + 0.0:.1f}"
 
 
+def p_value(chance: float) -> str:
+    """``p = 0.012``; tiny ones as ``p < 0.001``."""
+    return "p < 0.001" if chance < 0.001 else f"p = {chance:.3f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds, whole minutes, or hours with one decimal."""
     if seconds < 90:

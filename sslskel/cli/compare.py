@@ -1,4 +1,4 @@
-"""Compare two rows of a board over the same clips and seeds, and say whether they differ by more than noise."""
+"""Compare two rows of a board over the same pretrainings and clips, and say if they differ by more than noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sslskel.cli.options import names
 
 if TYPE_CHECKING:
-    from sslskel.leaderboard.compare import Comparison
+    from sslskel.leaderboard.compare import Comparison, Skipped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument("--protocol", help="only these protocols (comma list)")
+    parser.add_argument(
+        "--clusters", choices=("subjects",), help="what varies besides pretrainings (default: the test clips)"
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a few lines per column, or all of it as JSON."""
+    from sslskel.grid.subjects import subjects_of
     from sslskel.leaderboard.compare import compare
     from sslskel.leaderboard.folder import board_of
     from sslskel.results.store import ResultStore
@@ -35,24 +39,29 @@ def run(options: argparse.Namespace) -> int:
         names(options.benchmark) if options.benchmark else None,
         protocols=names(options.protocol) if options.protocol else None,
     )
-    comparisons = compare(board, ResultStore(options.results), options.first, options.second)
+    clusters = subjects_of if options.clusters else None
+    results = compare(board, ResultStore(options.results), options.first, options.second, clusters)
     if options.format == "json":
-        print(json.dumps([asdict(one) | {"sure": one.sure, "words": one.words()} for one in comparisons], indent=1))
+        print(json.dumps(list(map(_json, results)), indent=1))
     else:
-        print("\n\n".join(map(_text, comparisons)))
+        print("\n\n".join(map(_text, results)))
     return 0
 
 
-def _text(one: Comparison) -> str:
+def _json(one: Comparison | Skipped) -> dict[str, object]:
+    from sslskel.leaderboard.compare import Comparison
+
+    facts = {"words": one.words(), "skipped": not isinstance(one, Comparison)}
+    if isinstance(one, Comparison):
+        facts |= {"difference": one.difference, "p": one.p, "sure": one.sure}
+    return asdict(one) | facts
+
+
+def _text(one: Comparison | Skipped) -> str:
+    from sslskel.leaderboard.compare import Comparison
     from sslskel.text import percent, plain
 
-    lines = [
-        f"{one.column}: {one.first} {percent(one.scores[0])} %, {one.second} {percent(one.scores[1])} %",
-        f"  {one.words()}",
-        *(
-            f"  seed {s.seed}: {s.only_first} clips right for {one.first} alone, {s.only_second} for {one.second} alone"
-            f" (McNemar, exact: p = {s.p:.2g})"
-            for s in one.seeds
-        ),
-    ]
-    return "\n".join(map(plain, lines))
+    head = one.column
+    if isinstance(one, Comparison):
+        head += f": {one.first} {percent(one.scores[0])} %, {one.second} {percent(one.scores[1])} %"
+    return "\n".join(map(plain, (head, f"  {one.words()}")))

@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
     parser.add_argument("--format", default="table", help="table, markdown, csv, json, latex or html (default: table)")
+    parser.add_argument(
+        "--intervals",
+        choices=("pretrainings", "clips"),
+        default="pretrainings",
+        help="over pretrainings on these test clips, or over test clips too (default: %(default)s)",
+    )
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
     parser.add_argument("--output", type=Path, help="file to write (default: print)")
 
@@ -39,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         protocols=names(options.protocol) if options.protocol else None,
         details=options.format == "html",
         published=not options.no_published,
+        over_clips=options.intervals == "clips",
     )
     if options.output:
         write_board(board, options.format, options.output)

@@ -131,5 +131,6 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
         diagnostics=result.diagnostics,
         sources=digests(of_checkpoint(meta, task.protocol)),
         origins=meta.origins,
+        pretrain_seed=None if meta.seed == task.seed else meta.seed,
         extra={"details": details} if details else {},
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -19,7 +19,8 @@ from sslskel.grid.jobs import side_by_side
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.leaderboard import build_board
-from sslskel.leaderboard.compare import Difference, over_seeds, paired
+from sslskel.leaderboard.cells import same_weights
+from sslskel.leaderboard.compare import Comparison, Side, corrected, paired
 from sslskel.leaderboard.formats.paper_table import printed_table
 from sslskel.plugins.registry import PROTOCOLS, folder_files
 from sslskel.progress import SILENT, Reporter
@@ -58,8 +59,6 @@ class Table:
     """Which score of the protocol is compared; None for the one that ranks."""
     condition: str | None = None
     """Which condition's predictions are paired, where the protocol has several."""
-    pairs: Literal["clips", "seeds"] = "clips"
-    """Over what rows are paired: the test clips and seeds, or seeds alone where a clip has no prediction or several."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ class Reproduced:
     table: Table
     benchmark: str
     records: tuple[tuple[Record, ...], ...]
-    pairs: tuple[tuple[int, int, Difference], ...]
-    """(row, row, comparison) of every two rows."""
+    pairs: tuple[tuple[int, int, Comparison], ...]
+    """(row, row, comparison) of every two rows, corrected for their number."""
 
     def markdown(self) -> str:
         """The table as a page: measured and printed numbers, whether their order agrees, how they were made."""
@@ -97,9 +96,7 @@ def read_table(name: str) -> Table:
         content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
         columns = tuple(content.get("published", ()))
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
-        if content.get("pairs", "clips") not in ("clips", "seeds"):
-            raise ValueError(f"pairs is '{content['pairs']}'; it must be clips or seeds")
-        options = {name: content[name] for name in ("score", "condition", "pairs") if name in content}
+        options = {name: content[name] for name in ("score", "condition") if name in content}
         return Table(
             name,
             content["title"],
@@ -151,7 +148,7 @@ def reproduce(name: str, request: GridRequest, *, jobs: int | None = None, repor
         if result.failures:
             raise RunError(f"{table.name}, row '{row.name}': {result.failures[0]}; the same command continues")
         rows.append(tuple(sorted(result.records, key=lambda record: record.seed)))
-    return Reproduced(table, request.benchmarks[0], tuple(rows), _pairs(table, rows, ResultStore(request.output)))
+    return Reproduced(table, request.benchmarks[0], tuple(rows), _compared(table, rows, ResultStore(request.output)))
 
 
 def request_of_row(row: TableRow, table: Table, request: GridRequest) -> GridRequest:
@@ -180,21 +177,14 @@ def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
     return overrides
 
 
-def _pairs(
+def _compared(
     table: Table, rows: Sequence[Sequence[Record]], store: ResultStore
-) -> tuple[tuple[int, int, Difference], ...]:
-    compared = []
-    for one, other in combinations(range(len(rows)), 2):
-        names = table.rows[one].name, table.rows[other].name
-        pairs = list(zip(rows[one], rows[other], strict=True))
-        compared.append((one, other, _difference(table, names, pairs, store)))
-    return tuple(compared)
-
-
-def _difference(
-    table: Table, names: tuple[str, str], pairs: Sequence[tuple[Record, Record]], store: ResultStore
-) -> Difference:
-    if table.pairs == "clips":
-        return paired(store, table.title, *names, pairs, table.condition)
+) -> tuple[tuple[int, int, Comparison], ...]:
+    """Every two rows, by the table's own score."""
     score = table.score or PROTOCOLS.get(table.protocol).primary
-    return over_seeds(*names, [(one.scores[score], other.scores[score]) for one, other in pairs])
+    sides = [Side(row.name, same_weights(records)) for row, records in zip(table.rows, rows, strict=True)]
+    places = list(combinations(range(len(rows)), 2))
+    found = [
+        paired(store, table.title, score, sides[one], sides[other], condition=table.condition) for one, other in places
+    ]
+    return tuple((*place, comparison) for place, comparison in zip(places, corrected(found), strict=True))

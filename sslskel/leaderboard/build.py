@@ -1,9 +1,10 @@
 """The board: a pure function of the records. The same records in any order give the same board.
 
 Rows are what was pretrained, columns what it was judged on. Records that differ in data,
-benchmark version, protocol version or protocol options never share a column; seeds that
-look the same are never averaged. What a board is made of is in ``model.py``, names
-are in ``labels.py``, words below the table in ``notes.py``.
+benchmark version, protocol version or protocol options never share a column; pretrainings that
+look the same are never averaged. What a board is made of is in ``model.py``, what a cell's number is
+of in ``cells.py``, tests in ``significance.py``, names in ``labels.py``, sentences in ``findings.py``,
+``notes.py`` and ``seeds.py``.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from dataclasses import replace
 from typing import Any
 
 from sslskel.config.compose import shaping
-from sslskel.leaderboard.labels import column_titles, row_labels
-from sslskel.leaderboard.model import Board, BoardCell, Column, Row, RowKey
-from sslskel.leaderboard.notes import findings, notes_of
+from sslskel.leaderboard.cells import PerClip, cell_of, run_twice, same_weights
+from sslskel.leaderboard.findings import across_findings, findings
+from sslskel.leaderboard.labels import column_titles, names_of, row_labels
+from sslskel.leaderboard.means import across_of, means_of, means_of_row
+from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
+from sslskel.leaderboard.notes import notes_of
+from sslskel.leaderboard.seeds import Place, unshown_seeds
+from sslskel.leaderboard.significance import marked, tested
 from sslskel.results.record import DECLARED, Record
-from sslskel.results.statistics import disjoint, summarise
 
 __all__ = ["Board", "build_board"]
 
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
-BOLD_SEEDS = 3
-"""Fewest seeds of a bold cell: the 95 % interval of two is 18 s.d. wide."""
 UNPROVEN = ("released", DECLARED)
 """Stand for the plugin of an encoder that came as a bare file or module: nothing proves that it saw no data."""
-
-Seeds = dict[int, list[Record]]
 
 
 def build_board(
@@ -39,48 +40,72 @@ def build_board(
     *,
     benchmarks: Sequence[str] | None = None,
     protocols: Sequence[str] | None = None,
+    per_clip: PerClip | None = None,
 ) -> Board:
     """Make the board of these records, or of those of some benchmarks and protocols, in the order given.
 
     Without an order columns are sorted by benchmark, protocols that train a head before
-    those that train nothing. Rows are ranked by the first column.
+    those that train nothing. Rows are ranked by the first column. With ``per_clip`` (see
+    ``clip_scores.py``) intervals are over test clips too.
     """
-    chosen, warnings = _distinct(
+    known, doubts = _distinct(records)
+    chosen = [
         record
-        for record in records
+        for record in known
         if (benchmarks is None or record.benchmark["name"] in benchmarks)
         and (protocols is None or record.protocol["name"] in protocols)
-    )
+    ]
+    warnings = sorted(doubts[record.identity] for record in chosen if record.identity in doubts)
     keys = _columns(chosen, benchmarks, protocols)
-    table: dict[RowKey, dict[Column, Seeds]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in chosen:
-        table[_row_key(record)][_column(record)][record.seed].append(record)
-    labels = row_labels(sorted(table))
-    rows = []
+        table[_row_key(record)][_column(record)].append(record)
+    titles = column_titles(keys)
+    columns, means = tuple(replace(key, title=titles[key]) for key in keys), means_of(keys)
+    labels, rows = row_labels(sorted(table)), []
     for key in sorted(table):
-        row, more = _row(key, labels[key], table[key], keys)
+        row, more = _row(key, labels[key], [table[key].get(column, []) for column in keys], columns, means, per_clip)
         rows.append(row)
         warnings += more
-    titles = column_titles(keys)
-    columns = tuple(replace(key, title=titles[key]) for key in keys)
-    ranked = _ranked([_emboldened(row, _leaders(columns, rows)) for row in rows])
+    tests = [tested(rows, at) for at in range(len(columns))]
+    ranked, names = _ranked(marked(rows, tests)), names_of(rows)
     members: dict[Column, list[Record]] = defaultdict(list)
     for record in chosen:
         members[_column(record)].append(record)
     notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], chosen)
-    commands = tuple(sorted({record.command for record in chosen if record.command}))
-    return Board(columns, ranked, findings(columns, ranked), (*warnings, *cautions), notes, commands, tuple(chosen))
+    across = across_of(columns, means, ranked, names)
+    return Board(
+        columns,
+        ranked,
+        (*findings(columns, tests, names), *across_findings(across)),
+        (*warnings, *unshown_seeds(columns, ranked, names, _by_place(known)), *cautions),
+        notes,
+        tuple(sorted({record.command for record in chosen if record.command})),
+        tuple(chosen),
+        means=means,
+        across=across,
+        over_clips=per_clip is not None,
+    )
 
 
-def _distinct(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
-    """Each identity once, sorted; a warning where copies of one disagree."""
+def _by_place(records: Iterable[Record]) -> Mapping[Place, Sequence[Record]]:
+    places: dict[Place, list[Record]] = defaultdict(list)
+    for record in records:
+        places[_row_key(record), record.benchmark["name"], record.benchmark["split"]].append(record)
+    return places
+
+
+def _distinct(records: Iterable[Record]) -> tuple[list[Record], dict[str, str]]:
+    """Each identity once, sorted; a warning for each of which copies disagree."""
     kept: dict[str, Record] = {}
-    warnings = set()
+    doubts = {}
     for record in sorted(records, key=lambda r: (r.identity, r.created, r.to_json())):
         first = kept.setdefault(record.identity, record)
         if first.scores != record.scores:
-            warnings.add(f"record {record.identity} exists with different scores; the one of {first.created} is shown")
-    return list(kept.values()), sorted(warnings)
+            doubts[record.identity] = (
+                f"record {record.identity} exists with different scores; the one of {first.created} is shown"
+            )
+    return list(kept.values()), doubts
 
 
 def _columns(
@@ -168,23 +193,28 @@ def _canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _row(key: RowKey, label: str, cells: Mapping[Column, Seeds], columns: Sequence[Column]) -> tuple[Row, list[str]]:
-    made: list[BoardCell | None] = []
-    warnings = []
-    for column in columns:
-        seeds = cells.get(column, {})
-        twice = [seed for seed in sorted(seeds) if len(seeds[seed]) > 1]
+def _row(
+    key: RowKey,
+    label: str,
+    members: Sequence[Sequence[Record]],
+    columns: Sequence[Column],
+    means: Sequence[Mean],
+    per_clip: PerClip | None,
+) -> tuple[Row, list[str]]:
+    """The row of these records, by column; a warning for each column of which no number can be made."""
+    cells, warnings = [], []
+    for column, own in zip(columns, members, strict=True):
+        groups = same_weights(own)
+        twice = run_twice(groups)
         if twice:
-            warnings.append(_conflict(label, column, twice[0], seeds[twice[0]]))
-        made.append(_cell(column, {s: seeds[s][0] for s in sorted(seeds)}) if seeds and not twice else None)
-    records = [record for seeds in cells.values() for same in seeds.values() for record in same]
-    means = [cell.summary.mean for cell in made if cell is not None]
-    comparable = len(means) == len(made) and len({column.score for column in columns}) == 1
-    mean = sum(means) / len(means) if comparable else None
+            warnings.append(_conflict(label, column, twice))
+        leak = any(map(_leaks, own))
+        cells.append(cell_of(column, groups, leak=leak, per_clip=per_clip) if own and not twice else None)
+    records = [record for own in members for record in own]
     trained = any(r.seen or not r.proven_origins or r.method["plugin"] in UNPROVEN for r in records)
     costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))
-    row = Row(key, label, tuple(made), mean, None, trained, records[0].backbone["parameters"], *costs)
-    return row, warnings
+    parameters = records[0].backbone["parameters"]
+    return Row(key, label, tuple(cells), means_of_row(cells, means), None, trained, parameters, *costs), warnings
 
 
 def _median(records: Sequence[Record], cost: str) -> float:
@@ -193,48 +223,20 @@ def _median(records: Sequence[Record], cost: str) -> float:
     return statistics.median_high(amounts.values())
 
 
-def _conflict(label: str, column: Column, seed: int, records: Sequence[Record]) -> str:
+def _conflict(label: str, column: Column, records: Sequence[Record]) -> str:
     differ = [
         name for name in ("pretrain_identity", "weights_sha256", "seen", "counts", "labels") if _differ(records, name)
     ]
     names = ", ".join(record.identity for record in records)
     return (
-        f"{label} has no number on {column.benchmark}/{column.split} {column.protocol}: seed {seed} was run more than"
-        f" once with the same options (records {names}; they differ in {', '.join(differ) or 'identity'}); keep one"
+        f"{label} has no number on {column.benchmark}/{column.split} {column.protocol}: seed {records[0].trained_with}"
+        f" was run more than once with the same options (records {names}; they differ in"
+        f" {', '.join(differ) or 'identity'}); keep one"
     )
 
 
 def _differ(records: Sequence[Record], name: str) -> bool:
     return any(getattr(record, name) != getattr(records[0], name) for record in records)
-
-
-def _cell(column: Column, seeds: Mapping[int, Record]) -> BoardCell:
-    scores = tuple(float(record.scores[column.score]) for record in seeds.values())
-    identities = tuple(record.identity for record in seeds.values())
-    return BoardCell(summarise(scores), tuple(seeds), scores, identities, any(map(_leaks, seeds.values())))
-
-
-def _leaders(columns: Sequence[Column], rows: Sequence[Row]) -> list[RowKey | None]:
-    """Per column the row whose cell is bold.
-
-    It is the best one whose pretraining saw no test clip, has three seeds or more, and its
-    interval is disjoint from that of the runner-up.
-    """
-    leaders: list[RowKey | None] = []
-    for position in range(len(columns)):
-        fair = [(cell.summary, row.key) for row in rows if (cell := row.cells[position]) and not cell.leak]
-        fair.sort(key=lambda pair: (-pair[0].mean, pair[1]))
-        clear = len(fair) > 1 and fair[0][0].n >= BOLD_SEEDS and disjoint(fair[0][0], fair[1][0])
-        leaders.append(fair[0][1] if clear else None)
-    return leaders
-
-
-def _emboldened(row: Row, leaders: Sequence[RowKey | None]) -> Row:
-    cells = (
-        replace(cell, bold=True) if cell and leader == row.key else cell
-        for cell, leader in zip(row.cells, leaders, strict=True)
-    )
-    return replace(row, cells=tuple(cells))
 
 
 def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -1,141 +1,265 @@
-"""Are two rows of a board different, or is it noise? Paired over the same test clips and the same seeds.
+"""Are two rows of a board different, or is it noise? Paired over the same pretrainings, and the same test clips.
 
 A pure function of records and their predictions; it never looks at data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from sslskel.errors import UsageError, did_you_mean
-from sslskel.leaderboard.model import Board, Row
-from sslskel.results.record import Record
-from sslskel.results.statistics import paired_interval, summarise
+from sslskel.errors import SslskelError, UsageError, did_you_mean
+from sslskel.leaderboard.cells import is_fixed, seed_of
+from sslskel.leaderboard.clip_scores import ClipScores, NoClipScores, clip_scores
+from sslskel.leaderboard.model import Board, Column, Row
+from sslskel.results.record import Record, RecordError
+from sslskel.results.statistics import Discordance, Estimate, discordance, holm, over_clips, over_pretrainings
 from sslskel.results.store import ResultStore
-from sslskel.text import percent
+from sslskel.text import p_value, percent
+
+ALPHA = 0.05
+
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Discordance:
-    """Clips of one seed that only one of the two classified correctly, and McNemar's exact two-sided p."""
+class NotPaired(SslskelError):
+    """Why two rows cannot be compared in a column; part of a sentence."""
 
-    seed: int
-    only_first: int
-    only_second: int
-    p: float
+
+class Clusters(NamedTuple):
+    """What clips of a column come in groups of."""
+
+    name: str
+    """``subjects``."""
+    of: Mapping[int, int]
+    """Clip id -> number of its group."""
+
+
+class Side(NamedTuple):
+    """One of the two rows in a column."""
+
+    label: str
+    pretrainings: Sequence[Sequence[Record]]
+    """Each with all of its evaluations."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two in one column. Shares from 0 to 1; the difference is first minus second."""
+    """Two rows in one column. Shares from 0 to 1; the difference is first minus second."""
 
     column: str
     first: str
     second: str
-    clips: int
+    seeds: tuple[int, ...]
+    """Of the pretrainings that were paired."""
     scores: tuple[float, float]
-    """Mean over the paired seeds of the share of clips classified correctly."""
-    difference: float
-    interval: tuple[float, float]
-    """95 % bootstrap interval over clips, and over seeds where there are several."""
-    seeds: tuple[Discordance, ...]
+    """Mean over these of the column's own score."""
+    on_these_clips: Estimate
+    """The difference, for other pretrainings judged on these test clips."""
+    on_any_clips: Estimate | None = None
+    """For other test clips too, where the score is a mean over clips; of one pretraining, for other clips alone."""
+    varied: str = ""
+    """What stands for other clips: ``430 clips``, ``4 subjects``."""
+    mcnemar: Discordance | None = None
+    """Of one pretraining whose clips are right or wrong."""
+    corrected: float | None = None
+    """p, corrected for comparisons that are made together."""
+
+    @property
+    def difference(self) -> float:
+        """First minus second."""
+        return self.on_these_clips.mean
+
+    @property
+    def widest(self) -> Estimate:
+        """For other clips too where that is known."""
+        return self.on_any_clips or self.on_these_clips
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided, of the widest estimate; None for one pretraining, and where all differ by the same."""
+        return self.widest.p if len(self.seeds) > 1 else None
 
     @property
     def sure(self) -> bool:
-        """True where the interval leaves out zero."""
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """True where the difference is more than noise of pretrainings, and of clips where these are known."""
+        p = self.p if self.corrected is None else self.corrected
+        return p is not None and p < ALPHA
 
     def words(self) -> str:
         """What it means, in a sentence or two."""
         count = len(self.seeds)
-        over = f"{self.clips:,} clips and {count} seeds" if count > 1 else f"{self.clips:,} clips of one seed"
+        minus, points = f"{self.first} minus {self.second}", percent(self.difference)
+        if count == 1:
+            return f"{minus} is {points} points for the weights of seed {self.seeds[0]}{self._of_one()}"
+        if self.p is None:
+            return f"{minus} is {points} points in each of {count} pretrainings, so that its spread is unknown"
+        over = f"{count} pretrainings, on these test clips"
+        alone = ""
+        if self.on_any_clips is not None:
+            over = f"{count} pretrainings and {self.varied}"
+            alone = f"; on these test clips alone {self._interval(self.on_these_clips)}"
+        if self.corrected is not None:
+            alone += f"; corrected for all comparisons {p_value(self.corrected)}"
         if self.sure:
             better, worse = (self.first, self.second) if self.difference > 0 else (self.second, self.first)
-            low, high = sorted(abs(end) for end in self.interval)
-            points = percent(abs(self.difference))
-            sentence = f"{better} is better than {worse} by more than noise: {points} points, 95 %"
+            text = f"{better} is better than {worse} by more than noise: {percent(abs(self.difference))}"
         else:
-            low, high = self.interval
-            sentence = f"{self.first} minus {self.second} may be noise: {percent(self.difference)} points, 95 %"
-        sentence += f" interval {percent(low)} to {percent(high)}, over {over}"
-        return sentence if count > 1 else f"{sentence}; how much another seed would change is not known"
+            text = f"{minus} may be noise: {points}"
+        return f"{text} points, 95 % interval {self._interval(self.widest)}, over {over}{alone}"
+
+    def _interval(self, one: Estimate) -> str:
+        assert one.interval is not None
+        assert one.p is not None
+        # Of the better minus the worse where one is better.
+        low, high = (-one.interval[1], -one.interval[0]) if self.sure and self.difference < 0 else one.interval
+        return f"{percent(low)} to {percent(high)} ({p_value(one.p)})"
+
+    def _of_one(self) -> str:
+        text = ""
+        if self.on_any_clips is not None and self.on_any_clips.interval is not None:
+            text += f", 95 % interval over {self.varied} {self._interval(self.on_any_clips)}"
+        if self.mcnemar is not None:
+            first, second, p = self.mcnemar.only_first, self.mcnemar.only_second, self.mcnemar.p
+            text += f"; {first:,} clips are right for {self.first} alone, {second:,} for {self.second} alone"
+            text += f" (McNemar, exact: {p_value(p)})"
+        return f"{text}; how much another pretraining would change is not known"
 
 
 @dataclass(frozen=True)
-class OverSeeds:
-    """Two rows whose scores are not means over clips, paired by seed; the difference is first minus second."""
+class Skipped:
+    """A column in which the two cannot be compared."""
 
-    first: str
-    second: str
-    difference: float
-    interval: tuple[float, float] | None
-    """95 % t interval of the mean difference; None for a single seed."""
-    seeds: int
-
-    @property
-    def sure(self) -> bool:
-        """True where the interval leaves out zero."""
-        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+    column: str
+    reason: str
 
     def words(self) -> str:
-        """What it means, in a sentence."""
-        if self.interval is None:
-            return (
-                f"{self.first} minus {self.second} is {percent(self.difference)} points in one seed, which may be noise"
-            )
-        low, high = self.interval
-        verdict = "is more than noise" if self.sure else "may be noise"
-        return (
-            f"{self.first} minus {self.second} {verdict}: {percent(self.difference)} points, 95 % interval"
-            f" {percent(low)} to {percent(high)}, over {self.seeds} seeds"
-        )
+        """Why not, in a sentence."""
+        return f"not compared: {self.reason}"
 
 
-Difference = Comparison | OverSeeds
-
-
-def over_seeds(first: str, second: str, scores: Sequence[tuple[float, float]]) -> OverSeeds:
-    """Compare two rows by their scores alone, a pair of shares per seed; raises ``ValueError`` for none."""
-    summary = summarise([one - other for one, other in scores])
-    return OverSeeds(first, second, summary.mean, summary.interval, summary.n)
-
-
-def compare(board: Board, store: ResultStore, first: str, second: str) -> tuple[Comparison, ...]:
+def compare(
+    board: Board, store: ResultStore, first: str, second: str, clusters: Callable[[Column], Clusters] | None = None
+) -> tuple[Comparison | Skipped, ...]:
     """Compare two rows, named by label, method or a record's identity, in every column that both have.
 
-    Raises ``UsageError`` where a name fits no row or several, or where they share no column
-    and seed, and ``RecordError`` where predictions are missing or damaged.
+    ``clusters`` gives the groups of a column's clips that vary instead of clips. Raises ``UsageError``
+    where a name fits no row or several, and where the two can be compared in no column.
     """
-    one, other = _cells(board, first), _cells(board, second)
-    differences = []
+    one, other = _named(board, first), _named(board, second)
+    results: list[Comparison | Skipped] = []
     for at, column in enumerate(board.columns):
-        mine, theirs = one.cells.get(at, {}), other.cells.get(at, {})
-        shared = sorted(mine.keys() & theirs.keys())
-        if shared:
-            pairs = [(mine[seed], theirs[seed]) for seed in shared]
-            differences.append(paired(store, column.title, one.label, other.label, pairs))
-    if not differences:
+        if at not in one.cells or at not in other.cells:
+            continue
+        mine, theirs = Side(one.label, one.cells[at]), Side(other.label, other.cells[at])
+        try:
+            groups = None if clusters is None else clusters(column)
+            results.append(paired(store, column.title, column.score, mine, theirs, clusters=groups))
+        except (NotPaired, RecordError) as fault:
+            results.append(Skipped(column.title, str(fault)))
+    if not any(isinstance(result, Comparison) for result in results):
+        reasons = "; ".join(f"{result.column}: {result.words()}" for result in results if isinstance(result, Skipped))
         raise UsageError(
-            f"'{one.label}' and '{other.label}' have no column with the same seed in common; run both with the same"
-            " --benchmark, --protocol and --seeds"
+            f"'{one.label}' and '{other.label}' can be compared in no column ({reasons or 'they share none'}); run both"
+            " with the same --benchmark, --protocol and --seeds"
         )
-    return tuple(differences)
+    return tuple(results)
+
+
+def paired(
+    store: ResultStore,
+    title: str,
+    score: str,
+    first: Side,
+    second: Side,
+    *,
+    condition: str | None = None,
+    clusters: Clusters | None = None,
+) -> Comparison:
+    """Compare two rows by one score, a difference for each seed that both were pretrained with.
+
+    Evaluations of the same weights are averaged first. ``condition`` is the one whose predictions make
+    the score, where there are several. Raises ``NotPaired`` where they have no seed in common or
+    other test clips, ``RecordError`` where predictions are missing or damaged.
+    """
+    seeds, sides = _pairs(first, second)
+    scores = np.array([[np.mean([one.scores[score] for one in records]) for records in side] for side in sides])
+    means = float(scores[0].mean()), float(scores[1].mean())
+    here = over_pretrainings((scores[0] - scores[1]).tolist())
+    made = Comparison(title, first.label, second.label, seeds, means, here)
+    tables = _by_clip(store, sides, score, condition)
+    if tables is None:
+        return made
+    keys, values = tables
+    varied, groups = f"{len(keys):,} clips", None
+    if clusters is not None:
+        if missing := sum(int(key) not in clusters.of for key in keys):
+            raise NotPaired(f"the {clusters.name} of {missing:,} of {len(keys):,} test clips are unknown")
+        groups = np.array([clusters.of[int(key)] for key in keys])
+        varied = f"{len(np.unique(groups)):,} {clusters.name}"
+    single = values[:, 0] if len(seeds) == 1 else None
+    decided = single is not None and bool(np.isin(single, (0.0, 1.0)).all())
+    mcnemar = discordance(single[0], single[1]) if single is not None and decided else None
+    anywhere = over_clips(values[0] - values[1], groups)
+    return replace(made, on_any_clips=anywhere, varied=varied, mcnemar=mcnemar)
+
+
+def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The same, with p values corrected together by Holm."""
+    tested = [at for at, one in enumerate(comparisons) if one.p is not None]
+    chances = dict(zip(tested, holm([comparisons[at].p or 0.0 for at in tested]), strict=True))
+    return tuple(replace(one, corrected=chances.get(at)) for at, one in enumerate(comparisons))
+
+
+def _pairs(first: Side, second: Side) -> tuple[tuple[int, ...], list[list[Sequence[Record]]]]:
+    """Seeds of the pairs, and for either side the records of each.
+
+    A row whose seeds change no weight gives every pretraining of the other one its evaluation of that
+    seed. Two such rows are one pair.
+    """
+    alone = [is_fixed(side.pretrainings) for side in (first, second)]
+    by_seed: list[dict[int, Sequence[Record]]] = []
+    for side, fixed in zip((first, second), alone, strict=True):
+        if fixed and not all(alone):
+            by_seed.append({record.seed: [record] for group in side.pretrainings for record in group})
+        else:
+            by_seed.append({seed_of(group): group for group in side.pretrainings})
+    shared = sorted(by_seed[0].keys() & by_seed[1].keys())
+    if not shared:
+        raise NotPaired("no pretraining of the one has the seed of one of the other; run both with the same --seeds")
+    return tuple(shared), [[own[seed] for seed in shared] for own in by_seed]
+
+
+def _by_clip(
+    store: ResultStore, sides: Sequence[Sequence[Sequence[Record]]], score: str, condition: str | None
+) -> tuple[npt.NDArray[np.int64], Floats] | None:
+    """Ids of the test clips, and scores (2, pretrainings, clips); None where the score is no mean over clips."""
+    try:
+        tables = [
+            [[clip_scores(store, one, score, condition) for one in records] for records in side] for side in sides
+        ]
+    except NoClipScores:
+        return None
+    each: list[ClipScores] = [one for side in tables for records in side for one in records]
+    if any(not np.array_equal(one.keys, each[0].keys) for one in each):
+        raise NotPaired("the records were evaluated on different test clips")
+    values = [[np.mean([one.values for one in records], axis=0) for records in side] for side in tables]
+    return each[0].keys, np.array(values)
 
 
 @dataclass(frozen=True)
 class _Named:
-    """The records of one side: position of the column -> seed -> record."""
+    """The records of one side: place of the column -> pretrainings -> evaluations."""
 
     label: str
-    cells: Mapping[int, Mapping[int, Record]]
+    cells: Mapping[int, Sequence[Sequence[Record]]]
 
 
-def _cells(board: Board, name: str) -> _Named:
+def _named(board: Board, name: str) -> _Named:
     records = {record.identity: record for record in board.records}
     by_identity = [row for row in board.rows for cell in row.cells if cell and name in cell.records]
     rows = by_identity or [row for row in board.rows if name == row.label]
@@ -146,70 +270,15 @@ def _cells(board: Board, name: str) -> _Named:
     if len(rows) > 1:
         described = ", ".join(_described(row) for row in rows)
         raise UsageError(f"'{name}' may be any of {described}; give a label, or a record's identity")
-    cells = {
-        at: {seed: records[i] for seed, i in zip(cell.seeds, cell.records, strict=True) if not by_identity or i == name}
-        for at, cell in enumerate(rows[0].cells)
-        if cell is not None
-    }
+    cells = {}
+    for at, cell in enumerate(rows[0].cells):
+        groups = [[records[e.record] for e in one.evaluations] for one in cell.pretrainings] if cell else []
+        if by_identity:
+            groups = [[one] for group in groups for one in group if one.identity == name]
+        if groups:
+            cells[at] = groups
     return _Named(rows[0].label, cells)
 
 
 def _described(row: Row) -> str:
     return f"'{row.label}' [{row.key.preset}, {row.key.backbone}, {row.key.precision}]"
-
-
-def _correct(store: ResultStore, record: Record, condition: str | None) -> dict[int, bool]:
-    """Clip id -> whether the reported prediction is right, in one condition where there are several."""
-    arrays = store.predictions(record)
-    if condition is not None and "condition" in arrays:
-        rows = arrays["condition"] == condition
-        arrays = {
-            name: arrays[name][rows] for name in ("keys", "label", "value_predicted", "value_logits") if name in arrays
-        }
-    if "label" not in arrays or not ("value_predicted" in arrays or "value_logits" in arrays):
-        raise UsageError(
-            f"record {record.identity} ({record.protocol['name']}) keeps no predicted classes beside the true ones"
-            " and cannot be compared clip by clip; choose another --protocol, or run the cell again"
-        )
-    if len(np.unique(arrays["keys"])) != len(arrays["keys"]):
-        raise UsageError(
-            f"record {record.identity} ({record.protocol['name']}) has several predictions for a clip and cannot be"
-            " compared clip by clip; choose another --protocol"
-        )
-    predicted = arrays["value_predicted"] if "value_predicted" in arrays else arrays["value_logits"].argmax(-1)
-    return dict(zip(arrays["keys"].tolist(), (predicted == arrays["label"]).tolist(), strict=True))
-
-
-def paired(
-    store: ResultStore,
-    title: str,
-    first: str,
-    second: str,
-    pairs: Sequence[tuple[Record, Record]],
-    condition: str | None = None,
-) -> Comparison:
-    """Compare records of the same seeds, one pair per seed; errors as of :func:`compare`."""
-    sides = [(_correct(store, one, condition), _correct(store, other, condition)) for one, other in pairs]
-    clips = sorted(sides[0][0])
-    if any(sorted(side) != clips for pair in sides for side in pair):
-        raise UsageError(f"{title}: the records were evaluated on different test clips and cannot be paired")
-    right = np.array([[[side[clip] for clip in clips] for side in pair] for pair in sides], dtype=np.int8)
-    gains = right[:, 0].astype(np.float64) - right[:, 1]
-    means = right.mean((0, 2))
-    return Comparison(
-        title,
-        first,
-        second,
-        len(clips),
-        (float(means[0]), float(means[1])),
-        float(gains.mean()),
-        paired_interval(gains),
-        tuple(_discordance(one.seed, gain) for (one, _), gain in zip(pairs, gains, strict=True)),
-    )
-
-
-def _discordance(seed: int, gain: npt.NDArray[np.float64]) -> Discordance:
-    """McNemar's exact test: is a clip that only one gets right equally likely to be either's?"""
-    first, second = int((gain > 0).sum()), int((gain < 0).sum())
-    p = min(1.0, 2 * float(special.bdtr(min(first, second), first + second, 0.5))) if first + second else 1.0
-    return Discordance(seed, first, second, p)

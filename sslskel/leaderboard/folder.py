@@ -9,9 +9,11 @@ from pathlib import Path
 
 from sslskel.errors import UsageError
 from sslskel.leaderboard.build import Board, build_board
+from sslskel.leaderboard.clip_scores import all_clip_scores
 from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
+from sslskel.leaderboard.seeds import unrecorded_runs
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -27,13 +29,15 @@ def board_of(
     protocols: Sequence[str] | None = None,
     details: bool = False,
     published: bool = True,
+    over_clips: bool = False,
 ) -> Board:
     """Build the board of a folder; broken record files are named through ``report`` and left out.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
-    ``published`` what others printed for the same columns. Raises ``UsageError`` where the folder holds no results and
-    ``DataError`` where a file of published numbers is broken.
+    ``published`` what others printed for the same columns; with ``over_clips`` intervals are over test
+    clips too. Raises ``UsageError`` where the folder holds no results and ``DataError`` where a file of
+    published numbers is broken.
     """
     output = Path(output)
     if not (output / "records").is_dir():
@@ -41,7 +45,9 @@ def board_of(
     records, problems = ResultStore(output).read_all()
     for path, reason in problems:
         report(f"left out {path}: {reason}")
-    board = build_board(records, benchmarks=benchmarks, protocols=protocols)
+    per_clip = all_clip_scores(ResultStore(output), records) if over_clips else None
+    board = build_board(records, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
+    board = replace(board, warnings=(*board.warnings, *unrecorded_runs(output, board.records, records)))
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sslskel.leaderboard.model import Column, RowKey
+from sslskel.leaderboard.model import Column, Row, RowKey
 from sslskel.results.record import DECLARED
 
 LISTED = 4
@@ -37,6 +37,18 @@ def row_labels(keys: Sequence[RowKey]) -> dict[RowKey, str]:
                 details.append(f"pretrained on {key.pretrained_on}")
             labels[key] = _named(key.method, details)
     return labels
+
+
+def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
+    """Labels as sentences use them: with preset, backbone and the like where rows differ in these."""
+    facts: list[Callable[[Row], str]] = [
+        lambda row: row.key.preset,
+        lambda row: row.key.backbone,
+        lambda row: "+".join(row.key.streams),
+        lambda row: row.key.precision,
+    ]
+    varying = [fact for fact in facts if len({fact(row) for row in rows}) > 1]
+    return {row.key: " ".join([row.label, *(f"[{fact(row)}]" for fact in varying)]) for row in rows}
 
 
 def column_titles(columns: Sequence[Column]) -> dict[Column, str]:

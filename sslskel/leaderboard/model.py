@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sslskel.results.record import Record
-from sslskel.results.statistics import Summary
+from sslskel.results.statistics import Summary, summarise
 
 
 @dataclass(frozen=True, order=True)
@@ -45,17 +45,78 @@ class RowKey:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """One record of a cell."""
+
+    seed: int
+    record: str
+    """Identity."""
+    score: float
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One set of weights and all evaluations of it; its score is their mean."""
+
+    seed: int
+    """That it was pretrained with."""
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def score(self) -> float:
+        """A share from 0 to 1."""
+        return summarise([one.score for one in self.evaluations]).mean
+
+
+@dataclass(frozen=True)
 class BoardCell:
-    """The seeds of one row in one column."""
+    """One row in one column."""
 
     summary: Summary
-    seeds: tuple[int, ...]
-    scores: tuple[float, ...]
-    records: tuple[str, ...]
-    """Identities, in the order of the seeds."""
+    """Over pretrainings, or over these and the test clips."""
+    pretrainings: tuple[Pretraining, ...]
+    """By seed; what ``n`` counts."""
     leak: bool
     """True where pretraining saw clips of the test part, or may have."""
+    fixed: bool = False
+    """True where several seeds gave the same weights: there is one encoder, and seeds are those of its evaluations."""
     bold: bool = False
+    above_all: float | None = None
+    """Corrected p that this row is not above every other one of the column; None unless it leads and was tested."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the pretrainings; of the evaluations where there is one encoder for all."""
+        return tuple(one.seed for one in (self.evaluations if self.fixed else self.pretrainings))
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """One per pretraining."""
+        return tuple(one.score for one in self.pretrainings)
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """Of all pretrainings."""
+        return tuple(one for pretraining in self.pretrainings for one in pretraining.evaluations)
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Identities of all records."""
+        return tuple(one.record for one in self.evaluations)
+
+    @property
+    def sample(self) -> tuple[float, ...]:
+        """What a test may take as independent: pretrainings, or the evaluations of an encoder that has no seed."""
+        return tuple(one.score for one in (self.evaluations if self.fixed else self.pretrainings))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A column of means over other columns, which are of one score and protocol, each on other data."""
+
+    title: str
+    columns: tuple[int, ...]
+    """Places on the board."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +126,8 @@ class Row:
     key: RowKey
     label: str
     cells: tuple[BoardCell | None, ...]
-    mean: float | None
-    """Over columns of one kind of score; None unless every cell is there."""
+    means: tuple[float | None, ...]
+    """Follows the board's ``means``; None where a cell is missing."""
     rank: int | None
     """By the first column; equal means share a rank."""
     trained: bool
@@ -76,6 +137,31 @@ class Row:
     """Median over seeds."""
     samples_per_second: float
     """Clips that pretraining took in; median over seeds, 0 where there was none or nothing is known."""
+
+
+@dataclass(frozen=True)
+class AcrossRow:
+    """One row over the benchmarks of a mean; see ``results/statistics/across.py``."""
+
+    label: str
+    iqm: float
+    interval: tuple[float, float] | None
+    rank: float
+    improvements: tuple[float, ...]
+    """Probability of scoring above each row of the table, in its order."""
+
+
+@dataclass(frozen=True)
+class AcrossBenchmarks:
+    """Rows that have a number on every one of several benchmarks, best mean rank first."""
+
+    title: str
+    benchmarks: tuple[str, ...]
+    rows: tuple[AcrossRow, ...]
+    critical_difference: float
+    """Of mean ranks, 5 %."""
+    left_out: tuple[str, ...]
+    """Rows that lack a number, or have other numbers of pretrainings on other benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +214,7 @@ class Board:
     curves: tuple[Curve, ...] = ()
     published: tuple[Published, ...] = ()
     confusions: tuple[Confusion, ...] = ()
+    means: tuple[Mean, ...] = ()
+    across: tuple[AcrossBenchmarks, ...] = ()
+    over_clips: bool = False
+    """Whether intervals are over test clips too."""

@@ -1,4 +1,4 @@
-"""What must stand below the table: what the numbers show, warnings, how they were made.
+"""What must stand below the table: warnings, and how the numbers were made.
 
 Every sentence is a function of the records; nothing here changes a number.
 """
@@ -6,80 +6,15 @@ Every sentence is a function of the records; nothing here changes a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sslskel.leaderboard.model import BoardCell, Column, Row, RowKey
+from sslskel.leaderboard.labels import names_of
+from sslskel.leaderboard.model import BoardCell, Column, Row
+from sslskel.leaderboard.seeds import seed_notes
 from sslskel.results.origins import described, title_of
 from sslskel.results.record import CHOSEN_ON_TEST, DECLARED, Record
-from sslskel.results.statistics import disjoint, summarise, welch_better
+from sslskel.results.statistics import summarise
 from sslskel.text import percent
-
-LEVEL = 0.05
-"""Of the one-sided Welch test behind "better than without pretraining"."""
-
-
-class MethodScore(NamedTuple):
-    """A row's number in one column."""
-
-    name: str
-    trained: bool
-    cell: BoardCell
-
-
-def names_of(rows: Sequence[Row]) -> dict[RowKey, str]:
-    """Labels as sentences use them: with preset, backbone and the like where rows differ in these."""
-    facts: list[Callable[[Row], str]] = [
-        lambda row: row.key.preset,
-        lambda row: row.key.backbone,
-        lambda row: "+".join(row.key.streams),
-        lambda row: row.key.precision,
-    ]
-    varying = [fact for fact in facts if len({fact(row) for row in rows}) > 1]
-    return {row.key: " ".join([row.label, *(f"[{fact(row)}]" for fact in varying)]) for row in rows}
-
-
-def findings(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[str, ...]:
-    """Per column: who leads and how surely, and which pretrained rows beat each one that saw no data."""
-    sentences, names = [], names_of(rows)
-    for position, column in enumerate(columns):
-        scores = [
-            MethodScore(names[row.key], row.trained, cell)
-            for row in rows
-            if (cell := row.cells[position]) is not None and not cell.leak
-        ]
-        scores.sort(key=lambda one: (-one.cell.summary.mean, one.name))
-        if len(scores) > 1:
-            sentences.append(f"{column.title}: {_lead(scores[0], scores[1])}")
-        trained = [one for one in scores if one.trained]
-        floors = [one for one in scores if not one.trained] if trained else []
-        sentences += [f"{column.title}: {_against(floor, trained)}" for floor in floors]
-    return tuple(sentences)
-
-
-def _lead(first: MethodScore, second: MethodScore) -> str:
-    text = f"{first.name} has the highest mean, {_points(first)}, before {second.name}, {_points(second)}; "
-    one, two = first.cell.summary, second.cell.summary
-    if one.interval is None or two.interval is None:
-        return text + "with a single seed nothing is known of the order"
-    return text + ("their intervals are disjoint" if disjoint(one, two) else "their intervals overlap")
-
-
-def _against(floor: MethodScore, trained: Sequence[MethodScore]) -> str:
-    """Only a test over seeds lets a row be called better than no pretraining at all."""
-    chances = [(one.name, welch_better(one.cell.scores, floor.cell.scores)) for one in trained]
-    better = [name for name, chance in chances if chance is not None and chance < LEVEL]
-    rest = [name for name, chance in chances if chance is not None and chance >= LEVEL]
-    untested = [name for name, chance in chances if chance is None]
-    parts = [
-        f"better (one-sided Welch test, p < {LEVEL}): {', '.join(better) or 'none'}" if better or rest else "",
-        f"not shown to be better: {', '.join(rest)}" if rest else "",
-        f"untested for want of seeds: {', '.join(untested)}" if untested else "",
-    ]
-    return f"against {floor.name} ({_points(floor)}), which saw no data: " + "; ".join(filter(None, parts))
-
-
-def _points(one: MethodScore) -> str:
-    return f"{100 * one.cell.summary.mean:.1f} %"
 
 
 def notes_of(
@@ -90,6 +25,7 @@ def notes_of(
         return (), ()
     notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
     notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
+    notes += seed_notes(columns, rows, names_of(rows))
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
     origins = _of_rows(rows, records, lambda record: [described(one) for one in record.origins])
@@ -185,7 +121,9 @@ def _test_epoch_note(position: int, column: Column, records: Sequence[Record], r
     parts, names = [], names_of(rows)
     for row in rows:
         cell = row.cells[position]
-        values = [best[identity] for identity in cell.records if identity in best] if cell else []
+        told = [[best.get(e.record) for e in one.evaluations] for one in cell.pretrainings] if cell else []
+        known = [[share for share in shares if share is not None] for shares in told]
+        values = [summarise(shares).mean for shares in known if shares]
         if values:
             summary = summarise(values)
             spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"

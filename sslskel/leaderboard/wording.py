@@ -8,11 +8,12 @@ from typing import NamedTuple
 from sslskel.leaderboard.model import Board, BoardCell, Published, Row
 from sslskel.text import EMPTY, percent, plain
 
-LEGEND = (
-    "Scores in % on the test part: mean ± standard deviation (number of seeds) [95 % t interval of the mean]."
-    " The mean over columns is empty where a number is missing."
-)
-BOLD = "Bold: at least 3 seeds, and an interval disjoint from the runner-up's."
+SCORES = "Scores in % on the test part: mean ± standard deviation over pretrainings (how many) "
+ON_THESE_CLIPS = "[95 % t interval over pretrainings, on these test clips]."
+OVER_CLIPS = "[95 % interval over pretrainings and test clips]."
+TESTS = "p: two-sided Welch tests over pretrainings on these test clips, corrected by Holm within each column."
+MEANS = "A mean is over columns of one protocol and score, and empty where a number is missing."
+BOLD = "Bold: at least 3 pretrainings, and above every other row of the column (p < 0.05)."
 PUBLISHED = (
     "Published, not measured here: each number is its source's, with its sizes, data and way of choosing an epoch,"
     " which is often the best one on the test part."
@@ -62,13 +63,14 @@ def published_facts(row: Published) -> tuple[str, ...]:
 def legend(board: Board) -> str:
     """How to read the numbers; speaks of marks only where there are some."""
     cells = [cell for row in board.rows for cell in row.cells if cell is not None]
-    marks = [(BOLD, any(cell.bold for cell in cells)), (LEAK, any(cell.leak for cell in cells))]
-    return " ".join([LEGEND, *(text for text, used in marks if used)])
-
-
-def has_means(board: Board) -> bool:
-    """True where a mean over columns says something that no column says."""
-    return len(board.columns) > 1 and len({column.score for column in board.columns}) == 1
+    marks = [
+        (MEANS, bool(board.means)),
+        (TESTS, any(cell.summary.n > 1 for cell in cells)),
+        (BOLD, any(cell.bold for cell in cells)),
+        (LEAK, any(cell.leak for cell in cells)),
+    ]
+    scores = SCORES + (OVER_CLIPS if board.over_clips else ON_THESE_CLIPS)
+    return " ".join([scores, *(text for text, used in marks if used)])
 
 
 def number(cell: BoardCell | None, gap: str = " ") -> str:

@@ -81,6 +81,8 @@ class Record:
     """Digests of the source of ``method``, ``backbone`` and ``protocol`` that made it; empty in early records."""
     origins: tuple[OriginFacts, ...] = ()
     """Files and checkpoints that went into the encoder besides clips; empty where there are none."""
+    pretrain_seed: int | None = None
+    """Of the pretraining, where the evaluation had another seed; None where it had the same."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of a later 1.x schema."""
 
@@ -89,11 +91,16 @@ class Record:
         """Whether all of them prove what they saw, as checkpoints do."""
         return all("saw" in one and not one.get("declared") for one in self.origins)
 
+    @property
+    def trained_with(self) -> int:
+        """Seed of the pretraining; that of the evaluation in early records, which do not say it."""
+        return self.seed if self.pretrain_seed is None else self.pretrain_seed
+
     def to_json(self) -> str:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         for name in LATER:
-            if not content[name]:
+            if content[name] is None or content[name] in ({}, ()):
                 del content[name]
         try:
             return json.dumps({**self.extra, **content}, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -110,7 +110,7 @@ FIELDS: Mapping[str, Kind] = {
     "command": TEXT,
     "created": UTC,
 }
-LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES, "origins": LIST}
+LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES, "origins": LIST, "pretrain_seed": WHOLE}
 """Fields of this version that its first records lack; left out where they are empty."""
 PARTS: Mapping[str, Mapping[str, Kind]] = {
     "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},

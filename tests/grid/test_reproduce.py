@@ -14,9 +14,10 @@ from sslskel.errors import UsageError
 from sslskel.grid import reproduce as module
 from sslskel.grid.reproduce import Table, TableRow, read_table, reproduce, request_of_row, tables
 from sslskel.grid.request import GridRequest
-from sslskel.leaderboard.compare import Comparison, Discordance, OverSeeds, over_seeds
+from sslskel.leaderboard.compare import Comparison
 from sslskel.leaderboard.formats.paper_table import AGREES, CONTRADICTS, EQUAL, LEANS, LEANS_AWAY, verdict
 from sslskel.plugins.registry import METHODS, PROTOCOLS
+from sslskel.results.statistics import Estimate, holm
 
 MAMP = {
     "table2": ("finetune", "supervised"),
@@ -133,20 +134,24 @@ def test_a_table_compares_the_score_and_condition_that_it_names(
     assert difference.difference == pytest.approx(means[0] - means[1])
     assert "occlusion temporal" in reproduced.markdown()
     assert f"{100 * means[0]:.1f} ± " in reproduced.markdown()
-    monkeypatch.setattr(module, "read_table", lambda name: replace(table, pairs="seeds", condition=None))
+    assert difference.on_any_clips is not None
+    monkeypatch.setattr(module, "read_table", lambda name: replace(table, condition=None))
     [(_, _, again)] = reproduce("t", request(tiny, tmp_path)).pairs
-    assert isinstance(again, OverSeeds)
+    assert again.on_any_clips is None, "three conditions give no share of clips"
     assert again.difference == pytest.approx(difference.difference)
     assert again.words() in reproduce("t", request(tiny, tmp_path)).markdown()
 
 
-def test_pairs_over_seeds_are_sure_by_their_interval_alone() -> None:
-    assert not over_seeds("a", "b", [(0.9, 0.1)]).sure
-    assert not over_seeds("a", "b", [(0.6, 0.5), (0.5, 0.6)]).sure
-    clear = over_seeds("a", "b", [(0.6, 0.5), (0.61, 0.5), (0.59, 0.5)])
-    assert clear.sure
-    assert clear.interval == pytest.approx((0.1 - 4.302653 * 0.01 / 3**0.5, 0.1 + 4.302653 * 0.01 / 3**0.5))
-    assert "a minus b is more than noise: 10.0 points" in clear.words()
+def test_comparisons_of_a_table_are_corrected_for_their_number(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tuple(TableRow(str(dim), "random_init", overrides=(f"backbone.dim={dim}",)) for dim in (8, 16, 32))
+    monkeypatch.setattr(module, "read_table", lambda name: Table("t", "t", "p", "", "knn", (), rows))
+    found = reproduce("t", replace(request(tiny, tmp_path), seeds=(0, 1, 2, 3)))
+    tested = [one for _, _, one in found.pairs if one.p is not None]
+    assert tested
+    assert [one.corrected for one in tested] == pytest.approx(holm([one.p or 0.0 for one in tested]))
+    assert found.markdown().count("corrected for all comparisons p") == len(tested)
 
 
 def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
@@ -160,12 +165,15 @@ def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
         request_of_row(odd, table, asked)
 
 
-def test_few_labels_are_compared_over_seeds(tiny: str, tmp_path: Path) -> None:
-    """A clip has a prediction from each draw of the labelled clips, which cannot be paired."""
+def test_few_labels_are_compared_by_the_mean_of_their_draws(tiny: str, tmp_path: Path) -> None:
+    """A clip has a prediction from each draw of the labelled clips and gives the share of them that is right."""
     small = ["train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0"]
     small += ["protocol.draws=2", "protocol.fraction=0.5", "protocol.balanced=true"]
     reproduced = reproduce("mamp-table5-10", request(tiny, tmp_path, *small))
-    assert [isinstance(difference, OverSeeds) for _, _, difference in reproduced.pairs] == [True] * 3
+    assert all(one.on_any_clips is not None and one.mcnemar is None for _, _, one in reproduced.pairs)
+    for one, other, comparison in reproduced.pairs:
+        means = [sum(record.scores["top1"] for record in reproduced.records[at]) / 2 for at in (one, other)]
+        assert comparison.scores == pytest.approx(means)
     assert "| new weights |" in reproduced.markdown()
 
 
@@ -175,25 +183,28 @@ def test_a_row_that_does_not_fit_stops_before_anything_runs(tiny: str, tmp_path:
     assert not (tmp_path / "runs").exists()
 
 
-def comparison(difference: float, interval: tuple[float, float]) -> Comparison:
-    return Comparison("c", "a", "b", 10, (0.5, 0.5 - difference), difference, interval, (Discordance(0, 1, 0, 1.0),))
+def comparison(difference: float, p: float) -> Comparison:
+    return Comparison("c", "a", "b", (0, 1, 2), (0.5, 0.5 - difference), Estimate(difference, (-0.9, 0.9), p))
 
 
 @pytest.mark.parametrize(
-    ("printed", "difference", "interval", "expected"),
+    ("printed", "difference", "p", "expected"),
     [
-        (1.0, 0.1, (0.05, 0.2), AGREES),
-        (-1.0, -0.1, (-0.2, -0.05), AGREES),
-        (1.0, 0.1, (-0.05, 0.2), LEANS),
-        (1.0, -0.1, (-0.2, 0.05), LEANS_AWAY),
-        (1.0, -0.1, (-0.2, -0.05), CONTRADICTS),
-        (1.0, 0.0, (0.0, 0.0), EQUAL),
+        (1.0, 0.1, 0.01, AGREES),
+        (-1.0, -0.1, 0.01, AGREES),
+        (1.0, 0.1, 0.2, LEANS),
+        (1.0, -0.1, 0.2, LEANS_AWAY),
+        (1.0, -0.1, 0.01, CONTRADICTS),
+        (1.0, 0.0, 1.0, EQUAL),
     ],
 )
-def test_verdict(printed: float, difference: float, interval: tuple[float, float], expected: str) -> None:
-    assert verdict(printed, comparison(difference, interval)) == expected
-    mirrored = replace(comparison(difference, interval), difference=-difference, interval=(-interval[1], -interval[0]))
-    assert verdict(-printed, mirrored) == expected
+def test_verdict(printed: float, difference: float, p: float, expected: str) -> None:
+    assert verdict(printed, comparison(difference, p)) == expected
+    assert verdict(-printed, comparison(-difference, p)) == expected
+
+
+def test_a_verdict_is_of_the_corrected_p() -> None:
+    assert verdict(1.0, replace(comparison(0.1, 0.01), corrected=0.06)) == LEANS
 
 
 def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:

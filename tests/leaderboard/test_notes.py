@@ -28,18 +28,6 @@ def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
         assert build_board([replace(plain[0], extra=extra_with(broken))]).notes == build_board(plain[:1]).notes
 
 
-def test_findings_tell_what_seeds_can_and_cannot() -> None:
-    floor = three("random_init", 0.52, 0.53, 0.51, seen=[])
-    board = build_board(
-        [*three("mamp", 0.62, 0.67, 0.65), *three("skeletonmae", 0.5, 0.56, 0.54), *three("one", 0.6), *floor]
-    )
-    lead, against = board.findings
-    assert lead.startswith("utd_mhad/xsub linear top1: mamp has the highest mean, 64.7 %, before one, 60.0 %")
-    assert "single seed" in lead
-    assert "against random_init (52.0 %)" in against
-    assert "p < 0.05): mamp; not shown to be better: skeletonmae; untested for want of seeds: one" in against
-
-
 def test_sentences_name_the_preset_where_presets_differ() -> None:
     board = build_board([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
     assert "mamp [cpu-200] has the highest mean, 60.0 %, before mamp [cpu], 50.0 %" in board.findings[0]
@@ -113,17 +101,3 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
     assert len(reported) == 1
     assert "broken.json" in reported[0]
     assert board_of(tmp_path, ["other"], report=reported.append).rows == ()
-
-
-def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
-    """Raw coordinates that beat all encoders do not hide whether pretraining beats the untrained one."""
-    board = build_board(
-        [
-            *three("mamp", 0.60, 0.61, 0.62),
-            *three("raw_features", 0.80, 0.80, 0.81, seen=[]),
-            *three("random_init", 0.40, 0.41, 0.42, seen=[]),
-        ]
-    )
-    findings = " ".join(board.findings)
-    assert "against raw_features (80.3 %), which saw no data: better (one-sided Welch test, p < 0.05): none" in findings
-    assert "against random_init (41.0 %), which saw no data: better (one-sided Welch test, p < 0.05): mamp" in findings

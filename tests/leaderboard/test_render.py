@@ -102,8 +102,9 @@ READERS = {"html": html_rows, "markdown": markdown_rows, "table": terminal_rows,
 def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
     """Per label the numbers of a board in a format that shows a table, the mean last."""
     rows = READERS[form](render(board, form))
-    head, count = rows[0], len(board.columns) + (1 if rows[0][-1] == "mean" else 0)
+    head, count = rows[0], len(board.columns) + len(board.means)
     assert head[1] == "method"
+    assert head[len(head) - len(board.means) :] == [mean.title for mean in board.means]
     return {row[1].strip(): row[-count:] for row in rows[1:]}
 
 
@@ -130,9 +131,17 @@ def test_all_formats_carry_the_same_numbers(make: Any) -> None:
             low, high = cell["summary"]["interval"] or ("", "")
             assert (line["low"], line["high"]) == (str(low), str(high))
             assert line["bold"] == str(int(cell["bold"]))
-        if len(board.columns) > 1:
-            for form, shown in tables.items():
-                assert shown[plain(row["label"]).strip()][-1] == percent(row["mean"]), form
+            assert line["row_mean"] == next(
+                (
+                    repr(value)
+                    for mean, value in zip(content["means"], row["means"], strict=True)
+                    if value is not None and position in mean["columns"]
+                ),
+                "",
+            )
+        for form, shown in tables.items():
+            written = shown[plain(row["label"]).strip()][len(board.columns) :]
+            assert written == [percent(mean) for mean in row["means"]], form
     assert next(lines, None) is None
 
 
@@ -172,7 +181,10 @@ def test_bold_is_bold_where_a_format_has_it() -> None:
 def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
     text = render(build_board([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])]), "markdown")
     page = MarkdownIt("commonmark").enable("table").render(text)
-    assert "mean ± standard deviation (number of seeds) [95 % t interval of the mean]" in page
+    assert (
+        "standard deviation over pretrainings (how many) [95 % t interval over pretrainings, on these test clips]"
+        in page
+    )
     assert "All rows: backbone transformer, streams joint, precision fp32." in page
     assert "top1" in page
     assert "preset cpu: 60 frames" in page

@@ -7,15 +7,15 @@ import itertools
 import json
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from board_records import STORED, cell_of, labels_of, made, mixed_records, three
+from board_records import STORED, bold_rows, cell_of, labels_of, made, mixed_records, three
 from scipy import stats
 
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.formats import RENDERERS, render
-from sslskel.leaderboard.model import Board
 from sslskel.results.record import RecordError, parse_record
 
 
@@ -56,38 +56,6 @@ def test_what_is_not_comparable_never_shares_a_column(change: dict[str, Any]) ->
     assert len(board.columns) == 2
     assert len({column.title for column in board.columns}) == 2
     assert sum(cell is not None for row in board.rows for cell in row.cells) == 2
-
-
-def test_a_missing_cell_means_no_mean() -> None:
-    board = build_board([*three("mamp", 0.5), *three("mamp", 0.3, protocol="knn"), *three("skeletonmae", 0.6)])
-    means = {row.label: row.mean for row in board.rows}
-    assert means == {"mamp": pytest.approx(0.4), "skeletonmae": None}
-
-
-def test_scores_of_different_kinds_have_no_mean() -> None:
-    other = {"primary": "map", "scores": {"map": 0.9}, "protocol": "detection"}
-    board = build_board([*three("mamp", 0.5), *three("mamp", 0.9, **other)])
-    assert board.rows[0].mean is None
-
-
-def bold(board: Board) -> list[str]:
-    return [row.label for row in board.rows if row.cells[0] is not None and row.cells[0].bold]
-
-
-def test_bold_needs_an_interval_disjoint_from_the_runner_up() -> None:
-    near = three("skeletonmae", 0.6, 0.64, 0.62)
-    assert bold(build_board([*three("mamp", 0.80, 0.81, 0.82), *near])) == ["mamp"]
-    assert bold(build_board([*three("mamp", 0.61, 0.66, 0.64), *near])) == []
-    far = three("random_init", 0.1, 0.1, 0.1)
-    assert bold(build_board([*three("mamp", 0.61, 0.66, 0.64), *near, *far])) == []
-
-
-def test_bold_needs_three_seeds_and_somebody_to_beat() -> None:
-    best, second = [0.9, 0.9001, 0.9002], three("skeletonmae", 0.1, 0.1, 0.1)
-    assert bold(build_board([*three("mamp", *best[:2]), *second])) == []
-    assert bold(build_board([*three("mamp", *best), *second])) == ["mamp"]
-    assert bold(build_board([*three("mamp", *best), *second[:1]])) == []
-    assert bold(build_board(three("mamp", *best))) == []
 
 
 def test_options_tell_rows_apart() -> None:
@@ -163,7 +131,7 @@ def test_test_clips_seen_in_pretraining_are_marked_and_never_bold(split: str, pa
     cell = cell_of(board, label)
     assert cell is not None
     assert cell.leak
-    assert bold(board) == ["mamp"]
+    assert bold_rows(board) == ["mamp"]
     assert any("marked †" in warning and label in warning for warning in board.warnings)
     assert not any("cheat" in finding for finding in board.findings)
     assert "†" in render(board, "markdown")
@@ -174,12 +142,19 @@ def test_the_same_seed_twice_is_never_averaged() -> None:
     board = build_board([*records, *three("mamp", 0.4, protocol="knn")])
     assert cell_of(board, "mamp", 0) is None
     assert cell_of(board, "mamp", 1) is not None
-    assert board.rows[0].mean is None
-    [warning] = board.warnings
+    warning = board.warnings[0]
     assert "seed 1 was run more than once" in warning
     assert "weights_sha256" in warning
     assert records[1].identity in warning
     assert records[2].identity in warning
+
+
+def test_different_pretrainings_that_were_judged_with_one_seed_are_two() -> None:
+    records = [made("mamp", score, 0, weights_sha256=str(seed) * 64) for seed, score in ((0, 0.5), (1, 0.6))]
+    told = [replace(record, pretrain_seed=seed or None) for seed, record in enumerate(records)]
+    cell = cell_of(build_board(told), "mamp")
+    assert cell is not None
+    assert (cell.seeds, cell.scores) == ((0, 1), (0.5, 0.6))
 
 
 def test_copies_of_a_record_count_once_and_disagreement_is_said() -> None:

@@ -126,6 +126,15 @@ def test_a_wrong_entry_of_a_list_is_named(content: dict[str, Any]) -> None:
 ORIGIN = {"kind": "file", "name": "means.npy", "sha256": "0" * 64, "option": "means"}
 
 
+def test_the_seed_of_a_pretraining_is_said_where_it_is_another(content: dict[str, Any]) -> None:
+    same = parse_record(json.dumps({**content, "seed": 2}))
+    assert (same.trained_with, "pretrain_seed" in json.loads(same.to_json())) == (2, False)
+    other = parse_record(json.dumps({**content, "seed": 2, "pretrain_seed": 0}))
+    assert (other.trained_with, json.loads(other.to_json())["pretrain_seed"]) == (0, 0)
+    with pytest.raises(RecordError, match="field 'pretrain_seed' is '1', not a whole number"):
+        parse_record(json.dumps({**content, "pretrain_seed": "1"}))
+
+
 def test_origins_come_back_and_records_without_any_do_not_say_so(content: dict[str, Any]) -> None:
     assert "origins" not in json.loads(parse_record(json.dumps(content)).to_json())
     content["origins"] = [ORIGIN, {**ORIGIN, "kind": "checkpoint", "saw": ["tiny/xsub"]}]

@@ -16,7 +16,7 @@ STORED = json.loads((Path(__file__).resolve().parents[1] / "results" / "record_v
 
 
 def made(method: str = "mamp", score: float = 0.5, seed: int = 0, protocol: str = "linear", **changes: Any) -> Record:
-    """A record; ``part__name=value`` sets a nested field, ``part__group__name`` one deeper."""
+    """A record with weights of its own; ``part__name=value`` sets a nested field, ``part__group__name`` one deeper."""
     content = copy.deepcopy(STORED) | {"seed": seed, "predictions": None, "scores": {"top1": score}}
     content["method"]["name"] = method
     content["protocol"]["name"] = protocol
@@ -28,7 +28,10 @@ def made(method: str = "mamp", score: float = 0.5, seed: int = 0, protocol: str 
             part = part[parent]
         part[last] = value
     facts = json.dumps([content, method, seed, protocol], sort_keys=True).encode()
-    content["pretrain_identity"] = hashlib.sha256(facts + b"pretrain").hexdigest()[:32]
+    if "pretrain_identity" not in changes:
+        content["pretrain_identity"] = hashlib.sha256(facts + b"pretrain").hexdigest()[:32]
+    if "weights_sha256" not in changes:
+        content["weights_sha256"] = hashlib.sha256(facts + b"weights").hexdigest()
     content["identity"] = hashlib.sha256(facts).hexdigest()[:32]
     return parse_record(json.dumps(content))
 
@@ -40,6 +43,11 @@ def three(method: str, *scores: float, **changes: Any) -> list[Record]:
 def cell_of(board: Board, label: str, position: int = 0) -> BoardCell | None:
     [row] = [row for row in board.rows if row.label == label]
     return row.cells[position]
+
+
+def bold_rows(board: Board) -> list[str]:
+    """Labels of the rows that are bold in the first column."""
+    return [row.label for row in board.rows if row.cells[0] is not None and row.cells[0].bold]
 
 
 def labels_of(board: Board) -> list[str]:

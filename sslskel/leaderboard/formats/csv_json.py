@@ -20,9 +20,12 @@ FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 def json_text(board: Board) -> str:
     """Everything the board holds; ``text`` is each number as the tables show it."""
     content = {
-        "schema": 1,
+        "schema": 2,
         "columns": [asdict(column) for column in board.columns],
+        "means": [asdict(mean) for mean in board.means],
         "rows": [_json_row(row) for row in board.rows],
+        "intervals_over_clips": board.over_clips,
+        "across": [asdict(table) for table in board.across],
         "published": [{**asdict(row), "texts": [*map(percent, row.values)]} for row in board.published],
         "findings": board.findings,
         "warnings": board.warnings,
@@ -34,11 +37,11 @@ def json_text(board: Board) -> str:
 
 def _json_row(row: Row) -> dict[str, Any]:
     key = {name: value for name, value in asdict(row.key).items() if name != "config"}
-    cells = [None if cell is None else {**asdict(cell), "text": number(cell)} for cell in row.cells]
+    cells = [None if cell is None else _json_cell(cell) for cell in row.cells]
     facts = {
         "label": row.label,
         "rank": row.rank,
-        "mean": row.mean,
+        "means": row.means,
         "trained": row.trained,
         "parameters": row.parameters,
         "pretrain_seconds": row.pretrain_seconds,
@@ -47,15 +50,28 @@ def _json_row(row: Row) -> dict[str, Any]:
     return {**key, "config": json.loads(row.key.config), **facts, "cells": cells}
 
 
+def _json_cell(cell: BoardCell) -> dict[str, Any]:
+    """``scores`` and ``n`` are of pretrainings; ``records`` of all evaluations."""
+    facts = {"seeds": cell.seeds, "scores": cell.scores, "records": cell.records}
+    return {**asdict(cell), **facts, "text": number(cell)}
+
+
 def csv_text(board: Board) -> str:
     """One line per row and column; a missing number leaves ``n`` at 0 and the rest empty.
 
     Below them the published numbers, whose ``kind`` is "published" and whose ``source`` is filled.
     """
     lines = [
-        {"kind": "measured", **_row_facts(row), **_column_facts(column), **_cell_facts(cell), "source": None}
+        {
+            "kind": "measured",
+            **_row_facts(row),
+            "row_mean": _mean(board, row, at),
+            **_column_facts(column),
+            **_cell_facts(cell),
+            "source": None,
+        }
         for row in board.rows
-        for column, cell in zip(board.columns, row.cells, strict=True)
+        for at, (column, cell) in enumerate(zip(board.columns, row.cells, strict=True))
     ]
     if not lines:
         return ""
@@ -84,6 +100,11 @@ def _published(board: Board) -> Iterator[dict[str, object]]:
                 }
 
 
+def _mean(board: Board, row: Row, at: int) -> float | None:
+    """Of the row over the columns that go with one."""
+    return next((value for mean, value in zip(board.means, row.means, strict=True) if at in mean.columns), None)
+
+
 def _row_facts(row: Row) -> dict[str, object]:
     key = row.key
     return {
@@ -99,7 +120,6 @@ def _row_facts(row: Row) -> dict[str, object]:
         "parameters": row.parameters,
         "pretrain_seconds": row.pretrain_seconds,
         "samples_per_second": row.samples_per_second,
-        "row_mean": row.mean,
     }
 
 
@@ -127,6 +147,8 @@ def _cell_facts(cell: BoardCell | None) -> dict[str, object]:
         "high": high,
         "seeds": " ".join(map(str, cell.seeds)) if cell else None,
         "scores": " ".join(map(repr, cell.scores)) if cell else None,
+        "evaluations": len(cell.evaluations) if cell else None,
+        "above_all": cell.above_all if cell else None,
         "bold": int(cell.bold) if cell else None,
         "leak": int(cell.leak) if cell else None,
         "text": number(cell) if cell else None,

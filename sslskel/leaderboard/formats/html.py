@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.model import Board, Column, Confusion, Row
-from sslskel.leaderboard.wording import PUBLISHED, facts_of, has_means, legend, number, published_facts, title
+from sslskel.leaderboard.wording import PUBLISHED, facts_of, legend, number, published_facts, title
 from sslskel.results.record import Record
 from sslskel.text import EMPTY, percent, plain
 
@@ -38,7 +38,7 @@ def html_text(board: Board) -> str:
         shared=shared,
         facts=[fact.title for fact in facts],
         columns=[plain(column.title) for column in board.columns],
-        has_means=has_means(board),
+        means=[plain(mean.title) for mean in board.means],
         ranking=[_ranking(row, [plain(fact.of(row)) for fact in facts]) for row in board.rows],
         filters=[(name, _choices(results, at)) for at, name in enumerate(FILTERS)],
         results=results,
@@ -79,8 +79,7 @@ def _ranking(row: Row, facts: list[str]) -> dict[str, Any]:
     return {
         "facts": facts,
         "cells": cells,
-        "mean": percent(row.mean),
-        "mean_order": UNDER_ALL if row.mean is None else row.mean,
+        "means": [{"text": percent(mean), "order": UNDER_ALL if mean is None else mean} for mean in row.means],
         "order": 1_000_000 if row.rank is None else row.rank,
     }
 
@@ -102,7 +101,7 @@ def _results(board: Board) -> Iterator[dict[str, Any]]:
                 "interval": EMPTY if low is None else f"{percent(low)} to {percent(high)}",
                 "low": UNDER_ALL if low is None else low,
                 "seeds": cell.summary.n,
-                "runs": list(zip(cell.seeds, cell.records, strict=True)),
+                "runs": [(one.seed, one.record) for one in cell.evaluations],
             }
     yield from _published(board)
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from sslskel.leaderboard.model import Board, Row
-from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, has_means, legend, number, published_facts
+from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, legend, number, published_facts
 from sslskel.text import percent, plain
 
 COMMANDS = {
@@ -57,7 +57,7 @@ def latex_text(board: Board) -> str:
         return "% There are no records yet.\n"
     facts, shared = facts_of(board)
     titles = [*(fact.title for fact in facts), *(column.title for column in board.columns)]
-    columns = "l" * len(facts) + "r" * (len(board.columns) + has_means(board))
+    columns = "l" * len(facts) + "r" * (len(board.columns) + len(board.means))
     lines = [
         r"% \usepackage{booktabs}",
         *(f"% {_comment(command)}" for command in board.commands),
@@ -65,9 +65,9 @@ def latex_text(board: Board) -> str:
         r"\centering\footnotesize",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        _line([*map(_heading, titles), *(["mean"] if has_means(board) else [])]),
+        _line([*map(_heading, titles), *(_heading(mean.title) for mean in board.means)]),
         r"\midrule",
-        *(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)]) for row in board.rows),
+        *(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(row)]) for row in board.rows),
         r"\bottomrule",
         r"\end{tabular}",
         rf"\par\medskip\raggedright {escape(' '.join(filter(None, (legend(board), shared))))}",
@@ -103,12 +103,12 @@ def _heading(title: str) -> str:
     return rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{stacked}\end{{tabular}}"
 
 
-def _numbers(board: Board, row: Row) -> list[str]:
+def _numbers(row: Row) -> list[str]:
     numbers = [escape(number(cell)) for cell in row.cells]
     bold = [
         rf"\textbf{{{text}}}" if cell and cell.bold else text for text, cell in zip(numbers, row.cells, strict=True)
     ]
-    return [*bold, *([escape(percent(row.mean))] if has_means(board) else [])]
+    return [*bold, *(escape(percent(mean)) for mean in row.means)]
 
 
 def _line(words: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ from sslskel.leaderboard.wording import (
     PUBLISHED,
     PUBLISHED_FACTS,
     facts_of,
-    has_means,
     legend,
     number,
     published_facts,
@@ -22,8 +21,8 @@ def markdown_text(board: Board) -> str:
         return "There are no records yet.\n"
     facts, shared = facts_of(board)
     titles = [*(fact.title for fact in facts), *(column.title for column in board.columns)]
-    titles = [*map(escape, titles), *(["mean"] if has_means(board) else [])]
-    rows = ([*(escape(fact.of(row)) for fact in facts), *_numbers(board, row)] for row in board.rows)
+    titles = [*map(escape, titles), *(escape(mean.title) for mean in board.means)]
+    rows = ([*(escape(fact.of(row)) for fact in facts), *_numbers(row)] for row in board.rows)
     blocks = [
         f"# {escape(title(board))}",
         table(titles, rows, range(len(facts), len(titles))),
@@ -45,7 +44,7 @@ def _published(board: Board) -> str:
     return table([*map(escape, titles)], rows, range(len(PUBLISHED_FACTS), len(titles) - 1))
 
 
-def _numbers(board: Board, row: Row) -> list[str]:
+def _numbers(row: Row) -> list[str]:
     numbers = [escape(number(cell)) for cell in row.cells]
     bold = [f"**{text}**" if cell and cell.bold else text for text, cell in zip(numbers, row.cells, strict=True)]
-    return [*bold, *([percent(row.mean)] if has_means(board) else [])]
+    return [*bold, *map(percent, row.means)]

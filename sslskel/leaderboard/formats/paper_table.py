@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sslskel.leaderboard.compare import Difference
+from sslskel.leaderboard.cells import same_weights
+from sslskel.leaderboard.compare import Comparison
 from sslskel.leaderboard.model import Board
 from sslskel.results.record import Record
 from sslskel.results.statistics import summarise
@@ -19,7 +20,7 @@ AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
 )
 
 
-def verdict(printed: float, comparison: Difference) -> str:
+def verdict(printed: float, comparison: Comparison) -> str:
     """How a measured difference stands to a printed one, which is not zero."""
     if comparison.difference == 0:
         return EQUAL
@@ -36,7 +37,7 @@ def printed_table(
     columns: Sequence[str],
     score: str,
     rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
-    pairs: Sequence[tuple[int, int, Difference]],
+    pairs: Sequence[tuple[int, int, Comparison]],
     board: Board,
 ) -> str:
     """The table (rows are name, printed numbers in %, records), its order in words, and how it was made.
@@ -53,7 +54,8 @@ def printed_table(
         lines.append([*map(escape, (name, _measured(score, records), *shown))])
     blocks = [
         f"# {escape(title[:1].upper() + title[1:])}",
-        f"After {escape(paper)}. Measured numbers: mean ± standard deviation (seeds) \\[95 % t interval\\], in %."
+        f"After {escape(paper)}. Measured numbers: mean ± standard deviation over pretrainings (how many) \\[95 % t"
+        " interval over pretrainings, on these test clips\\], in %."
         " Printed numbers are the paper's, on its data with its sizes; heights do not compare, order may.",
         *([escape(note)] if note else []),
         table([*map(escape, head)], lines, range(1, len(head))),
@@ -66,7 +68,8 @@ def printed_table(
 
 
 def _measured(score: str, records: Sequence[Record]) -> str:
-    summary = summarise([float(record.scores[score]) for record in records])
+    groups = same_weights(records)
+    summary = summarise([summarise([one.scores[score] for one in group]).mean for group in groups])
     spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
     text = f"{percent(summary.mean)}{spread} ({summary.n})"
     if summary.interval is None:
@@ -77,7 +80,7 @@ def _measured(score: str, records: Sequence[Record]) -> str:
 def _findings(
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
-    pairs: Sequence[tuple[int, int, Difference]],
+    pairs: Sequence[tuple[int, int, Comparison]],
 ) -> list[str]:
     sentences = []
     for at, column in enumerate(columns):

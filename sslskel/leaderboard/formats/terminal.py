@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sslskel.leaderboard.model import Board
-from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, has_means, legend, number, published_facts
+from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, legend, number, published_facts
 from sslskel.text import percent, plain
 
 WIDE = 100_000
@@ -62,20 +62,20 @@ def _published(board: Board) -> Table:
 
 def _tables(board: Board, console: Console) -> list[Table]:
     """One table if it fits, else a compact one, else as many columns at a time as fit."""
-    count, mean = len(board.columns), has_means(board)
+    count = len(board.columns)
     for compact in (False, True):
-        whole = _table(board, range(count), compact=compact, mean=mean)
+        whole = _table(board, range(count), compact=compact, means=True)
         if _width(whole, console) <= console.width:
             return [whole]
     tables, start = [], 0
     while start < count:
         stop = start + 1
         while stop < count:
-            wider = _table(board, range(start, stop + 1), compact=True, mean=mean and stop + 1 == count)
+            wider = _table(board, range(start, stop + 1), compact=True, means=stop + 1 == count)
             if _width(wider, console) > console.width:
                 break
             stop += 1
-        tables.append(_table(board, range(start, stop), compact=True, mean=mean and stop == count))
+        tables.append(_table(board, range(start, stop), compact=True, means=stop == count))
         start = stop
     return tables
 
@@ -84,7 +84,7 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, console.options.update(width=WIDE), table).maximum
 
 
-def _table(board: Board, positions: Sequence[int], *, compact: bool, mean: bool) -> Table:
+def _table(board: Board, positions: Sequence[int], *, compact: bool, means: bool) -> Table:
     """Some columns of the board. A compact table folds names and puts intervals on a line of their own."""
     table, (facts, _) = Table(), facts_of(board)
     for fact in facts:
@@ -96,11 +96,12 @@ def _table(board: Board, positions: Sequence[int], *, compact: bool, mean: bool)
         # Where space is short, names are folded and numbers are not.
         least = max(len(line) for text in (*numbers, *str(title).split()) for line in text.splitlines())
         table.add_column(title, justify="right", overflow="fold", width=min(least, FOLDED) if compact else None)
-    if mean:
-        table.add_column("mean", justify="right", no_wrap=True)
+    for mean in board.means if means else ():
+        least = max(len(word) for word in (*mean.title.split(), percent(1.0)))
+        table.add_column(mean.title, justify="right", overflow="fold", width=least if compact else None)
     for row in board.rows:
         words = [Text(plain(fact.of(row))) for fact in facts]
         cells = [row.cells[position] for position in positions]
         shown = [Text(number(cell, gap), style="bold" if cell and cell.bold else "") for cell in cells]
-        table.add_row(*words, *shown, *([percent(row.mean)] if mean else []))
+        table.add_row(*words, *shown, *(map(percent, row.means) if means else ()))
     return table

@@ -1,4 +1,4 @@
-"""Intervals and tests agree with SciPy's, and edge cases have an answer."""
+"""Means and intervals agree with SciPy's, and edge cases have an answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sslskel.results.statistics import Summary, bootstrap_interval, disjoint, summarise, welch_better
+from sslskel.results.statistics import Summary, bootstrap_interval, summarise
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])
@@ -30,8 +30,9 @@ def test_one_seed_has_no_spread() -> None:
     assert summarise([0.7]) == Summary(1, 0.7, None, None)
 
 
-def test_equal_values_have_no_spread_at_all() -> None:
-    assert summarise([0.1, 0.1, 0.1]) == Summary(3, 0.1, 0.0, (0.1, 0.1))
+def test_equal_values_have_no_spread_and_so_no_interval() -> None:
+    """An interval of no width would be the surest of all, from values that say nothing of their spread."""
+    assert summarise([0.1, 0.1, 0.1]) == Summary(3, 0.1, 0.0, None)
 
 
 def test_the_order_of_values_does_not_matter() -> None:
@@ -42,32 +43,6 @@ def test_the_order_of_values_does_not_matter() -> None:
 def test_no_values_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         summarise([])
-
-
-def test_disjoint_needs_two_intervals() -> None:
-    low, high = Summary(3, 0.2, 0.1, (0.1, 0.3)), Summary(3, 0.6, 0.1, (0.5, 0.7))
-    assert disjoint(low, high)
-    assert disjoint(high, low)
-    assert not disjoint(low, Summary(3, 0.4, 0.1, (0.3, 0.5)))
-    assert not disjoint(low, Summary(1, 0.9, None, None))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_welch_agrees_with_scipy(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    a, b = generator.normal(0.6, 0.02, 3), generator.normal(0.58, 0.05, 5)
-    expected = stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
-    assert welch_better(list(a), list(b)) == pytest.approx(float(expected), abs=1e-12)
-
-
-@pytest.mark.filterwarnings("ignore:Precision loss")
-def test_welch_where_one_side_or_both_do_not_vary() -> None:
-    assert welch_better([0.6], [0.5, 0.4]) is None
-    assert welch_better([0.6, 0.6], [0.5, 0.5]) == 0.0
-    assert welch_better([0.5, 0.5], [0.5, 0.5]) == 0.5
-    assert welch_better([0.4, 0.4], [0.5, 0.5]) == 1.0
-    expected = stats.ttest_ind([0.7, 0.8, 0.75], [0.5, 0.5, 0.5], equal_var=False, alternative="greater").pvalue
-    assert welch_better([0.7, 0.8, 0.75], [0.5, 0.5, 0.5]) == pytest.approx(float(expected), abs=1e-12)
 
 
 def test_bootstrap_is_seeded_and_close_to_the_binomial_interval() -> None:
@@ -82,7 +57,7 @@ def test_bootstrap_is_seeded_and_close_to_the_binomial_interval() -> None:
 def test_bootstrap_in_blocks_covers_every_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     correct = np.random.default_rng(0).uniform(size=100)
     whole = bootstrap_interval(correct, draws=1003)
-    monkeypatch.setattr("sslskel.results.statistics.BLOCK_VALUES", 700)
+    monkeypatch.setattr("sslskel.results.statistics.summary.BLOCK_VALUES", 700)
     assert bootstrap_interval(correct, draws=1003) == pytest.approx(whole, abs=1e-15)
 
 

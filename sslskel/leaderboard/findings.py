@@ -1,0 +1,97 @@
+"""What the numbers of a board show, in sentences: which differences are more than chance, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sslskel.leaderboard.model import AcrossBenchmarks, BoardCell, Column, RowKey
+from sslskel.leaderboard.significance import ALPHA, TestedColumn
+from sslskel.results.statistics import FEWEST
+from sslskel.text import p_value, percent
+
+
+def findings(columns: Sequence[Column], tests: Sequence[TestedColumn], names: Mapping[RowKey, str]) -> tuple[str, ...]:
+    """Per column: who leads and how surely, and which pretrained rows differ from each one that saw no data."""
+    sentences = []
+    for column, one in zip(columns, tests, strict=True):
+        if len(one.rows) > 1:
+            sentences.append(f"{column.title}: {_lead(one, names)}")
+        floors = sorted({floor for _, floor, _ in one.against})
+        sentences += [f"{column.title}: {_against(one, floor, names)}" for floor in floors]
+    return tuple(sentences)
+
+
+def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
+    (first, cell), (second, other) = one.rows[:2]
+    text = f"{names[first.key]} has the highest mean, {_points(cell)}, before {names[second.key]}, {_points(other)}; "
+    if one.above_all is not None:
+        verdict = "it is" if one.above_all < ALPHA else "it is not shown to be"
+        return f"{text}{verdict} above all other rows ({p_value(one.above_all)})"
+    if cell.fixed:
+        return f"{text}it is one encoder whatever the seed, which claims nothing of other pretrainings"
+    if cell.summary.n < FEWEST:
+        return f"{text}with {_pretrainings(cell.summary.n)} of {FEWEST} nothing is claimed of the order"
+    if cell.summary.mean == other.summary.mean:
+        return f"{text}the two are equal"
+    single = [names[row.key] for row, rest in one.rows if len(rest.sample) < 2]
+    if single:
+        return f"{text}it cannot be tested against rows of one pretraining: {', '.join(single)}"
+    return f"{text}it cannot be tested, for some rows score the same in every pretraining"
+
+
+def _against(one: TestedColumn, floor: int, names: Mapping[RowKey, str]) -> str:
+    """Only a test over pretrainings lets a row be called better than no pretraining at all."""
+    row, cell = one.rows[floor]
+    found: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": [], "untested": []}
+    for at, other, p in one.against:
+        if other != floor:
+            continue
+        mine, own = one.rows[at]
+        if p is None:
+            found["untested"].append(f"{names[mine.key]} ({_pretrainings(own.summary.n)})")
+            continue
+        sure = "better" if own.summary.mean > cell.summary.mean else "worse"
+        found[sure if p < ALPHA else "not shown to differ"].append(f"{names[mine.key]} ({p_value(p)})")
+    parts = [f"{kind}: {', '.join(rows)}" for kind, rows in found.items() if rows]
+    return f"against {names[row.key]} ({_points(cell)}), which saw no data: {'; '.join(parts)}"
+
+
+def across_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:
+    """Per mean over five benchmarks or more: interquartile means, ranks, and probabilities of improvement."""
+    sentences = []
+    for table in tables:
+        where = f"{table.title} over {len(table.benchmarks)} benchmarks"
+        if table.left_out:
+            sentences.append(
+                f"{where}: left out for a missing number, or for other numbers of pretrainings on other benchmarks:"
+                f" {', '.join(table.left_out)}"
+            )
+        if len(table.rows) < 2:
+            continue
+        means = ", ".join(f"{row.label} {percent(row.iqm)}{_interval(row.interval)}" for row in table.rows)
+        ranks = ", ".join(f"{row.label} {row.rank:.2f}" for row in table.rows)
+        first = table.rows[0]
+        level = [row.label for row in table.rows[1:] if row.rank - first.rank < table.critical_difference]
+        verdict = f"not told apart from {', '.join(level)}" if level else "apart from all others"
+        chances = ", ".join(
+            f"{row.label} {first.improvements[at]:.2f}" for at, row in enumerate(table.rows) if row is not first
+        )
+        sentences += [
+            f"{where}: interquartile mean, % [95 % stratified bootstrap over pretrainings]: {means}",
+            f"{where}: mean rank: {ranks}; critical difference {table.critical_difference:.2f} (Nemenyi, 5 %),"
+            f" {first.label} is {verdict}",
+            f"{where}: probability that a pretraining of {first.label} is above one of: {chances}",
+        ]
+    return tuple(sentences)
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" [{percent(interval[0])}, {percent(interval[1])}]"
+
+
+def _pretrainings(count: int) -> str:
+    return "one pretraining" if count == 1 else f"{count} pretrainings"
+
+
+def _points(cell: BoardCell) -> str:
+    return f"{percent(cell.summary.mean)} %"
