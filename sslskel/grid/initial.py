@@ -14,6 +14,7 @@ from sslskel.encoders.open import open_encoders, open_method
 from sslskel.engine.checkpoint import latest, read_state, resolve
 from sslskel.engine.initial import Start, load_fitting, load_whole
 from sslskel.errors import CheckpointError, UsageError
+from sslskel.grid.sources import OUTDATED
 from sslskel.hashing import digest
 
 PART = re.compile(r"[A-Za-z_][\w.]*(=[A-Za-z_][\w.]*)?")
@@ -107,8 +108,9 @@ def _is_run(folder: Path) -> bool:
 
 
 def _runs(folder: Path) -> list[Path]:
-    """Runs in a folder that have a checkpoint."""
-    return [run for run in sorted(folder.iterdir()) if run.is_dir() and _is_run(run) and latest(run) is not None]
+    """Runs in a folder that have a checkpoint and were not laid aside."""
+    runs = [run for run in sorted(folder.iterdir()) if run.is_dir() and OUTDATED not in run.name]
+    return [run for run in runs if _is_run(run) and latest(run) is not None]
 
 
 def _of_seed(folder: Path, seed: int) -> Path:

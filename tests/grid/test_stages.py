@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -280,6 +281,14 @@ def test_weights_to_start_from_are_found_per_seed() -> None:
     run_grid(request("mamp"))
     with pytest.raises(UsageError, match=r"2 runs have seed 0 \(mae-0, mamp-.*\); name one"):
         request("mamp", init=Path("runs/pretrain")).cells()
+
+
+def test_a_run_that_was_laid_aside_is_no_start() -> None:
+    run_grid(request("skeletonmae"))
+    [run] = list_runs("runs")
+    shutil.copytree(run.folder, f"{run.folder}.outdated-1")
+    [start] = initial_weights(Path("runs/pretrain:encoder"), [0]).values()
+    assert start.path == run.folder
 
 
 def test_what_does_not_fit_is_named() -> None:
