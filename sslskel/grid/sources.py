@@ -131,10 +131,11 @@ class SourceGuard:
         if step is None:
             return
         state = read_state(step)
-        changed = self._changed(of_pretraining(cell), state["meta"].get("sources", {}))
+        finished = bool(state.get("finished"))
+        changed = self._changed(of_pretraining(cell), state["meta"].get("sources", {}), made_again=finished)
         if not changed:
             return
-        if state.get("finished"):
+        if finished:
             number = 1 + len(list(folder.parent.glob(f"{folder.name}{OUTDATED}*")))
             folder.rename(folder.with_name(f"{folder.name}{OUTDATED}{number}"))
             return
@@ -144,8 +145,13 @@ class SourceGuard:
             " again, bump `version` if numbers change, or give --keep-results if they do not"
         )
 
-    def _changed(self, sources: list[PluginSource], made_by: Mapping[str, str]) -> list[PluginSource]:
-        """Plugins whose source is not the one that made a result; none where nothing is known of that."""
+    def _changed(
+        self, sources: list[PluginSource], made_by: Mapping[str, str], made_again: bool = True
+    ) -> list[PluginSource]:
+        """Plugins whose source is not the one that made a result; none where nothing is known of that.
+
+        Reported where the result is kept or made again.
+        """
         changed = []
         for one in sources:
             before = made_by.get(one.key, "")
@@ -154,7 +160,8 @@ class SourceGuard:
                     changed.append(one)
                 elif self._writes:
                     self._equal.accept(one.kind, one.name, before, one.digest, command_line())
-                self._report(one)
+                if self._keep or made_again:
+                    self._report(one)
         return changed
 
     def _report(self, one: PluginSource) -> None:

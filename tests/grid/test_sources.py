@@ -107,8 +107,10 @@ def half_done(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_half_done_pretraining_of_other_code_is_refused(method: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half_done(monkeypatch)
     edit(method, *CHANGE)
+    recorder = Recorder()
     with pytest.raises(UsageError, match=r"half done.*method 'mine' changed.*remove that folder.*version.*--keep-res"):
-        run_grid(request(overrides=("train.epochs=3",)))
+        run_grid(request(overrides=("train.epochs=3",)), recorder)
+    assert "made again" not in " ".join(recorder.lines), "nothing is, before that folder is gone"
     [run] = list_runs("runs")
     assert not run.finished
     assert run_grid(request(overrides=("train.epochs=3",), keep_results=True)).ran == 1
