@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel show``."""
-    parser.add_argument("name", help="a method, backbone, benchmark or protocol")
+    parser.add_argument("name", help="a method, backbone, benchmark or protocol, or the options clip, train or engine")
     parser.add_argument("--kind", choices=("method", "backbone", "benchmark", "protocol"), help="where names collide")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the card of one plugin."""
+    """Print the card of one plugin, or a group of options that belongs to none."""
+    from sslskel.config.groups import COMMON
     from sslskel.plugins.registry import BENCHMARKS, REGISTRIES
 
     kinds = [options.kind + "s"] if options.kind else [k for k, r in REGISTRIES.items() if options.name in r.names()]
-    if not kinds:
+    if not kinds and options.name in COMMON:
+        _group(options.name, COMMON[options.name])
+    elif not kinds:
         from sslskel.errors import did_you_mean
 
-        names = [name for registry in REGISTRIES.values() for name in registry.names()]
+        names = [*COMMON, *(name for registry in REGISTRIES.values() for name in registry.names())]
         raise UsageError(
             f"there is nothing called '{options.name}'{did_you_mean(options.name, names)} (`sslskel list`)"
         )
@@ -41,6 +44,16 @@ def run(options: argparse.Namespace) -> int:
         else:
             _plugin(registry, options.name)
     return 0
+
+
+def _group(name: str, config: type) -> None:
+    from sslskel.config.compose import to_plain
+
+    print(f"{name}: options of every run")
+    print(inspect.cleandoc(config.__doc__ or ""))
+    print("options, where no method and no preset says otherwise:")
+    for key, value in to_plain(config()).items():
+        print(f"  {name}.{key}={value}")
 
 
 def _plugin(registry: Registry[Any], name: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
+from sslskel.config.groups import COMMON, ClipConfig, EngineConfig, TrainConfig
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
@@ -293,9 +293,9 @@ def _check_keys(node: Any, overrides: Sequence[str]) -> None:
         if not equals:
             raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")
         if key not in keys:
-            raise UsageError(
-                f"there is no option '{key}'{did_you_mean(key, keys)} (`sslskel show` lists the options of a plugin)"
-            )
+            group = key.partition(".")[0]
+            hint = f"show {group}` lists those of {group}" if group in COMMON else "show NAME` lists those of a plugin"
+            raise UsageError(f"there is no option '{key}'{did_you_mean(key, keys)} (`sslskel {hint})")
 
 
 def _explained(fault: Exception, overrides: Sequence[str]) -> str:

@@ -189,3 +189,7 @@ class EngineConfig:
     def __post_init__(self) -> None:
         require(self.threads >= 0, f"engine.threads is {self.threads}; it must not be negative")
         require(self.log_every >= 1, f"engine.log_every is {self.log_every}; it must be at least 1")
+
+
+COMMON: dict[str, type] = {"clip": ClipConfig, "train": TrainConfig, "engine": EngineConfig}
+"""Groups of options that belong to no plugin."""

@@ -233,8 +233,10 @@ class Registry(Generic[T]):
     def _preset_entries(self) -> Iterator[Entry]:
         if self._presets:
             package, _, folder = self._presets.rpartition(".")
+            own = local_folders()
             for file in folder_files(package, folder, "*.yaml"):
-                yield Entry(file.stem, _short(file), str(file), "preset")
+                is_local = any(file.is_relative_to(root) for root in own)
+                yield Entry(file.stem, plain(file) if is_local else _short(file), str(file), "preset")
 
     def _import(self, entry: Entry) -> Any:
         if entry.source == "local":

@@ -68,6 +68,7 @@ def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
         (("new", "method", "My-Idea"), "My-Idea"),
         (("new", "method", "mamp"), "already"),
         (("show", "mampp"), "did you mean 'mamp'"),
+        (("bench", "--method", "mamp", "engine.checkpoint_every=1"), "`sslskel show engine` lists those of engine"),
         (("list", "--unknown"), "--unknown"),
         (("runs", "list", "--output", "nowhere"), "nowhere"),
     ],
@@ -254,6 +255,7 @@ def test_list_and_show(sslskel) -> None:  # type: ignore[no-untyped-def]
     assert "method.mask_ratio=0.9" in shown
     assert sslskel("show", "tiny").returncode == 0
     assert "  train.lr=0.1\n" in sslskel("show", "crossclr").stdout
+    assert "  train.checkpoint_epochs=20\n" in sslskel("show", "train").stdout
 
 
 def test_list_and_show_tell_of_local_plugins(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -265,6 +267,10 @@ def test_list_and_show_tell_of_local_plugins(sslskel, tmp_path: Path) -> None:  
     shown = sslskel("show", "my_idea").stdout
     assert str(file) in shown
     assert "sizes of its own in presets: quick" in shown
+    preset = tmp_path / "sslskel_plugins" / "configs" / "method" / "my_strong.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("plugin: my_idea\nconfig: {jitter: 0.2}\n")
+    assert str(preset) in sslskel("list", "methods").stdout, "where it is, as of other local files"
     table = sslskel("list", "methods", "--table").stdout
     assert "| `my_idea` |" in table
     assert "| `mamp` |" in table

@@ -33,6 +33,12 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("show this help message and exit", "show this help message and exit --format {table,json}"),
     ),
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+    "show": (
+        (
+            "a method, backbone, benchmark or protocol",
+            "a method, backbone, benchmark or protocol, or the options clip, train or engine",
+        ),
+    ),
     "sslskel": (
         (
             "judge a checkpoint, or a released .pth file, under a protocol",
