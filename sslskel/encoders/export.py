@@ -15,6 +15,7 @@ from sslskel.engine.checkpoint import pack, resolve
 from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.files import new_folder, write_synced, writing_in
+from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_PROTOCOL
 from sslskel.results.origins import described
 from sslskel.results.record import Record
@@ -84,6 +85,7 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         f"sslskel evaluate --checkpoint FOLDER --protocol {DEFAULT_PROTOCOL} --benchmark {meta.benchmark.name}\n"
         f"sslskel leaderboard --results FOLDER\n```",
         'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
+        *_code(meta),
         "## Licence",
         f"Data: {escape(_licence(meta.benchmark.name))}. Whether weights learned from data fall under its licence is"
         " not settled; treat them as if they did.",
@@ -95,6 +97,15 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         f"```yaml\n{yaml.safe_dump(recipe, sort_keys=True, allow_unicode=False)}```",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _code(meta: CheckpointMeta) -> list[str]:
+    """Which files of local plugins it takes to open the folder."""
+    parts = {"methods": meta.method.origin, "backbones": meta.backbone.origin}
+    places = [f"{LOCAL_FOLDER}/{kind}/{Path(file).name}" for kind, file in parts.items() if Path(file).is_absolute()]
+    if not places:
+        return []
+    return [f"Its code is not part of sslskel; ask its owner, and copy it to {escape(' and '.join(places))}."]
 
 
 def _scores(records: Sequence[Record]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sslskel
+from sslskel.encoders.export import export
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.errors import CheckpointError
@@ -57,6 +58,13 @@ def test_a_method_and_a_backbone_that_are_not_here_are_named_with_their_files(
     also_in(monkeypatch, folder)
     assert sslskel.open_encoders(mine).meta.method.name == "mine"
     assert sslskel.open_encoders(ours).encoders
+
+
+def test_the_card_of_an_exported_encoder_names_the_files_that_open_it(home: Path, tiny: str) -> None:
+    folder, _ = export(pretrained(tiny, "mine", "my_net"), "packed")
+    card = (folder / "README.md").read_text().replace("\\", "")
+    assert "copy it to sslskel_plugins/methods/mine.py and sslskel_plugins/backbones/my_net.py" in card
+    assert str(home) not in card, "no path of this machine"
 
 
 def test_where_the_code_was_is_no_part_of_an_identity(home: Path, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
