@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from sslskel.api.batch import Batch, StepOutput, Term, mean_term
     from sslskel.api.benchmark import Benchmark, ImportReport, Split, SplitRows
+    from sslskel.api.classifier import Classifier
     from sslskel.api.clips import TrainingClips
     from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
     from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
@@ -98,6 +99,7 @@ _PLACES = {
     "api.backbone": "Backbone Features SequenceBackbone SparseTokenBackbone TokenBackbone valid_steps",
     "api.batch": "Batch StepOutput Term mean_term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
+    "api.classifier": "Classifier",
     "api.clips": "TrainingClips",
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
     "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
@@ -179,6 +181,7 @@ __all__ = [
     "CentreCrop",
     "CheckResult",
     "CheckpointError",
+    "Classifier",
     "Clip",
     "ClipSet",
     "ClipSpec",

@@ -31,7 +31,7 @@ AUTHOR = "author.md"
 GROUPS = {
     "What a method is": ("api.method", "api.turn", "api.clips", "api.origin"),
     "What a step is given and returns": ("api.batch", "api.noise", "api.view", "api.schedules"),
-    "Networks": ("api.backbone", "api.encoder", "nn.teacher", "nn.standardise", "encoders.open"),
+    "Networks": ("api.backbone", "api.encoder", "api.classifier", "nn.teacher", "nn.standardise", "encoders.open"),
     "What a protocol is": ("api.protocol",),
     "Over processes": ("api.distributed",),
 }

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone, Features, mean_over_time, valid_steps
 from sslskel.api.batch import Batch
+from sslskel.api.classifier import Classifier
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 
@@ -61,6 +62,18 @@ class Encoder(nn.Module):
     def tokens(self, batch: Batch) -> Tensor:
         """All features: (N, M, T', V', D), those of the empty body where a person is missing."""
         raise NotImplementedError
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it brings a head and a loss of its own to protocols that train on labels."""
+        return type(self).classifier is not Encoder.classifier
+
+    def classifier(self, classes: int) -> Classifier | None:
+        """A new head and loss for so many classes, which read labels; None for the protocol's.
+
+        For supervised references (``PretextMethod.reads_labels``). Draws initial weights from torch's global generator.
+        """
+        return None
 
     def layers(self) -> list[list[nn.Parameter]]:
         """Every weight once, in stages from input to output; one stage by default."""
@@ -108,6 +121,7 @@ class PooledEncoder(Encoder):
     call, gradients included); ``"present"`` averages over the persons present.
     A backbone that reads validity never gets an empty body: features are averaged over present persons and, without a
     token, over valid steps. ``prepare`` maps tracks (P, T, V, C) before the backbone, for instance to motion.
+    ``classifier`` makes the head and loss of a supervised reference, of the encoder and a number of classes.
     """
 
     def __init__(
@@ -116,11 +130,21 @@ class PooledEncoder(Encoder):
         spec: ClipSpec,
         empty_bodies: Literal["reference", "present"] = "reference",
         prepare: Callable[[Tensor], Tensor] = unchanged,
+        classifier: Callable[[Encoder, int], Classifier] | None = None,
     ) -> None:
         super().__init__()
         self.backbone, self.spec, self.dim = backbone, spec, backbone.dim
         self.empty_bodies = empty_bodies
-        self.prepare = prepare
+        self.prepare, self._classifier = prepare, classifier
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it was given a classifier."""
+        return self._classifier is not None
+
+    def classifier(self, classes: int) -> Classifier | None:
+        """What it was given makes of it, for so many classes."""
+        return None if self._classifier is None else self._classifier(self, classes)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """The backbone's."""

@@ -86,6 +86,9 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     nothing else of the method: ``train.accumulate`` then cuts the batch into parts that do not see each other."""
     trains: ClassVar[bool] = True
     """False for floors: the engine takes no step and keeps the initial weights."""
+    reads_labels: ClassVar[bool] = False
+    """True for a supervised reference, with ``trains = False``: nothing is pretrained, and protocols that train all
+    weights on labels train the ``classifier`` of its encoders. Pretraining shows no method a label."""
     uses_backbone: ClassVar[bool] = True
     """False if the method builds none; records then do not name one."""
     bare_backbone: ClassVar[bool] = False

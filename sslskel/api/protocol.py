@@ -161,6 +161,9 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     """Features that it uses (see ``Encoder.provides``); an encoder without them is refused before any work."""
     trains: ClassVar[Literal["nothing", "head", "all"]] = "nothing"
     """What it trains: nothing, a head on frozen features, or the encoders too."""
+    trains_classifiers: ClassVar[bool] = False
+    """Whether it trains the ``classifier`` of an encoder that brings one, head and loss, in place of a head of its
+    own; it then needs nothing else of that encoder, and supervised references are judged by it."""
     primary: ClassVar[str] = "top1"
     """Name of the score for ranking; a share, higher is better."""
     least_score_from_labels: ClassVar[float | None] = 1.0

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.classifier import Classifier
 from sslskel.api.encoder import Encoder
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.checks.fixtures import make_source
-from sslskel.checks.method_case import CLIPS, MethodCase, loss_of, select
-from sslskel.checks.runner import expect, global_generators_untouched
+from sslskel.checks.method_case import CLIPS, EPOCHS, MethodCase, loss_of, select
+from sslskel.checks.runner import Skip, expect, global_generators_untouched
+from sslskel.engine.optimisers import AdamW
 
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:
@@ -133,6 +135,49 @@ def encoders_hold_no_second_copy(case: MethodCase) -> None:
         expect(not own, f"encoder '{stream}' has weights that the method has not: {', '.join(own[:3])}")
 
 
+def classifier_learns(case: MethodCase) -> None:
+    """The classifier of a supervised reference learns the labels of a few clips, and gives logits without them."""
+    encoders = case.stepped().encoders()
+    own = {stream: encoder for stream, encoder in encoders.items() if encoder.classifies}
+    if not case.plugin.reads_labels:
+        raise Skip("it is no supervised reference (reads_labels = False)")
+    expect(not case.plugin.trains, "reads_labels = True needs trains = False: pretraining withholds labels")
+    expect(own, "reads_labels = True, but none of its encoders brings a classifier()")
+    source = make_source(case.info, CLIPS, next(iter(own.values())).spec)
+    noise = Noise(7).over(source.keys)
+    batch = source.batch(torch.arange(CLIPS), source.spec.train_view, noise)
+    for stream, encoder in own.items():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            classifier = encoder.requires_grad_(True).classifier(len(case.info.classes))
+        expect(isinstance(classifier, Classifier), f"classifier() of '{stream}' gave {classifier!r}, not a Classifier")
+        assert classifier is not None
+        _learns(classifier.train(), encoder, batch, noise.on(batch), f"the classifier of '{stream}'")
+        with torch.no_grad(), global_generators_untouched():
+            known, blind = (
+                classifier.eval().logits(one) for one in (batch, batch._replace(label=torch.full_like(batch.label, -1)))
+            )
+        shape, wanted = tuple(known.shape), (CLIPS, len(case.info.classes))
+        expect(shape == wanted, f"logits() of '{stream}' have shape {shape}, not {wanted}")
+        expect(torch.equal(known, blind), f"logits() of '{stream}' read labels, which are withheld in a test")
+
+
+def _learns(classifier: Classifier, encoder: Encoder, batch: Batch, noise: Noise, name: str) -> None:
+    """Hold that its loss falls by a fifth in 50 steps, and that all weights get a gradient."""
+    optimiser, first, loss = AdamW(classifier.parameters(), lr=3e-3), 0.0, torch.zeros(())
+    for step in range(EPOCHS):
+        encoder.bind(batch, noise)
+        loss = classifier(batch, noise).loss()
+        first = first if step else float(loss.detach())
+        optimiser.zero_grad()
+        loss.backward()
+        without = [name for name, p in classifier.named_parameters() if p.requires_grad and p.grad is None]
+        expect(not without, f"no gradient in {name} for {', '.join(without[:3])}")
+        optimiser.step()
+    fallen = (first - float(loss.detach())) / abs(first)
+    expect(fallen >= 0.2, f"the loss of {name} fell by {fallen:.0%} in {EPOCHS} steps; at least 20% expected")
+
+
 ENCODER_CHECKS = (
     features_have_the_promised_shape,
     features_are_deterministic,
@@ -140,4 +185,5 @@ ENCODER_CHECKS = (
     encoding_changes_nothing,
     weights_come_back,
     encoders_hold_no_second_copy,
+    classifier_learns,
 )

@@ -11,6 +11,7 @@ from sslskel.errors import UsageError
 
 def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSampler) -> None:
     """Raise ``UsageError`` where the method cannot be trained on such batches, parts or processes."""
+    refuse_labels(method)
     refuse_parts(method, train)
     normalised, parts = _is_normalised(method), train.accumulate
     mixing = method.cross_batch or normalised
@@ -25,6 +26,15 @@ def refuse_misfits(method: PretextMethod, train: TrainConfig, sampler: EpochSamp
         raise UsageError(
             f"the smallest {part} has {sampler.smallest // parts} clips for {world_size()} processes, but clips of"
             f" {type(method).__name__} see each other; use train.drop_last=true, another batch size or fewer processes"
+        )
+
+
+def refuse_labels(method: PretextMethod) -> None:
+    """Raise ``UsageError`` for a method that reads labels and asks to be pretrained."""
+    if method.reads_labels and method.trains:
+        raise UsageError(
+            f"{type(method).__name__} reads labels, which pretraining withholds: set trains = False, and give its"
+            " encoders a classifier() for protocols that train on labels"
         )
 
 

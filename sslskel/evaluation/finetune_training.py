@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import Encoder
@@ -31,6 +30,7 @@ from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.evaluation.features import feature_dtype
 from sslskel.evaluation.finetune_head import FineTuneHead
+from sslskel.evaluation.finetune_networks import Trainable, WithHead, WithOwn
 from sslskel.evaluation.linear_head import mini_batches
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
@@ -113,7 +113,8 @@ class Tuned:
     by_epoch: npt.NDArray[np.int64] | None
     """(E, n) classes predicted after each epoch, where a report asks for them."""
     facts: dict[str, Any]
-    """What the record should say of the network: layers of the layer decay, whether branches were dropped."""
+    """What the record should say of the network: layers of the layer decay, whether branches were dropped, and
+    whether head and loss are its own."""
 
 
 def fine_tune(
@@ -151,7 +152,9 @@ def fine_tune(
             best = accuracy, epoch, logits
         run.reporter.step("fine-tune, epoch", epoch, config.epochs)
     by_epoch = torch.stack(shown).long().numpy() if config.report is Report.best_test_epoch else None
-    facts = {"layers": len(streams[0].layers), "drop_path": all(stream.drops for stream in streams)}
+    facts: dict[str, Any] = {"layers": len(streams[0].layers), "drop_path": all(stream.drops for stream in streams)}
+    if any(stream.encoder.classifies for stream in streams):
+        facts["head"] = "its own"
     if best is None:
         return Tuned(logits.cpu().numpy(), config.epochs, None, by_epoch, facts)
     return Tuned(best[2].cpu().numpy(), best[1], best[0], by_epoch, facts)
@@ -215,38 +218,39 @@ class _Stream:
         self.config, self.name, self.clips, self.of_run, self._site = config, name, clips, run, site
         self.encoder = copy.deepcopy(encoder).requires_grad_(True).eval()
         self.drops = self.encoder.set_drop_path(config.drop_path)
-        with torch.no_grad():
-            # A clip of the training part tells V' and D; no option says them.
-            first = next(clips.subset(torch.zeros(1, dtype=torch.int64)).batches(self._view("test"), self._noise(0), 1))
-            joints, dim = self.encoder.tokens(first).shape[-2:]
-        dtype = feature_dtype(run)
-        self.head = FineTuneHead(joints, dim, config.hidden, classes, config.dropout, self._noise(0), dtype)
-        self.head.to(run.device)
+        self.network = self._network(classes)
         self.layers = self._all_layers()
-        groups = layer_groups(self.layers, list(self.head.parameters()), config.layer_decay, config.weight_decay)
+        groups = layer_groups(self.layers, self.network.head, config.layer_decay, config.weight_decay)
         betas, fused = (config.beta1, config.beta2), run.device.type in FUSED
         self.optimiser = AdamW(groups, lr=config.lr, betas=betas, fused=fused)
         self.schedule = TrainConfig(
             epochs=config.epochs, lr=config.lr, min_lr=config.min_lr, warmup_epochs=config.warmup_epochs
         )
 
+    def _network(self, classes: int) -> Trainable:
+        config, run = self.config, self.of_run
+        if self.encoder.classifies:
+            seed = stable_id("finetune", str(run.seed), *self._site, self.name, "classifier")
+            return WithOwn(self.name, self.encoder, classes, seed, run)
+        with torch.no_grad():
+            # A clip of the training part tells V' and D; no option says them.
+            one = self.clips.subset(torch.zeros(1, dtype=torch.int64))
+            first = next(one.batches(self._view("test"), self._noise(0), 1))
+            joints, dim = self.encoder.tokens(first).shape[-2:]
+        dtype = feature_dtype(run)
+        head = FineTuneHead(joints, dim, config.hidden, classes, config.dropout, self._noise(0), dtype)
+        return WithHead(self.encoder, head.to(run.device), config.label_smoothing, run)
+
     def train(self, epoch: int) -> None:
         """One epoch, counted from 1, over every clip in a new order."""
         config = self.config
         order = self._noise(epoch, "order").permutation("order", len(self.clips), per="batch")
         parts = mini_batches(order.cpu(), config.batch_size)
-        self.encoder.train()
-        self.head.train()
+        self.network.train()
         total = torch.zeros((), dtype=torch.float64, device=self.of_run.device)
         for at, batch in enumerate(self._batches(parts, epoch)):
             set_rate(self.optimiser, learning_rate(self.schedule, epoch - 1 + at / len(parts)))
-            noise = self._noise((epoch - 1) * len(parts) + at, "step")
-            self.encoder.bind(batch, noise)
-            with self.of_run.autocast():
-                logits = self.head(self.encoder.tokens(batch), noise.on(batch))
-            loss = functional.cross_entropy(
-                logits.to(feature_dtype(self.of_run)), batch.label, label_smoothing=config.label_smoothing
-            )
+            loss = self.network.loss(batch, self._noise((epoch - 1) * len(parts) + at, "step"))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -257,12 +261,10 @@ class _Stream:
     @torch.no_grad()
     def logits(self, clips: ClipSet) -> Tensor:
         """(n, num_classes) of all clips in their test view."""
-        self.encoder.eval()
-        self.head.eval()
+        self.network.train(False)
         logits, keys = [], []
         for batch in clips.batches(self._view("test"), self._noise(0), self.config.encode_batch):
-            with self.of_run.autocast():
-                logits.append(self.head(self.encoder.tokens(batch)).to(feature_dtype(self.of_run)))
+            logits.append(self.network.logits(batch))
             keys.append(batch.key.cpu())
         if not torch.equal(torch.cat(keys), clips.keys.cpu()):
             raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")

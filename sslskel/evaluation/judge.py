@@ -139,7 +139,7 @@ def check_encoders(encoders: Mapping[str, Encoder], protocol: EvaluationProtocol
     """Raise ``UsageError`` where an encoder, of ``method`` if that is known, lacks what the protocol reads."""
     for stream, encoder in encoders.items():
         missing = protocol.needs - encoder.provides
-        if missing:
+        if missing and not (protocol.trains_classifiers and encoder.classifies):
             of = f" of '{method}'" if method else ""
             raise UsageError(
                 f"{type(protocol).__name__} needs {', '.join(sorted(missing))}, which the {stream} encoder{of} does not"

@@ -22,12 +22,13 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.step_views import step_views
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import check_precision, resolve_device
-from sslskel.engine.misfits import refuse_parts
+from sslskel.engine.misfits import refuse_labels, refuse_parts
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.judge import check_encoders, check_judgeable
 from sslskel.grid.cell import Cell
 from sslskel.grid.initial import take_part
 from sslskel.grid.request import GridRequest
+from sslskel.grid.supervised import require_labels
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.transforms.clip import clip_spec
 
@@ -109,6 +110,7 @@ def _row_faults(pretraining: Cell, judged: Sequence[Cell], datasets: Mapping[str
         return dict.fromkeys(map(_kind, judged), fault)
     faults = {}
     for cell in judged:
+        require_labels(cell.method, type(method), cell.protocol)
         if cell.protocol is not None:
             try:
                 _check_protocol(cell, cell.protocol, method, datasets)
@@ -133,7 +135,9 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
             " method or its backbone smaller"
         ) from fault
     if cell.former and former is not None:
+        require_labels(cell.former.method, type(former), None)
         take_part(method, former, cell.part, f"stage '{cell.former.method}'")
+    refuse_labels(method)
     if method.trains:
         refuse_parts(method, resolved.train)
         _draw(method, dataset)

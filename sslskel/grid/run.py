@@ -37,9 +37,10 @@ from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import EvaluationTask, make_record, predictions_of
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
+from sslskel.grid.supervised import require_labels
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
-from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -281,6 +282,8 @@ def evaluate(
         opened = subject.open(judged_on, dataset, resolved, seed or 0)
     else:
         opened, resolved = subject, resolved_for(subject.meta, protocol, overrides)
+        if subject.meta.construction is not None:
+            require_labels(subject.meta.method.name, METHODS.get(subject.meta.method.plugin), protocol)
     meta = opened.meta
     number = meta.seed if seed is None else seed
     require_cross_dataset(protocol, (name, chosen) != (home.name, home.split))

@@ -23,6 +23,7 @@ class FineTune(EvaluationProtocol[FineTuneConfig]):
     Config = FineTuneConfig
     needs = frozenset({"tokens"})
     trains = "all"
+    trains_classifiers = True
     check_config: ClassVar[Mapping[str, Any]] = CHECK_CONFIG
 
     def passes(self, train: int, test: int) -> float:

@@ -54,6 +54,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
     Config = SemiConfig
     needs = frozenset({"tokens"})
     trains = "all"
+    trains_classifiers = True
     check_config: ClassVar[Mapping[str, Any]] = {
         "epochs": 8,
         "batch_size": 16,

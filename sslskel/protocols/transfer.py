@@ -26,6 +26,7 @@ class Transfer(EvaluationProtocol[FineTuneConfig]):
     Config = FineTuneConfig
     needs = frozenset({"tokens"})
     trains = "all"
+    trains_classifiers = True
     cross_dataset = True
     check_config: ClassVar[Mapping[str, Any]] = CHECK_CONFIG
 

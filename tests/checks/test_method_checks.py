@@ -61,6 +61,17 @@ from faulty_methods import (
 )
 from safetensors.torch import save_file
 from sound_method import Sound, failed
+from supervised import (
+    FlatReference,
+    Half,
+    Idle,
+    Peeking,
+    Pretrained,
+    Reference,
+    Wide,
+    WithoutClassifier,
+    with_classifier,
+)
 
 from sslskel.api.origin import Origin
 from sslskel.api.view import ClipSpec
@@ -120,13 +131,20 @@ FAULTS: list[tuple[type, str]] = [
     (ModeChanger, "encoding_changes_nothing"),
     (HiddenState, "weights_come_back"),
     (SecondCopy, "encoders_hold_no_second_copy"),
+    (with_classifier(Peeking), "classifier_learns"),
+    (with_classifier(Idle), "classifier_learns"),
+    (with_classifier(Wide), "classifier_learns"),
+    (with_classifier(Half), "classifier_learns"),
+    (WithoutClassifier, "classifier_learns"),
+    (Pretrained, "classifier_learns"),
 ]
 
 
 def test_a_sound_method_passes_every_check() -> None:
     results = check_method(Between)
     assert [result.name for result in results] == list(method_checks())
-    assert all(result.passed for result in results), failed(results)
+    assert not failed(results)
+    assert [result.name for result in results if not result.passed] == ["classifier_learns"], "it reads no labels"
 
 
 def test_a_sound_method_with_several_turns_passes_every_check_of_its_training() -> None:
@@ -144,6 +162,13 @@ def test_a_parameter_that_its_turn_does_not_reach_is_named() -> None:
     sentence = failed(check_method(HalfCritic, only=["runs_under_ddp"]))["runs_under_ddp"]
     assert "turn 'critic'" in sentence
     assert "extra.weight" in sentence
+
+
+@pytest.mark.parametrize("method", [Reference, FlatReference])
+def test_a_supervised_reference_passes_every_check_that_applies(method: type) -> None:
+    results = check_method(method)
+    assert not failed(results)
+    assert "classifier_learns" in {result.name for result in results if result.passed}
 
 
 @pytest.mark.parametrize(("plugin", "check"), FAULTS, ids=[f"{p.__name__}-{c}" for p, c in FAULTS])
