@@ -1,7 +1,7 @@
 """HDM05, 11-action subset (Mueller et al., Bonn 2007; Ofli et al. 2014): importer, split, names.
 
 5 actors, one person each, optical motion capture, metres with y up. Recorded at
-120 frames per second, stored at 30. The file formats are in ``asf`` and ``amc``.
+120 frames per second, stored at 30. The file formats are in ``sslskel.data.motion``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, Track, layout
-from sslskel.benchmarks.hdm05_11.amc import positions, read_amc
-from sslskel.benchmarks.hdm05_11.asf import Skeleton, read_asf
+from sslskel.data.motion.amc import positions, read_amc
+from sslskel.data.motion.asf import Skeleton, read_asf
 from sslskel.data.sources.archives import SourceFile, source_files
 
 RECORDED_FPS = 120

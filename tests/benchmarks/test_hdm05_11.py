@@ -12,8 +12,8 @@ import pytest
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip
 from sslskel.benchmarks.hdm05_11 import ACTIONS, BENCHMARK, BONES, LAYOUT
-from sslskel.benchmarks.hdm05_11.amc import Doubles, positions, read_amc
-from sslskel.benchmarks.hdm05_11.asf import Skeleton, read_asf
+from sslskel.data.motion.amc import Doubles, positions, read_amc
+from sslskel.data.motion.asf import Skeleton, read_asf
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.sources.archives import source_files
 from sslskel.errors import DataError, SslskelError

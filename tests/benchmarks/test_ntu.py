@@ -12,8 +12,8 @@ from ntu_tables import table
 
 from sslskel.benchmarks.common.ntu import CLASSES, NTU60, NTU120, RECIPES
 from sslskel.benchmarks.common.ntu.importing import Place, missing_names
-from sslskel.benchmarks.common.ntu.text import read_skeleton
 from sslskel.data.card import import_lines
+from sslskel.data.motion.skeleton_file import read_skeleton
 from sslskel.data.prepare import open_benchmark, prepare
 from sslskel.data.store.store import StoredDataset, open_dataset
 from sslskel.errors import DataError

@@ -20,7 +20,7 @@ from recorder import Recorder
 from sslskel.api.benchmark import ImportReport
 from sslskel.benchmarks.common.ntu import RECIPES
 from sslskel.benchmarks.common.ntu.actors import Actors, Recipe
-from sslskel.benchmarks.common.ntu.text import read_skeleton
+from sslskel.data.motion.skeleton_file import read_skeleton
 from sslskel.data.prepare import prepare
 from sslskel.data.store.store import open_dataset
 from sslskel.errors import DataError

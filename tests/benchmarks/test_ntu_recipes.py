@@ -18,8 +18,8 @@ from sslskel.benchmarks.common.ntu.actors import Actors
 from sslskel.benchmarks.common.ntu.agcn import agcn, rotation
 from sslskel.benchmarks.common.ntu.clean import clean
 from sslskel.benchmarks.common.ntu.ctrgcn import ctrgcn
-from sslskel.benchmarks.common.ntu.decimals import read_decimals
-from sslskel.benchmarks.common.ntu.text import Body, SkeletonFile, read_skeleton
+from sslskel.data.motion.decimals import read_decimals
+from sslskel.data.motion.skeleton_file import Body, SkeletonFile, read_skeleton
 from sslskel.errors import DataError
 
 Array = npt.NDArray[Any]

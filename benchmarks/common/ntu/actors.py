@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel import DataError, Track
-from sslskel.benchmarks.common.ntu.text import SkeletonFile
+from sslskel.data.motion.skeleton_file import SkeletonFile
 
 MID_SPINE = 1
 """Joint that becomes the origin."""

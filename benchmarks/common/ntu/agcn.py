@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sslskel import NTU25, DataError
 from sslskel.benchmarks.common.ntu.actors import MID_SPINE, Actors, Bools, Floats, require_bodies
-from sslskel.benchmarks.common.ntu.text import JOINTS, SkeletonFile
+from sslskel.data.motion.skeleton_file import JOINTS, SkeletonFile
 
 LISTED, ACTORS = 4, 2
 HIP = NTU25.joint("spine_base")

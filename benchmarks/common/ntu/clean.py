@@ -25,7 +25,7 @@ from sslskel.benchmarks.common.ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks.common.ntu.text import JOINTS, Body, SkeletonFile
+from sslskel.data.motion.skeleton_file import JOINTS, Body, SkeletonFile
 
 ACTORS = 2
 SHARED = 1

@@ -24,7 +24,7 @@ from sslskel.benchmarks.common.ntu.actors import (
     motion_of,
     require_bodies,
 )
-from sslskel.benchmarks.common.ntu.text import JOINTS, SkeletonFile
+from sslskel.data.motion.skeleton_file import JOINTS, SkeletonFile
 
 WIDTH = 3 * JOINTS
 

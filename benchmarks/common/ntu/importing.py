@@ -1,6 +1,6 @@
 """From the files of NTU RGB+D, in folders or zips as they arrive, to clips: one file, one clip.
 
-How a file reads is in ``text``, what a recipe makes of its bodies in a module each.
+How a file reads is in ``sslskel.data.motion``, what a recipe makes of its bodies in a module each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from sslskel import Clip, DataError, ImportReport
 from sslskel.benchmarks.common.ntu.actors import Recipe
-from sslskel.benchmarks.common.ntu.text import read_skeleton
+from sslskel.data.motion.skeleton_file import read_skeleton
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece, require_files
 

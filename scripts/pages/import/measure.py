@@ -25,7 +25,7 @@ import numpy as np
 from made_files import make_files, make_zip
 from plain import read_plainly
 
-from sslskel.benchmarks.common.ntu.text import read_skeleton
+from sslskel.data.motion.skeleton_file import read_skeleton
 from sslskel.data.store.store import open_dataset
 
 HERE = Path(__file__).parent

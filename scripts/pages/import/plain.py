@@ -15,7 +15,7 @@ from typing import TextIO
 import numpy as np
 
 from sslskel.benchmarks.common.ntu.ctrgcn import ctrgcn
-from sslskel.benchmarks.common.ntu.text import JOINTS, Body, Recording
+from sslskel.data.motion.skeleton_file import JOINTS, Body, Recording
 from sslskel.plugins.registry import BENCHMARKS
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.content import Content
 from sslskel.data.own.layout_file import VALUES
+from sslskel.data.own.units import factor
 from sslskel.errors import DataError
 
 Doubles = npt.NDArray[np.floating[Any]]
@@ -36,6 +37,8 @@ class ArrayFormat:
     scale: float = 1.0
     persons: int | None = None
     """How many to keep of a clip that shows more; None: a clip with more than ``MOST_PERSONS`` is refused."""
+    unit: str | None = None
+    """What coordinates are stored in."""
     guessed: bool = False
     """Whether the numbers of a joint are not stated."""
 
@@ -66,7 +69,9 @@ class ArrayFormat:
         order = [axes.index(letter) for letter in "MTVC" if letter in axes]
         moved = array.transpose(order)
         moved = moved if "M" in axes else moved[None]
-        joints = moved[..., : self.dimensions].astype(np.float64) * self.scale
+        # Whoever states a scale converts themselves.
+        scale = self.scale if self.scale != 1 else factor(content.unit, self.unit or "")
+        joints = moved[..., : self.dimensions].astype(np.float64) * scale
         confidence = moved[..., -1].astype(np.float64) if coordinates.endswith("c") else None
         if content.confidence is not None:
             known = content.confidence.transpose([axes.replace("C", "").index(a) for a in "MTV" if a in axes])

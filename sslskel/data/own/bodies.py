@@ -22,7 +22,7 @@ class Body:
     dimensions: frozenset[int] = ANY
     """What its positions usually are, 2D or 3D: one that contradicts it is not a likely reading of an array."""
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Joint -> what files call it, where that is another word than its own."""
+    """Joint -> what files call it, where that is not its own name alone; two bodies may mean two joints by one word."""
 
 
 def _sided(tree: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -317,14 +317,12 @@ BODIES: Mapping[str, Body] = {
     "ntu25": Body(NTU25, frozenset({3})),
     "coco17": Body(COCO17, frozenset({2})),
     "openpose18": Body(OPENPOSE18, frozenset({2})),
-    "body_25": Body(BODY_25, frozenset({2}), {"mid_hip": ("pelvis", "hip_centre")}),
+    "body_25": Body(BODY_25, frozenset({2})),
     "mediapipe": Body(MEDIAPIPE),
-    "kinect_v1": Body(
-        KINECT_V1, frozenset({3}), {"hip_centre": ("hip_center",), "shoulder_centre": ("shoulder_center",)}
-    ),
+    "kinect_v1": Body(KINECT_V1, frozenset({3})),
     "kinect_v2": Body(NTU25, frozenset({3})),
     "azure_kinect": Body(AZURE_KINECT, frozenset({3})),
-    "h36m": Body(H36M, ANY, {"pelvis": ("hip", "hips"), "neck": ("nose", "neck/nose")}),
+    "h36m": Body(H36M, ANY, {"pelvis": ("pelvis", "hip", "hips"), "neck": ("neck", "nose")}),
     "mixamo": Body(
         MIXAMO,
         frozenset({3}),
@@ -341,7 +339,7 @@ BODIES: Mapping[str, Body] = {
             }
         ),
     ),
-    "smpl": Body(SMPL, frozenset({3}), _both({"side_clavicle": ("SideCollar",)})),
+    "smpl": Body(SMPL, frozenset({3}), _both({"side_clavicle": ("SideClavicle", "SideCollar")})),
 }
 """Name -> body, for ``layout: NAME`` in a layout file and ``--layout NAME``."""
 
@@ -352,6 +350,6 @@ def dimensions_of(body: SkeletonLayout) -> frozenset[int]:
 
 
 def spellings_of(body: SkeletonLayout) -> list[tuple[str, ...]]:
-    """What files call each joint of a body, its own name first."""
+    """What files call each joint of a body: its own name, or the words of the tool where they are other ones."""
     known = next((known.spellings for known in BODIES.values() if known.layout == body), {})
-    return [(joint, *known.get(joint, ())) for joint in body.joints]
+    return [known.get(joint, (joint,)) for joint in body.joints]

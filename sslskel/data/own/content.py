@@ -27,6 +27,8 @@ class Content:
     usual: str = ""
     coordinates: str = ""
     """A key of ``VALUES``, where names or places of numbers say what they are."""
+    unit: str = ""
+    """Of the coordinates, where the format says it."""
     confidence: npt.NDArray[Any] | None = None
     """One number per joint, in the order of the array's axes without C."""
     first: int | None = None

@@ -137,11 +137,11 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     reader = ClipReader(request.name, recordings, report, request.strict, reporter)
     form, first = reader.array_format(described, layout)
     measured = described.fps is None and first is not None and first.measured and first.fps is not None
-    if described.fps is None and first is not None:
-        described = replace(described, fps=first.fps)
+    if first is not None:
+        described = replace(described, fps=described.fps or first.fps, unit=described.unit or first.unit or None)
     info = _info(request.name, described, form, numbering)
     check_info(info)
-    settled = Settled(form, numbering, described, info.fps, measured)
+    settled = Settled(replace(form, unit=info.unit), numbering, described, info.fps, measured)
     _tell(recordings, settled, info, splits, report)
     write_dataset(
         target,
@@ -281,10 +281,13 @@ def _digest_files(report: ImportReport, folder: Path, rows: Sequence[ClipRow]) -
     """One sha256 over the names and contents of all files of the table."""
     digest, count = hashlib.sha256(), 0
     for name in sorted({row.file for row in rows}):
-        if (folder / name).is_file():
-            try:
-                digest.update(f"{name}\0{file_sha256(folder / name)[1]}\n".encode())
-            except OSError:
-                continue  # the clip will be named with its reason
-            count += 1
+        path = folder / name
+        inside = [f"{name}/{file.name}" for file in sorted(path.glob("*"))] if path.is_dir() else [name]
+        for one in inside:
+            if (folder / one).is_file():
+                try:
+                    digest.update(f"{one}\0{file_sha256(folder / one)[1]}\n".encode())
+                except OSError:
+                    continue  # the clip will be named with its reason
+                count += 1
     report.source[f"{count} files of the table"] = digest.hexdigest()

@@ -14,6 +14,7 @@ from typing import Any
 from sslskel.api.skeleton import PARTS, SkeletonLayout
 from sslskel.data.own.bodies import BODIES
 from sslskel.data.own.missing import FILLS, MissingRule, parse_missing
+from sslskel.data.own.text_form import TextForm
 from sslskel.data.own.yaml_nodes import Node, read_override, read_yaml
 from sslskel.errors import DataError, UsageError, did_you_mean
 
@@ -21,9 +22,11 @@ VALUES = {"xy": 2, "xyz": 3, "xyc": 3, "xyzc": 4}
 """What the numbers of a joint mean -> how many there are; ``c`` is a confidence, which is left out."""
 MOST_KEPT = 10
 """Persons that a clip may have."""
+TEXT_KEYS = ("line", "skip", "skip_per_frame", "lines_per_joint")
+"""What ``text`` may say."""
 KEYS = (
     *("layout", "name", "joints", "centre", "swaps", "parts"),
-    *("fps", "recorded_fps", "unit", "scale", "coordinates", "axes", "persons", "missing", "fill"),
+    *("fps", "recorded_fps", "unit", "scale", "coordinates", "axes", "persons", "missing", "fill", "text"),
     *("classes", "title", "licence", "citation", "preset"),
 )
 """What a layout file may say."""
@@ -46,6 +49,8 @@ class Description:
     """Order of the axes of an array: T, V, C and perhaps M, for instance ``TVC`` or ``MTVC``."""
     persons: int | None = None
     """How many to keep of clips that show more: those who move most."""
+    text: TextForm | None = None
+    """What a line of a text file without a header holds."""
     missing: MissingRule = field(default_factory=MissingRule)
     classes: tuple[str, ...] | None = None
     title: str = ""
@@ -94,6 +99,7 @@ def _described(path: Path, nodes: Mapping[str, Node]) -> Description:
         axes=_axes(nodes.get("axes")),
         persons=_persons(nodes.get("persons")),
         missing=_missing(nodes.get("missing"), nodes.get("fill")),
+        text=_text(nodes.get("text")),
         classes=_classes(nodes.get("classes")),
         **texts,
         **numbers,
@@ -106,6 +112,29 @@ def _persons(node: Node | None) -> int | None:
     number = node.number()
     if not number.is_integer() or number > MOST_KEPT:
         raise node.fault(f"persons is '{node.text()}'; it must be a whole number from 1 to {MOST_KEPT}")
+    return int(number)
+
+
+def _text(node: Node | None) -> TextForm | None:
+    """``text: LINE``, or a mapping of ``line`` and how many lines are left out where."""
+    if node is None:
+        return None
+    if not node.is_mapping():
+        return TextForm(node.text())
+    entries = dict(node.items())
+    for key, entry in entries.items():
+        if key not in TEXT_KEYS:
+            raise entry.fault(f"'text' has no key '{key}'{did_you_mean(key, TEXT_KEYS)} (keys: {', '.join(TEXT_KEYS)})")
+    if "line" not in entries:
+        raise node.fault("'text' needs 'line', which says what a line holds, for instance 'frame xyz*'")
+    counts = {key: _whole(entry) for key, entry in entries.items() if key != "line"}
+    return TextForm(entries["line"].text(), **counts)
+
+
+def _whole(node: Node) -> int:
+    number = node.number()
+    if not number.is_integer():
+        raise node.fault(f"'{node.text()}' is not a whole number above 0")
     return int(number)
 
 

@@ -71,9 +71,10 @@ class ClipReader:
                     yield recording.where, content
 
         form = array_format(description, layout, contents())
-        if description.coordinates is not None and description.fps is None:
+        settled = None not in (description.coordinates, description.fps, description.unit)
+        if description.coordinates is not None and not settled:
             next(contents(), None)
-        if not opened and (description.coordinates is None or description.fps is None):
+        if not opened and not settled:
             raise _nothing_left(faults)
         return form, opened[0] if opened else None
 

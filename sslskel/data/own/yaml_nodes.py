@@ -61,6 +61,10 @@ class Node:
             raise self.fault(f"{self._what} must be a list, for instance [a, b]")
         return [Node(value, self._place, f"an element of {self._what}") for value in self._node.value]
 
+    def is_mapping(self) -> bool:
+        """Whether keys and values stand here."""
+        return isinstance(self._node, yaml.MappingNode)
+
     def empty(self) -> bool:
         """Whether nothing stands here (or ``null``)."""
         return isinstance(self._node, yaml.ScalarNode) and self._node.tag.endswith(":null")

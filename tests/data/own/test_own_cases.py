@@ -129,3 +129,41 @@ def test_numbers_in_names_of_subjects_count_as_numbers(case: Start) -> None:
     assert "subjects are numbered: s1 1, s2 2, s3 3, s4 4, s5 5, s6 6, s7 7, s8 8, s9 9, s10 10" in out
     benchmark, _ = opened()
     assert benchmark.split().train == {1, 3, 5, 7, 9}
+
+
+def test_a_folder_of_openpose(case: Start) -> None:
+    made = case("openpose_folder")
+    for layout in ("layout.yaml", "body_25"):
+        made.run("--layout", layout, "--clips", "clips.csv")
+        _, dataset = opened()
+        assert dataset.lengths.tolist() == [27] * 4
+        assert (dataset.info.persons, dataset.info.layout.num_joints, dataset.info.coordinates) == (2, 25, 2)
+        numbers = np.random.default_rng(0).random(75) * 300
+        assert np.allclose(dense(dataset, 0)[0, 0], np.round(numbers, 2).reshape(25, 3)[:, :2], atol=1e-3)
+
+
+def test_names_of_rigs_hold_blanks(case: Start) -> None:
+    made = case("bvh_names_with_blanks")
+    made.run("--clips", "clips.csv", "--unit", "cm")
+    _, dataset = opened()
+    body, named = dataset.info.layout, dense(dataset, 0)
+    assert body.joints[:2] == ("Bip01 Hips", "Bip01 Spine")
+    assert (body.num_joints, len(body.swaps)) == (13, 4)
+    made.made["bvh"]("biped.bvh")
+    made.run("--clips", "clips.csv", "--unit", "cm")
+    assert np.array_equal(dense(opened()[1], 0), named)
+
+
+def test_channels_in_any_case_and_named_end_sites(case: Start) -> None:
+    made = case("bvh_spelling")
+    stored = []
+    for table in ("case", "end", "plain"):
+        if table == "plain":
+            made.made["table"]("plain.csv", "file,name,label,split", [["plain.bvh", n, "x", p] for n, p in PARTS])
+        made.run("--clips", f"{table}.csv", "--unit", "cm")
+        stored.append(dense(opened()[1], 0))
+    assert np.array_equal(stored[0], stored[2])
+    assert np.array_equal(stored[1], stored[2])
+
+
+PARTS = (("a", "train"), ("b", "test"))

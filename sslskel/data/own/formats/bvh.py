@@ -7,7 +7,7 @@ file; a joint's position channels stand for its offset, as most writers mean the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.skeleton import SkeletonLayout
+from sslskel.data.own.bodies import spellings_of
 from sslskel.data.own.content import Content
 from sslskel.data.own.formats.kind import Format, Source
 from sslskel.data.own.frames import RATE_TOLERANCE
-from sslskel.data.own.sides import mirror_pairs
+from sslskel.data.own.sides import mirror_pairs, same_joint
 from sslskel.errors import DataError, did_you_mean
 
 Doubles = npt.NDArray[np.float64]
@@ -36,6 +37,8 @@ class Joint:
     offset: tuple[float, float, float]
     channels: tuple[str, ...] = ()
     end: bool = False
+    title: str = ""
+    """What the file calls an end site, where it does; several may be called alike."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,29 @@ class Motion:
         )
 
     def positions(self, layout: SkeletonLayout) -> Doubles:
-        """(T, V, 3) positions of the joints of a layout, found by name; ``DataError`` for one that the file lacks."""
+        """(T, V, 3) positions of the joints of a layout, each found by its name or by another spelling of it.
+
+        Raises ``DataError`` for a joint that the file lacks.
+        """
         at = {joint.name: number for number, joint in enumerate(self.joints)}
-        for name in layout.joints:
-            if name not in at:
+        titles = [joint.title for joint in self.joints]
+        for number, title in enumerate(titles):
+            if title and titles.count(title) == 1:
+                at.setdefault(title, number)
+        kinds: dict[tuple[str, str], list[int]] = {}
+        for name, number in at.items():
+            kinds.setdefault(same_joint(name), []).append(number)
+        places = []
+        for name, spellings in zip(layout.joints, spellings_of(layout), strict=True):
+            matches = [kinds[kind] for kind in map(same_joint, spellings) if len(kinds.get(kind, [])) == 1]
+            if name not in at and not matches:
                 some = ", ".join(list(at)[:8])
                 raise DataError(
                     f"'{self.where}' has no joint '{name}'{did_you_mean(name, at)} (it has: {some} ...);"
                     f" layout '{layout.name}' must name joints of the file"
                 )
-        return self._places(self.values)[:, [at[name] for name in layout.joints]]
+            places.append(at[name] if name in at else matches[0][0])
+        return self._places(self.values)[:, places]
 
     def _places(self, values: Doubles) -> Doubles:
         """(T, W) -> (T, all joints and end sites, 3)."""
@@ -137,27 +153,46 @@ class _Words:
 
     def __init__(self, where: str, lines: Sequence[str]) -> None:
         self.where, self.lines, self.number = where, lines, 0
-        self._stream = self._all()
+        self._line: list[str] = []
+        """Words of the line at ``number`` that were not read yet."""
 
-    def _all(self) -> Iterator[str]:
-        for number, line in enumerate(self.lines, 1):
-            self.number = number
-            yield from line.split()
+    def _fill(self) -> bool:
+        """Go on to the next line with a word unless this one has some; False at the end of the file."""
+        while not self._line and self.number < len(self.lines):
+            self._line = self.lines[self.number].split()
+            self.number += 1
+        return bool(self._line)
 
     def fault(self, what: str) -> DataError:
         return DataError(f"'{self.where}', line {max(self.number, 1)}: {what}")
 
     def next(self, expected: str) -> str:
-        word = next(self._stream, None)
-        if word is None:
+        if not self._fill():
             raise self.fault(f"the file ends here, expected {expected}; it is truncated")
-        return word
+        return self._line.pop(0)
+
+    def name(self, expected: str) -> str:
+        """The rest of the line up to a brace: names of some rigs hold blanks."""
+        words = [self.next(expected)]
+        while self._line and self._line[0] != "{":
+            words.append(self._line.pop(0))
+        return " ".join(words)
+
+    def rest(self) -> str:
+        """The same, and empty where the line ends here."""
+        return self.name("a name") if self._line and self._line[0] != "{" else ""
 
     def want(self, *expected: str) -> None:
         for wanted in expected:
             word = self.next(f"'{wanted}'")
             if word.upper() != wanted.upper():
                 raise self.fault(f"'{word[:40]}' found, expected '{wanted}'")
+
+    def label(self, *expected: str) -> None:
+        """Words that end in a colon, with or without a blank before and behind it."""
+        self._fill()
+        self._line = " ".join(self._line).replace(":", " : ").split()
+        self.want(*expected, ":")
 
     def count(self, what: str) -> int:
         word = self.next(what)
@@ -180,9 +215,9 @@ def _hierarchy(words: _Words) -> list[Joint]:
     words.want("HIERARCHY", "ROOT")
     joints: list[Joint] = []
     open_joints: list[int] = []
-    name, end = words.next("the root's name"), False
+    name, title, end = words.name("the root's name"), "", False
     while True:
-        joint = _joint(words, name, open_joints[-1] if open_joints else -1, end)
+        joint = _joint(words, name, open_joints[-1] if open_joints else -1, title if end else None)
         if any(joint.name == other.name for other in joints) or len(joints) >= MOST_JOINTS:
             raise words.fault(f"joint '{joint.name[:40]}' is a duplicate or beyond the limit of {MOST_JOINTS} joints")
         open_joints.append(len(joints))
@@ -194,9 +229,11 @@ def _hierarchy(words: _Words) -> list[Joint]:
         if joints[open_joints[-1]].end or word.upper() not in ("JOINT", "END"):
             raise words.fault(f"'{word[:40]}' found, expected 'JOINT', 'End Site' or a brace")
         end = word.upper() == "END"
-        name = words.next("a joint's name")
         if end:
-            name = _end_name(joints, open_joints[-1])
+            words.want("Site")
+            title, name = words.rest(), _end_name(joints, open_joints[-1])
+        else:
+            name = words.name("a joint's name")
 
 
 def _end_name(joints: Sequence[Joint], parent: int) -> str:
@@ -205,16 +242,17 @@ def _end_name(joints: Sequence[Joint], parent: int) -> str:
     return f"{joints[parent].name}_end{others + 1 if others else ''}"
 
 
-def _joint(words: _Words, name: str, parent: int, end: bool) -> Joint:
+def _joint(words: _Words, name: str, parent: int, title: str | None) -> Joint:
+    """The inside of a joint; ``title`` is what an end site is called, None for a joint that has channels."""
     words.want("{", "OFFSET")
     x, y, z = (words.number_of(f"the offset of '{name[:40]}'") for _ in range(3))
-    if end:
-        return Joint(name, parent, (x, y, z), end=True)
+    if title is not None:
+        return Joint(name, parent, (x, y, z), end=True, title=title)
     words.want("CHANNELS")
     count = words.count(f"the number of channels of '{name[:40]}'")
     if count > len(_CHANNELS):
         raise words.fault(f"'{name[:40]}' has {count} channels; a joint has at most {len(_CHANNELS)}")
-    channels = tuple(words.next("a channel") for _ in range(count))
+    channels = tuple(words.next("a channel").capitalize() for _ in range(count))
     unknown = [channel for channel in channels if channel not in _CHANNELS or channels.count(channel) > 1]
     if unknown:
         raise words.fault(f"channel '{unknown[0][:40]}' is unknown or stated twice; channels: {', '.join(_CHANNELS)}")
@@ -223,9 +261,10 @@ def _joint(words: _Words, name: str, parent: int, end: bool) -> Joint:
 
 def _head(words: _Words) -> tuple[int, float]:
     """Number of frames and seconds per frame."""
-    words.want("MOTION", "Frames:")
+    words.want("MOTION")
+    words.label("Frames")
     frames = words.count("the number of frames")
-    words.want("Frame", "Time:")
+    words.label("Frame", "Time")
     seconds = words.number_of("the frame time")
     if not 1e-5 < seconds < 100:
         raise words.fault(f"the frame time is {seconds} seconds; expected for instance 0.0333333")

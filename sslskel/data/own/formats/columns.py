@@ -151,8 +151,7 @@ def _names(layout: SkeletonLayout) -> Mapping[tuple[str, str], int]:
     for joint, names in enumerate(spellings_of(layout)):
         for name in names:
             meant.setdefault(same_joint(name), set()).add(joint)
-    own = {same_joint(name): joint for joint, name in enumerate(layout.joints)}
-    return {kind: own.get(kind, min(joints)) for kind, joints in meant.items() if len(joints) == 1 or kind in own}
+    return {kind: min(joints) for kind, joints in meant.items() if len(joints) == 1}
 
 
 def _joint(title: str, layout: SkeletonLayout, named: Mapping[tuple[str, str], int]) -> tuple[int, int] | None:

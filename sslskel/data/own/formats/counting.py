@@ -83,9 +83,13 @@ def clock_of(body: TextLines, roles: Mapping[str, int], header: Sequence[str]) -
     width = len(header)
     times = _times(body, roles["time"], header) if "time" in roles else None
     if "frame" in roles:
-        return _by_number(body, roles["frame"], header, times)
+        title = header[roles["frame"]].strip()
+        numbers = body.numbers([roles["frame"]], width)[:, 0]
+        for at in np.flatnonzero(~_counts(numbers))[:1].tolist():
+            raise body.fault(at, f"the column '{title}' must hold whole numbers from 0, and holds {numbers[at]:g}")
+        return by_numbers(numbers, str(body.path), f"column '{title}'", times)
     if times is not None:
-        return _by_time(times, f"column '{header[roles['time']]}'")
+        return by_times(times, f"column '{header[roles['time']]}'")
     if "person" in roles:
         raise DataError(f"'{body.path}', line 1: a column 'person' needs a column 'frame'; add it, counted from 0")
     if "joint" in roles:
@@ -93,29 +97,31 @@ def clock_of(body: TextLines, roles: Mapping[str, int], header: Sequence[str]) -
     return Clock(np.arange(len(body.lines)), len(body.lines), None, None, "")
 
 
-def _by_number(body: TextLines, column: int, header: Sequence[str], times: Doubles | None) -> Clock:
-    title = header[column].strip()
-    numbers = body.numbers([column], len(header))[:, 0]
-    wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < 1 << 53))
-    if wrong.any():
-        first_wrong = int(np.flatnonzero(wrong)[0])
-        value = f"{numbers[first_wrong]:g}"
-        raise body.fault(first_wrong, f"the column '{title}' must hold whole numbers from 0, and holds {value}")
+def _counts(numbers: Doubles) -> npt.NDArray[np.bool_]:
+    """(rows,) whether a number can be that of a frame."""
+    counts = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < 1 << 53)
+    return np.asarray(counts, dtype=np.bool_)
+
+
+def by_numbers(numbers: Doubles, where: str, title: str, times: Doubles | None = None) -> Clock:
+    """The clock of rows whose frames are numbered, from 0 or any other number on; ``times`` tell its rate.
+
+    Raises ``DataError`` for numbers that are none of frames, or lie too far apart for any recording.
+    """
+    if not _counts(numbers).all():
+        raise DataError(f"'{where}': {title} must be whole numbers from 0 on; number the frames 0, 1, 2 ...")
     frames = numbers.astype(np.int64)
     first = int(frames.min())
     rows = frames - first
     count = int(rows.max()) + 1
     if count > SPARSE * len(rows) + 10_000:
         raise DataError(
-            f"'{body.path}': {len(rows):,} rows, but frames are numbered as if there were {count:,}; number them 0, 1,"
+            f"'{where}': {len(rows):,} rows, but frames are numbered as if there were {count:,}; number them 0, 1,"
             " 2 ..."
         )
-    fps = None
-    if times is not None:
-        kinds, at = np.unique(rows, return_index=True)
-        steps = np.diff(times[at]) / np.diff(kinds) if len(kinds) > 1 else np.zeros(0)
-        fps = _rate(steps)
-    return Clock(rows, count, first, None, f"column '{title}'", fps, count - len(np.unique(rows)))
+    kinds, at = np.unique(rows, return_index=True)
+    fps = None if times is None or len(kinds) < 2 else _rate(np.diff(times[at]) / np.diff(kinds))
+    return Clock(rows, count, first, None, title, fps, count - len(kinds))
 
 
 def _times(body: TextLines, column: int, header: Sequence[str]) -> Doubles | None:
@@ -127,7 +133,7 @@ def _times(body: TextLines, column: int, header: Sequence[str]) -> Doubles | Non
     return times if np.isfinite(times).all() else None
 
 
-def _by_time(times: Doubles, title: str) -> Clock:
+def by_times(times: Doubles, title: str) -> Clock:
     """A frame for every time, and empty ones where the distance to the next shows that some are missing."""
     distinct, rows = np.unique(times, return_inverse=True)
     steps = np.diff(distinct)

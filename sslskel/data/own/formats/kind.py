@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.content import Content
+from sslskel.data.own.formats.json_text import load_json
 from sslskel.data.own.layout_file import Description
 
 T = TypeVar("T")
@@ -43,6 +44,10 @@ class Source:
     index: int | None = None
     shelf: Shelf = field(default_factory=Shelf)
 
+    def json(self) -> object:
+        """The value of a JSON file."""
+        return self.shelf.get(("json", self.path), lambda: load_json(self.path))
+
 
 @dataclass(frozen=True)
 class Format:
@@ -58,5 +63,7 @@ class Format:
     """Whether a file may hold several clips by name, which the column ``key`` tells apart."""
     indexed: bool = False
     """Whether a file may hold several clips by number (``index``)."""
+    knows: Callable[[Source], bool] | None = None
+    """Whether a file with such an ending (or a folder) is one of these; None: every one is."""
     body: Callable[[Path], tuple[SkeletonLayout, float | None]] | None = None
     """Layout and frames per second of a file that brings its own body."""

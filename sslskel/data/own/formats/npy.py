@@ -84,10 +84,10 @@ def read_npz(source: Source) -> Content:
 
 NPY = Format(
     "npy",
-    "one array; or many clips of equal length, and the column `index` says which; or a pickled dict or list of arrays",
+    "one array; or many clips of equal length, chosen by the column `index`; or a pickled dict or list of arrays",
     (".npy",),
     read_npy,
     keyed=True,
     indexed=True,
 )
-NPZ = Format("npz", "one array, or several, and the column `key` says which", (".npz",), read_npz, True, True)
+NPZ = Format("npz", "one array, or several, chosen by the column `key`", (".npz",), read_npz, True, True)

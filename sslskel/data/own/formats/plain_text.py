@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sslskel.data.own.content import Content
 from sslskel.data.own.formats.columns import read_columns
+from sslskel.data.own.formats.described_text import read_described
 from sslskel.data.own.formats.kind import Format, Source
 from sslskel.data.own.formats.text_lines import TextLines, text_lines
 from sslskel.data.own.layout_file import VALUES
@@ -15,7 +16,10 @@ from sslskel.errors import DataError
 
 def read_table(source: Source) -> Content:
     """A recording of a text file; raises ``DataError`` naming file and line."""
-    lines = text_lines(source.path)
+    form = source.description.text
+    lines = text_lines(source.path, 0 if form is None else form.skip)
+    if form is not None:
+        return read_described(lines, form, source)
     return read_columns(lines, source.layout) if lines.header else _as_it_fits(lines, source)
 
 
@@ -36,8 +40,8 @@ def _as_it_fits(lines: TextLines, source: Source) -> Content:
 
 TABLE = Format(
     "table",
-    "one row of numbers per frame, or one per joint; or named columns `JOINT_x`, `JOINT_y` (`_z`, `_c`), perhaps with"
-    " `frame`, `time` and `person`; or a row per joint with columns `joint`, `x`, `y`",
+    "one row of numbers per frame, or one per joint, or as `text` describes it; or named columns `JOINT_x`, `JOINT_y`"
+    " (`_z`, `_c`), also with `frame`, `time` and `person`; or a row per joint with columns `joint`, `x`, `y`",
     (".csv", ".txt", ".tsv", ".dat"),
     read_table,
 )

@@ -6,28 +6,41 @@ from pathlib import Path
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.content import Content
+from sslskel.data.own.formats import openpose
+from sslskel.data.own.formats.acclaim import AMC
 from sslskel.data.own.formats.bvh import BVH
+from sslskel.data.own.formats.coco_json import RESULTS
 from sslskel.data.own.formats.json_lists import JSON
 from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.formats.kinect_json import AZURE, KINETICS
+from sslskel.data.own.formats.landmarks import LANDMARKS
+from sslskel.data.own.formats.mat import MAT
 from sslskel.data.own.formats.npy import NPY, NPZ
 from sslskel.data.own.formats.plain_text import TABLE
+from sslskel.data.own.formats.skeleton import SKELETON
 from sslskel.errors import DataError
 
-FORMATS: tuple[Format, ...] = (NPY, NPZ, JSON, TABLE, BVH)
+FORMATS: tuple[Format, ...] = (
+    *(NPY, NPZ, MAT, TABLE, BVH, AMC, SKELETON),
+    *(openpose.FOLDER, openpose.FILE, RESULTS, AZURE, KINETICS, LANDMARKS, JSON),
+)
 """In the order in which they are tried: of several with one ending the first that knows the file has it."""
 
 
-def format_of(path: Path) -> Format:
-    """The format of a file, by its ending; raises ``DataError`` where it has none, or is not there."""
+def format_of(source: Source) -> Format:
+    """The format of a file or folder; raises ``DataError`` where it has none, or is not there."""
+    path, ending = source.path, source.path.suffix.lower()
+    hint = "correct column 'file', or say with --source where the files are"
     if not path.exists():
-        raise DataError(f"'{path}' does not exist; correct column 'file', or say with --source where the files are")
-    if path.is_dir():
-        raise DataError(f"'{path}' is a folder; correct column 'file', or say with --source where the files are")
+        raise DataError(f"'{path}' does not exist; {hint}")
+    folder = path.is_dir()
     for known in FORMATS:
-        if path.suffix.lower() in known.endings:
+        if (not known.endings if folder else ending in known.endings) and (known.knows is None or known.knows(source)):
             return known
-    endings = ", ".join(ending for known in FORMATS for ending in known.endings)
-    raise DataError(f"'{path}' ends in '{path.suffix.lower()}'; recordings are read from {endings}")
+    if folder:
+        raise DataError(f"'{path}' is a folder without JSON files of OpenPose; {hint}")
+    endings = ", ".join(dict.fromkeys(ending for known in FORMATS for ending in known.endings))
+    raise DataError(f"'{path}' ends in '{ending}'; recordings are read from {endings}")
 
 
 def body_of(path: Path) -> tuple[SkeletonLayout, float | None] | None:
@@ -38,7 +51,7 @@ def body_of(path: Path) -> tuple[SkeletonLayout, float | None] | None:
 
 def read(source: Source) -> Content:
     """The recording of a row; nothing that the row says is passed over. Raises ``DataError``."""
-    known = format_of(source.path)
+    known = format_of(source)
     if source.key and not known.keyed:
         raise DataError(f"'{source.path}' has no arrays by name; leave the column 'key' empty (it says '{source.key}')")
     if source.index is not None and not known.indexed:

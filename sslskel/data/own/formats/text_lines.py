@@ -50,7 +50,7 @@ class TextLines:
     def header(self) -> list[str]:
         """The words of the first line, or none where it holds numbers alone."""
         words = self.words(0)
-        return [] if all(is_number(word) or is_missing(word) for word in words) else words
+        return [] if all(is_number(self._plain(word)) or is_missing(word) for word in words) else words
 
     def words(self, at: int) -> list[str]:
         """The fields of a line."""
@@ -111,17 +111,20 @@ class TextLines:
     def _number(self, at: int, word: str) -> float:
         if is_missing(word):
             return np.nan
-        if self.delimiter != "," and word.count(",") == 1:
-            word = word.replace(",", ".")
-        if not is_number(word):
+        plain = self._plain(word)
+        if not is_number(plain):
             raise self.fault(at, f"a field is {word[:40]!r}, expected a number")
-        return float(word)
+        return float(plain)
+
+    def _plain(self, word: str) -> str:
+        """A number with a decimal point, where commas part nothing and may stand for one."""
+        return word.replace(",", ".") if self.delimiter != "," and word.count(",") == 1 else word
 
 
-def text_lines(path: Path) -> TextLines:
-    """The lines of a table file: parted by commas, semicolons or tabs, else by blanks; those after ``#`` are left out.
+def text_lines(path: Path, skip: int = 0) -> TextLines:
+    """The lines of a table file behind the first ones, split at commas, semicolons or tabs, else at blanks.
 
-    A sign that ends every line parts nothing.
+    Those after ``#`` are left out, and a sign that ends every line separates nothing.
     """
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     lines = [
@@ -129,6 +132,7 @@ def text_lines(path: Path) -> TextLines:
         for number, line in enumerate(text.split("\n"), 1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
+    lines = lines[skip:]
     if not lines:
         raise DataError(f"'{path}' has no frames; write one row of numbers per frame")
     delimiter = _delimiter(lines[0][1])

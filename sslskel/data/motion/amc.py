@@ -11,9 +11,9 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import did_you_mean
-from sslskel.benchmarks.hdm05_11.asf import Skeleton
-from sslskel.benchmarks.hdm05_11.lines import LARGEST, WordLines
+from sslskel.data.motion.acclaim_lines import LARGEST, WordLines
+from sslskel.data.motion.asf import Skeleton
+from sslskel.errors import did_you_mean
 
 Doubles = npt.NDArray[np.float64]
 

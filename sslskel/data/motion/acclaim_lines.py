@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sslskel import DataError
+from sslskel.errors import DataError
 
 LARGEST = 1e6
 """Numbers beyond this are faults of the file: no length, place or angle comes near it."""

@@ -1,7 +1,7 @@
 """Reads a ``.skeleton`` file of NTU RGB+D: which body was seen in which frame, and where its joints were.
 
 Strangers' files: nothing is allocated for what a file merely declares, and every fault names
-its line. How lines become numbers is in ``lines``, what is made of the bodies in the recipes.
+its line. How lines become numbers is in ``skeleton_lines``, what is made of the bodies is up to who reads them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import DataError
-from sslskel.benchmarks.common.ntu.lines import Lines, shown
+from sslskel.data.motion.skeleton_lines import Lines, shown
+from sslskel.errors import DataError
 
 JOINTS = 25
 FIELDS = 12

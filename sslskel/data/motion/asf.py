@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import did_you_mean
-from sslskel.benchmarks.hdm05_11.lines import WordLines
+from sslskel.data.motion.acclaim_lines import WordLines
+from sslskel.errors import did_you_mean
 
 Doubles = npt.NDArray[np.float64]
 

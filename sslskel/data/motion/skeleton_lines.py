@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sslskel import DataError
-from sslskel.benchmarks.common.ntu.decimals import read_decimals
+from sslskel.data.motion.decimals import read_decimals
+from sslskel.errors import DataError
 
 MOST = 2_000_000
 """Lines of a file; bounds the memory."""

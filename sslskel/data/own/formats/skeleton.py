@@ -1,0 +1,46 @@
+"""Files of Kinect v2 bodies as NTU RGB+D has them (``.skeleton``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.data.motion.skeleton_file import JOINTS, read_skeleton
+from sslskel.data.own.content import Content
+from sslskel.data.own.formats.kind import Format, Source
+from sslskel.errors import DataError
+
+LARGEST = 512 << 20
+
+
+def _content(source: Source) -> Content:
+    """(M, T, 25, 3) metres: a slot for each identity in the order in which they first appear."""
+    path = source.path
+    try:
+        if path.stat().st_size > LARGEST:
+            raise DataError(f"'{path}' has {path.stat().st_size:,} bytes; skeleton files have less than {LARGEST:,}")
+        data = path.read_bytes()
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
+    file = read_skeleton(data, str(path))
+    if not file.bodies:
+        raise DataError(f"'{path}' has no body in any of its {file.frames} frames; leave the clip out of the table")
+    array = np.full((len(file.bodies), file.frames, JOINTS, 3), np.nan)
+    for slot, body in enumerate(file.bodies):
+        array[slot, body.frames] = body.joints
+    return Content(array, axes="MTVC", coordinates="xyz", unit="metre")
+
+
+def _body(path: Path) -> tuple[SkeletonLayout, float | None]:
+    return NTU25, None
+
+
+SKELETON = Format(
+    "skeleton",
+    "bodies of Kinect v2 as NTU RGB+D has them, in metres; no layout file is needed, an identity is a person",
+    (".skeleton",),
+    _content,
+    body=_body,
+)
