@@ -12,6 +12,7 @@ from torch import Tensor
 import sslskel
 from sslskel.api.batch import Batch
 from sslskel.errors import UsageError
+from sslskel.plugins.registry import METHODS
 
 SHORT = ["protocol.epochs=3", "protocol.warmup_epochs=1", "protocol.batch_size=6", "protocol.lr=0.01"]
 SMALL = ["backbone.dim=8", "backbone.heads=2", "backbone.depth=1"]
@@ -40,6 +41,30 @@ def plugins(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         text = STAGES.replace("{first}", first).replace("{last}", last)
         (folder / "configs" / "method" / f"{file}.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
+
+
+SPY = """
+import sound_method
+
+
+class Spy(sound_method.Sound):
+    seen = []
+
+    def forward(self, views, noise, progress):
+        self.seen.append(views[0].label)
+        return super().forward(views, noise, progress)
+
+    def on_epoch_start(self, clips, noise, progress):
+        self.seen.extend(batch.label for batch in clips.batches(self.clip.test_view, noise, 4))
+"""
+
+
+def test_no_label_reaches_a_pretraining(tmp_path: Path) -> None:
+    (tmp_path / "sslskel_plugins" / "methods" / "spy.py").write_text(SPY)
+    sslskel.pretrain(sslskel.GridRequest(methods=("spy",), benchmarks=("tiny",), overrides=("train.epochs=1",)))
+    seen = METHODS.get("spy").seen  # type: ignore[attr-defined]
+    assert len(seen) > 1
+    assert all((label == -1).all() for label in seen)
 
 
 def bench(method: str, protocol: str, *overrides: str) -> Any:
