@@ -81,11 +81,11 @@ def cell_of(
 def _with_clips(summary: Summary, pretrainings: Sequence[Pretraining], per_clip: PerClip, *, fixed: bool) -> Summary:
     """The summary with an interval for other test clips too; without one where a score is no mean over clips."""
     tables = [[per_clip.get(one.record) for one in pretraining.evaluations] for pretraining in pretrainings]
-    known = [[one for one in table if one is not None] for table in tables]
-    first = next((one for table in known for one in table), None)
-    same = first is not None and all(np.array_equal(one.keys, first.keys) for table in known for one in table)
+    scored = [[one for one in table if one is not None] for table in tables]
+    first = next((one for table in scored for one in table), None)
+    same = first is not None and all(np.array_equal(one.keys, first.keys) for table in scored for one in table)
     # What another pretraining would change is unknown of a single one, unless all pretrainings are the same.
-    if not same or list(map(len, known)) != list(map(len, tables)) or (len(pretrainings) == 1 and not fixed):
+    if not same or list(map(len, scored)) != list(map(len, tables)) or (len(pretrainings) == 1 and not fixed):
         return replace(summary, interval=None)
-    values = np.stack([np.mean([one.values for one in table], axis=0) for table in known])
+    values = np.stack([np.mean([one.values for one in table], axis=0) for table in scored])
     return replace(summary, interval=over_clips(values).interval)

@@ -52,11 +52,11 @@ def clip_scores(store: ResultStore, record: Record, score: str, condition: str |
 
 def all_clip_scores(store: ResultStore, records: Iterable[Record]) -> Mapping[str, ClipScores]:
     """Of each record that has them, by identity."""
-    found = {}
+    scores = {}
     for record in records:
         try:
-            found[record.identity] = clip_scores(store, record, record.primary)
+            scores[record.identity] = clip_scores(store, record, record.primary)
         except SslskelError:
             # Its number then goes without an interval over clips; a board needs no predictions.
             continue
-    return found
+    return scores

@@ -30,7 +30,7 @@ def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
     if cell.fixed:
         return f"{text}it is one encoder whatever the seed, which claims nothing of other pretrainings"
     if cell.summary.n < FEWEST:
-        return f"{text}with {_pretrainings(cell.summary.n)} of {FEWEST} nothing is claimed of the order"
+        return f"{text}it has {_pretrainings(cell.summary.n)}, and a claim needs {FEWEST}"
     if cell.summary.mean == other.summary.mean:
         return f"{text}the two are equal"
     single = [names[row.key] for row, rest in one.rows if len(rest.sample) < 2]
@@ -42,17 +42,17 @@ def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
 def _against(one: TestedColumn, floor: int, names: Mapping[RowKey, str]) -> str:
     """Only a test over pretrainings lets a row be called better than no pretraining at all."""
     row, cell = one.rows[floor]
-    found: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": [], "untested": []}
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": [], "untested": []}
     for at, other, p in one.against:
         if other != floor:
             continue
         mine, own = one.rows[at]
         if p is None:
-            found["untested"].append(f"{names[mine.key]} ({_pretrainings(own.summary.n)})")
+            verdicts["untested"].append(f"{names[mine.key]} ({_pretrainings(own.summary.n)})")
             continue
         sure = "better" if own.summary.mean > cell.summary.mean else "worse"
-        found[sure if p < ALPHA else "not shown to differ"].append(f"{names[mine.key]} ({p_value(p)})")
-    parts = [f"{kind}: {', '.join(rows)}" for kind, rows in found.items() if rows]
+        verdicts[sure if p < ALPHA else "not shown to differ"].append(f"{names[mine.key]} ({p_value(p)})")
+    parts = [f"{kind}: {', '.join(rows)}" for kind, rows in verdicts.items() if rows]
     return f"against {names[row.key]} ({_points(cell)}), which saw no data: {'; '.join(parts)}"
 
 

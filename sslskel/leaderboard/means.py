@@ -54,8 +54,8 @@ def across_of(
         if len(benchmarks) < FEWEST_BENCHMARKS:
             continue
         scores = {row.key: own for row in rows if (own := _scores(row, mean)) is not None}
-        found = across_benchmarks(list(scores.values())) if scores else ()
-        order = sorted(zip(scores, found, strict=True), key=lambda pair: (pair[1].rank, names[pair[0]]))
+        results = across_benchmarks(list(scores.values())) if scores else ()
+        order = sorted(zip(scores, results, strict=True), key=lambda pair: (pair[1].rank, names[pair[0]]))
         places = {key: at for at, key in enumerate(scores)}
         tables.append(
             AcrossBenchmarks(

@@ -62,30 +62,30 @@ def _evaluations(cell: BoardCell) -> str:
 
 def numbers(seeds: Iterable[int]) -> str:
     """``seed 3``, ``seeds 0, 1, 2``, ``seeds 0 to 19``."""
-    known = sorted(set(seeds))
-    if len(known) == 1:
-        return f"seed {known[0]}"
-    if len(known) > LISTED and known[-1] - known[0] == len(known) - 1:
-        return f"seeds {known[0]} to {known[-1]}"
-    return f"seeds {', '.join(map(str, known))}"
+    listed = sorted(set(seeds))
+    if len(listed) == 1:
+        return f"seed {listed[0]}"
+    if len(listed) > LISTED and listed[-1] - listed[0] == len(listed) - 1:
+        return f"seeds {listed[0]} to {listed[-1]}"
+    return f"seeds {', '.join(map(str, listed))}"
 
 
 def unshown_seeds(
     columns: Sequence[Column],
     rows: Sequence[Row],
     names: Mapping[RowKey, str],
-    known: Mapping[Place, Sequence[Record]],
+    everywhere: Mapping[Place, Sequence[Record]],
 ) -> list[str]:
     """One sentence per column whose rows were pretrained, or were to be, with more seeds than it shows.
 
-    ``known`` are all records of a row and split, also those of columns that this board leaves out. What a
+    ``everywhere`` are all records of a row and split, also those of columns that this board leaves out. What a
     record's own command asked for counts, whatever became of it.
     """
     warnings = []
     for at, column in enumerate(columns):
         missing = []
         for row in rows:
-            cell, own = row.cells[at], known.get((row.key, column.benchmark, column.split), ())
+            cell, own = row.cells[at], everywhere.get((row.key, column.benchmark, column.split), ())
             if cell is None:
                 continue
             there = {seed for one in own for seed in (one.trained_with, *_asked(one, column))}
@@ -111,7 +111,7 @@ def asked_seeds(command: str) -> tuple[int, ...]:
         listed = tuple(int(word) for word in value.split(",") if word.strip())
     except (ValueError, IndexError):
         return ()
-    if "," in value:
+    if "," in value or not listed:
         return listed
     return tuple(range(min(listed[0], MOST_SEEDS)))
 
@@ -125,9 +125,9 @@ def unrecorded_runs(folder: Path, shown: Iterable[Record], records: Iterable[Rec
     stages = [stage for one in records for stage in one.config.get("stages", {}).values()]
     methods = {one.method["name"] for one in shown} - {stage.get("method") for stage in stages}
     runs = [path.name for path in sorted((folder / "pretrain").glob("*")) if path.is_dir()]
-    found = [match for run in runs if (match := RUN.fullmatch(run)) is not None]
+    matches = [match for run in runs if (match := RUN.fullmatch(run)) is not None]
     of_methods = tuple(f"{name}-" for name in methods)
-    lost = [match[0] for match in found if match[0].startswith(of_methods) and match["identity"] not in used]
+    lost = [match[0] for match in matches if match[0].startswith(of_methods) and match["identity"] not in used]
     if not lost:
         return []
     more = f" and {len(lost) - LISTED} more" if len(lost) > LISTED else ""

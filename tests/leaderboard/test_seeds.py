@@ -74,6 +74,7 @@ def test_seeds_that_were_asked_for_and_are_gone_are_missed() -> None:
         ("sslskel bench --seeds 5,", (5,)),
         ("sslskel bench", ()),
         ("sslskel bench --seeds", ()),
+        ("sslskel bench --seeds ''", ()),
         ("sslskel bench --seeds x 'unclosed", ()),
     ],
 )
