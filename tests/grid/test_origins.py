@@ -282,6 +282,7 @@ def test_a_file_that_changes_while_a_run_starts_is_refused(monkeypatch: pytest.M
     assert "one.npy was changed after this run had been composed" in failure
 
 
+@pytest.mark.long
 def test_estimates_know_them() -> None:
     asked = request("anchored", overrides=("train.epochs=1", f"method.source={constants('one.npy', 0.5)}"))
     assert [planned.done for planned in plan(asked)] == [False]
@@ -291,6 +292,7 @@ def test_estimates_know_them() -> None:
     assert [planned.done for planned in plan(asked)] == [False]
 
 
+@pytest.mark.long
 def test_a_search_reads_them_and_begins_anew_when_they_change() -> None:
     pytest.importorskip("optuna")
     source = f"method.source={constants('one.npy', 0.5)}"
