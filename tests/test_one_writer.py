@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("sslskel", "methods", "benchmarks")
-WRITER, STREAMS = "sslskel/files.py", ("BytesIO", "replacing")
+WRITER, STREAMS = "sslskel/files.py", ("BytesIO", "replacing", "output_file")
 OTHERS = {
     "sslskel/checks/processes.py: open(os.devnull, 'wb')": "throws output away",
     "sslskel/data/store/grow.py: path.open('r+b')": "arrays larger than memory, under a name that is not the dataset's",
@@ -19,8 +19,7 @@ OTHERS = {
     "sslskel/data/store/journal.py: (self.folder / name).open('ab')": "cuts unfinished arrays back to the journal",
     "sslskel/engine/metrics_file.py: self._path.open('a', encoding='utf-8')": "an append-only log, a line a step",
     "sslskel/grid/jobs.py: job.log.open('wb')": "another process writes there as long as it runs",
-    "sslskel/results/claims.py: path.open('a')": "a lock, which stays empty",
-    "sslskel/results/claims.py: probe.touch()": "asks the file system for its time, with a file that goes at once",
+    "sslskel/results/claims.py: os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 438)": "an empty lock",
     "sslskel/speed/machine.py: Path('/proc/self/clear_refs').write_text('5', encoding='ascii')": "no file of a disk",
 }
 """Calls elsewhere that may write, and why the writer cannot do it for them."""

@@ -184,7 +184,7 @@ def _compared(
     score = table.score or PROTOCOLS.get(table.protocol).primary
     sides = [Side(row.name, same_weights(records)) for row, records in zip(table.rows, rows, strict=True)]
     places = list(combinations(range(len(rows)), 2))
-    found = [
+    comparisons = [
         paired(store, table.title, score, sides[one], sides[other], condition=table.condition) for one, other in places
     ]
-    return tuple((*place, comparison) for place, comparison in zip(places, corrected(found), strict=True))
+    return tuple((*place, comparison) for place, comparison in zip(places, corrected(comparisons), strict=True))

@@ -72,7 +72,7 @@ def across_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:
         ranks = ", ".join(f"{row.label} {row.rank:.2f}" for row in table.rows)
         first = table.rows[0]
         level = [row.label for row in table.rows[1:] if row.rank - first.rank < table.critical_difference]
-        verdict = f"not told apart from {', '.join(level)}" if level else "apart from all others"
+        verdict = f"not shown to differ from {', '.join(level)}" if level else "apart from all others"
         chances = ", ".join(
             f"{row.label} {first.improvements[at]:.2f}" for at, row in enumerate(table.rows) if row is not first
         )

@@ -121,8 +121,8 @@ def _test_epoch_note(position: int, column: Column, records: Sequence[Record], r
     parts, names = [], names_of(rows)
     for row in rows:
         cell = row.cells[position]
-        told = [[best.get(e.record) for e in one.evaluations] for one in cell.pretrainings] if cell else []
-        known = [[share for share in shares if share is not None] for shares in told]
+        by_weights = [[best.get(e.record) for e in one.evaluations] for one in cell.pretrainings] if cell else []
+        known = [[share for share in shares if share is not None] for shares in by_weights]
         values = [summarise(shares).mean for shares in known if shares]
         if values:
             summary = summarise(values)

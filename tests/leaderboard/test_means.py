@@ -57,7 +57,7 @@ def test_sentences_and_json_say_so() -> None:
     said = " ".join(board.findings)
     assert "mean over 5 benchmarks: interquartile mean, %" in said
     assert "mean rank: best 1.00, middle 2.00, last 3.00; critical difference 1.48 (Nemenyi, 5 %)" in said
-    assert "best is not told apart from middle" in said
+    assert "best is not shown to differ from middle" in said
     assert "probability that a pretraining of best is above one of: middle 1.00, last 1.00" in said
     [table] = json.loads(render(board, "json"))["across"]
     assert [row["rank"] for row in table["rows"]] == [1.0, 2.0, 3.0]

@@ -96,11 +96,11 @@ def test_hostile_names_stay_text() -> None:
     ("text", "fault"),
     [
         ("a,b\n", "line 1: the columns are"),
-        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9\n", "line 2: it has not 9 values"),
-        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9,x,y\n", "line 2: it has not 9 values"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9\n", "line 2: it does not have 9 values"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,84.9,x,y\n", "line 2: it does not have 9 values"),
         ("{fields}\nA,2023,,J,xsub,linear,top1,high,x\n", "line 2: year '2023' and value 'high'"),
-        ("{fields}\nA,2023,,J,xsub,linear,top1,849,x\n", "line 2: value 849.0 is no percentage"),
-        ("{fields}\nA,2023,,J,xsub,linear,top1,nan,x\n", "line 2: value nan is no percentage"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,849,x\n", "line 2: value 849.0 is not a percentage"),
+        ("{fields}\nA,2023,,J,xsub,linear,top1,nan,x\n", "line 2: value nan is not a percentage"),
         ("{fields}\nA,2023,,J,xsub,linear,top1,84.9,\n", "line 2: source is empty"),
     ],
 )
