@@ -187,7 +187,7 @@ def test_who_waits_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pass
     assert recorder.lines == [
         f"  waiting for process 17 of elsewhere, which holds {path} since 2026-01-01T00:00:00Z; remove that file if"
-        " nobody is at work there"
+        " no process is at work there"
     ]
 
 
