@@ -63,7 +63,7 @@ def test_what_clips_cannot_give_is_refused(
 
 
 def test_frames_that_do_not_fit_chunks_are_refused_with_the_nearest_number_that_does() -> None:
-    with pytest.raises(UsageError, match=r"clip.frames=20 is no multiple of 8; the nearest that is: "):
+    with pytest.raises(UsageError, match=r"clip.frames=20 is not a multiple of 8; the nearest that is: "):
         small("pcm3", frames=20)
 
 

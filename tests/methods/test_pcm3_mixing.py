@@ -71,7 +71,7 @@ def mask_without_parts() -> Tensor:
     ("spoilt", "kind", "words"),
     [
         (mask_without_parts, DataError, "layout 'lone' does not define the body part 'left_arm'"),
-        (lambda: topology_mask(NTU25, 30, 0.6, Noise(0)), UsageError, "clip.frames=30 is no multiple of 8.*is: 32"),
+        (lambda: topology_mask(NTU25, 30, 0.6, Noise(0)), UsageError, "clip.frames=30 is not a multiple of 8.*is: 32"),
         (lambda: topology_mask(NTU25, 64, 1.5, Noise(0)), UsageError, r"share of hidden parts is 1\.5"),
         (
             lambda: mix_plan(NTU25, 64, 2, Fidelity.released, Noise(0)),
