@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from sslskel.cli.options import names
@@ -17,11 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips",
         type=Path,
+        nargs="+",
+        action="extend",
         metavar="TABLE",
         help="CSV table with the columns file and label, and optionally name, key, index, subject, camera, setup,"
-        " begin, end, split or split:NAME; files are .npy, .npz, .csv, .json or .bvh",
+        " begin, end, split or split:NAME; or the files of a whole set (.npz, label .pkl, label .json)",
     )
-    parser.add_argument("--pyskl", type=Path, metavar="FILE", help="a pickle in pyskl's form, instead of a table")
+    parser.add_argument(
+        "--pyskl",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="pickles in pyskl's form, instead of a table",
+    )
     parser.add_argument(
         "--layout",
         help="layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
@@ -53,12 +63,14 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS
 
+    clips, more = _without_overrides(options.clips)
+    pyskl, others = _without_overrides(options.pyskl)
     with ConsoleReporter() as reporter:
         path = import_dataset(
             options.name,
-            clips=options.clips,
+            clips=clips,
             layout=options.layout,
-            pyskl=options.pyskl,
+            pyskl=pyskl,
             source=options.source,
             fps=options.fps,
             unit=options.unit,
@@ -67,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             validation=names(options.validation) if options.validation else None,
             name_pattern=options.name_pattern,
             strict=options.strict,
-            overrides=options.overrides,
+            overrides=[*options.overrides, *more, *others],
             reporter=reporter,
         )
     dataset = open_benchmark(BENCHMARKS.get(options.name))
@@ -82,3 +94,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"note: {note}")
     print(f"`sslskel data info {options.name}` says what is in it")
     return 0
+
+
+def _without_overrides(files: Sequence[Path] | None) -> tuple[list[Path] | None, list[str]]:
+    """Files, and what follows them as ``KEY=VALUE``, which a flag of several files takes along."""
+    overrides = [str(file) for file in files or () if "=" in str(file) and not file.exists()]
+    return None if files is None else [file for file in files if str(file) not in overrides], overrides

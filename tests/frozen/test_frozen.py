@@ -76,6 +76,22 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "data-import": (
         ("docs/your-own-data.md", "docs/guide/your-own-data.md"),
         (
+            "[--clips TABLE] [--pyskl FILE]",
+            "[--clips TABLE [TABLE ...]] [--pyskl FILE [FILE ...]]",
+        ),
+        (
+            "--clips TABLE         CSV table",
+            "--clips TABLE [TABLE ...] CSV table",
+        ),
+        (
+            "split:NAME; files are .npy,\n                        .npz, .csv, .json or .bvh",
+            "split:NAME; or the files of a whole set (.npz, label .pkl, label .json)",
+        ),
+        (
+            "--pyskl FILE          a pickle in pyskl's form, instead",
+            "--pyskl FILE [FILE ...] pickles in pyskl's form, instead",
+        ),
+        (
             "layout file (YAML), or coco17 or ntu25; BVH files bring their own",
             "layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
             " file may follow as KEY=VALUE",

@@ -6,30 +6,25 @@ read one by one is in ``reading.py``.
 
 from __future__ import annotations
 
-import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import DatasetInfo
-from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.axes import MOST_PERSONS, ArrayFormat
-from sslskel.data.own.clip_table import ClipRow, read_table
-from sslskel.data.own.formats.table import body_of
+from sslskel.data.own.gathering import gathered
 from sslskel.data.own.layout_file import Description, read_description
 from sslskel.data.own.numbering import FIELDS, Numbering, numbered, with_pattern
 from sslskel.data.own.reading import ClipReader, Settled
-from sslskel.data.own.recordings import Recording, recordings_of
-from sslskel.data.own.sets.pyskl import read_pyskl
+from sslskel.data.own.recordings import Recording
+from sslskel.data.own.request import Request
 from sslskel.data.own.splitting import Rule, check_parts, splits_of
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import write_dataset
-from sslskel.errors import DataError, UsageError
-from sslskel.hashing import file_sha256
+from sslskel.errors import UsageError
 from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BENCHMARKS
@@ -40,46 +35,12 @@ SHOWN_NUMBERS = 40
 """Subjects whose numbers a note spells out."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """The options of an import; paths and values as they were entered."""
-
-    name: str
-    clips: Path | None = None
-    """Labels table."""
-    pyskl: Path | None = None
-    """Pickle in pyskl's form, instead of a table."""
-    layout: str | None = None
-    """Layout file or known layout."""
-    source: Path | None = None
-    """Folder of the table's files; where the table lies, unless named."""
-    fps: float | None = None
-    unit: str | None = None
-    split_by: str = "subject"
-    train: tuple[str, ...] | None = None
-    validation: tuple[str, ...] | None = None
-    name_pattern: str | None = None
-    strict: bool = False
-    overrides: tuple[str, ...] = ()
-    """``KEY=VALUE`` of the layout file."""
-
-    def command(self) -> str:
-        """The equivalent command line."""
-        words = ["sslskel", "data", "import", self.name]
-        for key, value in vars(self).items():
-            if key not in ("name", "overrides") and value not in (None, False, "subject"):
-                words.append("--" + key.replace("_", "-"))
-                if value is not True:
-                    words.append(",".join(value) if isinstance(value, tuple) else str(value))
-        return shlex.join([*words, *self.overrides])
-
-
 def import_dataset(
     name: str,
     *,
-    clips: Path | str | None = None,
+    clips: Path | str | Sequence[Path | str] | None = None,
     layout: Path | str | None = None,
-    pyskl: Path | str | None = None,
+    pyskl: Path | str | Sequence[Path | str] | None = None,
     source: Path | str | None = None,
     fps: float | None = None,
     unit: str | None = None,
@@ -94,8 +55,9 @@ def import_dataset(
 ) -> Path:
     """Import your own dataset as benchmark ``name`` and return the folder of its prepared data.
 
-    Either ``clips``, a labels table of .npy, .npz, .csv, .json and .bvh files, or ``pyskl``, a pickle
-    in that form. ``layout`` is a layout file or the name of a known body; BVH files bring their own.
+    Either ``clips``, a labels table of files in any of ``formats.table.FORMATS`` or the files of a whole
+    set (``sets.table.FORMS``), or ``pyskl``, pickles in that form. ``layout`` is a layout file or the name of
+    a known body; BVH files bring their own.
     ``overrides`` are keys of the layout file as ``KEY=VALUE``, which win over it.
     Where the clips state no split, one is made over ``split_by``: its values ``train`` (default: every
     other one) train, the rest tests, and the training subjects ``validation`` may be held out.
@@ -108,8 +70,8 @@ def import_dataset(
     """
     request = Request(
         name,
-        clips=None if clips is None else Path(clips),
-        pyskl=None if pyskl is None else Path(pyskl),
+        clips=_paths(clips),
+        pyskl=_paths(pyskl),
         layout=None if layout is None else str(layout),
         source=None if source is None else Path(source),
         fps=fps,
@@ -124,13 +86,19 @@ def import_dataset(
     return _imported(request, root or data_root(), reporter)
 
 
+def _paths(entered: Path | str | Sequence[Path | str] | None) -> tuple[Path, ...] | None:
+    if entered is None:
+        return None
+    return (Path(entered),) if isinstance(entered, (str, Path)) else tuple(map(Path, entered))
+
+
 def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
     described = read_description(request.layout, request.overrides)
     read_preset(described.preset)
     described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
-    recordings, described, layout = _recordings(request, described, report)
+    recordings, described, layout = gathered(request, described, report)
     recordings = with_pattern(recordings, request.name_pattern)
     numbering = numbered(recordings, described.classes)
     splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
@@ -164,49 +132,7 @@ def _check(request: Request, target: Path) -> None:
         raise UsageError(f"there is a benchmark '{request.name}' already ({others[0].origin}); choose another name")
     if target.exists() and any(target.iterdir()) and not (target / BENCHMARK_FILE).is_file():
         raise UsageError(f"'{target}' holds something that was not imported under this name; choose another name")
-    if (request.clips is None) == (request.pyskl is None):
-        raise UsageError("give either --clips TABLE (a labels table) or --pyskl FILE (a pickle in pyskl's form)")
-    if request.pyskl is not None and request.source is not None:
-        raise UsageError("--source says where the files of a table lie, and a pickle names none; leave it out")
-    if request.fps is not None and not 0 < request.fps < 1e6:
-        raise UsageError(f"--fps {request.fps} is not a frame rate; give a number above 0")
-
-
-def _recordings(
-    request: Request, described: Description, report: ImportReport
-) -> tuple[list[Recording], Description, SkeletonLayout]:
-    """The recordings to read, with layout and rate, which BVH files define."""
-    if request.pyskl is not None:
-        _digest(report, [request.pyskl], request.layout)
-        if described.layout is None:
-            raise UsageError("a pickle does not say what its joints are; name them with --layout (coco17, ntu25, FILE)")
-        return read_pyskl(request.pyskl, report.notes), described, described.layout
-    assert request.clips is not None
-    rows, folder = read_table(request.clips), request.source or request.clips.parent
-    described = _with_body(rows, folder, described)
-    if described.layout is None:
-        raise UsageError(
-            "arrays do not say what their joints are; name them with --layout (a layout file, coco17, ntu25)"
-        )
-    _digest(report, [request.clips], request.layout)
-    _digest_files(report, folder, rows)
-    return recordings_of(request.clips, rows, folder, described, described.layout), described, described.layout
-
-
-def _with_body(rows: Sequence[ClipRow], folder: Path, described: Description) -> Description:
-    """The description with the layout and rate of the first readable file that brings its own, where it has none."""
-    faults = []
-    for row in rows if described.layout is None or described.fps is None else ():
-        try:
-            brought = body_of(folder / row.file)
-        except DataError as fault:
-            faults.append(fault)
-        else:
-            if brought is not None:
-                return replace(described, layout=described.layout or brought[0], fps=described.fps or brought[1])
-    if faults and described.layout is None:
-        raise faults[0]
-    return described
+    request.check()
 
 
 def _info(name: str, described: Description, form: ArrayFormat, numbering: Numbering) -> DatasetInfo:
@@ -266,28 +192,3 @@ def _tell(
             notes.append(f"split '{name}' has no validation part: its training clips do not state two subjects")
         if split["warning"]:
             notes.append(f"split '{name}': {split['warning']}")
-
-
-def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> None:
-    """The sha256 of table, pickle and layout file."""
-    for path in [*files, *([Path(layout)] if layout and Path(layout).is_file() else [])]:
-        try:
-            report.source[path.name] = file_sha256(path)[1]
-        except OSError as fault:
-            raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
-
-
-def _digest_files(report: ImportReport, folder: Path, rows: Sequence[ClipRow]) -> None:
-    """One sha256 over the names and contents of all files of the table."""
-    digest, count = hashlib.sha256(), 0
-    for name in sorted({row.file for row in rows}):
-        path = folder / name
-        inside = [f"{name}/{file.name}" for file in sorted(path.glob("*"))] if path.is_dir() else [name]
-        for one in inside:
-            if (folder / one).is_file():
-                try:
-                    digest.update(f"{one}\0{file_sha256(folder / one)[1]}\n".encode())
-                except OSError:
-                    continue  # the clip will be named with its reason
-                count += 1
-    report.source[f"{count} files of the table"] = digest.hexdigest()

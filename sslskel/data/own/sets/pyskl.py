@@ -18,14 +18,50 @@ from sslskel.errors import DataError
 _SPLIT = re.compile(r"(?P<name>.*?)_?(?P<part>train|val|test)(?P<fold>[0-9]*)")
 
 
-def read_pyskl(path: Path, notes: list[str]) -> list[Recording]:
-    """One recording per annotation of a pickle ``{'split': ..., 'annotations': [...]}`` or a bare list of them.
+def read_pyskl(paths: Path | Sequence[Path], notes: list[str]) -> list[Recording]:
+    """One recording per annotation of pickles ``{'split': ..., 'annotations': [...]}``, or of bare lists of them.
 
     A pair ``NAME_train`` and ``NAME_val`` (or ``_test``) becomes the split NAME; where there are all
-    three, the clips of ``_val`` stay out of both parts, because their persons are not known. Raises
-    ``DataError`` naming the file, and the annotation where there is one.
+    three, the clips of ``_val`` stay out of both parts, because their persons are not known. Of several bare
+    lists the files are called so, as those of mmaction2 0.x are. Raises ``DataError`` naming the file, and the
+    annotation where there is one.
     """
-    data = load_plain(path)
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    return read_annotations([(path, load_plain(path)) for path in files], notes)
+
+
+def read_annotations(contents: Sequence[tuple[Path, object]], notes: list[str]) -> list[Recording]:
+    """The same of pickles that were loaded already."""
+    files = [path for path, _ in contents]
+    annotations: list[tuple[Path, int, object]] = []
+    splits: dict[str, object] = {}
+    for path, content in contents:
+        listed, stated = _opened(path, content)
+        annotations += [(path, number, annotation) for number, annotation in enumerate(listed)]
+        if not stated and len(files) > 1:
+            stated = {path.stem: [one.get("frame_dir") for one in listed if isinstance(one, dict)]}
+        splits |= stated
+    path, parts = files[0], _parts(files[0], splits, notes)
+    seen: dict[str, str] = {}
+    recordings = []
+    for source, number, annotation in annotations:
+        recordings.append(_recording(source, number, annotation, parts))
+        place = f"annotation {number} of '{source}'" if len(files) > 1 else f"{number}"
+        first = seen.setdefault(recordings[-1].name, place)
+        if first != place:
+            raise DataError(f"'{path}': annotations {first} and {place} are both called '{recordings[-1].name}'")
+    if any(isinstance(annotation, dict) and "keypoint_score" in annotation for *_, annotation in annotations):
+        notes.append("confidences (keypoint_score) are left out: a prepared dataset holds coordinates alone")
+    unknown = sorted(set().union(*(set(members) for members in parts.values())) - set(seen)) if parts else []
+    for name, members in parts.items():
+        _refuse_empty(path, name, members, list(splits), list(seen))
+    if unknown:
+        notes.append(f"splits name {len(unknown)} clips that have no annotation, '{unknown[0]}' for one")
+    return recordings
+
+
+def _opened(path: Path, data: object) -> tuple[list[object], dict[str, object]]:
+    """Annotations and splits of a pickle."""
     annotations: object = data
     splits: object = {}
     if isinstance(data, dict):
@@ -34,22 +70,7 @@ def read_pyskl(path: Path, notes: list[str]) -> list[Recording]:
         raise DataError(
             f"pickle '{path}' is not of pyskl's form, a dict with 'annotations' (a list) and 'split' (a dict of lists)"
         )
-    parts = _parts(path, splits, notes)
-    seen: dict[str, int] = {}
-    recordings = []
-    for number, annotation in enumerate(annotations):
-        recordings.append(_recording(path, number, annotation, parts))
-        first = seen.setdefault(recordings[-1].name, number)
-        if first != number:
-            raise DataError(f"'{path}': annotations {first} and {number} are both called '{recordings[-1].name}'")
-    if any("keypoint_score" in annotation for annotation in annotations):
-        notes.append("confidences (keypoint_score) are left out: a prepared dataset holds coordinates alone")
-    unknown = sorted(set().union(*(set(members) for members in parts.values())) - set(seen)) if parts else []
-    for name, members in parts.items():
-        _refuse_empty(path, name, members, list(splits), list(seen))
-    if unknown:
-        notes.append(f"splits name {len(unknown)} clips that have no annotation, '{unknown[0]}' for one")
-    return recordings
+    return annotations, {str(title): members for title, members in splits.items()}
 
 
 def _refuse_empty(
