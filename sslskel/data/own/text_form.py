@@ -9,20 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-FIELDS = ("frame", "time", "person")
 _TOKEN = re.compile(
-    r"(?P<field>frame|time|person)|(?P<skip>-)(?P<count>[0-9]{1,4})?"
+    r"(?P<field>frame|time|person|clip)|(?P<skip>-)(?P<count>[0-9]{1,4})?"
     r"|(?P<joint>[xyzc]{2,4})(?P<all>\*)?|\((?P<group>[^()]*)\)\*(?P<times>[0-9]{1,4})?|(?P<rest>\.\.\.)"
 )
 
 
 @dataclass(frozen=True)
 class TextForm:
-    """Which fields of a line are what.
-
-    ``fields`` maps ``frame``, ``time`` and ``person`` to their columns; ``persons`` holds for each person of a line
-    the columns of its joints, in the order of ``axes``.
-    """
+    """What the fields of a line are, as ``line`` says in words, and which lines are none of joints."""
 
     line: str
     skip: int = 0

@@ -39,6 +39,7 @@ CONFIDENCES = (
 )
 FRAME = {"frame", "frame_id", "frame_no", "frame_nr", "frame_num", "frame_number", "frame_index", "frame_idx", "frames"}
 PERSON = {"person", "person_id", "person_idx", "track", "track_id", "body", "body_id", "bodyid", "skeleton_id", "pid"}
+CLIP = {"clip", "clip_id", "video", "video_id", "sequence", "sequence_id", "recording", "recording_id", "sample_id"}
 TIME = {"time", "timestamp", "time_stamp", "timestamps", "times", "sec", "seconds", "ms", "msec"}
 JOINT = {"joint", "joint_name", "joint_id", "landmark", "landmark_id", "landmark_name", "keypoint", "keypoint_id"}
 JOINT |= {"keypoint_name", "bodypart", "marker", "joint_index", "landmark_index"}
@@ -57,7 +58,7 @@ class Columns:
     joints: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Column -> (joint, axis); axis 3 is a confidence."""
     roles: dict[str, int] = field(default_factory=dict)
-    """``frame``, ``time``, ``person``, ``joint`` -> column."""
+    """``frame``, ``time``, ``person``, ``clip``, ``joint`` -> column."""
     axes: dict[int, int] = field(default_factory=dict)
     """Of a table with a joint a row: column -> axis."""
     others: list[str] = field(default_factory=list)
@@ -66,17 +67,21 @@ class Columns:
     """Whether every row is of one joint."""
 
 
-def read_columns(lines: TextLines, layout: SkeletonLayout) -> Content:
+def read_columns(lines: TextLines, layout: SkeletonLayout, key: str = "") -> Content:
     """The recording of a table with a header: a row per frame (and person), or a row per joint of it.
 
-    Frames and persons that no row states are NaN; a person is whoever has the same number or name. Raises
-    ``DataError`` naming file and line.
+    Frames and persons that no row states are NaN; a person is whoever has the same number or name. Where a
+    column names clips, ``key`` is the one that is wanted. Raises ``DataError`` naming file and line.
     """
     header = lines.header
     columns, body = _columns(lines, header, layout), lines.rest(1)
     if not body.lines:
         raise DataError(f"'{lines.path}' has no frames; write one row of numbers per frame")
     _check(lines, columns, layout)
+    if "clip" in columns.roles or key:
+        if "clip" not in columns.roles:
+            raise lines.fault(0, f"no column names clips (as 'clip' does), but the table asks for '{key}'")
+        body = body.of_clip(columns.roles["clip"], len(header), key)
     clock = clock_of(body, columns.roles, header)
     persons = _persons(body, columns.roles, len(header))
     if columns.long:
@@ -135,7 +140,7 @@ def _by_number(lines: TextLines, header: Sequence[str], layout: SkeletonLayout) 
 
 def _role(plain: str) -> str:
     """What a column that is of no joint says, or ''."""
-    for role, names in (("frame", FRAME), ("time", TIME), ("person", PERSON), ("joint", JOINT)):
+    for role, names in (("frame", FRAME), ("time", TIME), ("person", PERSON), ("clip", CLIP), ("joint", JOINT)):
         if plain in names:
             return role
     return "time" if _TIMED.fullmatch(plain) else ""

@@ -28,6 +28,10 @@ def read_described(lines: TextLines, form: TextForm, source: Source) -> Content:
     per_joint = len(columns.joints[0]) == 1 and count > 1
     body = _joint_lines(lines, form, count) if per_joint else lines
     width = _width(body, columns, form)
+    if "clip" in columns.fields:
+        body = body.of_clip(columns.fields.pop("clip"), width, source.key)
+    elif source.key:
+        raise DataError(f"'{body.path}': 'text' has no field 'clip', but the table asks for '{source.key}'")
     places = np.array(columns.places())
     used = sorted({*places.reshape(-1).tolist(), *columns.fields.values()})
     values = body.numbers(used, width)

@@ -17,10 +17,18 @@ from sslskel.errors import DataError
 def read_table(source: Source) -> Content:
     """A recording of a text file; raises ``DataError`` naming file and line."""
     form = source.description.text
-    lines = text_lines(source.path, 0 if form is None else form.skip)
+    skip = 0 if form is None else form.skip
+    lines = source.shelf.get(("text", source.path, skip), lambda: text_lines(source.path, skip))
     if form is not None:
         return read_described(lines, form, source)
-    return read_columns(lines, source.layout) if lines.header else _as_it_fits(lines, source)
+    if lines.header:
+        return read_columns(lines, source.layout, source.key)
+    if source.key:
+        raise DataError(
+            f"'{source.path}' has no header that names a column 'clip', but the table asks for '{source.key}'; leave"
+            " the column 'key' empty, or describe the lines ('text')"
+        )
+    return _as_it_fits(lines, source)
 
 
 def _as_it_fits(lines: TextLines, source: Source) -> Content:
@@ -41,7 +49,9 @@ def _as_it_fits(lines: TextLines, source: Source) -> Content:
 TABLE = Format(
     "table",
     "one row of numbers per frame, or one per joint, or as `text` describes it; or named columns `JOINT_x`, `JOINT_y`"
-    " (`_z`, `_c`), also with `frame`, `time` and `person`; or a row per joint with columns `joint`, `x`, `y`",
+    " (`_z`, `_c`), also with `frame`, `time` and `person`; or a row per joint with columns `joint`, `x`, `y`; `key`"
+    " chooses a clip if a column `clip` or `video` names several",
     (".csv", ".txt", ".tsv", ".dat"),
     read_table,
+    keyed=True,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.data.own.formats.containers import missing_key
 from sslskel.errors import DataError
 
 Doubles = npt.NDArray[np.float64]
@@ -62,6 +63,18 @@ class TextLines:
     def rest(self, skip: int) -> TextLines:
         """The lines behind the first ones."""
         return TextLines(self.path, self.lines[skip:], self.delimiter)
+
+    def of_clip(self, column: int, width: int, key: str) -> TextLines:
+        """The lines of one clip, where a column says which clip they are of; raises ``DataError`` for none of them."""
+        names = self.texts(column, width)
+        kinds = list(dict.fromkeys(names))
+        if not key and len(kinds) == 1:
+            return self
+        if key not in kinds:
+            raise missing_key(str(self.path), key, kinds)
+        return TextLines(
+            self.path, [line for name, line in zip(names, self.lines, strict=True) if name == key], self.delimiter
+        )
 
     def fault(self, at: int, what: str) -> DataError:
         """The error for a line."""
@@ -124,18 +137,18 @@ class TextLines:
 def text_lines(path: Path, skip: int = 0) -> TextLines:
     """The lines of a table file behind the first ones, split at commas, semicolons or tabs, else at blanks.
 
-    Those after ``#`` are left out, and a sign that ends every line separates nothing.
+    Those after ``#`` are left out, unless the first of them names the columns, as numpy writes it. A sign that
+    ends every line separates nothing.
     """
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    lines = lines[skip:]
+    every = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(number, line) for number, line in every if not line.lstrip().startswith("#")][skip:]
     if not lines:
         raise DataError(f"'{path}' has no frames; write one row of numbers per frame")
     delimiter = _delimiter(lines[0][1])
+    number, comment = every[0][0], every[0][1].strip().lstrip("# ")
+    if number < lines[0][0] and len(comment.split(delimiter)) == len(lines[0][1].split(delimiter)) > 1:
+        lines.insert(0, (number, comment))
     if delimiter is not None and all(line.rstrip(" ").endswith(delimiter) for _, line in lines):
         lines = [(number, line.rstrip(" ")[: -len(delimiter)]) for number, line in lines]
     return TextLines(path, lines, delimiter)

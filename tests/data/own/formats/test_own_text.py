@@ -101,6 +101,34 @@ def test_columns_of_another_body(tmp_path: Path, header: list[str], words: str) 
         read_text(tmp_path, lines(header, [row]))
 
 
+def florence() -> str:
+    rows = [[video, 3, video % 2, *frame.ravel().tolist()] for video in (7, 9) for frame in WORLD + video]
+    return lines([], [list(row) for row in rows], " ")
+
+
+def test_many_clips_in_one_file(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text(florence())
+    described = Description(text=TextForm("clip -2 xyz*"))
+    source = Source(tmp_path / "c.txt", KINECT, described, "9")
+    assert np.array_equal(read(source).array[0], WORLD + 9)
+    with pytest.raises(DataError, match=r"holds 2 arrays \(7, 9\)"):
+        read(Source(tmp_path / "c.txt", KINECT, described))
+    header = ["video", *(f"{joint}_{axis}" for joint in COCO.joints for axis in "xyz")]
+    rows: list[list[object]] = [[f"v{v}", *(frame + v).ravel().tolist()] for v in (1, 2) for frame in BODY]
+    (tmp_path / "c.csv").write_text(lines(header, rows))
+    assert np.array_equal(read(Source(tmp_path / "c.csv", COCO, key="v2")).array[0], BODY + 2)
+    with pytest.raises(DataError, match="has no array 'v3'"):
+        read(Source(tmp_path / "c.csv", COCO, key="v3"))
+
+
+def test_the_header_of_numpy(tmp_path: Path) -> None:
+    names = [f"{joint}_{axis}" for axis in "zyx" for joint in COCO.joints]
+    np.savetxt(
+        tmp_path / "c.csv", BODY[..., ::-1].transpose(0, 2, 1).reshape(6, -1), "%.3f", ",", header=",".join(names)
+    )
+    assert np.array_equal(read(Source(tmp_path / "c.csv", COCO)).array[0], BODY)
+
+
 @pytest.mark.parametrize("sign", [" ", "\t", ", ", ";", " ; "])
 def test_signs_between_numbers(tmp_path: Path, sign: str) -> None:
     content = read_text(tmp_path, "# recorded today\n" + lines([], BODY.reshape(6, -1).tolist(), sign), name="c.txt")
