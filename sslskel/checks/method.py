@@ -18,6 +18,7 @@ from sslskel.checks.fixtures import check_config_class, check_config_values, mak
 from sslskel.checks.method_case import (
     CLIPS,
     EPOCHS,
+    FEW,
     MethodCase,
     close_enough,
     forward,
@@ -133,7 +134,7 @@ def loss_falls(case: MethodCase) -> None:
 def _largest_fall(case: MethodCase, turn: str, rate: float) -> float:
     """Share of its first value by which the loss of a turn falls while that turn alone is taken, up to enough."""
     method = case.build()
-    views, noise = case.views(method, clips=8)
+    views, noise = case.views(method, clips=FEW)
     [own] = [one for one in method.turns() if one.name == turn]
     largest, first = 0.0, 0.0
     with only(method, own):

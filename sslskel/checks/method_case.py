@@ -30,6 +30,8 @@ from sslskel.engine.optimisers import SGD
 from sslskel.engine.training_clips import SourceClips
 
 CLIPS = 12
+FEW = 8
+"""Clips of checks that take several steps, or steps on several kinds of clips."""
 EPOCHS = 50
 
 

@@ -18,6 +18,9 @@ from sslskel.checks.method_case import CLIPS, EPOCHS, MethodCase, loss_of, selec
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.engine.optimisers import AdamW
 
+ALONE = (0, 1, 4, 6, 11)
+"""Clips that are encoded one by one, of one person and of two."""
+
 
 def seen(case: MethodCase, dtype: torch.dtype = torch.float32) -> tuple[PretextMethod, dict[str, Encoder], Batch]:
     """A method after one step where it trains, its encoders, and clips in the test view."""
@@ -65,8 +68,8 @@ def features_do_not_depend_on_the_batch(case: MethodCase) -> None:
     _, encoders, batch = seen(case, torch.float64)
     for stream, encoder in encoders.items():
         with torch.no_grad():
-            together = encoder.eval().clip(batch)
-            alone = torch.cat([encoder.clip(select(batch, torch.tensor([clip]))) for clip in range(CLIPS)])
+            together = encoder.eval().clip(batch)[list(ALONE)]
+            alone = torch.cat([encoder.clip(select(batch, torch.tensor([clip]))) for clip in ALONE])
         expect(
             torch.allclose(together, alone, rtol=1e-9, atol=1e-9),
             f"features of '{stream}' depend on the other clips of the batch, by up to {largest(together - alone):.2g}",

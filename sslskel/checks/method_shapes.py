@@ -11,7 +11,7 @@ import torch
 
 from sslskel.api.dataset import DatasetInfo
 from sslskel.checks.fixtures import FRAMES, SMALL_BODY, dataset_info, make_spec
-from sslskel.checks.method_case import CLIPS, MethodCase, close_enough, forward, loss_of
+from sslskel.checks.method_case import FEW, MethodCase, close_enough, forward, loss_of
 from sslskel.checks.runner import Skip, expect
 from sslskel.errors import UsageError
 
@@ -41,7 +41,7 @@ def _other(case: MethodCase, info: DatasetInfo, frames: int = FRAMES) -> None:
     try:
         method = other.build(make_spec(info, frames))
         encoders = method.encoders()
-        views, noise = other.views(method)
+        views, noise = other.views(method, clips=FEW)
     except UsageError as refusal:
         raise Skip(f"it refuses them: {refusal}") from refusal
     if case.plugin.trains:
@@ -49,7 +49,7 @@ def _other(case: MethodCase, info: DatasetInfo, frames: int = FRAMES) -> None:
         expect(torch.isfinite(loss), f"the loss is {float(loss.detach())}")
     for stream, encoder in encoders.items():
         features = encoder.eval().clip(views[0])
-        expect(features.shape == (CLIPS, encoder.dim), f"features of '{stream}' have shape {tuple(features.shape)}")
+        expect(features.shape == (FEW, encoder.dim), f"features of '{stream}' have shape {tuple(features.shape)}")
 
 
 def missing_persons_do_not_matter(case: MethodCase) -> None:

@@ -18,7 +18,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.checks.fixtures import make_source
-from sslskel.checks.method_case import CLIPS, MethodCase, forward, start_epoch, step_at
+from sslskel.checks.method_case import CLIPS, FEW, MethodCase, forward, start_epoch, step_at
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.checks.watched_io import opens_only
 from sslskel.config.groups import Precision, TrainConfig
@@ -34,7 +34,7 @@ def declares_what_it_reads(case: MethodCase) -> None:
     with torch.no_grad(), opens_only([origin.path for origin in declared], undeclared):
         method.load_start()
     if case.plugin.trains:
-        views, noise = case.views(method)
+        views, noise = case.views(method, clips=FEW)
         with opens_only((), "files are read after the start; read them in load_start and name them in origins()"):
             start_epoch(method.eval(), make_source(case.info, CLIPS, method.clip))
             forward(method.train(), views, noise)
@@ -44,7 +44,7 @@ def keeps_what_trains(case: MethodCase) -> None:
     """Which parameters require a gradient stays the same over steps; another choice is another stage or turn."""
     case.require_training()
     method = case.build()
-    views, noise = case.views(method)
+    views, noise = case.views(method, clips=FEW)
     before = {name: p.requires_grad for name, p in method.named_parameters()}
     for step in range(3):
         forward(method, views, noise, step)
@@ -84,7 +84,7 @@ def runs_under_ddp(case: MethodCase) -> None:
     """Three steps under DistributedDataParallel with find_unused_parameters=False; several turns as the engine does."""
     case.require_training()
     method = case.build()
-    views, noise = case.views(method)
+    views, noise = case.views(method, clips=FEW)
     turns = method.turns()
     with _one_process():
         if len(turns) > 1:
@@ -114,7 +114,7 @@ def _take_turns(method: PretextMethod, turns: Sequence[Turn], views: Sequence[Ba
     parts = [Part(tuple(views), 1.0)]
     for step in sorted({0, 1, 2, *(turn.every - 1 for turn in turns)}):
         method.on_step_start(step_at(step), noise)
-        optimisers.step(method, parts, True, CLIPS, noise, step_at(step), (0.0, 0.0))
+        optimisers.step(method, parts, True, views[0].num_clips, noise, step_at(step), (0.0, 0.0))
         method.on_step_end(step_at(step), noise)
 
 
