@@ -32,8 +32,10 @@ def gathered(
         _digest(report, files, request.layout)
         if described.layout is None:
             raise UsageError("a pickle does not say what its joints are; name them with --layout (coco17, ntu25, FILE)")
-        read = (files, described, described.layout, report.notes)
-        recordings = read_pyskl(files, report.notes) if request.pyskl is not None else read_set(*read)
+        if request.pyskl is not None:
+            recordings = read_pyskl(files, report.notes)
+        else:
+            recordings = read_set(files, described, described.layout, report.notes)
         return recordings, described, described.layout
     if len(files) != 1:
         raise UsageError("--clips takes one labels table, or the files of one whole set; join several tables into one")
