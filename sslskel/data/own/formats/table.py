@@ -25,6 +25,8 @@ FORMATS: tuple[Format, ...] = (
     *(openpose.FOLDER, openpose.FILE, RESULTS, AZURE, KINETICS, LANDMARKS, JSON),
 )
 """In the order in which they are tried: of several with one ending the first that knows the file has it."""
+FORM_FAULTS = (TypeError, AttributeError, LookupError, ValueError, OverflowError)
+"""What reading raises where JSON has a number for a list, or the like: it may hold anything anywhere."""
 
 
 def format_of(source: Source) -> Format:
@@ -56,4 +58,14 @@ def read(source: Source) -> Content:
         raise DataError(f"'{source.path}' has no arrays by name; leave the column 'key' empty (it says '{source.key}')")
     if source.index is not None and not known.indexed:
         raise DataError(f"'{source.path}' holds one recording; leave the column 'index' empty")
-    return known.read(source)
+    try:
+        return known.read(source)
+    except DataError:
+        raise
+    except FORM_FAULTS as fault:
+        if source.path.is_file() and source.path.suffix.lower() != ".json":
+            raise
+        raise DataError(
+            f"'{source.path}' is not in the form '{known.name}': something in it is of another type than that form has"
+            f" there ({fault}); write or copy the file again"
+        ) from fault

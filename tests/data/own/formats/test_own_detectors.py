@@ -175,3 +175,22 @@ def test_what_is_not_as_it_should_be(tmp_path: Path, value: Any, words: str) -> 
     with pytest.raises(DataError, match=words) as caught:
         read_json(tmp_path, value, "coco17")
     assert "clip.json" in str(caught.value)
+
+
+BODY = [1.0, 2.0, 0.9] * 17
+ODD: dict[str, Any] = {
+    "a number among results": [{"image_id": "1.jpg", "keypoints": BODY}, 5],
+    "a number for persons": {"1": {"bodies": [{"joints": BODY}]}, "2": {"bodies": 7}},
+    "a number among annotations": {"annotations": [{"image_id": 1, "keypoints": BODY}, 3], "images": []},
+    "a number among pictures": {"annotations": [{"image_id": 1, "keypoints": BODY}], "images": [4]},
+    "a number for scores": [{"image_id": "1.jpg", "keypoints": BODY, "keypoint_scores": 3}],
+    "a number for instances": {"instance_info": [{"frame_id": 1, "instances": 5}]},
+    "a number among frames": {"frames": [{"bodies": []}, 5]},
+    "a number for a skeleton": {"data": [{"skeleton": 5}]},
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_a_value_of_another_type_is_named_with_the_file(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(DataError, match=r"clip\.json' is not in the form '\w+': something in it is of another type"):
+        read_json(tmp_path, value, "coco17")
