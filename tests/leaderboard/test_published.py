@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,40 @@ def test_files_beside_the_benchmarks_can_be_read() -> None:
     for name, numbers in published_numbers(BENCHMARKS.names()).items():
         assert {number.split for number in numbers} <= set(BENCHMARKS.get(name).splits), name
         assert all(percent(number.value) != "0.0" for number in numbers), name
+
+
+def doubles(numbers: Iterable[Printed]) -> list[tuple[str, str]]:
+    """Methods, as two lines call them, whose one number one source gives twice, in whatever spelling or table."""
+    seen: dict[tuple[str, str, str, str, float, str], str] = {}
+    found = []
+    for number in numbers:
+        # "*" and "+" are parts of names: SkeletonMAE and SkeletonMAE* are two models.
+        name = re.sub(r"[^\w*+]", "", number.method.casefold())
+        work = re.split(r"\W*\btables?\b", number.source.casefold())[0]
+        key = (name, number.split, number.protocol, number.score, number.value, work)
+        if key in seen:
+            found.append((seen[key], number.method))
+        seen[key] = number.method
+    return found
+
+
+def test_no_number_of_a_source_stands_twice() -> None:
+    for name, numbers in published_numbers(BENCHMARKS.names()).items():
+        assert doubles(numbers) == [], name
+
+
+@pytest.mark.parametrize(
+    ("other", "double"),
+    [
+        (printed("A (from B)", 0.8), True),
+        (printed("a, from b", 0.8), True),
+        (replace(printed("A from B", 0.8), year=None, backbone="", streams=""), True),
+        (printed("A from B", 0.8, "a paper, Table 4"), True),
+        (printed("A* from B", 0.8), False),
+        (printed("A from B", 0.81), False),
+        (printed("A from B", 0.8, "another"), False),
+        (printed("A from B", 0.8, split="xview"), False),
+    ],
+)
+def test_doubles_are_found_in_any_spelling(other: Printed, double: bool) -> None:
+    assert bool(doubles([printed("A from B", 0.8), other])) == double
