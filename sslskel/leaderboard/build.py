@@ -189,6 +189,11 @@ def _leaks(record: Record) -> bool:
     )
 
 
+def _unproven(record: Record) -> bool:
+    """True where what the encoder saw is unknown, or is what its owner says."""
+    return record.method["plugin"] in UNPROVEN or not record.proven_origins
+
+
 def _canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
@@ -208,10 +213,11 @@ def _row(
         twice = run_twice(groups)
         if twice:
             warnings.append(_conflict(label, column, twice))
-        leak = any(map(_leaks, own))
-        cells.append(cell_of(column, groups, leak=leak, per_clip=per_clip) if own and not twice else None)
+        leak, unproven = any(map(_leaks, own)), any(map(_unproven, own))
+        cell = cell_of(column, groups, leak=leak, unproven=unproven, per_clip=per_clip) if own and not twice else None
+        cells.append(cell)
     records = [record for own in members for record in own]
-    trained = any(r.seen or not r.proven_origins or r.method["plugin"] in UNPROVEN for r in records)
+    trained = any(record.seen or _unproven(record) for record in records)
     costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))
     parameters = records[0].backbone["parameters"]
     return Row(key, label, tuple(cells), means_of_row(cells, means), None, trained, parameters, *costs), warnings

@@ -61,7 +61,12 @@ def run_twice(groups: Sequence[Sequence[Record]]) -> list[Record]:
 
 
 def cell_of(
-    column: Column, groups: Sequence[Sequence[Record]], *, leak: bool, per_clip: PerClip | None = None
+    column: Column,
+    groups: Sequence[Sequence[Record]],
+    *,
+    leak: bool,
+    unproven: bool = False,
+    per_clip: PerClip | None = None,
 ) -> BoardCell:
     """The number of a row in a column from its groups of records, of which there is one or more."""
     pretrainings = tuple(
@@ -75,7 +80,7 @@ def cell_of(
     summary = summarise([one.score for one in pretrainings])
     if per_clip is not None:
         summary = _with_clips(summary, pretrainings, per_clip, fixed=fixed)
-    return BoardCell(summary, pretrainings, leak, fixed)
+    return BoardCell(summary, pretrainings, leak, unproven, fixed)
 
 
 def _with_clips(summary: Summary, pretrainings: Sequence[Pretraining], per_clip: PerClip, *, fixed: bool) -> Summary:

@@ -79,9 +79,9 @@ def across_of(
 
 
 def _scores(row: Row, mean: Mean) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
-    """(pretrainings, columns); None where a number is missing, leaks, or is of another number of pretrainings."""
+    """(pretrainings, columns); None where one is missing, ranks nothing, or is of other numbers of pretrainings."""
     cells = [row.cells[at] for at in mean.columns]
-    own = [cell.scores for cell in cells if cell is not None and not cell.leak]
+    own = [cell.scores for cell in cells if cell is not None and cell.ranks]
     if len(own) < len(cells) or len({len(scores) for scores in own}) > 1:
         return None
     return np.array(own).T

@@ -78,11 +78,18 @@ class BoardCell:
     """By seed; what ``n`` counts."""
     leak: bool
     """True where pretraining saw clips of the test part, or may have."""
+    unproven: bool = False
+    """True where nothing proves what the encoder saw: released weights, foreign networks, files of unknown origin."""
     fixed: bool = False
     """True where several seeds gave the same weights: there is one encoder, and seeds are those of its evaluations."""
     bold: bool = False
     above_all: float | None = None
     """Corrected p that this row is not above every other one of the column; None unless it leads and was tested."""
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it takes part in tests and findings, and may be bold."""
+        return not (self.leak or self.unproven)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -56,11 +56,17 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
     yield from sorted(split)
     unknown = sorted({r.method["name"] for own in members for r in own if r.method["plugin"] == "released"})
     if unknown:
-        yield f"what released encoders saw in pretraining is not known, test clips not excluded: {', '.join(unknown)}"
+        yield (
+            "what released encoders saw in pretraining is not known, test clips not excluded, marked ‡:"
+            f" {', '.join(unknown)}"
+        )
     declared = {r.method["name"]: _declared(r) for own in members for r in own if r.method["plugin"] == DECLARED}
     if declared:
         saw = ", ".join(f"{name} ({declared[name]})" for name in sorted(declared))
-        yield f"what these encoders saw in pretraining is what their owners declared, and was not checked: {saw}"
+        yield (
+            "what these encoders saw in pretraining is what their owners declared, and was not checked, marked ‡:"
+            f" {saw}"
+        )
     yield from _origin_warnings(rows, [record for own in members for record in own])
     names = names_of(rows)
     for position, (column, own) in enumerate(zip(columns, members, strict=True)):
@@ -82,8 +88,8 @@ def _origin_warnings(rows: Sequence[Row], records: Sequence[Record]) -> Iterable
     unknown = _of_rows(rows, records, lambda r: [title_of(one) for one in r.origins if "saw" not in one])
     declared = _of_rows(rows, records, lambda r: [title_of(one) for one in r.origins if one.get("declared")])
     for files, verdict in (
-        (unknown, "is not known, test clips not excluded"),
-        (declared, "is what their owners declared, and was not checked"),
+        (unknown, "is not known, test clips not excluded, marked ‡"),
+        (declared, "is what their owners declared, and was not checked, marked ‡"),
     ):
         if files:
             read = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in files.items())

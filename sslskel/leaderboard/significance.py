@@ -17,7 +17,7 @@ class TestedColumn:
     """The rows of a column that take part, and what the tests say of them."""
 
     rows: tuple[tuple[Row, BoardCell], ...]
-    """Highest mean first; those whose pretraining saw test clips are left out."""
+    """Highest mean first; those whose pretraining saw test clips, or may have, are left out."""
     against: tuple[tuple[int, int, float | None], ...]
     """(row, floor, corrected p) of each pretrained row and each that saw no data, as places in ``rows``."""
     above_all: float | None
@@ -34,7 +34,7 @@ def tested(rows: Sequence[Row], column: int) -> TestedColumn:
 
     Other rows are tested against a row whose seeds change nothing by the spread of its evaluations.
     """
-    fair = [(row, cell) for row in rows if (cell := row.cells[column]) is not None and not cell.leak]
+    fair = [(row, cell) for row in rows if (cell := row.cells[column]) is not None and cell.ranks]
     fair.sort(key=lambda pair: (-pair[1].summary.mean, pair[0].key))
     claims = [cell.summary.n > 1 for _, cell in fair]
     floors = [at for at, (row, _) in enumerate(fair) if not row.trained]
@@ -54,7 +54,7 @@ def marked(rows: Sequence[Row], columns: Sequence[TestedColumn]) -> list[Row]:
 
     def cell_of(row: Row, at: int, cell: BoardCell | None) -> BoardCell | None:
         one = columns[at]
-        if cell is None or not one.rows or one.rows[0][0].key != row.key or cell.leak:
+        if cell is None or not one.rows or one.rows[0][0].key != row.key or not cell.ranks:
             return cell
         return replace(cell, bold=one.bold == row.key, above_all=one.above_all)
 

@@ -20,6 +20,7 @@ PUBLISHED = (
 )
 PUBLISHED_FACTS = ("published method", "year", "backbone", "streams")
 LEAK = "†: pretraining saw, or may have seen, clips of the test part; never bold."
+UNPROVEN = "‡: nothing proves what the encoder saw in pretraining; never bold, in no test."
 
 
 class Fact(NamedTuple):
@@ -68,9 +69,15 @@ def legend(board: Board) -> str:
         (TESTS, any(cell.summary.n > 1 for cell in cells)),
         (BOLD, any(cell.bold for cell in cells)),
         (LEAK, any(cell.leak for cell in cells)),
+        (UNPROVEN, any(cell.unproven for cell in cells)),
     ]
     scores = SCORES + (OVER_CLIPS if board.over_clips else ON_THESE_CLIPS)
     return " ".join([scores, *(text for text, used in marks if used)])
+
+
+def marks(cell: BoardCell) -> str:
+    """What stands behind a number that ranks nothing."""
+    return f"{' †' if cell.leak else ''}{' ‡' if cell.unproven else ''}"
 
 
 def number(cell: BoardCell | None, gap: str = " ") -> str:
@@ -79,7 +86,7 @@ def number(cell: BoardCell | None, gap: str = " ") -> str:
         return EMPTY
     summary = cell.summary
     spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-    text = f"{percent(summary.mean)}{spread} ({summary.n}){' †' if cell.leak else ''}"
+    text = f"{percent(summary.mean)}{spread} ({summary.n}){marks(cell)}"
     if summary.interval is not None:
         text += f"{gap}[{percent(summary.interval[0])}, {percent(summary.interval[1])}]"
     return text

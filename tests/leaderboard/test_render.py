@@ -25,7 +25,7 @@ from sslskel.leaderboard.model import Board
 from sslskel.text import percent, plain
 
 NUMBER = re.compile(
-    r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?"
+    r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?(?P<unproven> ‡)?"
     r"(?:\s*\[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\])?"
 )
 
@@ -42,7 +42,11 @@ def expected(cell: dict[str, Any]) -> dict[str, Any]:
     low, high = summary["interval"] or (None, None)
     shown = {"mean": summary["mean"], "sd": summary["sd"], "low": low, "high": high}
     facts = {name: None if value is None else percent(value) for name, value in shown.items()}
-    return facts | {"n": str(summary["n"]), "leak": " †" if cell["leak"] else None}
+    return facts | {
+        "n": str(summary["n"]),
+        "leak": " †" if cell["leak"] else None,
+        "unproven": " ‡" if cell["unproven"] else None,
+    }
 
 
 def markdown_rows(text: str) -> list[list[str]]:

@@ -137,6 +137,42 @@ def test_test_clips_seen_in_pretraining_are_marked_and_never_bold(split: str, pa
     assert "†" in render(board, "markdown")
 
 
+UNKNOWN = {"kind": "file", "name": "teacher.npy", "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method__plugin": "released", "seen": []},
+        {"method__plugin": "declared"},
+        {"origins": [UNKNOWN]},
+        {"origins": [{**UNKNOWN, "saw": [], "declared": True}]},
+    ],
+)
+def test_encoders_that_nothing_is_proven_of_bear_a_mark_and_rank_nothing(changes: dict[str, Any]) -> None:
+    board = build_board(
+        [
+            *three("stranger", 0.99, 0.991, 0.992, **changes),
+            *three("mamp", 0.80, 0.81, 0.82),
+            *three("random_init", 0.3, 0.31, 0.32, seen=[]),
+        ]
+    )
+    [row] = [row for row in board.rows if row.key.method == "stranger"]
+    assert row.cells[0] is not None
+    assert (row.cells[0].unproven, row.cells[0].leak, row.cells[0].bold) == (True, False, False)
+    assert bold_rows(board) == ["mamp"]
+    assert not any("stranger" in finding for finding in board.findings)
+    assert any("marked ‡" in warning and "stranger" in warning for warning in board.warnings)
+    for form, mark in {"markdown": " ‡ ", "latex": r"$\ddagger$", "html": " ‡<"}.items():
+        assert mark in render(board, form), form
+    assert "(3) ‡" in render(board, "csv")
+
+
+def test_boards_without_strangers_have_no_second_mark() -> None:
+    board = build_board([*three("mamp", 0.8, 0.81, 0.82), *three("random_init", 0.3, seen=[])])
+    assert "‡" not in render(board, "markdown")
+
+
 def test_the_same_seed_twice_is_never_averaged() -> None:
     records = [*three("mamp", 0.5, 0.6), made("mamp", 0.9, 1, weights_sha256="0" * 64)]
     board = build_board([*records, *three("mamp", 0.4, protocol="knn")])

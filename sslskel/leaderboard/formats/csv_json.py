@@ -151,6 +151,7 @@ def _cell_facts(cell: BoardCell | None) -> dict[str, object]:
         "above_all": cell.above_all if cell else None,
         "bold": int(cell.bold) if cell else None,
         "leak": int(cell.leak) if cell else None,
+        "unproven": int(cell.unproven) if cell else None,
         "text": number(cell) if cell else None,
     }
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "'": r"{\char39}",
     "±": r"$\pm$",
     "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
 }
 """Each character alone, so that no two of them make a ligature, a quotation or an argument."""
 ACCENTS = {
