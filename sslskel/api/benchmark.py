@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints
+from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints
 from sslskel.errors import DataError, UsageError, did_you_mean
 
 HELD_OUT = "-validation"
@@ -51,6 +51,9 @@ class Split:
     """Shown on every board that uses this split."""
     official: str = ""
     """For a validation split, the name of the official split whose training part it divides."""
+    also: Split | None = None
+    """A second rule that a clip must meet too: in the training part of both rules, or in the test part of both.
+    Other clips are in neither part."""
 
     def for_choosing(self) -> Split:
         """The split of this training part: its validation subjects are the test part, the others are trained on.
@@ -71,8 +74,19 @@ class Split:
         """Whether the training part has clips for model selection."""
         if self.official:
             return False
-        in_train = np.isin(self.values(dataset), sorted(self.train))
-        return bool((in_train & np.isin(dataset.subjects, sorted(self.validation))).any())
+        train, _ = self.masks(dataset)
+        return bool((train & np.isin(dataset.subjects, sorted(self.validation))).any())
+
+    def masks(self, dataset: Dataset) -> tuple[Bools, Bools]:
+        """(n,) whether each clip is in the official training part, and whether in the test part."""
+        values = self.values(dataset)
+        train = np.isin(values, sorted(self.train))
+        test = ~train if self.test is None else np.isin(values, sorted(self.test))
+        test &= ~train & ~np.isin(dataset.names, sorted(self.without))
+        if self.also is None:
+            return train, test
+        other_train, other_test = self.also.masks(dataset)
+        return train & other_train, test & other_test
 
     def rows(self, dataset: Dataset) -> SplitRows:
         """Rows of every part; raises ``DataError`` where one has no clip."""
@@ -86,8 +100,7 @@ class Split:
 
         Raises ``DataError`` where a part has no clip.
         """
-        field_values = self.values(dataset)
-        train = np.isin(field_values, sorted(self.train))
+        train, test = self.masks(dataset)
         held = train & np.isin(dataset.subjects, sorted(self.validation))
         if self.official:
             parts = {"train": train & ~held, "test": held}
@@ -99,8 +112,7 @@ class Split:
         elif part == "fit":
             chosen = train & ~held
         elif part == "test":
-            test = ~train if self.test is None else np.isin(field_values, sorted(self.test))
-            chosen = test & ~train & ~np.isin(dataset.names, sorted(self.without))
+            chosen = test
         else:
             raise UsageError(f"there is no part '{part}'; parts are train, test, validation, fit")
         if not chosen.any():

@@ -164,7 +164,8 @@ def _splits(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
 def _rule(split: Split) -> str:
     if split.by in ("list", "clip"):
         return "clips that the source's own list names"
-    return f"{split.by} " + ", ".join(map(str, sorted(split.train)))
+    rule = f"{split.by} " + ", ".join(map(str, sorted(split.train)))
+    return rule if split.also is None else f"{rule} and {_rule(split.also)}"
 
 
 def _classes(benchmark: Benchmark, dataset: StoredDataset) -> str:
