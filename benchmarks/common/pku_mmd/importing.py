@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sslskel import Clip, DataError, Floats, ImportReport, Segment, Track
-from sslskel.benchmarks.common.pku_mmd.text import Action, Doubles, Halves, read_actions, read_frames, read_list
+from sslskel.benchmarks.common.pku_mmd.text import Action, Halves, read_actions, read_frames, read_list
+from sslskel.data.motion.position_lines import Doubles
 from sslskel.data.sources.archives import SourceFile
 from sslskel.data.sources.pieces import Made, Piece
 
