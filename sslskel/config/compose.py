@@ -42,7 +42,9 @@ LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"o
 """Options that came after records had been made, and what they were before: left out at that, so identities stay."""
 
 
-UNSAID: Mapping[str, Mapping[str, Any]] = {"train": {"weight_decay_course": "constant", "weight_decay_end": 0.0}}
+UNSAID: Mapping[str, Mapping[str, Any]] = {
+    "train": {"weight_decay_course": "constant", "weight_decay_end": 0.0, "stop_after": 0}
+}
 """Options that came later still: at these values no record, checkpoint or identity has them."""
 
 
@@ -110,6 +112,7 @@ def _layers(
     preset: str,
     recipe: Mapping[str, Any],
     stage: Mapping[str, Mapping[str, object]],
+    benchmarks: tuple[str, str],
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """What overrides the defaults, weakest first, each with a name for error messages."""
     plugin = METHODS.plugin_of(method)
@@ -126,6 +129,7 @@ def _layers(
         yield f"protocol preset '{protocol}'", {"protocol": content.get("config", {})}
     yield "the recipe of the benchmark", recipe
     yield from _preset_layers(METHODS.get(method), plugin, backbone, protocol, preset, foreign)
+    yield from _dataset_layers(method, protocol, preset, foreign, benchmarks)
     yield f"the stage of method '{method}'", stage
 
 
@@ -154,6 +158,21 @@ def _preset_layers(
     yield f"preset '{preset}' for method '{plugin}'", {key: recipe[key] for key in recipe if key not in foreign}
 
 
+def _dataset_layers(
+    method: str, protocol: str | None, preset: str, foreign: set[str], benchmarks: tuple[str, str]
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """What a preset changes for a method on one benchmark, and for a protocol on one.
+
+    Both go by the name that was asked for: a method preset of somebody's own is not the paper's recipe.
+    """
+    known = read_preset(preset).get("benchmark", {})
+    (home, at_home), (judged_on, at_judge) = ((name, known.get(name, {})) for name in benchmarks)
+    own = at_home.get("method", {}).get(method, {})
+    yield f"preset '{preset}' for method '{method}' on '{home}'", {key: own[key] for key in own if key not in foreign}
+    options = at_judge.get("protocol", {}).get(protocol, {})
+    yield f"preset '{preset}' for protocol '{protocol}' on '{judged_on}'", {"protocol": options}
+
+
 def compose(
     method: str,
     *,
@@ -163,11 +182,13 @@ def compose(
     recipe: Mapping[str, Any] = MappingProxyType({}),
     overrides: Sequence[str] = (),
     stage: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    benchmarks: tuple[str, str] = ("", ""),
 ) -> Resolved:
     """Compose and check one run's configuration.
 
     ``recipe`` is what the benchmark's clips need (``Benchmark.recipe``), ``stage`` what makes one of
-    several pretrainings differ from the others.
+    several pretrainings differ from the others. ``benchmarks`` are those of pretraining and of judging, for which
+    a preset may have recipes of its own.
     ``overrides`` are ``group.key=value`` in Hydra's grammar. Raises ``UsageError`` in one
     sentence for an unknown name or key, a wrong type or a value out of range.
     """
@@ -176,7 +197,7 @@ def compose(
 
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: _node(schema, f"the options of group '{name}'") for name, schema in base.items()})
-    for source, layer in _layers(method, backbone, protocol, preset, recipe, stage):
+    for source, layer in _layers(method, backbone, protocol, preset, recipe, stage, benchmarks):
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
         except OmegaConfBaseException as fault:

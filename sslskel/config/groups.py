@@ -145,8 +145,16 @@ class TrainConfig:
     weight_decay_course: DecayCourse = DecayCourse.constant
     weight_decay_end: float = 0.0
     """Weight decay at the end of training where its course is not constant."""
+    stop_after: int = 0
+    """Epochs after which training ends although its schedule is for ``epochs``; 0 for all of them."""
+
+    @property
+    def trained_epochs(self) -> int:
+        """Epochs that are trained, of the ``epochs`` of the schedule."""
+        return min(self.stop_after or self.epochs, self.epochs)
 
     def __post_init__(self) -> None:
+        require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; it must be 0 or a number of epochs")
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("lr", "min_lr", "warmup_epochs", "weight_decay", "clip_norm", "momentum", "weight_decay_end"):

@@ -21,8 +21,10 @@ from sslskel.results.feature_cache import FeatureCache
 from sslskel.version import __version__
 
 
-def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) -> Resolved:
-    """The configuration an encoder was made with, with a protocol and overrides of ``protocol`` and ``engine``."""
+def resolved_for(meta: CheckpointMeta, protocol: str, benchmark: str, overrides: Sequence[str]) -> Resolved:
+    """The configuration an encoder was made with, with a protocol, as its preset has it on the benchmark that is
+    judged on, and overrides of ``protocol`` and ``engine``.
+    """
     wrong = [o for o in overrides if not o.startswith(("protocol.", "engine."))]
     if wrong:
         raise UsageError(
@@ -35,6 +37,7 @@ def resolved_for(meta: CheckpointMeta, protocol: str, overrides: Sequence[str]) 
         preset=meta.preset,
         protocol=protocol,
         overrides=overrides,
+        benchmarks=(meta.benchmark.name, benchmark),
     )
     if meta.construction is None:
         return fresh

@@ -116,7 +116,7 @@ def pretrain(
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     sampler = EpochSampler(len(source), train.batch_size, seed, train.drop_last)
-    total = train.epochs * sampler.steps_per_epoch if method.trains else 0
+    total = train.trained_epochs * sampler.steps_per_epoch if method.trains else 0
     with arithmetic(engine), contact():
         accelerator = launch(engine, device, folder)
         refuse_misfits(method, train, sampler)

@@ -75,6 +75,7 @@ class ForeignSubject:
             protocol=protocol,
             recipe=benchmark.recipe,
             overrides=overrides,
+            benchmarks=("", benchmark.name),
         )
 
     def open(self, benchmark: Benchmark, dataset: Dataset, resolved: Resolved, seed: int) -> OpenedEncoders:

@@ -183,6 +183,7 @@ class GridRequest:
             recipe=benchmark.recipe,
             overrides=overrides,
             stage=layer,
+            benchmarks=(place.benchmark, place.target or place.benchmark),
         )
         return Cell(
             method=method,

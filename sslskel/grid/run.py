@@ -281,7 +281,7 @@ def evaluate(
         resolved = subject.resolved(protocol, judged_on, overrides)
         opened = subject.open(judged_on, dataset, resolved, seed or 0)
     else:
-        opened, resolved = subject, resolved_for(subject.meta, protocol, overrides)
+        opened, resolved = subject, resolved_for(subject.meta, protocol, name, overrides)
         if subject.meta.construction is not None:
             require_labels(subject.meta.method.name, METHODS.get(subject.meta.method.plugin), protocol)
     meta = opened.meta

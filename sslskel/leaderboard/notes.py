@@ -153,6 +153,7 @@ def _preset_note(preset: str, records: Sequence[Record]) -> str:
     trained = [record for record in records if record.seen]
     facts = [_values(records, "clip", "frames", "{} frames")]
     facts += [_values(trained, "train", "epochs", "{} epochs of pretraining")]
+    facts += [_values(trained, "train", "stop_after", "ended after {} of them")]
     facts += [_values(trained, "train", "batch_size", "{} clips in a batch")]
     weights = sorted({record.backbone["parameters"] for record in trained})
     facts += [f"{_from_to(weights)} weights in a pretrained encoder" if weights else ""]

@@ -99,7 +99,7 @@ def _measure(cell: Cell, dataset: Dataset) -> tuple[float, float, int]:
     seconds = 0.0
     if METHODS.get(cell.method).trains:
         clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
-        steps = train.epochs * max(1, clips // train.batch_size)
+        steps = train.trained_epochs * max(1, clips // train.batch_size)
         seconds = steps * speed["pretraining"]["step_seconds"]["median"]
     size = weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
     return seconds, speed["encoding"]["samples_per_second"], size

@@ -29,7 +29,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.engine.checkpoint import latest, save_checkpoint
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.train import TrainResult, pretrain
-from sslskel.errors import Interrupted, RunError, UsageError
+from sslskel.errors import CheckpointError, Interrupted, RunError, UsageError
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.transforms.clip import clip_spec
 
@@ -128,6 +128,26 @@ def test_finished_run_returns_at_once(tiny: str, tmp_path: Path) -> None:
     again = run(tmp_path)
     assert (again.steps, again.seconds) == (first.steps, pytest.approx(first.seconds))
     assert (again.checkpoint / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_ends_early_leaves_what_the_whole_one_had_there(tiny: str, tmp_path: Path) -> None:
+    """The schedule is that of all epochs, so weights, optimiser and rate are those of the whole run at that point."""
+    whole = run(tmp_path / "whole", settings(keep_checkpoints=9))
+    ended = run(tmp_path / "ended", settings(stop_after=2))
+    assert ended.steps == whole.steps // 2
+    there = whole.checkpoint.parent / ended.checkpoint.name
+    for file in ("model.safetensors", "optimiser.safetensors"):
+        one, two = load_file(ended.checkpoint / file), load_file(there / file)
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    assert run(tmp_path / "ended", settings(stop_after=2)).checkpoint == ended.checkpoint
+    assert run(tmp_path / "long", settings(stop_after=9)).steps == whole.steps
+
+
+def test_a_run_is_not_continued_with_another_end(tiny: str, tmp_path: Path) -> None:
+    run(tmp_path, settings(stop_after=2))
+    with pytest.raises(CheckpointError, match=r"its train\.stop_after is 2, not None"):
+        run(tmp_path)
 
 
 def test_non_finite_step_changes_no_weight_and_writes_no_checkpoint(tiny: str, tmp_path: Path) -> None:
