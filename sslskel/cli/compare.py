@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     board = board_of(
         options.results,
         names(options.benchmark) if options.benchmark else None,
+        report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
         protocols=names(options.protocol) if options.protocol else None,
     )
     clusters = subjects_of if options.clusters else None

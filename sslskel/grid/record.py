@@ -19,6 +19,7 @@ from sslskel.evaluation.leakage import judged_seen
 from sslskel.grid.sources import digests, of_checkpoint
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.origins import SHORT
+from sslskel.results.recomputed import OWN, recomputed, unequal
 from sslskel.results.record import DECLARED, SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
@@ -78,7 +79,8 @@ def config_of(task: EvaluationTask) -> dict[str, Any]:
 def details_of(result: EvaluationResult) -> dict[str, Any]:
     """What the protocol reports of its run beyond the fields of a record, and numbers for comparison only."""
     more = {name: value for name, value in result.outcome.info.items() if name not in FIELDS}
-    return {**more, **result.details}
+    own = unequal(result.scores, recomputed(result.scores, predictions_of(result), more))
+    return {**more, **result.details, **({OWN: own} if own else {})}
 
 
 def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[str, float]) -> Record:

@@ -27,7 +27,7 @@ from sslskel.leaderboard.seeds import Place, unshown_seeds
 from sslskel.leaderboard.significance import marked, tested
 from sslskel.results.record import DECLARED, Record
 
-__all__ = ["Board", "build_board"]
+__all__ = ["Board", "build_board", "of_board"]
 
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
@@ -49,12 +49,7 @@ def build_board(
     ``clip_scores.py``) intervals are over test clips too.
     """
     known, doubts = _distinct(records)
-    chosen = [
-        record
-        for record in known
-        if (benchmarks is None or record.benchmark["name"] in benchmarks)
-        and (protocols is None or record.protocol["name"] in protocols)
-    ]
+    chosen = of_board(known, benchmarks, protocols)
     warnings = sorted(doubts[record.identity] for record in chosen if record.identity in doubts)
     keys = _columns(chosen, benchmarks, protocols)
     table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
@@ -86,6 +81,18 @@ def build_board(
         across=across,
         over_clips=per_clip is not None,
     )
+
+
+def of_board(
+    records: Iterable[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+) -> list[Record]:
+    """The records of some benchmarks and protocols, of all where None."""
+    return [
+        record
+        for record in records
+        if (benchmarks is None or record.benchmark["name"] in benchmarks)
+        and (protocols is None or record.protocol["name"] in protocols)
+    ]
 
 
 def _by_place(records: Iterable[Record]) -> Mapping[Place, Sequence[Record]]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sslskel.errors import UsageError
-from sslskel.leaderboard.build import Board, build_board
+from sslskel.leaderboard.build import Board, build_board, of_board
+from sslskel.leaderboard.checked import checked
 from sslskel.leaderboard.clip_scores import all_clip_scores
 from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.model import Curve
@@ -31,7 +32,8 @@ def board_of(
     published: bool = True,
     over_clips: bool = False,
 ) -> Board:
-    """Build the board of a folder; broken record files are named through ``report`` and left out.
+    """Build the board of a folder. Records that are broken, or whose scores do not follow from their predictions, are
+    named through ``report`` and left out.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
@@ -43,11 +45,15 @@ def board_of(
     if not (output / "records").is_dir():
         raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
     records, problems = ResultStore(output).read_all()
-    for path, reason in problems:
+    shown = checked(ResultStore(output), of_board(records, benchmarks, protocols))
+    for path, reason in (*problems, *shown.wrong):
         report(f"left out {path}: {reason}")
-    per_clip = all_clip_scores(ResultStore(output), records) if over_clips else None
-    board = build_board(records, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
-    board = replace(board, warnings=(*board.warnings, *unrecorded_runs(output, board.records, records)))
+    left_out = {path.stem for path, _ in shown.wrong}
+    sound = [record for record in records if record.identity not in left_out]
+    per_clip = all_clip_scores(ResultStore(output), sound) if over_clips else None
+    board = build_board(sound, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
+    warnings = (*board.warnings, *unrecorded_runs(output, board.records, records), *shown.warnings())
+    board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))
