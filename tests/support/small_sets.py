@@ -77,7 +77,7 @@ def zipped(path: Path, files: Mapping[str, str]) -> Path:
 
 def read(benchmark: Benchmark, folder: Path, files: Mapping[str, str | bytes]) -> tuple[list[Clip], ImportReport]:
     """Clips of a folder with these files, and the report."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     report = ImportReport()

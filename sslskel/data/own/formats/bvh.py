@@ -138,14 +138,20 @@ def read_bvh(path: Path) -> Motion:
         size = path.stat().st_size
         if size > LARGEST:
             raise DataError(f"'{path}' has {size:,} bytes; motion files have less than {LARGEST:,}")
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+        data = path.read_bytes()
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
-    words = _Words(str(path), text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n"))
+    return bvh_motion(data, str(path))
+
+
+def bvh_motion(data: bytes, where: str) -> Motion:
+    """The motion in a file given as bytes; raises ``DataError`` as :func:`read_bvh` does."""
+    text = data.decode("utf-8-sig", errors="replace")
+    words = _Words(where, text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n"))
     joints = _hierarchy(words)
     frames, frame_time = _head(words)
     width = sum(len(joint.channels) for joint in joints)
-    return Motion(str(path), tuple(joints), frame_time, _values(words, frames, width))
+    return Motion(where, tuple(joints), frame_time, _values(words, frames, width))
 
 
 class _Words:

@@ -1,0 +1,7 @@
+"""Bandai-Namco-Research-Motiondataset-2: 10 contents, across styles: the 350 clips of the list."""
+
+from __future__ import annotations
+
+from sslskel.benchmarks.common.bandai2 import bandai2
+
+BENCHMARK = bandai2(by_style=False, whole=False)
