@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,15 @@ def assert_is_the_manifest(dataset: Dataset, rows: Rows, unit: float = 1.0) -> N
         end = dataset.track_offset[tracks[-1]] + dataset.track_length[tracks[-1]]
         mean = np.asarray(dataset.joints[dataset.track_offset[tracks[0]] : end]).mean((0, 1), dtype=np.float64)
         np.testing.assert_allclose(mean, stated, atol=2e-6, err_msg=name)
+
+
+def shared_frames(dataset: Dataset) -> dict[tuple[str, str], int]:
+    """Pairs of clips with frames in common, to the last bit, and the number of these."""
+    owners: dict[bytes, set[str]] = {}
+    for clip, name in enumerate(dataset.names.tolist()):
+        for frame in joints_of(dataset, clip):
+            owners.setdefault(frame.tobytes(), set()).add(name)
+    return dict(Counter((min(names), max(names)) for names in owners.values() if len(names) > 1))
 
 
 def assert_parts(benchmark: Benchmark, dataset: Dataset, split: str, rows: Rows, column: str) -> None:
