@@ -1,7 +1,8 @@
 """Which clips a pretraining saw, and how many of the clips an encoder is judged on were among them.
 
 A clip is known again by the name of its recording, which benchmarks that share recordings
-share too, and by its frames, which catch copies under another name. For what a board does
+share too; by its frames, which catch copies under another name; and by its movement, which catches
+those in another unit, turned or rounded. For what a board does
 with a count see the leaderboard.
 """
 
@@ -17,19 +18,22 @@ import numpy as np
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset, Ints
+from sslskel.data.duplicates.poses import clip_ids
 from sslskel.errors import CheckpointError
 from sslskel.hashing import stable_id
 from sslskel.results.facts import SeenFacts
 
 IDS: tuple[Literal["recordings", "frames"], ...] = ("recordings", "frames")
-"""The two ways in which a clip is known again."""
+"""Two ways in which a clip is known again."""
+MOVEMENTS: Literal["movements"] = "movements"
+"""The third one, which early checkpoints lack."""
 
 
 def seen_part(benchmark: Benchmark, dataset: Dataset, split: str, part: str) -> SeenFacts:
     """What a checkpoint says of one part of a split that it was trained on, JSON.
 
-    ``clips`` counts them; ``recordings`` and ``frames`` are their 64-bit ids, packed as text
-    (about 11 characters each), by which :func:`judged_seen` finds them again.
+    ``clips`` counts them; ``recordings``, ``frames`` and ``movements`` are their 64-bit ids, packed as text
+    (about 11 characters each, a clip has three movements), by which :func:`judged_seen` finds them again.
     """
     return seen_rows(benchmark, dataset, benchmark.split(split).part(dataset, part), split, part)
 
@@ -45,6 +49,7 @@ def seen_rows(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, split: 
         "clips": len(rows),
         "recordings": _packed(recordings),
         "frames": _packed(frames),
+        "movements": _packed(clip_ids(dataset, rows)),
     }
 
 
@@ -54,24 +59,28 @@ def judged_seen(
     """What a record says of each part that the encoder saw: without the ids, with what they showed.
 
     ``overlap`` is the number of clips of this split's test part that were among them, by
-    recording or by frames; ``sha256`` stands for the list of recordings. Both are absent
+    recording, frames or movement; ``sha256`` stands for the list of recordings. Both are absent
     where an older checkpoint holds no ids. ``test`` are the rows of the test part where they are
     resolved already. Raises ``CheckpointError`` for ids that are damaged.
     """
     entries = [entry.copy() for entry in seen]
-    if not any(name in entry for entry in entries for name in IDS):
+    if not any(name in entry for entry in entries for name in (*IDS, MOVEMENTS)):
         return tuple(entries)
     rows = benchmark.split(split).part(dataset, "test") if test is None else test
     ours = {"recordings": _recordings(benchmark, dataset, rows), "frames": _frames(dataset, rows)}
+    if any(MOVEMENTS in entry for entry in entries):
+        ours[MOVEMENTS] = clip_ids(dataset, rows)
     return tuple(_judged(entry, ours) for entry in entries)
 
 
 def _judged(entry: SeenFacts, ours: Mapping[str, Ints]) -> SeenFacts:
-    packed = {name: entry.pop(name) for name in IDS if name in entry}
+    packed = {name: entry.pop(name) for name in (*IDS, MOVEMENTS) if name in entry}
     theirs = {name: _unpacked(text, entry["dataset"]) for name, text in packed.items()}
-    if len(theirs) < len(IDS):
+    if not theirs.keys() >= set(IDS):
         return entry
-    known = np.logical_or.reduce([np.isin(ours[name], theirs[name]) & (ours[name] != 0) for name in IDS])
+    # A clip has several ids of its movement, and any of them is enough.
+    hits = [np.isin(ours[name], ids) & (ours[name] != 0) for name, ids in theirs.items()]
+    known = np.logical_or.reduce([one if one.ndim == 1 else one.any(1) for one in hits])
     digest = hashlib.sha256(theirs["recordings"].astype("<i8").tobytes()).hexdigest()
     return {**entry, "overlap": int(known.sum()), "sha256": digest}
 

@@ -74,6 +74,8 @@ class SeenFacts(SeenPart, total=False):
     """Ids of the recordings, packed as text."""
     frames: str
     """Ids of the clips' frames, packed as text."""
+    movements: str
+    """Ids of the clips' movements, packed as text; absent in early checkpoints."""
     overlap: int
     """How many clips of the test part were among them."""
     sha256: str
