@@ -13,6 +13,8 @@ from sslskel.text import duration, mebibytes, short_duration
 
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
+    from sslskel.grid.run import BenchResult
+    from sslskel.progress import Reporter
     from sslskel.results.record import Record
     from sslskel.speed.estimate import Planned
 
@@ -24,30 +26,31 @@ ESTIMATED_CELLS = 24
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel bench``."""
     add_grid_flags(parser, "list the cells with estimated hours and disk")
+    parser.add_argument(
+        "--suite",
+        metavar="NAME",
+        help="what a suite asks for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the grid, print its board and what each protocol cost; 1 where a cell failed."""
     check_processes_or_jobs(options)
-    request = request_of(options)
+    requests = _requests(options)
     if options.dry_run:
-        return _dry_run(request)
+        return _dry_run(requests)
     if options.launcher == "slurm":
-        return submit_grid(request, options)
+        return max(submit_grid(request, options) for request in requests)
     if started_processes(options):
         return 0
     from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.grid.jobs import bench_in_jobs
-    from sslskel.grid.run import run_grid
     from sslskel.leaderboard import print_board
 
-    size = len(request.methods) * len(request.protocols) * len(request.benchmarks) * len(request.seeds)
-    if size >= ESTIMATED_CELLS and is_first():
-        print(f"estimated: {_due(_planned(request))}", flush=True)
+    if sum(map(_size, requests)) >= ESTIMATED_CELLS and is_first():
+        print(f"estimated: {_due(_planned(requests))}", flush=True)
     with ConsoleReporter() as reporter:
-        in_jobs = options.jobs is not None
-        result = bench_in_jobs(request, options.jobs, reporter) if in_jobs else run_grid(request, reporter)
+        result = _result(requests, options, reporter)
     if not is_first():
         return 1 if result.failures else 0
     print_board(result.board)
@@ -56,6 +59,40 @@ def run(options: argparse.Namespace) -> int:
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
+
+
+def _requests(options: argparse.Namespace) -> list[GridRequest]:
+    """One for a grid, several for a suite."""
+    if options.suite is None:
+        return [request_of(options)]
+    from sslskel.config.suites import read_suite
+    from sslskel.grid.suite import requests_of_suite
+
+    suite = read_suite(options.suite)
+    options.benchmark = options.benchmark or ",".join(suite.benchmarks)
+    options.protocol = options.protocol or ",".join(suite.protocols)
+    options.seeds = options.seeds or str(suite.seeds)
+    return requests_of_suite(suite, request_of(options))
+
+
+def _result(requests: Sequence[GridRequest], options: argparse.Namespace, reporter: Reporter) -> BenchResult:
+    from sslskel.grid.jobs import bench_in_jobs
+    from sslskel.grid.run import run_grid
+
+    if options.suite is not None:
+        from sslskel.config.suites import read_suite
+        from sslskel.grid.suite import bench_suite
+
+        return bench_suite(read_suite(options.suite), requests, options.output, jobs=options.jobs, reporter=reporter)
+    [request] = requests
+    if options.jobs is not None:
+        return bench_in_jobs(request, options.jobs, reporter)
+    return run_grid(request, reporter)
+
+
+def _size(request: GridRequest) -> int:
+    cells = len(request.methods) * len(request.protocols) * len(request.benchmarks) * len(request.seeds)
+    return cells * len(request.variants)
 
 
 def _print_costs(records: Sequence[Record]) -> None:
@@ -73,11 +110,11 @@ def _print_costs(records: Sequence[Record]) -> None:
         Console().print(table)
 
 
-def _dry_run(request: GridRequest) -> int:
+def _dry_run(requests: Sequence[GridRequest]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    planned = _planned(request)
+    planned = _planned(requests)
     table = Table("cell", "state", "time", "disk")
     for row in (row for row in planned if row.fits):
         table.add_row(row.title, "done" if row.done else "due", duration(row.seconds), mebibytes(row.bytes))
@@ -89,10 +126,10 @@ def _dry_run(request: GridRequest) -> int:
     return 0
 
 
-def _planned(request: GridRequest) -> list[Planned]:
+def _planned(requests: Sequence[GridRequest]) -> list[Planned]:
     from sslskel.speed.estimate import plan
 
-    return plan(request)
+    return [row for request in requests for each in request.each_variant() for row in plan(each)]
 
 
 def _due(planned: Sequence[Planned]) -> str:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
     """Methods, protocols, benchmarks, seeds, and where their jobs run."""
     parser.add_argument("--method", required=True, help="method or comma list (`sslskel list methods` shows them)")
-    parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="protocol or comma list (default: %(default)s)")
-    parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK, help="benchmark or comma list (default: %(default)s)")
-    parser.add_argument("--seeds", default="1", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
+    parser.add_argument("--protocol", help=f"protocol or comma list (default: {DEFAULT_PROTOCOL})")
+    parser.add_argument(
+        "--benchmark", help=f"benchmark, NAME or NAME/SPLIT, or comma list (default: {DEFAULT_BENCHMARK})"
+    )
+    parser.add_argument("--seeds", help="how many seeds (3 means 0,1,2) or a comma list (default: 1)")
     parser.add_argument(
         "--pretrain-on",
         metavar="NAME[/SPLIT]",

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sslskel.cli.options import names
+from sslskel.errors import UsageError
+
+if TYPE_CHECKING:
+    from sslskel.leaderboard.suite import SuiteRules
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
+    parser.add_argument("--suite", metavar="NAME", help="the board of a suite (`sslskel list suites`)")
     parser.add_argument("--format", default="table", help="table, markdown, csv, json, latex or html (default: table)")
     parser.add_argument(
         "--intervals",
@@ -38,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.leaderboard import print_board, render, write_board
     from sslskel.leaderboard.folder import board_of
 
+    if options.suite and (options.benchmark or options.protocol):
+        raise UsageError("a suite names its benchmarks and protocols; leave out --benchmark and --protocol")
     board = board_of(
         options.results,
         names(options.benchmark) if options.benchmark else None,
@@ -46,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         details=options.format == "html",
         published=not options.no_published,
         over_clips=options.intervals == "clips",
+        suite=_rules(options.suite) if options.suite else None,
     )
     if options.output:
         write_board(board, options.format, options.output)
@@ -57,9 +66,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _rules(name: str) -> SuiteRules:
+    from sslskel.config.suites import read_suite
+    from sslskel.grid.suite import rules_of
+
+    return rules_of(read_suite(name))
+
+
 def _merge(options: argparse.Namespace) -> int:
     """Exit code 1 where records contradict each other or are broken: the joined folder is then not all there is."""
-    from sslskel.errors import UsageError
     from sslskel.results.merge import merge
 
     if not options.folders:

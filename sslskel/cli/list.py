@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from sslskel.config.suites import suites
 from sslskel.errors import UsageError
+from sslskel.plugins.presets import presets
 
-KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets")
+FILES = {"presets": presets, "suites": suites}
+"""Kinds of which each is a file and no code."""
+KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets", "suites")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
-    from sslskel.plugins.presets import presets
     from sslskel.plugins.registry import REGISTRIES
 
     if options.benchmark:
@@ -44,14 +47,14 @@ def run(options: argparse.Namespace) -> int:
     for kind in [options.kind] if options.kind else KINDS:
         if not options.kind:
             print(f"{kind}:")
-        if kind == "presets":
-            rows = [(name, str(file.name)) for name, file in presets().items()]
+        if kind in FILES:
+            rows = [(name, str(file.name)) for name, file in FILES[kind]().items()]
         else:
             rows = [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
         width = max((len(name) for name, _ in rows), default=0)
         for name, origin in rows:
             verdict = ""
-            if options.check and kind != "presets":
+            if options.check and kind not in FILES:
                 fault = _fault(kind, name)
                 verdict, broken = f"  {fault or 'ok'}", broken + bool(fault)
             print(f"  {name:<{width}}  {origin}{verdict}")

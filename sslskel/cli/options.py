@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslskel.errors import UsageError
+from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
@@ -94,12 +95,13 @@ def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = 
     """What a command asks for. Flags that it lacks keep their defaults; ``UsageError`` for what names nothing."""
     from sslskel.grid.request import GridRequest, parse_seeds
 
-    methods, protocols = getattr(options, "method", None), getattr(options, "protocol", None)
-    seeds = parse_seeds(options.seeds) if hasattr(options, "seeds") else (options.seed,)
+    methods = getattr(options, "method", None)
+    protocols = (options.protocol or DEFAULT_PROTOCOL) if hasattr(options, "protocol") else ""
+    seeds = parse_seeds(options.seeds or "1") if hasattr(options, "seeds") else (options.seed,)
     return GridRequest(
         methods=names(methods) if methods else (),
         protocols=names(protocols) if protocols else (),
-        benchmarks=names(options.benchmark),
+        benchmarks=names(options.benchmark or DEFAULT_BENCHMARK),
         seeds=seeds,
         output=options.output,
         split=options.split,

@@ -104,10 +104,10 @@ def _search(options: argparse.Namespace) -> int:
 
     with ConsoleReporter() as reporter:
         state = search(request, options.trials, search_seed=options.search_seed, jobs=options.jobs, reporter=reporter)
-    return _print_trials(state, options) if is_first() else 0
+    return _print_trials(state, request, options) if is_first() else 0
 
 
-def _print_trials(state: SearchState, options: argparse.Namespace) -> int:
+def _print_trials(state: SearchState, request: GridRequest, options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -121,7 +121,8 @@ def _print_trials(state: SearchState, options: argparse.Namespace) -> int:
     if state.best is None:
         print("sslskel: failed: every trial diverged; choose another space", file=sys.stderr)
         return 1
-    named = [f"--method {options.method} --protocol {options.protocol} --benchmark {options.benchmark}"]
+    [method], [protocol], [benchmark] = request.methods, request.protocols, request.benchmarks
+    named = [f"--method {method} --protocol {protocol} --benchmark {benchmark}"]
     fixed = [one for one in options.overrides if one.partition("=")[0] not in state.best.drawn]
     print(f"best, to be evaluated once: sslskel bench {' '.join([*named, *fixed, *state.best.options])}")
     return 0

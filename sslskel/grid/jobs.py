@@ -78,12 +78,7 @@ def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) 
     job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
     cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
     """
-    [grid], failures = side_by_side([request], jobs, reporter)
-    store, due = grid.store, [identity for job in grid.jobs for identity in job.identities]
-    done = {key for key, cell in zip(grid.identities, grid.cells, strict=True) if grid.guard.done(cell, key)}
-    ran = len(done.intersection(due))
-    result = BenchResult(build_board([]), failures=failures, ran=ran, reused=len(grid.cells) - len(due))
-    result.records = [store.read(identity) for identity in grid.identities if identity in done]
+    result = result_of(*side_by_side([request], jobs, reporter))
     if (request.output / "records").is_dir():
         result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
@@ -103,6 +98,18 @@ def side_by_side(
     queue = [job for grid in grids for job in grid.jobs]
     failures = [failure for grid in grids for failure in grid.failures]
     return grids, failures + (_JobRunner(queue, jobs, reporter).run() if queue else [])
+
+
+def result_of(grids: Sequence[GridJobs], failures: Sequence[str]) -> BenchResult:
+    """What :func:`side_by_side` left behind, without a board."""
+    result = BenchResult(build_board([]), failures=list(failures))
+    for grid in grids:
+        due = [identity for job in grid.jobs for identity in job.identities]
+        done = {key for key, cell in zip(grid.identities, grid.cells, strict=True) if grid.guard.done(cell, key)}
+        result.ran += len(done.intersection(due))
+        result.reused += len(grid.cells) - len(due)
+        result.records += [grid.store.read(identity) for identity in grid.identities if identity in done]
+    return result
 
 
 @looked_up_once()
@@ -129,17 +136,16 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
 
 def _jobs(due: Mapping[str, Cell], request: GridRequest, variant: Sequence[str]) -> list[Job]:
     """One job per method, benchmark and seed of the cells that are due, by their identities."""
-    grouped: dict[tuple[str, str, int], list[str]] = {}
+    grouped: dict[tuple[str, str, str, int], list[str]] = {}
     for identity, cell in due.items():
-        grouped.setdefault((cell.method, cell.judged_on[0], cell.seed), []).append(identity)
+        grouped.setdefault((cell.method, *cell.judged_on, cell.seed), []).append(identity)
     options = request.options()
     shown = [*([request.backbone] if request.backbone else []), *variant]
     more = f", {' '.join(shown)}" if shown else ""
     tail = f"-{digest({'options': options})[:8]}" if options else ""
     jobs = []
-    for (method, benchmark, seed), identities in grouped.items():
+    for (method, benchmark, split, seed), identities in grouped.items():
         cells = [due[identity] for identity in identities]
-        split = cells[0].judged_on[1]
         log = request.output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log"
         jobs.append(
             Job(_of_one_encoder(cells, request), identities, f"{method} on {benchmark}/{split}, seed {seed}{more}", log)
@@ -152,11 +158,12 @@ def _of_one_encoder(cells: Sequence[Cell], request: GridRequest) -> GridRequest:
     cell = cells[0]
     protocols = tuple(dict.fromkeys(one.protocol for one in cells if one.protocol is not None))
     known = set[str]().union(*(one.option_names() for one in cells))
+    named = dict(zip(request.judged_on(), request.benchmarks, strict=True))
     return replace(
         request,
         methods=(cell.method,),
         protocols=protocols,
-        benchmarks=(cell.judged_on[0],),
+        benchmarks=(named[cell.judged_on],),
         seeds=(cell.seed,),
         backbone=cell.backbone,
         preset=cell.preset,

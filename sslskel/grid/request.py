@@ -28,7 +28,8 @@ class GridRequest:
     protocols: tuple[str, ...] = (DEFAULT_PROTOCOL,)
     """None at all means pretraining alone."""
     benchmarks: tuple[str, ...] = (DEFAULT_BENCHMARK,)
-    """What encoders are judged on and, unless ``pretrain_on`` says otherwise, pretrained on."""
+    """What encoders are judged on and, unless ``pretrain_on`` says otherwise, pretrained on: ``NAME``, of which
+    ``split`` is taken, or ``NAME/SPLIT``."""
     seeds: tuple[int, ...] = (0,)
     output: Path = Path("runs")
     """The results folder."""
@@ -60,6 +61,10 @@ class GridRequest:
                 raise UsageError(f"a grid without {name} has no cells; name at least one")
         init = self.initial()
         return [cell for variant in self.variants for cell in self._cells_of(variant, init)]
+
+    def judged_on(self) -> list[tuple[str, str]]:
+        """Benchmark and split of every entry of ``benchmarks``; ``UsageError`` for unknown ones."""
+        return [_benchmark_and_split(text, self.split) for text in self.benchmarks]
 
     def pretraining(self) -> GridRequest:
         """The same request without protocols."""
@@ -117,8 +122,8 @@ class GridRequest:
         every = [(stage.method, method) for method, chain in chains.items() for stage in chain]
         networks = [*((method, backbones[method]) for method in self.methods), *((m, backbones[of]) for m, of in every)]
         shared = set[str]().union(*(option_names(m, network, p) for m, network in networks for p in protocols))
-        for name in self.benchmarks:
-            place = self._place(name)
+        for judged in self.judged_on():
+            place = self._place(judged)
             for method in self.methods:
                 row = [
                     self._chain(method, chains[method], backbones[method], protocol, place, overrides, shared)
@@ -156,9 +161,8 @@ class GridRequest:
         cell = self._cell(last.method, backbone, protocol, place, own(last.method, protocol), last.layer)
         return replace(cell, method=method, former=former, part=last.part)
 
-    def _place(self, judged_on: str) -> _Place:
+    def _place(self, judged: tuple[str, str]) -> _Place:
         """Where encoders are pretrained and judged; refuses protocols that need these to differ where they do not."""
-        judged = judged_on, BENCHMARKS.get(judged_on).split(self.split).name
         home = _benchmark_and_split(self.pretrain_on) if self.pretrain_on else judged
         for protocol in self.protocols:
             require_cross_dataset(protocol, judged != home)
@@ -221,7 +225,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(range(numbers[0])) if "," not in text else tuple(dict.fromkeys(numbers))
 
 
-def _benchmark_and_split(text: str) -> tuple[str, str]:
-    """``NAME`` or ``NAME/SPLIT``."""
+def _benchmark_and_split(text: str, default: str | None = None) -> tuple[str, str]:
+    """``NAME``, with the default split, or ``NAME/SPLIT``."""
     name, slash, split = text.partition("/")
-    return name, BENCHMARKS.get(name).split(split if slash else None).name
+    return name, BENCHMARKS.get(name).split(split if slash else default).name

@@ -85,7 +85,9 @@ def search(
     optuna = _optuna()
     fixed, space = dimensions(request.overrides)
     _check_space(space, trials)
-    request = replace(request, split=_choosing(request.benchmarks[0], request.split), overrides=tuple(fixed))
+    [(benchmark, split)] = request.judged_on()
+    choosing = _choosing(benchmark, split)
+    request = replace(request, benchmarks=(benchmark,), split=choosing, overrides=tuple(fixed))
     with looked_up_once():
         cells = request.cells()
         for dimension in space:
@@ -154,7 +156,7 @@ def _check_space(space: Sequence[Dimension], trials: int) -> None:
             raise UsageError(f"'{one.key}' changes no score, so there is nothing to search")
 
 
-def _choosing(benchmark: str, split: str | None) -> str:
+def _choosing(benchmark: str, split: str) -> str:
     """Name of the split for choosing; ``UsageError`` where no training subject is held out."""
     judged_on = BENCHMARKS.get(benchmark)
     rule = judged_on.split(split)

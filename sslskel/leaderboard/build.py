@@ -44,6 +44,8 @@ def build_board(
 ) -> Board:
     """Make the board of these records, or of those of some benchmarks and protocols, in the order given.
 
+    A benchmark is ``NAME``, for all of its splits, or ``NAME/SPLIT``.
+
     Without an order columns are sorted by benchmark, protocols that train a head before
     those that train nothing. Rows are ranked by the first column. With ``per_clip`` (see
     ``clip_scores.py``) intervals are over test clips too.
@@ -86,11 +88,11 @@ def build_board(
 def of_board(
     records: Iterable[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
 ) -> list[Record]:
-    """The records of some benchmarks and protocols, of all where None."""
+    """The records of some benchmarks (``NAME`` or ``NAME/SPLIT``) and protocols, of all where None."""
     return [
         record
         for record in records
-        if (benchmarks is None or record.benchmark["name"] in benchmarks)
+        if (benchmarks is None or _named(record.benchmark, benchmarks) is not None)
         and (protocols is None or record.protocol["name"] in protocols)
     ]
 
@@ -123,11 +125,18 @@ def _columns(
         heads[_column(record)] |= record.epoch is not None
 
     def place(column: Column) -> tuple[Any, ...]:
-        benchmark = benchmarks.index(column.benchmark) if benchmarks is not None else 0
+        judged_on = {"name": column.benchmark, "split": column.split}
+        benchmark = _named(judged_on, benchmarks) if benchmarks is not None else 0
         protocol = protocols.index(column.protocol) if protocols is not None else int(not heads[column])
         return benchmark, column.benchmark, column.split, protocol, column
 
     return tuple(sorted(heads, key=place))
+
+
+def _named(benchmark: Mapping[str, Any], chosen: Sequence[str]) -> int | None:
+    """Where a record's benchmark stands in a choice of ``NAME`` and ``NAME/SPLIT``; None where it does not."""
+    names = (benchmark["name"], f"{benchmark['name']}/{benchmark['split']}")
+    return min((chosen.index(name) for name in names if name in chosen), default=None)
 
 
 def _column(record: Record) -> Column:

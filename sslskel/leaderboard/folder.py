@@ -15,6 +15,7 @@ from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.seeds import unrecorded_runs
+from sslskel.leaderboard.suite import SuiteRules, suite_board
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -31,6 +32,7 @@ def board_of(
     details: bool = False,
     published: bool = True,
     over_clips: bool = False,
+    suite: SuiteRules | None = None,
 ) -> Board:
     """Build the board of a folder. Records that are broken, or whose scores do not follow from their predictions, are
     named through ``report`` and left out.
@@ -38,12 +40,14 @@ def board_of(
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
     ``published`` what others printed for the same columns; with ``over_clips`` intervals are over test
-    clips too. Raises ``UsageError`` where the folder holds no results and ``DataError`` where a file of
-    published numbers is broken.
+    clips too. With a ``suite`` the board is that suite's (see ``suite.py``). Raises ``UsageError`` where
+    the folder holds no results and ``DataError`` where a file of published numbers is broken.
     """
     output = Path(output)
     if not (output / "records").is_dir():
         raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
+    if suite is not None:
+        benchmarks, protocols = suite.suite.benchmarks, suite.suite.protocols
     records, problems = ResultStore(output).read_all()
     shown = checked(ResultStore(output), of_board(records, benchmarks, protocols))
     for path, reason in (*problems, *shown.wrong):
@@ -51,7 +55,10 @@ def board_of(
     left_out = {path.stem for path, _ in shown.wrong}
     sound = [record for record in records if record.identity not in left_out]
     per_clip = all_clip_scores(ResultStore(output), sound) if over_clips else None
-    board = build_board(sound, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
+    if suite is None:
+        board = build_board(sound, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
+    else:
+        board = suite_board(suite, sound, per_clip)
     warnings = (*board.warnings, *unrecorded_runs(output, board.records, records), *shown.warnings())
     board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))
     if published:

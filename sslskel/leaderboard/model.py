@@ -119,7 +119,8 @@ class BoardCell:
 
 @dataclass(frozen=True)
 class Mean:
-    """A column of means over other columns, which are of one score and protocol, each on other data."""
+    """A column of means over other columns, which are of one score and protocol, each on other data; or of means of
+    what was gained there over a network that learnt nothing."""
 
     title: str
     columns: tuple[int, ...]
@@ -225,3 +226,5 @@ class Board:
     across: tuple[AcrossBenchmarks, ...] = ()
     over_clips: bool = False
     """Whether intervals are over test clips too."""
+    title: str = ""
+    """Of a suite; others are called by their benchmarks."""

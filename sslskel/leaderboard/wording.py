@@ -44,6 +44,8 @@ ALWAYS = (
 
 def title(board: Board) -> str:
     """What the board is of."""
+    if board.title:
+        return plain(f"Leaderboard: {board.title}")
     names = sorted({f"{column.benchmark}/{column.split}" for column in board.columns})
     return plain(f"Leaderboard: {', '.join(names)}" if names else "Leaderboard: there are no records yet")
 

@@ -66,7 +66,16 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
         ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
     ),
+    "bench": (
+        ("[--max-restarts MAX_RESTARTS]\n", "[--max-restarts MAX_RESTARTS] [--suite NAME]\n"),
+        (
+            "how often a run that lost a rank starts again\n",
+            "how often a run that lost a rank starts again\n  --suite NAME what a suite asks for (`sslskel list"
+            " suites`); --benchmark, --protocol and --seeds choose a part of it\n",
+        ),
+    ),
     "list": (
+        ("protocols,presets}", "protocols,presets,suites}"),
         ("[--table]", "[--table] [--benchmark NAME]"),
         (
             " code\n",
@@ -115,6 +124,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "leaderboard": (
+        ("[--format FORMAT]", "[--suite NAME] [--format FORMAT]"),
+        (
+            "  --format FORMAT  ",
+            "  --suite NAME the board of a suite (`sslskel list suites`)\n  --format FORMAT  ",
+        ),
         ("[--no-published]", "[--intervals {pretrainings,clips}] [--no-published]"),
         (
             "  --no-published  ",
@@ -125,6 +139,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
 REWORDED = (
+    ("benchmark or comma list", "benchmark, NAME or NAME/SPLIT, or comma list"),
     ("; the main job", ": the main command"),
     ("comma list, for instance mamp,random_init", "comma list (`sslskel list methods` shows them)"),
     ("for instance mamp-table7", "name of the table (default: list them)"),

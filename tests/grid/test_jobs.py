@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_jobs_make_the_records_of_a_plain_run(tiny: str, tmp_path: Path) -> None
     assert [row.label for row in jobs.board.rows] == [row.label for row in plain.board.rows]
     again = bench_in_jobs(request(tiny, tmp_path / "jobs", *options), 2)
     assert (again.ran, again.reused) == (0, 2)
+
+
+def test_splits_of_one_benchmark_are_jobs_of_their_own(tiny: str, tmp_path: Path) -> None:
+    places = (tiny, f"{tiny}/xsub-validation")
+    result = bench_in_jobs(replace(request(tiny, tmp_path, "train.epochs=1"), benchmarks=places), 2)
+    assert (result.ran, result.failures) == (4, [])
+    assert [column.split for column in result.board.columns] == ["xsub", "xsub-validation"]
 
 
 def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ from sslskel.grid.request import GridRequest
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=3, unique=True).map(tuple)
 NAME = st.none() | st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
 VALUE = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+PLACES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}(/[a-z][a-z0-9_-]{0,8})?", fullmatch=True), min_size=1).map(
+    lambda names: tuple(dict.fromkeys(names))
+)
 OVERRIDE = st.builds("{}.{}={}".format, st.sampled_from(["method", "train", "protocol"]), st.just("key"), VALUE)
 FOLDER = st.from_regex(r"/?[\w .=,+-]{0,12}\w", fullmatch=True).filter(lambda text: not text.startswith("-")).map(Path)
 REQUESTS = st.builds(
     GridRequest,
     methods=NAMES,
     protocols=NAMES,
-    benchmarks=NAMES,
+    benchmarks=PLACES,
     seeds=st.lists(st.integers(0, 2**31), min_size=1, max_size=4, unique=True).map(tuple),
     output=FOLDER,
     split=NAME,
@@ -58,3 +61,12 @@ def test_a_grid_without_cells_is_refused(name: str) -> None:
     names = {"methods": ("mamp",), name: ()}
     with pytest.raises(UsageError, match=f"without {name}"):
         GridRequest(**names).cells()  # type: ignore[arg-type]
+
+
+def test_a_benchmark_may_say_its_split() -> None:
+    request = GridRequest(
+        methods=("random_init",), benchmarks=("nw_ucla", "nw_ucla/xview"), split="xview_clean", protocols=("knn",)
+    )
+    assert [cell.judged_on for cell in request.cells()] == [("nw_ucla", "xview_clean"), ("nw_ucla", "xview")]
+    with pytest.raises(UsageError, match="has no split 'xvew'; did you mean 'xview'"):
+        GridRequest(methods=("random_init",), benchmarks=("nw_ucla/xvew",)).cells()

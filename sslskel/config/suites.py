@@ -1,0 +1,138 @@
+"""Suites: which benchmarks, protocols, preset and seeds methods are compared on. One YAML file each, in sslskel and in
+the local plugin folders, so that anybody can publish one.
+
+What is run for a suite is for ``sslskel.grid.suite``, its board for ``sslskel.leaderboard.suite``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sslskel.errors import UsageError, did_you_mean
+from sslskel.plugins.registry import folder_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What a suite fixes; methods are what it leaves open."""
+
+    name: str
+    title: str
+    version: int
+    """Rises with whatever changes a number or a rank."""
+    preset: str
+    seeds: int
+    """Pretrainings of each method: seeds 0, 1 and so on."""
+    protocols: tuple[str, ...]
+    """The first one ranks."""
+    tasks: Mapping[str, tuple[str, ...]]
+    """What a group of benchmarks judges, and the group, each benchmark as ``NAME/SPLIT``."""
+    floors: tuple[str, ...]
+    """Methods without pretraining that every board of the suite shows."""
+    ranking: tuple[str, ...] = ()
+    """Benchmarks that count into means over all, ranks and intervals; every one where none is named."""
+    untrained: tuple[str, ...] = ()
+    """Overrides under which a method learns nothing; what it gains over that is shown. Empty: no gain is shown."""
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys(place for group in self.tasks.values() for place in group))
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Those that count into ranks."""
+        return self.ranking or self.benchmarks
+
+    @property
+    def words(self) -> str:
+        """Name and version, as boards state them."""
+        return f"{self.name}, version {self.version}"
+
+
+def suites() -> dict[str, Path]:
+    """Names of the suites and their files."""
+    return {file.stem: file for file in folder_files("sslskel.configs", "suite", "*.yaml")}
+
+
+def read_suite(name: str) -> Suite:
+    """A suite by name; raises ``UsageError`` for one that is unknown or not as it should be."""
+    import yaml
+
+    known = suites()
+    if name not in known:
+        raise UsageError(f"there is no suite '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
+    file = known[name]
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        reason = next(filter(None, map(str.strip, str(fault).splitlines())), type(fault).__name__)
+        raise UsageError(f"suite {file} is not readable YAML: {reason}") from fault
+    try:
+        return _made(name, content)
+    except ValueError as fault:
+        raise UsageError(f"suite {file}: {fault}") from fault
+
+
+def _made(name: str, content: Any) -> Suite:
+    """Raises ``ValueError`` in words."""
+    known = [field.name for field in fields(Suite) if field.name != "name"]
+    if not isinstance(content, dict):
+        raise ValueError(f"it must be a mapping of {', '.join(known)}")
+    for key in content:
+        if key not in known:
+            raise ValueError(f"there is no key '{key}'{did_you_mean(str(key), known)} (there are: {', '.join(known)})")
+    tasks = content.get("tasks")
+    if not isinstance(tasks, dict) or not tasks:
+        raise ValueError(f"tasks is {tasks!r}; give a mapping from what is judged to a list of NAME/SPLIT")
+    suite = Suite(
+        name=name,
+        title=_text(content, "title"),
+        version=_count(content, "version"),
+        preset=_text(content, "preset"),
+        seeds=_count(content, "seeds"),
+        protocols=_names(content, "protocols"),
+        tasks={str(task): _places(tasks, task) for task in tasks},
+        ranking=_places(content, "ranking") if "ranking" in content else (),
+        floors=_names(content, "floors"),
+        untrained=_names(content, "untrained") if "untrained" in content else (),
+    )
+    strange = [place for place in suite.ranking if place not in suite.benchmarks]
+    if strange:
+        raise ValueError(f"ranking names {', '.join(strange)}, which no task has")
+    return suite
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{key} is {value!r}; give a text")
+    return value
+
+
+def _count(content: Mapping[str, Any], key: str) -> int:
+    value = content.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{key} is {value!r}; give a whole number from 1 on")
+    return value
+
+
+def _names(content: Mapping[Any, Any], key: Any) -> tuple[str, ...]:
+    value = content.get(key)
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+        raise ValueError(f"{key} is {value!r}; give a list of names")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{key} names something twice: {', '.join(value)}")
+    return tuple(value)
+
+
+def _places(content: Mapping[Any, Any], key: Any) -> tuple[str, ...]:
+    places: Sequence[str] = _names(content, key)
+    for place in places:
+        name, slash, split = place.partition("/")
+        if not (name and slash and split):
+            raise ValueError(f"{key} names '{place}'; give each benchmark with its split, as NAME/SPLIT")
+    return tuple(places)

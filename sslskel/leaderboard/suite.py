@@ -1,0 +1,188 @@
+"""The board of a suite: records that keep its rules, means by task, ranks over benchmarks, gains over no learning."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sslskel.config.compose import shaping
+from sslskel.config.suites import Suite
+from sslskel.leaderboard.build import build_board
+from sslskel.leaderboard.cells import PerClip
+from sslskel.leaderboard.findings import across_findings
+from sslskel.leaderboard.labels import names_of
+from sslskel.leaderboard.means import across_of, means_of_row
+from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
+from sslskel.results.record import Record
+from sslskel.results.statistics import mean_ranks
+from sslskel.text import percent
+
+
+class Training(Enum):
+    """How a record's encoder was trained, by the rules of a suite."""
+
+    own = "as the suite says"
+    none = "without learning"
+    other = "with other options of clips or training than the suite's"
+    unknown = "by a plugin that is not imported to look"
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """What a record must be of to stand in a column of the suite."""
+
+    benchmark_version: int
+    protocol_version: int
+    options: Mapping[str, object]
+    """Those of the protocol that shape numbers."""
+
+
+@dataclass(frozen=True)
+class SuiteRules:
+    """A suite, and what only those who can compose a configuration know of it."""
+
+    suite: Suite
+    columns: Mapping[tuple[str, str], ColumnRule]
+    """By ``NAME/SPLIT`` and protocol."""
+    training: Callable[[Record], Training]
+
+    def broken_by(self, record: Record) -> str:
+        """Why a record does not belong on the board; empty where it does."""
+        rule = self.columns.get((_place(record), record.protocol["name"]))
+        if rule is None:
+            return "of other benchmarks or protocols"
+        if record.preset != self.suite.preset:
+            return f"of other presets than {self.suite.preset}"
+        versions = record.benchmark["version"], record.protocol["version"]
+        if versions != (rule.benchmark_version, rule.protocol_version):
+            return "of other versions of a benchmark or protocol than are installed"
+        if shaping("protocol", record.config.get("protocol", {})) != rule.options:
+            return "with other options of a protocol"
+        return Training.other.value if self.training(record) is Training.other else ""
+
+
+def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip | None = None) -> Board:
+    """The board of those records that keep the suite's rules; what was left out, and why, stands in its warnings.
+
+    Rows are ranked by their mean rank over the suite's ranked benchmarks, by its first protocol; those that lack a
+    number there come last.
+    """
+    suite = rules.suite
+    reasons = [rules.broken_by(record) for record in records]
+    kept = [record for record, reason in zip(records, reasons, strict=True) if not reason]
+    still = [record for record in kept if rules.training(record) is Training.none]
+    learnt = [record for record in kept if rules.training(record) is not Training.none]
+    board = build_board(learnt, benchmarks=suite.benchmarks, protocols=suite.protocols, per_clip=per_clip)
+    floor = build_board(still, benchmarks=suite.benchmarks, protocols=suite.protocols)
+    means, gains = _means(suite, board.columns)
+    untrained = {_network(row): row for row in floor.rows}
+    rows = [_with_means(row, untrained.get(_network(row)), board, floor, means, gains) for row in board.rows]
+    ranked = _ranked(rows, means[0].columns) if means else tuple(rows)
+    across = across_of(board.columns, [mean for mean in means if _is_overall(mean)], ranked, names_of(ranked))
+    return replace(
+        board,
+        title=f"{suite.title} ({suite.words})",
+        rows=ranked,
+        means=(*means, *gains),
+        across=across,
+        findings=(*board.findings, *across_findings(across)),
+        warnings=(*board.warnings, *_left_out(reasons), *_unfinished(suite, ranked)),
+        notes=(*_notes(rules, learnt, floor), *board.notes),
+        commands=tuple(sorted({*board.commands, *floor.commands})),
+    )
+
+
+def _place(record: Record) -> str:
+    return f"{record.benchmark['name']}/{record.benchmark['split']}"
+
+
+def _network(row: Row) -> RowKey:
+    """What a row has in common with the one of the same network that learnt nothing."""
+    config = {group: values for group, values in json.loads(row.key.config).items() if group != "train"}
+    return replace(row.key, config=json.dumps(config, sort_keys=True))
+
+
+def _means(suite: Suite, columns: Sequence[Column]) -> tuple[tuple[Mean, ...], tuple[Mean, ...]]:
+    """Per protocol the mean over ranked benchmarks, then over each task of several, and the gains over no learning."""
+    means, gains = [], []
+    for protocol in suite.protocols:
+        at = {f"{one.benchmark}/{one.split}": n for n, one in enumerate(columns) if one.protocol == protocol}
+        groups = {"mean": suite.ranked, **{task: group for task, group in suite.tasks.items() if len(group) > 1}}
+        whole = {name: tuple(at[one] for one in group) for name, group in groups.items() if set(group) <= set(at)}
+        means += [Mean(f"{protocol} {name}", places) for name, places in whole.items()]
+        if suite.untrained and "mean" in whole:
+            gains.append(Mean(f"{protocol} gain over no learning", whole["mean"]))
+    return tuple(means), tuple(gains)
+
+
+def _is_overall(mean: Mean) -> bool:
+    return mean.title.endswith(" mean")
+
+
+def _with_means(
+    row: Row, untrained: Row | None, board: Board, floor: Board, means: Sequence[Mean], gains: Sequence[Mean]
+) -> Row:
+    cells = untrained.cells if untrained else ()
+    before = {_data(column): cell for column, cell in zip(floor.columns, cells, strict=False)}
+    differences = []
+    for gain in gains:
+        pairs = [(row.cells[at], before.get(_data(board.columns[at]))) for at in gain.columns]
+        own = [cell.summary.mean - other.summary.mean for cell, other in pairs if cell and other]
+        differences.append(sum(own) / len(own) if len(own) == len(pairs) else None)
+    return replace(row, means=(*means_of_row(row.cells, means), *differences))
+
+
+def _data(column: Column) -> Column:
+    return replace(column, title="")
+
+
+def _ranked(rows: Sequence[Row], places: Sequence[int]) -> tuple[Row, ...]:
+    """By mean rank over these columns; the others keep their order, without a rank."""
+    whole = [row for row in rows if all(row.cells[at] is not None for at in places)]
+    scores = [[cell.summary.mean for at in places if (cell := row.cells[at])] for row in whole]
+    ranks = dict(zip((row.key for row in whole), mean_ranks(scores), strict=True)) if whole else {}
+    ordered = sorted(whole, key=lambda row: (ranks[row.key], row.key))
+    firsts = [ranks[row.key] for row in ordered]
+    return (
+        *(replace(row, rank=firsts.index(ranks[row.key]) + 1) for row in ordered),
+        *(replace(row, rank=None) for row in rows if row.key not in ranks),
+    )
+
+
+def _left_out(reasons: Sequence[str]) -> list[str]:
+    counts = sorted(Counter(filter(None, reasons)).items())
+    return [f"{count} record{'s' if count > 1 else ''} left out: {reason}" for reason, count in counts]
+
+
+def _unfinished(suite: Suite, rows: Sequence[Row]) -> list[str]:
+    """Rows with fewer pretrainings than the suite asks for; an encoder without chance has one for all seeds."""
+    lacking = []
+    for row in rows:
+        counts = [cell.summary.n for cell in row.cells if cell and not cell.fixed and row.trained]
+        fewest = min(counts, default=suite.seeds)
+        if fewest < suite.seeds:
+            lacking.append(f"{row.label} ({fewest})")
+    return [f"fewer than the suite's {suite.seeds} pretrainings: {', '.join(lacking)}"] if lacking else []
+
+
+def _notes(rules: SuiteRules, records: Sequence[Record], floor: Board) -> list[str]:
+    """What each task is of, what stands behind gains, and whose training nobody compared with the suite's."""
+    suite = rules.suite
+    tasks = "; ".join(f"{task}: {', '.join(group)}" for task, group in suite.tasks.items())
+    notes = [f"suite {suite.words}: {tasks}; ranks and means over {', '.join(suite.ranked)}"]
+    places = _means(suite, floor.columns)[0]
+    for at, mean in enumerate(places):
+        if not _is_overall(mean):
+            continue
+        known = [(row.label, means_of_row(row.cells, places)[at]) for row in floor.rows]
+        shown = [f"{label} {percent(value)}" for label, value in known if value is not None]
+        if shown:
+            notes.append(f"{mean.title} without learning ({' '.join(suite.untrained)}), %: {', '.join(shown)}")
+    unknown = sorted({record.method["name"] for record in records if rules.training(record) is Training.unknown})
+    if unknown:
+        named = ", ".join(unknown)
+        notes.append(f"not compared with the suite's clips and training, {Training.unknown.value}: {named}")
+    return notes
