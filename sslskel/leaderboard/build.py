@@ -19,6 +19,7 @@ from typing import Any
 from sslskel.config.compose import shaping
 from sslskel.leaderboard.cells import PerClip, cell_of, run_twice, same_weights
 from sslskel.leaderboard.findings import across_findings, findings
+from sslskel.leaderboard.imposed import Imposed, chosen, imposed_options
 from sslskel.leaderboard.labels import column_titles, names_of, row_labels
 from sslskel.leaderboard.means import across_of, means_of, means_of_row
 from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
@@ -51,12 +52,12 @@ def build_board(
     ``clip_scores.py``) intervals are over test clips too.
     """
     known, doubts = _distinct(records)
-    chosen = of_board(known, benchmarks, protocols)
-    warnings = sorted(doubts[record.identity] for record in chosen if record.identity in doubts)
-    keys = _columns(chosen, benchmarks, protocols)
+    shown, imposed = of_board(known, benchmarks, protocols), imposed_options(known)
+    warnings = sorted(doubts[record.identity] for record in shown if record.identity in doubts)
+    keys = _columns(shown, benchmarks, protocols)
     table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for record in chosen:
-        table[_row_key(record)][_column(record)].append(record)
+    for record in shown:
+        table[_row_key(record, imposed)][_column(record)].append(record)
     titles = column_titles(keys)
     columns, means = tuple(replace(key, title=titles[key]) for key in keys), means_of(keys)
     labels, rows = row_labels(sorted(table)), []
@@ -67,18 +68,18 @@ def build_board(
     tests = [tested(rows, at) for at in range(len(columns))]
     ranked, names = _ranked(marked(rows, tests)), names_of(rows)
     members: dict[Column, list[Record]] = defaultdict(list)
-    for record in chosen:
+    for record in shown:
         members[_column(record)].append(record)
-    notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], chosen)
+    notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], shown)
     across = across_of(columns, means, ranked, names)
     return Board(
         columns,
         ranked,
         (*findings(columns, tests, names), *across_findings(across)),
-        (*warnings, *unshown_seeds(columns, ranked, names, _by_place(known)), *cautions),
+        (*warnings, *unshown_seeds(columns, ranked, names, _by_place(known, imposed)), *cautions),
         notes,
-        tuple(sorted({record.command for record in chosen if record.command})),
-        tuple(chosen),
+        tuple(sorted({record.command for record in shown if record.command})),
+        tuple(shown),
         means=means,
         across=across,
         over_clips=per_clip is not None,
@@ -97,10 +98,10 @@ def of_board(
     ]
 
 
-def _by_place(records: Iterable[Record]) -> Mapping[Place, Sequence[Record]]:
+def _by_place(records: Iterable[Record], imposed: Imposed) -> Mapping[Place, Sequence[Record]]:
     places: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
-        places[_row_key(record), record.benchmark["name"], record.benchmark["split"]].append(record)
+        places[_row_key(record, imposed), record.benchmark["name"], record.benchmark["split"]].append(record)
     return places
 
 
@@ -155,7 +156,7 @@ def _column(record: Record) -> Column:
     )
 
 
-def _row_key(record: Record) -> RowKey:
+def _row_key(record: Record, imposed: Imposed) -> RowKey:
     return RowKey(
         record.method["name"],
         record.backbone["name"],
@@ -165,7 +166,7 @@ def _row_key(record: Record) -> RowKey:
         record.method["version"],
         record.backbone["version"],
         _pretrained_on(record),
-        _canonical(_shaping(record)),
+        _canonical(chosen(_shaping(record), record, imposed)),
     )
 
 
