@@ -77,7 +77,7 @@ def add_mode_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def engine_overrides(options: argparse.Namespace) -> list[str]:
-    """The overrides of a command, its engine flags first."""
+    """The overrides of a command, its engine flags first; a command without methods applies its mode itself."""
     named = _mode(options) if getattr(options, "mode", None) else []
     flags = [f"engine.{name}={getattr(options, name)}" for name in ("device", "precision") if getattr(options, name)]
     return [*named, *flags, *options.overrides]
@@ -88,7 +88,7 @@ def _mode(options: argparse.Namespace) -> list[str]:
 
     if options.precision:
         raise UsageError(f"--mode {options.mode} sets the precision already; leave out --precision {options.precision}")
-    return mode_overrides(options.mode, names(options.method))
+    return mode_overrides(options.mode, names(options.method)) if hasattr(options, "method") else []
 
 
 def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> GridRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import JOBS_HELP, add_engine_flags, add_keep_flag, request_of
+from sslskel.cli.options import JOBS_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 TAKES_OVERRIDES = True
@@ -25,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument("--jobs", type=int, help=JOBS_HELP)
     add_keep_flag(parser)
+    add_mode_flag(parser)
     add_engine_flags(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run what is due and show the table."""
-    from sslskel.grid.reproduce import read_table, tables
+    from sslskel.grid.tables import read_table, tables
 
     if options.table is None:
         for name in tables():
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     if options.write:
         require_output(options.write)
     with ConsoleReporter() as reporter:
-        table = reproduce(options.table, request_of(options), jobs=options.jobs, reporter=reporter)
+        table = reproduce(options.table, request_of(options), mode=options.mode, jobs=options.jobs, reporter=reporter)
     if options.write:
         write_output(options.write, table.markdown().encode())
         print(options.write)

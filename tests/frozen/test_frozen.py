@@ -106,6 +106,14 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             " file may follow as KEY=VALUE",
         ),
     ),
+    "reproduce": (
+        ("[--device DEVICE]", "[--mode MODE] [--device DEVICE]"),
+        (
+            "  --device DEVICE ",
+            "  --mode MODE exact (all bodies, fp32), present (persons that are there, fp32; the default) or fast"
+            " (present, bf16)\n  --device DEVICE ",
+        ),
+    ),
     "runs": (
         ("[--yes] {list,prune}", "[--yes] [--unfinished] {list,prune}"),
         ("or remove those that no record needs", "or remove those that nothing needs"),
@@ -206,7 +214,7 @@ WITH_KEEP = {
     "bench": " --mode MODE",
     "sweep": " --mode MODE",
     "pretrain": " --mode MODE",
-    "reproduce": " --device DEVICE",
+    "reproduce": " --mode MODE",
 }
 """Commands that have got ``--keep-results``, and the option that it is shown before."""
 ADDED = {"sources", "init_identity"}

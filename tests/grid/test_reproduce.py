@@ -12,8 +12,9 @@ from recorder import Recorder
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid import reproduce as module
-from sslskel.grid.reproduce import Table, TableRow, read_table, reproduce, request_of_row, tables
+from sslskel.grid.reproduce import reproduce
 from sslskel.grid.request import GridRequest
+from sslskel.grid.tables import Table, TableRow, read_table, request_of_row, tables
 from sslskel.leaderboard.compare import Comparison
 from sslskel.leaderboard.formats.paper_table import AGREES, CONTRADICTS, EQUAL, LEANS, LEANS_AWAY, verdict
 from sslskel.plugins.registry import METHODS, PROTOCOLS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sslskel.leaderboard.cells import same_weights
 from sslskel.leaderboard.compare import Comparison
@@ -18,6 +19,20 @@ AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
     "found the other way round, but it may be noise",
     "contradicted, by more than noise",
 )
+MARK = "¶"
+"""Behind printed numbers of another model than the measured one."""
+
+
+@dataclass(frozen=True)
+class PrintedRow:
+    """A line of the table."""
+
+    name: str
+    printed: Sequence[float | None]
+    """In %, one per printed column."""
+    printed_of: str
+    """What model the printed numbers are of, where that is not the measured one; else empty."""
+    records: Sequence[Record]
 
 
 def verdict(printed: float, comparison: Comparison) -> str:
@@ -36,29 +51,33 @@ def printed_table(
     note: str,
     columns: Sequence[str],
     score: str,
-    rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
+    rows: Sequence[PrintedRow],
     pairs: Sequence[tuple[int, int, Comparison]],
+    deviations: Sequence[str],
     board: Board,
 ) -> str:
-    """The table (rows are name, printed numbers in %, records), its order in words, and how it was made.
+    """The table, what was done otherwise for it, its order in words, and how it was made.
 
     ``score`` is the one that is shown, a share from 0 to 1 in every record.
     ``board`` is that of the records; it lends its notes, warnings and commands.
     """
-    first = rows[0][2][0]
+    first = rows[0].records[0]
     measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
     head = ["row", f"measured: {measured}", *(f"printed: {column}" for column in columns)]
     lines = []
-    for name, printed, records in rows:
-        shown = [EMPTY if value is None else f"{value:.1f}" for value in printed]
-        lines.append([*map(escape, (name, _measured(score, records), *shown))])
+    for row in rows:
+        mark = f" {MARK}" if row.printed_of else ""
+        shown = [EMPTY if value is None else f"{value:.1f}{mark}" for value in row.printed]
+        lines.append([*map(escape, (row.name, _measured(score, row.records), *shown))])
     blocks = [
         f"# {escape(title[:1].upper() + title[1:])}",
         f"After {escape(paper)}. Measured numbers: mean ± standard deviation over pretrainings (how many) \\[95 % t"
         " interval over pretrainings, on these test clips\\], in %."
-        " Printed numbers are the paper's, on its data with its sizes; heights do not compare, order may.",
+        " Printed numbers are the paper's. Where data or sizes differ, heights do not compare, order may.",
         *([escape(note)] if note else []),
         table([*map(escape, head)], lines, range(1, len(head))),
+        *[f"{MARK} {escape(f'{row.name}: printed is {row.printed_of}')}" for row in rows if row.printed_of],
+        "\n".join(["Deviations:", "", *(f"- {escape(line)}" for line in deviations)]),
         "\n".join(["What was found:", "", *(f"- {escape(line)}" for line in _findings(columns, rows, pairs))]),
         *(["\n".join(["Beware:", "", *(f"- {escape(line)}" for line in board.warnings)])] if board.warnings else []),
         "\n".join(["Made:", "", *(f"- {escape(line)}" for line in board.notes)]),
@@ -79,19 +98,22 @@ def _measured(score: str, records: Sequence[Record]) -> str:
 
 def _findings(
     columns: Sequence[str],
-    rows: Sequence[tuple[str, Sequence[float | None], Sequence[Record]]],
+    rows: Sequence[PrintedRow],
     pairs: Sequence[tuple[int, int, Comparison]],
 ) -> list[str]:
     sentences = []
+    foreign = [row.name for row in rows if row.printed_of]
     for at, column in enumerate(columns):
         judged: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for one, other, comparison in pairs:
-            left, right = rows[one][1][at], rows[other][1][at]
+            left, right = (None if row.printed_of else row.printed[at] for row in (rows[one], rows[other]))
             if left is not None and right is not None and left != right:
                 high, low = (one, other) if left > right else (other, one)
-                judged[verdict(left - right, comparison)].append(f"{rows[high][0]} above {rows[low][0]}")
+                judged[verdict(left - right, comparison)].append(f"{rows[high].name} above {rows[low].name}")
         total = sum(map(len, judged.values()))
         if total:
             parts = [f"{len(orders)} {kind} ({'; '.join(orders)})" for kind, orders in judged.items() if orders]
             sentences.append(f"of {total} orders printed for {column}: {', '.join(parts)}")
+    if foreign:
+        sentences.append(f"not judged: printed orders with {', '.join(foreign)}, which are of other models")
     return sentences + [f"{c.first} against {c.second}: {c.words()}" for _, _, c in pairs]

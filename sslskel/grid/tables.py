@@ -1,0 +1,199 @@
+"""The files of papers' tables and scripts, and what each row of a table asks for.
+
+A table is a file of ``configs/table``, the scripts that made its numbers a file of ``configs/script``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sslskel.config.compose import option_names
+from sslskel.config.modes import mode_overrides
+from sslskel.errors import UsageError, did_you_mean
+from sslskel.grid.request import GridRequest
+from sslskel.plugins.registry import METHODS, folder_files
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of a paper's table."""
+
+    name: str
+    method: str
+    backbone: str | None = None
+    """None for the method's own."""
+    overrides: tuple[str, ...] = ()
+    scaled: Mapping[str, float] = field(default_factory=dict)
+    """Option -> factor on the value that the preset gives it."""
+    published: tuple[float | None, ...] = ()
+    """In %, one per column of the table; None where the paper prints none."""
+    printed_of: str = ""
+    """What model the printed numbers are of, where that is not the row's own."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that two of paper, script and this project do differently, and that no option tells."""
+
+    says: str
+    benchmarks: tuple[str, ...] = ()
+    """Those, as columns name them, that it is about; all where there are none."""
+    protocols: tuple[str, ...] = ()
+    """Those that it is about; all where there are none."""
+
+    def meets(self, table: Table) -> bool:
+        """Whether it is about a protocol and a column of the table."""
+        columns = {part.partition("/")[0] for column in table.published for part in column.split(" from ")}
+        under = not self.protocols or table.protocol in self.protocols
+        return under and (not self.benchmarks or bool(columns & set(self.benchmarks)))
+
+
+@dataclass(frozen=True)
+class Script:
+    """The released scripts that made a table's numbers."""
+
+    name: str
+    code: str
+    """Repository and commit."""
+    preset: str
+    mode: str
+    """Preset and mode in which runs here have the options of the scripts."""
+    data: Mapping[str, str]
+    """Benchmark of a column -> the benchmark that is prepared as the scripts had it, where that is another one."""
+    here: tuple[Difference, ...]
+    """What is done otherwise here than in the scripts."""
+    paper: tuple[Difference, ...]
+    """What the scripts do otherwise than the paper says."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A paper's table: what it varies, and what it printed for which benchmark."""
+
+    name: str
+    title: str
+    paper: str
+    note: str
+    protocol: str
+    published: tuple[str, ...]
+    """Columns as BENCHMARK/SPLIT, in transfers with what was pretrained on: BENCHMARK/SPLIT from BENCHMARK."""
+    rows: tuple[TableRow, ...]
+    score: str | None = None
+    """Which score of the protocol is compared; None for the one that ranks."""
+    condition: str | None = None
+    """Which condition's predictions are paired, where the protocol has several."""
+    script: Script | None = None
+
+
+def tables() -> dict[str, Path]:
+    """Names of the tables and their files."""
+    return {file.stem: file for file in folder_files("sslskel.configs", "table", "*.yaml")}
+
+
+def scripts() -> dict[str, Path]:
+    """Names of the papers' scripts and their files."""
+    return {file.stem: file for file in folder_files("sslskel.configs", "script", "*.yaml")}
+
+
+def read_table(name: str) -> Table:
+    """A table by name. Raises ``UsageError`` for one that is unknown or cannot be read."""
+    content = _content("table", name, tables())
+    try:
+        columns = tuple(content.get("published", ()))
+        rows = tuple(_row(row, len(columns)) for row in content["rows"])
+        options = {name: content[name] for name in ("score", "condition") if name in content}
+        script = read_script(content["script"]) if "script" in content else None
+        note = content.get("note", "")
+        made = Table(name, content["title"], content["paper"], note, content["protocol"], columns, rows, **options)
+        return replace(made, script=script)
+    except (KeyError, TypeError, ValueError) as fault:
+        raise UsageError(f"table {tables()[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+
+
+def read_script(name: str) -> Script:
+    """A paper's scripts by name. Raises ``UsageError`` for what is unknown or cannot be read."""
+    content = _content("script", name, scripts())
+    try:
+        here, paper = (tuple(map(_difference, content.get(group, ()))) for group in ("here", "paper"))
+        data = {str(column): str(benchmark) for column, benchmark in content.get("data", {}).items()}
+        return Script(name, content["code"], content["preset"], content["mode"], data, here, paper)
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise UsageError(f"script {scripts()[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+
+
+def _content(what: str, name: str, known: Mapping[str, Path]) -> Mapping[str, Any]:
+    if name not in known:
+        raise UsageError(f"there is no {what} '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
+    try:
+        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as fault:
+        raise UsageError(f"{what} {known[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+    if not isinstance(content, dict):
+        raise UsageError(f"{what} {known[name]} cannot be read: it must be a mapping")
+    return content
+
+
+def _difference(content: str | Mapping[str, Any]) -> Difference:
+    if isinstance(content, str):
+        return Difference(content)
+    unknown = sorted(map(str, set(content) - {"says", "benchmarks", "protocols"}))
+    if unknown:
+        raise ValueError(f"a difference has {', '.join(unknown)}; it takes says, benchmarks and protocols")
+    return Difference(content["says"], tuple(content.get("benchmarks", ())), tuple(content.get("protocols", ())))
+
+
+def _row(content: Mapping[str, Any], columns: int) -> TableRow:
+    published = tuple(content.get("published", (None,) * columns))
+    if len(published) != columns:
+        raise ValueError(f"row '{content['name']}' has {len(published)} published numbers, the table {columns} columns")
+    return TableRow(
+        content["name"],
+        content["method"],
+        content.get("backbone"),
+        tuple(content.get("overrides", ())),
+        dict(content.get("scaled", {})),
+        published,
+        content.get("printed_of", ""),
+    )
+
+
+def request_of_row(row: TableRow, table: Table, request: GridRequest, mode: str | None = None) -> GridRequest:
+    """What one row asks for, in one of ``sslskel.config.modes``.
+
+    Raises ``UsageError`` where a multiplied option is not a whole number, or no row has the mode.
+    """
+    plain = replace(request, methods=(row.method,), protocols=(table.protocol,), backbone=row.backbone, overrides=())
+    scaled = _scaled(row, table, replace(plain, seeds=(0,), init=None))
+    moded = _moded(row, table, mode) if mode else []
+    # As a variant, so that titles and logs of jobs say what tells a row from the others.
+    return replace(plain, variants=((*row.overrides, *scaled, *moded, *request.overrides),))
+
+
+def _moded(row: TableRow, table: Table, mode: str) -> list[str]:
+    """Those overrides of a mode whose options the row has: rows that train nothing have no bodies to leave out."""
+    every = mode_overrides(mode, [one.method for one in table.rows])
+    own = option_names(row.method, row.backbone or METHODS.get(row.method).default_backbone, None)
+    return [override for override in every if override.partition("=")[0] in own]
+
+
+def _scaled(row: TableRow, table: Table, request: GridRequest) -> list[str]:
+    """Overrides that multiply what the preset says; ``UsageError`` where that is not a whole number."""
+    if not row.scaled:
+        return []
+    [cell] = request.cells()
+    plain, overrides = cell.resolved.plain(), []
+    for option, factor in row.scaled.items():
+        group, key = option.split(".")
+        value = plain[group][key] * factor
+        if value != round(value) or value < 1:
+            raise UsageError(
+                f"{table.name}, row '{row.name}' needs {option} = {plain[group][key]} x {factor:g}, which is not a"
+                " whole number; choose another --preset"
+            )
+        overrides.append(f"{option}={round(value)}")
+    return overrides
