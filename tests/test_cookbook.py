@@ -170,8 +170,8 @@ WRONG = {
     "mean_with_count_one": (
         "distillation",
         {
-            "mean_term(1 - cosine_similarity(given, wanted, dim=1))": "Term(values.mean(), values.new_ones(()))",
-            "        return St": "        values = 1 - cosine_similarity(given, wanted, dim=1)\n        return St",
+            "mean_term(1 - cosine_similarity(student, teacher, dim=1))": "Term(values.mean(), values.new_ones(()))",
+            "        return St": "        values = 1 - cosine_similarity(student, teacher, dim=1)\n        return St",
             "    mean_term,\n": "    Term,\n",
         },
         ("loss term 'distil'", "a mean with a count of 1", "Term(values.sum(), number of values)"),
