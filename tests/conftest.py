@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from recorded import leave_notes
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, DatasetInfo, Track
@@ -28,6 +29,12 @@ PLUGINS = SUPPORT / "plugins"
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", deadline=None)
 settings.load_profile(os.environ.get("SSLSKEL_EXAMPLES", "same"))
+
+
+def pytest_sessionfinish() -> None:
+    """Say which recorded arrays were read."""
+    leave_notes()
+
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

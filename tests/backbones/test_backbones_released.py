@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from released_contrast import Case, clip_spec, close, our_graph_name, our_gru_name
+from recorded import Recorded
+from released_contrast import clip_spec, close, our_graph_name, our_gru_name
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch
@@ -25,19 +26,19 @@ GRUS = [f"encoder_bigru_{code}_seed{seed}" for code in ("isc", "cmd", "pcm3") fo
 GRAPHS = [f"encoder_stgcn_{code}_seed{seed}" for code in ("aimclr", "crossclr", "pstl") for seed in SEEDS]
 
 
-def head_of(case: Case) -> nn.Linear:
+def head_of(case: Recorded) -> nn.Linear:
     state = case.group("state/fc.")
     head = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
     head.load_state_dict(state)
     return head
 
 
-def check_gradients(case: Case, modules: list[nn.Module], rename: Any, tolerance: float) -> None:
+def check_gradients(case: Recorded, modules: list[nn.Module], rename: Any, tolerance: float) -> None:
     """Norms of all recorded gradients, and the full ones that were kept."""
     ours = {name: p.grad for module in modules for name, p in module.named_parameters()}
-    total = float(case.data["grad/total_norm"])
+    total = float(case["grad/total_norm"])
     compared = 0
-    for name, norm in zip(case.data["grad/names"], case.data["grad/norms"], strict=True):
+    for name, norm in zip(case["grad/names"], case["grad/norms"], strict=True):
         grad = ours.get(rename(str(name)), ours.get(str(name).removeprefix("fc.")))
         assert grad is not None, name
         if norm > 1e-5 * total:
@@ -52,31 +53,31 @@ def check_gradients(case: Case, modules: list[nn.Module], rename: Any, tolerance
 
 class TestGru:
     @pytest.fixture(params=GRUS)
-    def case(self, request: pytest.FixtureRequest, shared: Path) -> Case:
-        return Case(shared / "golden_contrastive" / f"{request.param}.npz")
+    def case(self, request: pytest.FixtureRequest, shared: Path) -> Recorded:
+        return Recorded(shared / "golden_contrastive" / f"{request.param}.npz")
 
-    def backbone(self, case: Case) -> GruStepped:
+    def backbone(self, case: Recorded) -> GruStepped:
         c = case.config
         built = GruStepped(GruConfig(c["hidden"], c["layers"], c["input_norm"]), clip_spec(c["T"]))
         state = case.group("state/")
         built.load_state_dict({our_gru_name(n): v for n, v in state.items() if not n.startswith("fc.")})
         return built
 
-    def rows(self, case: Case) -> Tensor:
+    def rows(self, case: Recorded) -> Tensor:
         return Batch.from_dense(case.tensor("in/x5d")).joined(2)
 
-    def test_the_order_of_a_frame(self, case: Case) -> None:
+    def test_the_order_of_a_frame(self, case: Recorded) -> None:
         backbone = self.backbone(case).eval()
         assert torch.equal(backbone(self.rows(case)), backbone.encode(case.tensor("in/x_seq")))
 
-    def test_features(self, case: Case) -> None:
+    def test_features(self, case: Recorded) -> None:
         backbone = self.backbone(case).eval()
         features = backbone(self.rows(case))
         close(features[:, :, 0], case.tensor("eval/feature_all_steps"))
         close(backbone.pool(features), case.tensor("eval/feature_last"))
         close(head_of(case)(backbone.pool(features)), case.tensor("eval/fc"))
 
-    def test_an_ordinary_bidirectional_gru_is_another(self, case: Case) -> None:
+    def test_an_ordinary_bidirectional_gru_is_another(self, case: Recorded) -> None:
         c = case.config
         ordinary = BiGru(GruConfig(c["hidden"], c["layers"], c["input_norm"]), clip_spec(c["T"])).eval()
         state = case.group("state/")
@@ -92,7 +93,7 @@ class TestGru:
         assert torch.equal(final[:, :half], features[:, -1, 0, :half])
         assert torch.equal(final[:, half:], features[:, 0, 0, half:])
 
-    def test_training_statistics_and_gradients(self, case: Case) -> None:
+    def test_training_statistics_and_gradients(self, case: Recorded) -> None:
         backbone = self.backbone(case).train()
         last = backbone.pool(backbone(self.rows(case)))
         close(last, case.tensor("train/feature_last"))
@@ -106,10 +107,10 @@ class TestGru:
 
 class TestStGcn:
     @pytest.fixture(params=GRAPHS)
-    def case(self, request: pytest.FixtureRequest, shared: Path) -> Case:
-        return Case(shared / "golden_contrastive" / f"{request.param}.npz")
+    def case(self, request: pytest.FixtureRequest, shared: Path) -> Recorded:
+        return Recorded(shared / "golden_contrastive" / f"{request.param}.npz")
 
-    def backbone(self, case: Case) -> StGcn:
+    def backbone(self, case: Recorded) -> StGcn:
         c = case.config
         built = StGcn(StGcnConfig(width=c["hidden_channels"], dim=c["hidden_dim"]), clip_spec(c["T"]))
         state = case.group("state/")
@@ -117,12 +118,12 @@ class TestStGcn:
         built.load_state_dict({our_graph_name(n): v for n, v in state.items() if not n.startswith("fc.")})
         return built
 
-    def pooled(self, backbone: StGcn, case: Case, *removed: Tensor) -> Tensor:
+    def pooled(self, backbone: StGcn, case: Recorded, *removed: Tensor) -> Tensor:
         """Mean over two persons, the empty ones included, as released."""
         rows = Batch.from_dense(case.tensor("in/x")).filled(2)
         return backbone.pool(backbone(rows.tracks, *removed)).unflatten(0, (-1, 2)).mean(1)
 
-    def test_features(self, case: Case) -> None:
+    def test_features(self, case: Recorded) -> None:
         backbone = self.backbone(case).eval()
         feature = self.pooled(backbone, case)
         close(feature, case.tensor("eval/feature"))
@@ -135,7 +136,7 @@ class TestStGcn:
             close(self.pooled(backbone, case, case.tensor("in/removed")), case.tensor("eval/feature_removed"))
 
     @pytest.mark.parametrize("case", [name for name in GRAPHS if "pstl" not in name], indirect=True)
-    def test_inner_maps(self, case: Case) -> None:
+    def test_inner_maps(self, case: Recorded) -> None:
         backbone, seen = self.backbone(case).eval(), []
         for at in (0, 4, 7):
             backbone.blocks[at + 1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -143,7 +144,7 @@ class TestStGcn:
         for at, features in zip((0, 4, 7, 9), [*seen, last.permute(0, 3, 1, 2)], strict=True):
             close(features, case.tensor(f"eval/block{at}"))
 
-    def test_training_statistics_and_gradients(self, case: Case) -> None:
+    def test_training_statistics_and_gradients(self, case: Recorded) -> None:
         backbone = self.backbone(case).train()
         if "in/removed" in case:
             out = self.pooled(backbone, case, case.tensor("in/removed"))
@@ -164,12 +165,12 @@ class TestStGcn:
 
 class TestGraphs:
     @pytest.fixture
-    def case(self, shared: Path) -> Case:
-        return Case(shared / "golden_contrastive" / "graph_adjacency.npz")
+    def case(self, shared: Path) -> Recorded:
+        return Recorded(shared / "golden_contrastive" / "graph_adjacency.npz")
 
-    def body(self, case: Case, name: str) -> SkeletonLayout:
+    def body(self, case: Recorded, name: str) -> SkeletonLayout:
         """A layout with the recorded bones whose root is the recorded centre."""
-        hop, centre = case.tensor(f"{name}/hop"), int(case.data[f"{name}/center"])
+        hop, centre = case.tensor(f"{name}/hop"), int(case[f"{name}/center"])
         parents, reached = [-1] * len(hop), [centre]
         for joint in reached:
             for other in (hop[joint] == 1).nonzero().flatten().tolist():
@@ -181,13 +182,13 @@ class TestGraphs:
 
     @pytest.mark.parametrize("name", ["ntu-rgb+d", "openpose", "nw-ucla"])
     @pytest.mark.parametrize("partition", list(Partition))
-    def test_graphs_of_three_bodies(self, case: Case, name: str, partition: Partition) -> None:
+    def test_graphs_of_three_bodies(self, case: Recorded, name: str, partition: Partition) -> None:
         body = self.body(case, name)
         close(
             partitioned(body, partition, Fidelity.released, "st_gcn"), case.tensor(f"{name}/{partition.value}").float()
         )
 
-    def test_our_ntu_body_gives_the_recorded_graph(self, case: Case) -> None:
+    def test_our_ntu_body_gives_the_recorded_graph(self, case: Recorded) -> None:
         close(
             partitioned(NTU25, Partition.spatial, Fidelity.released, "st_gcn"), case.tensor("ntu-rgb+d/spatial").float()
         )

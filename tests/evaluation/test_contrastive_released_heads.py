@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from released_contrast import Case, batch, case_of, clip_spec, close, graph, gru, our_graph_name, our_gru_name
+from recorded import Recorded
+from released_contrast import batch, case_of, clip_spec, close, graph, gru, our_graph_name, our_gru_name
 
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
@@ -18,7 +19,7 @@ SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 ENDINGS = {"": Stream.joint, "_motion": Stream.motion, "_bone": Stream.bone}
 
 
-def judged(case: Case, recurrent: bool, norm: bool) -> dict[str, tuple[PooledEncoder, LinearHead]]:
+def judged(case: Recorded, recurrent: bool, norm: bool) -> dict[str, tuple[PooledEncoder, LinearHead]]:
     """The recorded encoder and classifier of every stream."""
     spec, encoders = clip_spec(case.config["T"]), {}
     for ending, stream in ENDINGS.items():
@@ -55,7 +56,7 @@ def test_features_and_linear_heads(shared: Path, kind: str, seed: int) -> None:
         return  # the released script trains three classifiers through their mean, ours one by one
     head, rate = streams[""][1], case.config["lr"]
     optimiser = torch.optim.SGD(head.parameters(), lr=rate, momentum=0.9)
-    for wanted in case.data["train/losses"]:
+    for wanted in case["train/losses"]:
         whole = [torch.arange(len(labels))]
         loss = fit_epoch(head, optimiser, features[""], labels, whole, [rate])
         assert float(loss) == pytest.approx(float(wanted), rel=1e-5)

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from recorded import Recorded
+from torch import Tensor, nn
 from undrawn_clips import undrawn
 
-from sslskel.api.backbone import Backbone
 from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.method import BuildBackbone, PretextMethod, Progress
-from sslskel.api.noise import Noise
+from sslskel.api.method import PretextMethod
 from sslskel.api.skeleton import NTU25
 from sslskel.api.view import ClipSpec
-from sslskel.backbones.gru_stepped import GruStepped
-from sslskel.backbones.st_gcn import StGcn, StGcnConfig
-from sslskel.nn.gru import GruConfig
+from sslskel.backbones.st_gcn import StGcn
 
 STREAM = {"": "joint", "_motion": "motion", "_bone": "bone"}
 """How released code ends a name -> our stream."""
-
-
-class Case:
-    """One recorded file."""
-
-    def __init__(self, path: Path) -> None:
-        self.data = dict(np.load(path, allow_pickle=False))
-        self.config: dict[str, Any] = json.loads(str(self.data["config_json"]))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.data
-
-    def tensor(self, name: str) -> Tensor:
-        return torch.from_numpy(self.data[name])
-
-    def group(self, prefix: str) -> dict[str, Tensor]:
-        return {name[len(prefix) :]: self.tensor(name) for name in self.data if name.startswith(prefix)}
 
 
 def clip_spec(frames: int) -> ClipSpec:
@@ -75,27 +52,9 @@ def our_graph_name(name: str) -> str:
     return name
 
 
-def case_of(shared: Path, name: str) -> Case:
+def case_of(shared: Path, name: str) -> Recorded:
     """One recorded file."""
-    return Case(shared / "golden_contrastive" / f"{name}.npz")
-
-
-def gru(case: Case, norm: bool = True) -> BuildBackbone:
-    """Builds the recorded recurrent backbone."""
-
-    def build(clip: ClipSpec) -> Backbone:
-        return GruStepped(GruConfig(case.config["hidden"], case.config["layers"], norm), clip)
-
-    return build
-
-
-def graph(case: Case) -> BuildBackbone:
-    """Builds the recorded graph backbone."""
-
-    def build(clip: ClipSpec) -> Backbone:
-        return StGcn(StGcnConfig(width=case.config["hidden_channels"], dim=case.config["hidden_dim"]), clip)
-
-    return build
+    return Recorded(shared / "golden_contrastive" / f"{name}.npz")
 
 
 def tower_name(name: str) -> str | None:
@@ -130,43 +89,22 @@ def in_our_shape(name: str, value: Tensor) -> Tensor:
     return value.reshape(()) if name.endswith("queue.place") else value
 
 
-def renamed(case: Case, prefix: str, rename: Callable[[str], str | None]) -> dict[str, Tensor]:
+def renamed(case: Recorded, prefix: str, rename: Callable[[str], str | None]) -> dict[str, Tensor]:
     """A recorded group under our names."""
-    pairs = ((rename(name), value) for name, value in case.group(prefix).items())
-    return {name: in_our_shape(name, value) for name, value in pairs if name is not None}
+    ours = {name: rename(name[len(prefix) :]) for name in case if name.startswith(prefix)}
+    return {place: in_our_shape(place, case.tensor(name)) for name, place in ours.items() if place is not None}
 
 
-def load(method: PretextMethod, case: Case, rename: Callable[[str], str | None], optional: str = "") -> None:
+def load(method: PretextMethod, case: Recorded, rename: Callable[[str], str | None], optional: str = "") -> None:
     """Put the recorded start into a method; every weight of ours but ``optional`` must be recorded."""
     missing, unexpected = method.load_state_dict(renamed(case, "state/", rename), strict=False)
     assert not unexpected
     assert not [name for name in missing if not (optional and name.startswith(optional))]
 
 
-def batch(case: Case, name: str) -> Batch:
+def batch(case: Recorded, name: str) -> Batch:
     """A recorded dense view."""
     return Batch.from_dense(case.tensor(name))
-
-
-def steps(
-    method: PretextMethod,
-    views: Sequence[Batch],
-    case: Case,
-    noise: Callable[[int], Noise] = lambda step: Noise(0, step),
-    epoch: Callable[[int], int] = lambda step: 0,
-) -> Iterator[tuple[int, StepOutput]]:
-    """Training as recorded: yields after each gradient, updates weights and queues when asked for the next."""
-    optimiser = torch.optim.SGD(method.parameter_groups(), lr=case.config["lr"], momentum=0.9, weight_decay=1e-4)
-    method.train()
-    for step in range(case.config["steps"]):
-        progress = Progress(epoch(step), 1, 1000)
-        method.on_step_start(progress, noise(step))
-        output = method(views, noise(step), progress)
-        optimiser.zero_grad()
-        output.loss().backward()
-        yield step, output
-        optimiser.step()
-        method.on_step_end(progress, noise(step))
 
 
 def value(output: StepOutput, term: str) -> float:
@@ -175,13 +113,35 @@ def value(output: StepOutput, term: str) -> float:
     return float(term_of_loss.total.detach() / term_of_loss.count)
 
 
+def softened(student: Tensor, teacher: Tensor) -> float:
+    """Mean Kullback-Leibler divergence from teacher to student logits, both (N, L), in double precision."""
+    chances = teacher.double().softmax(1)
+    return float((chances * (chances.log() - student.double().log_softmax(1))).sum(1).mean())
+
+
+def from_sequence(frames: Tensor) -> Batch:
+    """(N, T, V*C*M) numbers in released order -> a batch."""
+    return Batch.from_dense(frames.unflatten(2, (25, 3, 2)).permute(0, 3, 1, 2, 4))
+
+
 def check_gradients(
-    method: PretextMethod, case: Case, rename: Callable[[str], str | None], tolerance: float, prefix: str = ""
+    method: PretextMethod,
+    case: Recorded,
+    rename: Callable[[str], str | None],
+    tolerance: float,
+    prefix: str = "",
+    part: str = "",
 ) -> None:
-    """Norms of all recorded gradients and the full ones that were kept, relative to the whole gradient."""
-    mine = {name: p.grad for name, p in method.named_parameters(remove_duplicate=False) if p.grad is not None}
-    total, compared = float(case.data[f"{prefix}grad/total_norm"]), 0
-    for name, norm in zip(case.data[f"{prefix}grad/names"], case.data[f"{prefix}grad/norms"], strict=True):
+    """Norms of all recorded gradients, their total and the full ones that were kept, relative to the whole gradient.
+
+    ``part`` begins the names of our parameters that were recorded.
+    """
+    named = method.named_parameters(remove_duplicate=False)
+    mine = {name: p.grad for name, p in named if p.grad is not None and name.startswith(part)}
+    total, compared = float(case[f"{prefix}grad/total_norm"]), 0
+    each = {id(gradient): gradient.double().norm() for gradient in mine.values()}
+    assert abs(float(torch.stack(list(each.values())).norm()) - total) < max(tolerance, 1e-5) * total
+    for name, norm in zip(case[f"{prefix}grad/names"], case[f"{prefix}grad/norms"], strict=True):
         own_name = rename(str(name))
         assert own_name is not None, name
         if norm > 1e-5 * total:
@@ -194,37 +154,24 @@ def check_gradients(
 
 
 def check_state(
-    method: PretextMethod, case: Case, prefix: str, rename: Callable[[str], str | None], tolerance: float
+    method: PretextMethod, case: Recorded, prefix: str, rename: Callable[[str], str | None], tolerance: float
 ) -> None:
-    """Every recorded weight and buffer, each against its own largest value."""
+    """Every recorded weight and buffer, each against its own largest value; places in queues exactly."""
     mine, group = method.state_dict(), renamed(case, prefix, rename)
     assert group
     for name, wanted in group.items():
         try:
-            close(mine[name].to(wanted.dtype), wanted, tolerance)
+            close(mine[name].to(wanted.dtype), wanted, tolerance if wanted.is_floating_point() else 0)
         except AssertionError as fault:
             raise AssertionError(f"{name}: {fault}") from fault
 
 
-__all__ = [
-    "Case",
-    "batch",
-    "case_of",
-    "check_gradients",
-    "check_state",
-    "clip_spec",
-    "close",
-    "graph",
-    "gru",
-    "load",
-    "ours",
-    "steps",
-    "value",
-]
-
-
-def common(case: Case) -> dict[str, float]:
-    """Options that most methods share, as recorded."""
-    config = case.config
-    dim = config.get("dim", config.get("feature_dim"))
-    return {"dim": dim, "queue": config["K"], "momentum": config.get("m", 0.999)}
+def check_graphs(method: nn.Module, case: Recorded) -> None:
+    """Every recorded adjacency against that of every graph network."""
+    graphs = [module.graph for module in method.modules() if isinstance(module, StGcn)]
+    names = [name for name in case if name.rpartition("/")[2].rpartition(".")[2] == "A"]
+    assert graphs
+    assert names
+    for name in names:
+        for graph in graphs:
+            close(graph, case.tensor(name))

@@ -1,16 +1,15 @@
-"""What replays of recorded PCM3 trainings share: places of its weights, its draws and the terms of its loss."""
+"""What replays of recorded PCM3 trainings share: places of its weights, and its draws."""
 
 from __future__ import annotations
 
 import re
 
-import pytest
 import torch
-from released_contrast import Case, clip_spec, common, gru, ours, value
+from recorded import Recorded
+from released_contrast import ours
+from replays import Made, made, options
 
-from sslskel.api.batch import StepOutput
 from sslskel.api.noise import ReplayNoise
-from sslskel.methods.pcm3 import PCM3, PCM3Config
 
 PCM3_PLACES = {
     "cl_prompt": "prompts.tasks.contrast.values",
@@ -44,20 +43,22 @@ def in_pcm3(name: str, prompts: bool) -> str | None:
     return ours(name, lambda stream: "contrast.")
 
 
-def pcm3(case: Case) -> PCM3:
+def pcm3(case: Recorded, **more: object) -> Made:
+    """The method with the recorded sizes, of which prompts are a share of a feature."""
     recorded = case.config
-    config = PCM3Config(
-        **common(case),
-        prompts=recorded["prompts"],
-        prompt_share=recorded["prompt_len"] / (2 * recorded["hidden"]),
-        decoder_width=recorded["mlp"],
-    )
-    return PCM3(config, gru(case), clip_spec(64))
+    own: dict[str, object] = {
+        "method__prompts": recorded["prompts"],
+        "method__prompt_share": recorded["prompt_len"] / (2 * recorded["hidden"]),
+        "method__decoder_width": recorded["mlp"],
+        "clip__frames": 64,
+    }
+    sizes = {"backbone__hidden": recorded["hidden"], "backbone__layers": recorded["layers"]}
+    return made("pcm3", *options(case, **{**sizes, **own, **more}))
 
 
-def pcm3_draws(case: Case, step: int) -> ReplayNoise:
+def pcm3_draws(case: Recorded, step: int) -> ReplayNoise:
     """What the released step drew, under the names of our sites."""
-    drawn = {name.removeprefix("draws/"): case.data[name][step] for name in case.data if name.startswith("draws/")}
+    drawn = {name.removeprefix("draws/"): case[name][step] for name in case if name.startswith("draws/")}
     parts = torch.tensor(OUR_PART)[torch.as_tensor(drawn["mask_parts"])]
     mixed = [OUR_PART[part] for part in drawn["mix_parts"] if part >= 0]
     order = mixed + [part for part in range(5) if part not in mixed]
@@ -75,19 +76,3 @@ def pcm3_draws(case: Case, step: int) -> ReplayNoise:
     for name, offset in zip(names, drawn["prompt_offsets"], strict=False):
         sites[f"prompt.{name}"] = torch.as_tensor(offset)
     return ReplayNoise(sites)
-
-
-def check_pcm3_step(case: Case, output: StepOutput, step: int) -> None:
-    """Every recorded term of a loss, and their sum."""
-    tolerance = 2e-5 if step else 1e-4
-    prompts = case.config["prompts"]
-    for mine, theirs in (("query", "q"), ("masked", "masked"), ("predicted", "predicted"), ("mix", "mix")):
-        wanted = case.data[f"loss/infonce_{theirs}"][step]
-        assert value(output, f"contrast_{mine}") == pytest.approx(wanted, rel=tolerance)
-        if prompts:
-            wanted = case.data[f"loss/kl_{theirs}"][step]
-            assert value(output, f"distil_{mine}") == pytest.approx(wanted, rel=tolerance)
-        else:
-            assert f"distil_{mine}" not in output.terms
-    assert value(output, "prediction") == pytest.approx(case.data["loss/mse"][step], rel=tolerance)
-    assert float(output.loss().detach()) == pytest.approx(case.data["loss/total"][step], rel=tolerance)

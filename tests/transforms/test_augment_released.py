@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from released_contrast import Case, case_of, clip_spec, close
+from recorded import Recorded
+from released_contrast import case_of, clip_spec, close
 from torch import Tensor
 
 from sslskel.api.batch import Batch
@@ -39,13 +40,13 @@ def recorded(kind: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def case(shared: Path, request: pytest.FixtureRequest) -> Case:
+def case(shared: Path, request: pytest.FixtureRequest) -> Recorded:
     return case_of(shared, request.param)
 
 
-def groups(case: Case, prefix: str) -> list[str]:
+def groups(case: Recorded, prefix: str) -> list[str]:
     """Names such as ``shear0`` and ``shear1`` that a recorded file has."""
-    return sorted({name.split("/")[0] for name in case.data if name.startswith(prefix)})
+    return sorted({name.split("/")[0] for name in case if name.startswith(prefix)})
 
 
 def clips(x: Tensor) -> Batch:
@@ -74,7 +75,7 @@ def aimclr_matrix(u: Tensor) -> Tensor:
     return torch.stack([one_, u[0], u[3], u[1], one_, u[4], u[2], u[5], one_]).reshape(3, 3)
 
 
-def corruption_draws(case: Case, name: str, p: str) -> dict[str, Tensor]:
+def corruption_draws(case: Recorded, name: str, p: str) -> dict[str, Tensor]:
     """Recorded draws of a joint corruption; a zeroing one has no matrix."""
     joints = case.tensor(f"{name}/joints")
     rest = [joint for joint in range(25) if joint not in joints.tolist()]
@@ -96,32 +97,32 @@ def read(x: Tensor, sampler: Sampler, draws: Mapping[str, Tensor], frames: int) 
     return (x[:, below].double() * (1 - weight) + x[:, above].double() * weight)[None]
 
 
-def crop_draws(case: Case, name: str) -> dict[str, Tensor]:
+def crop_draws(case: Recorded, name: str) -> dict[str, Tensor]:
     return {"crop.share": one(case.tensor(f"{name}/u")), "crop.start": case.tensor(f"{name}/start")[None]}
 
 
 @recorded("isc")
 class TestIsc:
-    def test_shear(self, case: Case) -> None:
+    def test_shear(self, case: Recorded) -> None:
         for name in groups(case, "shear"):
             draws = {"shear.off_diagonal": one((case.tensor(f"{name}/draws") + 1) / 2)}
             close(replayed(Shear(1.0), clips(case.tensor(f"{name}/x")), draws)[0], case.tensor(f"{name}/out"), 1e-12)
 
     @pytest.mark.parametrize("name", ["corrupt_zero", "corrupt_matrix"])
-    def test_corruption(self, case: Case, name: str) -> None:
+    def test_corruption(self, case: Recorded, name: str) -> None:
         augmented = replayed(JointCorruption(), clips(case.tensor(f"{name}/x")), corruption_draws(case, name, "p"))
         close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
-    def test_crops(self, case: Case) -> None:
+    def test_crops(self, case: Recorded) -> None:
         for name in groups(case, "cropresize"):
             low, high = case.tensor(f"{name}/ratio").tolist()
             out = case.tensor(f"{name}/out").double()
             augmented = read(case.tensor(f"{name}/x"), RandomCrop(low, high, 64), crop_draws(case, name), out.shape[1])
             close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
-    def test_crops_of_the_linear_protocol(self, case: Case) -> None:
+    def test_crops_of_the_linear_protocol(self, case: Recorded) -> None:
         for name in groups(case, "subsequence_test"):
-            share = float(case.data[f"{name}/ratio"])
+            share = float(case[f"{name}/ratio"])
             close(
                 read(case.tensor(f"{name}/x"), CentreCrop(share), {}, 64)[0], case.tensor(f"{name}/out").double(), 1e-6
             )
@@ -132,22 +133,22 @@ class TestIsc:
 
 @recorded("aimclr")
 class TestAimclr:
-    def test_shear(self, case: Case) -> None:
+    def test_shear(self, case: Recorded) -> None:
         for name in groups(case, "shear"):
-            amplitude = float(case.data[f"{name}/amplitude"])
+            amplitude = float(case[f"{name}/amplitude"])
             close(aimclr_matrix(case.tensor(f"{name}/draws")), case.tensor(f"{name}/matrix"), 1e-15)
             draws = {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), amplitude)}
             augmented = replayed(Shear(amplitude), clips(case.tensor(f"{name}/x")), draws)
             close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
-    def test_shift_with_mirrored_ends(self, case: Case) -> None:
+    def test_shift_with_mirrored_ends(self, case: Recorded) -> None:
         for name in groups(case, "padcrop"):
-            ratio, x = int(case.data[f"{name}/ratio"]), case.tensor(f"{name}/x")
+            ratio, x = int(case[f"{name}/ratio"]), case.tensor(f"{name}/x")
             draws = {"crop.start": case.tensor(f"{name}/start")[None]}
             augmented = read(x, PadCrop(ratio), draws, x.shape[1])
             assert torch.equal(augmented[0], case.tensor(f"{name}/out").double())
 
-    def test_the_range_of_shifts(self, case: Case) -> None:
+    def test_the_range_of_shifts(self, case: Recorded) -> None:
         class Spy(ReplayNoise):
             def integers(self, site, high, shape=(), per="person"):  # type: ignore[no-untyped-def]
                 assert (site, per) == ("crop.start", "clip")
@@ -155,11 +156,11 @@ class TestAimclr:
                 return torch.zeros(1, dtype=torch.int64)
 
         for name in groups(case, "padcrop"):
-            PadCrop(int(case.data[f"{name}/ratio"]))(torch.tensor([99]), case.data[f"{name}/x"].shape[1], Spy({}))
-            assert int(case.data[f"{name}/start_high_exclusive"]) == Spy.high
+            PadCrop(int(case[f"{name}/ratio"]))(torch.tensor([99]), case[f"{name}/x"].shape[1], Spy({}))
+            assert int(case[f"{name}/start_high_exclusive"]) == Spy.high
 
-    def test_flips(self, case: Case) -> None:
-        assert list(NTU25.mirror()) == case.data["flip/order"].tolist()
+    def test_flips(self, case: Recorded) -> None:
+        assert list(NTU25.mirror()) == case["flip/order"].tolist()
         always, never = {"flip": torch.zeros(1)}, {"flip": torch.ones(1)}
         x = case.tensor("flip/x")
         assert torch.equal(replayed(Flip(), clips(x), always)[0], case.tensor("flip/out").double())
@@ -168,7 +169,7 @@ class TestAimclr:
         augmented = replayed(TimeFlip(), clips(x), {"time_flip": torch.zeros(1)})
         assert torch.equal(augmented[0], case.tensor("timeflip/out").double())
 
-    def test_tilt(self, case: Case) -> None:
+    def test_tilt(self, case: Recorded) -> None:
         for name in groups(case, "rotate"):
             axis = case.tensor(f"{name}/main_axis")
             most = torch.where(torch.arange(3) == axis, 30.0, 1.0)
@@ -176,30 +177,30 @@ class TestAimclr:
             augmented = replayed(TiltRotation(), clips(case.tensor(f"{name}/x")), draws)
             close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
-    def test_noise(self, case: Case) -> None:
+    def test_noise(self, case: Recorded) -> None:
         values = case.tensor("noise/noise").permute(3, 1, 2, 0) / 0.01
         draws = {"noise.chance": torch.zeros(1), "noise.values": values}
         filled = clips(case.tensor("noise/x")).filled(2)
         close(replayed(GaussianNoise(), filled, draws)[0], case.tensor("noise/out"), 1e-12)
 
-    def test_blur(self, case: Case) -> None:
+    def test_blur(self, case: Recorded) -> None:
         for name in groups(case, "blur"):
             draws = {"blur.chance": torch.zeros(1), "blur.sigma": one((case.tensor(f"{name}/sigma") - 0.1) / 1.9)}
             augmented = replayed(GaussianBlur(), clips(case.tensor(f"{name}/x")), draws)
             close(augmented[0], case.tensor(f"{name}/out"), 1e-12)
 
-    def test_axis_mask(self, case: Case) -> None:
+    def test_axis_mask(self, case: Recorded) -> None:
         for name in groups(case, "axismask"):
             out = case.tensor(f"{name}/out")
             [axis] = (out.flatten(1) == 0).all(1).nonzero().flatten().tolist()
             draws = {"axis.chance": torch.zeros(1), "axis.which": torch.tensor([axis])}
             assert torch.equal(replayed(AxisMask(), clips(case.tensor(f"{name}/x")), draws)[0], out)
 
-    def test_the_extreme_view(self, case: Case) -> None:
+    def test_the_extreme_view(self, case: Recorded) -> None:
         """All of them in the released order, without those that a case leaves out."""
         for name in groups(case, "strong"):
             x, out = case.tensor(f"{name}/x"), case.tensor(f"{name}/out")
-            methods = str(case.data[f"{name}/method"])
+            methods = str(case[f"{name}/method"])
             shifted = read(x, PadCrop(), {"crop.start": case.tensor(f"{name}/padcrop_start")[None]}, x.shape[1])
             batch = FillPersons()(clips(shifted), Noise(0), clip_spec(x.shape[1]))
             draws = self.extreme_draws(case, name)
@@ -210,7 +211,7 @@ class TestAimclr:
                 batch = step(batch, noise, clip_spec(x.shape[1]))
             close(batch.dense(2)[0], out.double(), 1e-12)
 
-    def extreme_draws(self, case: Case, name: str) -> dict[str, Tensor]:
+    def extreme_draws(self, case: Recorded, name: str) -> dict[str, Tensor]:
         """Under our sites, those of what was not drawn being idle."""
 
         def draw(what: str, idle: Tensor) -> Tensor:
@@ -239,12 +240,12 @@ class TestAimclr:
 class TestPstl:
     """Draws once per batch; the shear stands on the other side, which transposes its matrix."""
 
-    def test_streams(self, case: Case) -> None:
+    def test_streams(self, case: Recorded) -> None:
         tracks = case.tensor("in/x").permute(0, 4, 2, 3, 1)
         assert torch.equal(motion(tracks).permute(0, 4, 2, 3, 1), case.tensor("stream/motion"))
         assert torch.equal(bone(tracks, NTU25).permute(0, 4, 2, 3, 1), case.tensor("stream/bone"))
 
-    def test_noise_blur_and_reversal(self, case: Case) -> None:
+    def test_noise_blur_and_reversal(self, case: Recorded) -> None:
         batch = clips(case.tensor("in/x")).filled(2)
         values = case.tensor("noise/noise").permute(0, 4, 2, 3, 1).flatten(0, 1) / 0.01
         draws = {"noise.chance": torch.zeros(()), "noise.values": values}
@@ -256,8 +257,8 @@ class TestPstl:
 
 
 @pytest.mark.parametrize("case", [f"obj_pstl_seed{seed}" for seed in SEEDS], indirect=True)
-def test_views_of_pstl(case: Case) -> None:
-    batch, (size, frames) = clips(case.tensor("in/x")), case.data["in/x"].shape[::2][:2]
+def test_views_of_pstl(case: Recorded) -> None:
+    batch, (size, frames) = clips(case.tensor("in/x")), case["in/x"].shape[::2][:2]
     for at in range(3):
         view = f"step0/view{at}"
         positions = PadCrop(per="batch")(
@@ -283,12 +284,12 @@ OURS = torch.tensor([0, 2, 1, 4, 3])
 
 @recorded("pcm3")
 class TestPcm3:
-    def test_parts(self, case: Case) -> None:
-        sizes = case.data["parts/sizes"].tolist()
+    def test_parts(self, case: Recorded) -> None:
+        sizes = case["parts/sizes"].tolist()
         ours = [sorted(NTU25.part(PARTS[part])) for part in OURS]
         assert [sorted(part.tolist()) for part in case.tensor("parts/flat").split(sizes)] == ours
 
-    def plan(self, case: Case, name: str) -> MixPlan:
+    def plan(self, case: Recorded, name: str) -> MixPlan:
         taken = case.tensor(f"{name}/parts")
         rest = [part for part in range(5) if part not in taken.tolist()]
         blend = case.tensor(f"{name}/mixup_lambda") if f"{name}/mixup_lambda" in case else torch.zeros(())
@@ -301,11 +302,11 @@ class TestPcm3:
             "mix.start": case.tensor(f"{name}/start_unit"),
             "mix.blend": blend,
         }
-        clips, _, frames = case.data[f"{name}/x"].shape[:3]
+        clips, _, frames = case[f"{name}/x"].shape[:3]
         return mix_plan(NTU25, frames, clips, Fidelity.released, ReplayNoise(draws))
 
     @pytest.mark.parametrize("kind", ["cutmix", "resizemix", "mixup"])
-    def test_mixes(self, case: Case, kind: str) -> None:
+    def test_mixes(self, case: Recorded, kind: str) -> None:
         for name in groups(case, kind):
             plan, x = self.plan(case, name), case.tensor(f"{name}/x").permute(0, 4, 2, 3, 1)
             assert torch.equal(plan.partner, case.tensor(f"{name}/partner"))
@@ -314,22 +315,22 @@ class TestPcm3:
             mixed = plan.apply(x, x[plan.partner]).permute(0, 4, 2, 3, 1)
             close(mixed, case.tensor(f"{name}/out"), 1e-6)
 
-    def test_hidden_parts(self, case: Case) -> None:
+    def test_hidden_parts(self, case: Recorded) -> None:
         for name in groups(case, "topology_mask"):
             hidden = case.tensor(f"{name}/parts")
             rest = [[part for part in range(5) if part not in row] for row in hidden.tolist()]
             order = OURS[torch.cat([hidden, torch.tensor(rest)], 1)]
-            ratio = float(case.data[f"{name}/ratio"])
+            ratio = float(case[f"{name}/ratio"])
             ours = topology_mask(NTU25, 64, ratio, ReplayNoise({"topology.parts": order}))
             visible = case.tensor(f"{name}/mask_ntmvc").bool()
             assert torch.equal(~ours, visible[0, :, 0, :, 0])
             assert bool((visible == visible[:1, ..., :1]).all())
             assert bool(visible[:, :, 1].all())
 
-    def test_whole_views(self, case: Case) -> None:
+    def test_whole_views(self, case: Recorded) -> None:
         for name in groups(case, "view"):
             crop = read(case.tensor(f"{name}/x"), RandomCrop(0.1, 1.0, 64), crop_draws(case, name), 64)
-            sheared = str(case.data[f"{name}/kind"]) == "shear"
+            sheared = str(case[f"{name}/kind"]) == "shear"
             draws = {"either": one(case.tensor(f"{name}/p_choice"))}
             if sheared:
                 idle = {"corrupt.joints": torch.arange(25)[None], "corrupt.kind": torch.zeros(1)}
@@ -337,5 +338,5 @@ class TestPcm3:
                 draws |= {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), 1.0)}
             else:
                 draws |= corruption_draws(case, name, "p_corrupt") | {"shear.off_diagonal": torch.zeros(1, 6)}
-            either = Either(JointCorruption(), Shear(), max(0.0, float(case.data[f"{name}/prob"])))
+            either = Either(JointCorruption(), Shear(), max(0.0, float(case[f"{name}/prob"])))
             close(replayed(either, clips(crop), draws)[0], case.tensor(f"{name}/out").double(), 1e-6)

@@ -1,0 +1,232 @@
+"""Plants one fault after the other in copies of the checkout, runs the tests that should notice, and counts.
+
+Usage: python scripts/pages/mutation.py [--write docs/measured/mutation.md]. Ends with 1 where fewer than 95 % are
+noticed, where a fault cannot be planted, or where the tests fail without one. Ten minutes on two cores.
+
+Faults are declared in tests/support/mutants. Their tests run without those marked ``long``, in a process that has
+loaded the libraries already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import random
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from mutants import MUTANTS, Mutant  # noqa: E402
+
+LEAST = 0.95
+LIMIT = 300
+"""Seconds after which a run is ended; a fault that stops a program is noticed too."""
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "scipy.optimize",
+    "sklearn.metrics",
+    "sklearn.cluster",
+    "hypothesis",
+    "pytest",
+    "omegaconf",
+)
+FOREIGN = 70
+"""Exit code of a run that found another sslskel than its copy's."""
+VERDICTS = {0: "survived", 1: "caught", -9: "caught"}
+"""By pytest's exit code; -9 is a run that was ended."""
+PAGE = "docs/measured/mutation.md"
+TEXT = """# Faults that tests notice
+
+One fault after the other was planted in the sources, as a person could make it: another constant, a step left out, the
+key encoder in place of the query encoder. Each is a line of `tests/support/mutants`, with the test files that should
+notice. It is noticed where one of their tests fails; without the fault all of them pass. Tests marked `long` do not
+run, and property-based ones try the same examples each time, so that the counts are the same at each run. `.ci/full`
+fails below {least:.0%}. Made by
+
+```sh
+{command}
+```
+
+**{caught} of {total} faults are noticed, {share:.1%}.**
+
+| what the faults are in | planted | noticed |
+|---|---|---|
+{rows}
+
+{survivors}"""
+
+
+class Job(NamedTuple):
+    """A run of tests in a copy of the checkout; without a mutant it must pass."""
+
+    tests: str
+    mutant: Mutant | None = None
+
+
+class Ended(NamedTuple):
+    """How a run ended."""
+
+    job: Job
+    code: int
+    log: Path
+    seconds: float
+
+
+def main() -> int:
+    """Run what is asked for and print or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", type=Path, metavar="PAGE", help=f"write the page, for instance {PAGE}")
+    parser.add_argument("--only", default="", metavar="WORD", help="faults whose file, phrase or area has this word")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="as many of them, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=0, help="of --sample and of the order of runs (default: 0)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at a time (default: one a core)")
+    options = parser.parse_args()
+    wanted = [m for m in MUTANTS if options.only in f"{m.area} {m.name}"]
+    random.Random(options.seed).shuffle(wanted)
+    wanted = wanted[: options.sample or None]
+    if not wanted:
+        print(f"no fault has the word '{options.only}'", file=sys.stderr)
+        return 1
+    try:
+        for mutant in MUTANTS:
+            mutant.planted(ROOT)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        return judged(wanted, options, Path(folder))
+
+
+def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) -> int:
+    """Run all, print what survives, and say whether enough were noticed."""
+    sound = [Job(tests) for tests in sorted({mutant.tests for mutant in wanted})]
+    jobs = [*sound, *(Job(mutant.tests, mutant) for mutant in wanted)]
+    verdicts: dict[Mutant, str] = {}
+    for number, ended in enumerate(run_all(jobs, options.workers, folder), 1):
+        mutant, verdict = ended.job.mutant, VERDICTS.get(ended.code, "broken")
+        name = f"without a fault: {ended.job.tests}" if mutant is None else mutant.name
+        if verdict == "broken" or (mutant is None) != (verdict == "survived"):
+            print(f"{verdict if mutant else 'fails'} ({ended.code}, {ended.seconds:.0f} s): {name}", flush=True)
+        if verdict == "broken" or (mutant is None and verdict != "survived"):
+            print("\n".join(ended.log.read_text(encoding="utf-8").splitlines()[-40:]), file=sys.stderr)
+            return 1
+        if mutant is not None:
+            verdicts[mutant] = verdict
+            if verdict == "survived":
+                print(f"survived ({ended.seconds:.0f} s): {name}", flush=True)
+        if number % 20 == 0:
+            print(f"{number} of {len(jobs)} runs", flush=True)
+    caught = sum(verdict == "caught" for verdict in verdicts.values())
+    print(f"{caught} of {len(verdicts)} faults are noticed, {caught / len(verdicts):.1%}")
+    if options.write:
+        options.write.write_text(page(verdicts), encoding="utf-8")
+    return int(caught < LEAST * len(verdicts))
+
+
+def run_all(jobs: Sequence[Job], workers: int, folder: Path) -> Iterator[Ended]:
+    """Every job, some at a time, each worker in a copy of its own; in the order in which they end."""
+    trees = [copied(folder / str(number)) for number in range(min(workers, len(jobs)))]
+    waiting, running = list(reversed(jobs)), {}
+    while waiting or running:
+        while waiting and trees:
+            job, tree = waiting.pop(), trees.pop()
+            if job.mutant is not None:
+                (tree / job.mutant.file).write_text(job.mutant.planted(ROOT), encoding="utf-8")
+            log = folder / f"{len(waiting)}.log"
+            running[started(job.tests, tree, log)] = (job, tree, log, time.monotonic())
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        for late in [pid for pid, (*_, began) in running.items() if time.monotonic() - began > LIMIT]:
+            os.killpg(late, 9)
+        if pid == 0:
+            time.sleep(0.02)
+            continue
+        job, tree, log, began = running.pop(pid)
+        if job.mutant is not None:
+            shutil.copy2(ROOT / job.mutant.file, tree / job.mutant.file)
+        trees.append(tree)
+        yield Ended(job, os.waitstatus_to_exitcode(status), log, time.monotonic() - began)
+
+
+def copied(folder: Path) -> Path:
+    """A copy of what git knows or could know of the checkout, with ``shared`` beside it where there is one."""
+    tree = folder / "checkout"
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    if (ROOT.parent / "shared").is_dir():
+        (folder / "shared").symlink_to((ROOT.parent / "shared").resolve())
+    return tree
+
+
+def started(tests: str, tree: Path, log: Path) -> int:
+    """Run tests in a child that shares the loaded libraries; returns its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = FOREIGN
+    try:
+        os.setpgid(0, 0)
+        with log.open("w", encoding="utf-8") as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+        os.chdir(tree)
+        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        os.environ |= {"SSLSKEL_DATA": str(tree.parent / "data"), "SSLSKEL_EXAMPLES": "same"}
+        sys.dont_write_bytecode = True
+        sys.path[:] = [
+            str(tree),
+            *(path for path in sys.path if Path(path).resolve() not in (ROOT, ROOT / "scripts/pages")),
+        ]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mutants"]:
+            del sys.modules[name]
+        import pytest
+        import torch
+
+        import sslskel
+
+        torch.set_num_threads(1)
+        if Path(str(sslskel.__file__)).is_relative_to(tree):
+            code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *shlex.split(tests)]))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def page(verdicts: dict[Mutant, str]) -> str:
+    """The whole page."""
+    planted, noticed = Counter(m.area for m in verdicts), Counter(m.area for m, v in verdicts.items() if v == "caught")
+    survivors = sorted(mutant.name for mutant, verdict in verdicts.items() if verdict == "survived")
+    listed = "Not noticed are:\n\n" + "".join(f"- {name}\n" for name in survivors) if survivors else ""
+    return (
+        TEXT.format(
+            least=LEAST,
+            command=shlex.join(["python", "scripts/pages/mutation.py", *sys.argv[1:]]),
+            caught=noticed.total(),
+            total=planted.total(),
+            share=noticed.total() / planted.total(),
+            rows="\n".join(f"| {area} | {planted[area]} | {noticed[area]} |" for area in sorted(planted)),
+            survivors=listed,
+        ).rstrip()
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Faults that ``scripts/pages/mutation.py`` plants in the sources, one at a time: do tests notice?"""
+
+from __future__ import annotations
+
+from mutants.contrastive import CONTRASTIVE
+from mutants.kind import Mutant
+from mutants.masked import MASKED
+from mutants.protocols import PROTOCOLS
+from mutants.training import TRAINING
+from mutants.views import VIEWS
+
+MUTANTS = (*CONTRASTIVE, *MASKED, *VIEWS, *TRAINING, *PROTOCOLS)
+
+__all__ = ["MUTANTS", "Mutant"]

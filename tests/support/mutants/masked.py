@@ -1,0 +1,82 @@
+"""Faults of masked modelling."""
+
+from __future__ import annotations
+
+from mutants.kind import Mutant, planted_in
+
+RELEASED = "tests/methods/test_masked_modelling_released.py"
+MASKING = "tests/methods/test_masking.py"
+
+MASKED: tuple[Mutant, ...] = (
+    *planted_in(
+        "methods",
+        "methods/masked_modelling/__init__.py",
+        f"{RELEASED} {MASKING}",
+        ("has its own stride", "motion(tracks, self.config.motion_stride)", "motion(tracks, 1)"),
+        ("judges motion at its own stride", "partial(motion, stride=self.config.motion_stride)", "motion"),
+        ("never normalises a target", "normalise_tokens(tokens) if self.config.normalise_target else tokens", "tokens"),
+        (
+            "always normalises a target",
+            "normalise_tokens(tokens) if self.config.normalise_target else tokens",
+            "normalise_tokens(tokens)",
+        ),
+        (
+            "keeps one token more",
+            "int(self.num_tokens * (1 - config.mask_ratio))",
+            "round(self.num_tokens * (1 - config.mask_ratio) + 0.5)",
+        ),
+        ("hides its own share", "int(self.num_tokens * (1 - config.mask_ratio))", "int(self.num_tokens * (1 - 0.9))"),
+        ("counts clips for tokens", "total.new_full((), hidden.numel())", "total.new_full((), len(hidden))"),
+        (
+            "predicts the tokens that are seen",
+            "target = self.targets(tracks, hidden)",
+            "target = self.targets(tracks, keep.repeat(1, 60)[:, : hidden.shape[1]])",
+        ),
+        (
+            "sees the target",
+            "signal = self.signal(tracks, self.config.input)",
+            "signal = self.signal(tracks, self.config.target)",
+        ),
+        ("measures what is predicted by absolute error", ".square().mean(-1).sum()", ".abs().mean(-1).sum()"),
+        ("leaves missing persons out", "if self.config.empty_bodies is EmptyBodies.reference:", "if False:"),
+        (
+            "judges motion where it saw joints",
+            "unchanged if self.config.input is Signal.joint else",
+            "unchanged if self.config.input is Signal.motion else",
+        ),
+    ),
+    *planted_in(
+        "methods",
+        "methods/masked_modelling/masking.py",
+        f"{RELEASED} {MASKING}",
+        (
+            "has its own temperature of motion",
+            "intensity(tracks, segment), uniform, config.tau)",
+            "intensity(tracks, segment), uniform, 0.8)",
+        ),
+        (
+            "hides what moves least",
+            "return torch.log_softmax(scaled, -1) + gumbel",
+            "return gumbel - torch.log_softmax(scaled, -1)",
+        ),
+        ("never draws", "return torch.log_softmax(scaled, -1) + gumbel", "return torch.log_softmax(scaled, -1)"),
+        ("ignores tau 0", "or config.tau <= 0", ""),
+        (
+            "divides by the biased variance",
+            "torch.var_mean(tokens, dim=-1, keepdim=True)",
+            "torch.var_mean(tokens, dim=-1, keepdim=True, correction=0)",
+        ),
+        (
+            "gives the first segment no motion",
+            "first = change[:, :1] if change.shape[1] else",
+            "first = 0 * change[:, :1] if change.shape[1] else",
+        ),
+    ),
+    *planted_in(
+        "methods",
+        "methods/masked_modelling/decoder.py",
+        RELEASED,
+        ("leaves the places out", "x = content + positions", "x = content"),
+        ("has no final norm", "self.pred(self.norm(x))", "self.pred(x)"),
+    ),
+)
