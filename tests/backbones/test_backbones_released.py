@@ -115,6 +115,8 @@ class TestStGcn:
         built = StGcn(StGcnConfig(width=c["hidden_channels"], dim=c["hidden_dim"]), clip_spec(c["T"]))
         state = case.group("state/")
         close(built.graph, state.pop("A"))
+        if "graph/A" in case:
+            close(built.graph, case.tensor("graph/A"))
         built.load_state_dict({our_graph_name(n): v for n, v in state.items() if not n.startswith("fc.")})
         return built
 
@@ -138,11 +140,18 @@ class TestStGcn:
     @pytest.mark.parametrize("case", [name for name in GRAPHS if "pstl" not in name], indirect=True)
     def test_inner_maps(self, case: Recorded) -> None:
         backbone, seen = self.backbone(case).eval(), []
-        for at in (0, 4, 7):
-            backbone.blocks[at + 1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-        last = backbone(Batch.from_dense(case.tensor("in/x")).filled(2).tracks)
-        for at, features in zip((0, 4, 7, 9), [*seen, last.permute(0, 3, 1, 2)], strict=True):
-            close(features, case.tensor(f"eval/block{at}"))
+        backbone.input_norm.register_forward_hook(lambda _, args, out: seen.append(out))
+        for block in backbone.blocks:
+            block.register_forward_hook(lambda _, args, out: seen.append(out))
+        with torch.no_grad():
+            backbone(Batch.from_dense(case.tensor("in/x")).filled(2).tracks)
+        normed, *blocks = seen
+        close(normed, case.tensor("eval/data_bn"))
+        assert len(blocks) == 10
+        for at, features in enumerate(blocks):
+            assert float(features.abs().mean()) == pytest.approx(float(case[f"eval/block{at}_mean_abs"]), rel=1e-5)
+        for at in (0, 4, 7, 9):
+            close(blocks[at], case.tensor(f"eval/block{at}"))
 
     def test_training_statistics_and_gradients(self, case: Recorded) -> None:
         backbone = self.backbone(case).train()
@@ -189,6 +198,10 @@ class TestGraphs:
         )
 
     def test_our_ntu_body_gives_the_recorded_graph(self, case: Recorded) -> None:
+        assert case.config["order"] == "root+hop0, root+closer, farther"
+        bones = {(joint, parent) for joint, parent in enumerate(NTU25.parents) if parent >= 0}
+        edges = {(int(a), int(b)) for a, b in case["ntu-rgb+d/edges_0based"] if a != b}
+        assert {frozenset(edge) for edge in edges} == {frozenset(edge) for edge in bones}
         close(
             partitioned(NTU25, Partition.spatial, Fidelity.released, "st_gcn"), case.tensor("ntu-rgb+d/spatial").float()
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import pickle
 import random
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded import Recorded
 from torch import Tensor
 
 from sslskel.api.batch import Batch
@@ -72,23 +72,22 @@ def dense(clips: int = 3, coordinates: int = 3, frames: int = 12, joints: int = 
 
 @pytest.mark.parametrize("case", DOWNSTREAM)
 def test_features_equal_the_recorded_ones(case: str, shared: Path, tmp_path: Path) -> None:
-    data = np.load(shared / "golden" / f"downstream_{case}.npz", allow_pickle=False)
-    heads = json.loads(str(data["config_json"]))["heads"]
-    state = {name[6:]: torch.from_numpy(data[name]) for name in data.files if name.startswith("state/")}
+    data = Recorded(shared / "golden" / f"downstream_{case}.npz")
+    heads, state = data.config["heads"], data.group("state/")
     args = argparse.Namespace(lr=0.1, model_args={"num_heads": heads})
     encoder = load_released(
         saved(tmp_path / "released.pth", {"model": state, "epoch": 99, "args": args}), num_heads=heads
     )
-    x = torch.from_numpy(data["in/x"])
+    x = data.tensor("in/x")
     with torch.no_grad():
         pooled, tokens = encoder(x), encoder.tokens(Batch.from_dense(x))
     for ours, name in ((pooled, "out/feat_pooled"), (tokens, "out/feat_tokens")):
-        theirs = torch.from_numpy(data[name])
+        theirs = data.tensor(name)
         assert ours.shape == theirs.shape
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
     if case.startswith("linprobe_seed"):
         logits = pooled @ state["head.fc.weight"].T + state["head.fc.bias"]
-        torch.testing.assert_close(logits, torch.from_numpy(data["out/logits"]), rtol=0, atol=1e-5)
+        torch.testing.assert_close(logits, data.tensor("out/logits"), rtol=0, atol=1e-5)
 
 
 def test_what_the_released_scripts_save_opens(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import Recorded
 
 from sslskel.config.groups import Schedule, TrainConfig
 from sslskel.engine.schedule import learning_rate
@@ -11,8 +12,8 @@ from sslskel.errors import UsageError
 
 
 def test_warm_up_and_cosine_equal_the_released_ones(shared: Path) -> None:
-    recorded = np.load(shared / "golden" / "lr_sched.npz")
-    cases = sorted({name.split("/")[0] for name in recorded.files})
+    recorded = Recorded(shared / "golden" / "lr_sched.npz")
+    cases = recorded.beginnings()
     assert cases
     for case in cases:
         lr, min_lr, warm, epochs = recorded[f"{case}/args_lr_min_warm_epochs"]

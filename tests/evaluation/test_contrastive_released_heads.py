@@ -130,3 +130,14 @@ class TestDownstream:
         for stream, head in heads.items():
             close(head.fc.weight.detach(), case.tensor(f"train/weight_after{ending[stream]}"), 1e-5)
             close(head.fc.bias.detach(), case.tensor(f"train/bias_after{ending[stream]}"), 1e-5)
+
+
+@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "crossclr", "cmd", "isc", "pcm3"])
+def test_protocols_get_the_trained_encoder(method: str) -> None:
+    sizes = ("backbone.hidden=4",) if method in RECURRENT else ("backbone.width=2", "backbone.dim=4")
+    run = made(method, "method.queue=8", *sizes)
+    encoders = run.method.encoders()
+    assert encoders
+    for stream, encoder in encoders.items():
+        assert encoder.backbone is query_of(run, stream).backbone
+        assert all(parameter.requires_grad for parameter in encoder.parameters())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from recorded import Recorded
+from undrawn_clips import star
 
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
-from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.skeleton import NTU25
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.config.groups import ClipConfig
 from sslskel.encoders.released import our_name, our_value
@@ -24,31 +23,28 @@ from sslskel.transforms.clip import clip_spec
 
 SEEDS = (0, 1, 2)
 
-Case = tuple[dict[str, torch.Tensor], dict[str, Any]]
+
+def recorded(shared: Path, seed: int) -> Recorded:
+    return Recorded(shared / "golden" / f"downstream_finetune_seed{seed}.npz")
 
 
-def recorded(shared: Path, seed: int) -> Case:
-    with np.load(shared / "golden" / f"downstream_finetune_seed{seed}.npz", allow_pickle=False) as file:
-        arrays = {name: torch.from_numpy(file[name]) for name in file.files if file[name].dtype.kind in "fi"}
-        return arrays, json.loads(str(file["config_json"]))
-
-
-def released_head(case: dict[str, torch.Tensor]) -> FineTuneHead:
+def released_head(case: Recorded) -> FineTuneHead:
     joints, dim = case["out/feat_tokens"].shape[-2:]
     classes, hidden = case["state/head.fc2.weight"].shape
     head = FineTuneHead(joints, dim, hidden, classes, 0.3, Noise(0))
-    head.load_state_dict({n[len("state/head.") :]: v for n, v in case.items() if n.startswith("state/head.")})
+    head.load_state_dict(case.group("state/head."))
     return head
 
 
-def released_encoder(case: dict[str, torch.Tensor], sizes: dict[str, Any]) -> PooledEncoder:
-    names = tuple(f"joint {i}" for i in range(sizes["V"]))
-    body = NTU25 if sizes["V"] == 25 else SkeletonLayout("other", names, (-1, *[0] * (sizes["V"] - 1)), 0)
+def released_encoder(case: Recorded) -> PooledEncoder:
+    sizes = case.config
+    body = NTU25 if sizes["V"] == 25 else star(sizes["V"])
     info = DatasetInfo("golden", 1, body, (), fps=30.0, persons=2)
     clip = clip_spec(info, ClipConfig(frames=sizes["T"]))
     config = TransformerConfig(dim=sizes["dim"], depth=sizes["depth"], heads=sizes["heads"], mlp_ratio=sizes["mlp"])
     backbone = Transformer(config, clip)
-    inner = {n[len("state/") :]: v for n, v in case.items() if n.startswith("state/") and "head" not in n}
+    names = (n for n in case if n.startswith("state/") and "head" not in n)
+    inner = {n.removeprefix("state/"): case.tensor(n) for n in names}
     backbone.load_state_dict({our_name(name): our_value(name, value) for name, value in inner.items()})
     return PooledEncoder(backbone, clip)
 
@@ -59,19 +55,20 @@ def close(ours: torch.Tensor, wanted: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_head_gives_the_released_logits(shared: Path, seed: int) -> None:
-    case, _ = recorded(shared, seed)
-    close(released_head(case).eval()(case["out/feat_tokens"]), case["out/logits"])
+    case = recorded(shared, seed)
+    close(released_head(case).eval()(case.tensor("out/feat_tokens")), case.tensor("out/logits"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_clips_in_give_the_released_tokens_and_logits_from_present_persons_alone(shared: Path, seed: int) -> None:
-    case, sizes = recorded(shared, seed)
-    encoder, batch = released_encoder(case, sizes).eval(), Batch.from_dense(case["in/x"])
+    case = recorded(shared, seed)
+    encoder, batch = released_encoder(case).eval(), Batch.from_dense(case.tensor("in/x"))
     assert len(batch.tracks) < 2 * batch.num_clips
     with torch.no_grad():
         tokens = encoder.tokens(batch)
-        close(tokens, case["out/feat_tokens"])
-        close(released_head(case).eval()(tokens), case["out/logits"])
+        close(tokens, case.tensor("out/feat_tokens"))
+        close(encoder.clip(batch), case.tensor("out/feat_pooled"))
+        close(released_head(case).eval()(tokens), case.tensor("out/logits"))
 
 
 def test_layers_of_the_released_network_have_the_stated_rates() -> None:

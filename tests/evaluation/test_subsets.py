@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorded import Recorded
 from toy_features import problem
 
 from sslskel.errors import DataError
@@ -43,39 +44,39 @@ def test_a_plain_subset_has_exactly_the_stated_number_of_clips() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_clips_drawn_first_by_released_code_are_those_chosen(shared: Path, seed: int) -> None:
-    with np.load(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz") as file:
-        for case in sorted({name.split("/")[0] for name in file.files if name.startswith("case")}):
-            labels, chosen = (torch.from_numpy(file[f"{case}/{name}"]).long() for name in ("labels", "chosen"))
-            fraction = float(file[f"{case}/fraction"])
-            # The released draw as the beginning of a shuffle: per class, the same clips are taken first.
-            rest = torch.tensor([row for row in range(len(labels)) if row not in set(chosen.tolist())])
-            order = torch.cat([chosen, rest]).long()
-            ours = set(order[chosen_places(labels[order], fraction, True)].tolist())
-            halves = torch.isclose((fraction * torch.bincount(labels).double()) % 1, torch.tensor(0.5).double())
-            more = [row for row in ours - set(chosen.tolist()) if not halves[labels[row]]]
-            assert set(chosen.tolist()) <= ours
-            assert not more
+    file = Recorded(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz")
+    assert file.config["seed"] == seed
+    for case in file.beginnings("case"):
+        labels, chosen = (file.tensor(f"{case}/{name}").long() for name in ("labels", "chosen"))
+        fraction = float(file[f"{case}/fraction"])
+        # The released draw as the beginning of a shuffle: per class, the same clips are taken first.
+        rest = torch.tensor([row for row in range(len(labels)) if row not in set(chosen.tolist())])
+        order = torch.cat([chosen, rest]).long()
+        ours = set(order[chosen_places(labels[order], fraction, True)].tolist())
+        halves = torch.isclose((fraction * torch.bincount(labels).double()) % 1, torch.tensor(0.5).double())
+        more = [row for row in ours - set(chosen.tolist()) if not halves[labels[row]]]
+        assert set(chosen.tolist()) <= ours
+        assert not more
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_counts_per_class_are_those_of_released_code(shared: Path, seed: int) -> None:
-    with np.load(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz") as file:
-        cases = sorted({name.split("/")[0] for name in file.files if name.startswith("case")})
-        for case in cases:
-            labels = torch.from_numpy(file[f"{case}/labels"]).long()
-            parts, _ = problem(count=len(labels))
-            parts.train.labels = labels
-            fraction, counts = float(file[f"{case}/fraction"]), file[f"{case}/count_per_class"]
-            exact = fraction * np.bincount(labels, minlength=8)
-            # Released code rounds halves to even, so that a class of 5 clips has none of 10 %; ours has one.
-            wanted = np.where(np.isclose(exact % 1, 0.5), np.ceil(exact), counts).astype(int)
-            if not wanted.all():
-                # Released code goes on without these classes.
-                with pytest.raises(DataError, match="without a labelled clip"):
-                    draw_subsets(parts.train, CLASSES, fraction, True, 0, 1)
-                continue
-            [rows] = draw_subsets(parts.train, CLASSES, fraction, True, 0, 1)
-            assert torch.bincount(labels[rows], minlength=8).tolist() == wanted.tolist()
+    file = Recorded(shared / "golden_contrastive" / f"down_semi_subset_seed{seed}.npz")
+    for case in file.beginnings("case"):
+        labels = file.tensor(f"{case}/labels").long()
+        parts, _ = problem(count=len(labels))
+        parts.train.labels = labels
+        fraction, counts = float(file[f"{case}/fraction"]), file[f"{case}/count_per_class"]
+        exact = fraction * np.bincount(labels, minlength=8)
+        # Released code rounds halves to even, so that a class of 5 clips has none of 10 %; ours has one.
+        wanted = np.where(np.isclose(exact % 1, 0.5), np.ceil(exact), counts).astype(int)
+        if not wanted.all():
+            # Released code goes on without these classes.
+            with pytest.raises(DataError, match="without a labelled clip"):
+                draw_subsets(parts.train, CLASSES, fraction, True, 0, 1)
+            continue
+        [rows] = draw_subsets(parts.train, CLASSES, fraction, True, 0, 1)
+        assert torch.bincount(labels[rows], minlength=8).tolist() == wanted.tolist()
 
 
 def test_a_class_left_without_a_clip_is_named_with_the_smallest_fraction_that_works() -> None:

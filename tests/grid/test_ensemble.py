@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import Recorded
 
 from sslskel.cli import main
 from sslskel.errors import UsageError
-from sslskel.grid.ensemble import fuse_identities, fused, fused_by_seed, parse_weights
+from sslskel.evaluation.metrics import logit_scores
+from sslskel.grid.ensemble import fuse_identities, fused_by_seed, parse_weights
 from sslskel.leaderboard import build_board
 from sslskel.results.record import Record, parse_record
 from sslskel.results.store import ResultStore
@@ -33,12 +35,25 @@ def stored(folder: Path, stream: str, seed: int = 0, first: int = 0, **changes: 
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_scores_are_summed_as_released_code_does(shared: Path, seed: int) -> None:
-    with np.load(shared / "golden_contrastive" / f"down_ensemble_seed{seed}.npz") as case:
-        weights = dict(zip(WEIGHTS, case["in/alpha_joint_bone_motion"].tolist(), strict=True))
-        total = fused({stream: case[f"in/scores_{stream}"] for stream in weights}, weights)
-        assert np.allclose(total, case["out/scores"], atol=1e-5)
-        assert np.array_equal(total.argmax(1), case["out/prediction"])
+def test_records_are_fused_as_released_code_does(shared: Path, seed: int, tmp_path: Path) -> None:
+    case = Recorded(shared / "golden_contrastive" / f"down_ensemble_seed{seed}.npz")
+    assert case.config["seed"] == seed
+    weights, labels = dict(zip(WEIGHTS, case["in/alpha_joint_bone_motion"].tolist(), strict=True)), case["in/labels"]
+    order = np.random.default_rng(seed).permutation(len(labels))
+    for at, stream in enumerate(weights):
+        config = {**STORED.config, "clip": {**STORED.config.get("clip", {}), "stream": stream}}
+        record = replace(STORED, identity=f"{at:032x}", seed=seed, config=config, predictions=None)
+        scores = case[f"in/scores_{stream}"]
+        ResultStore(tmp_path).write(record, {"keys": order, "label": labels[order], "value_logits": scores[order]})
+        top1 = logit_scores(scores, labels)["top1"]
+        assert 100 * top1 == pytest.approx(100 * float(case[f"out/top1_{stream}"]), abs=1e-6)
+    names = (STORED.method["name"], STORED.benchmark["name"], STORED.protocol["name"])
+    [record] = fused_by_seed(tmp_path, *names, weights)
+    total = ResultStore(tmp_path).predictions(record)["value_logits"]
+    assert np.allclose(total, case["out/scores"], atol=1e-5)
+    assert np.array_equal(total.argmax(1), case["out/prediction"])
+    assert record.scores["top1"] == pytest.approx(float(case["out/top1"]), abs=1e-9)
+    assert record.scores["top5"] == pytest.approx(float(case["out/top5"]), abs=1e-9)
 
 
 def test_a_seed_is_fused_once_and_stands_beside_its_streams(tmp_path: Path) -> None:

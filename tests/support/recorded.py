@@ -27,11 +27,11 @@ class Recorded(Mapping[str, Any]):
     def __init__(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as file:
             self._arrays = dict(file)
-        self._read = READ.setdefault(f"{path.parent.name}/{path.name}", set())
+        self.read = READ.setdefault(f"{path.parent.name}/{path.name}", set())
 
     def __getitem__(self, name: str) -> Any:
         value = self._arrays[name]
-        self._read.add(name)
+        self.read.add(name)
         return value
 
     def __contains__(self, name: object) -> bool:

@@ -85,3 +85,12 @@ def problem(
     held = torch.arange(count) % 5 == 0
     fit, validation = train.subset((~held).nonzero()[:, 0]), train.subset(held.nonzero()[:, 0])
     return Parts(train, fit, validation, test, truth.classes), truth
+
+
+def given(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int) -> tuple[Parts, Truth]:
+    """Parts of features (n, D) that are there already; the test part shows no label."""
+    keys = torch.arange(len(train) + len(test))
+    names = tuple(f"class {i}" for i in range(classes))
+    known = Rows(train, train_labels, keys[: len(train)])
+    asked = Rows(test, torch.full_like(test_labels, -1), keys[len(train) :])
+    return Parts(known, known, None, asked, names), Truth(asked.keys.numpy(), test_labels.numpy(), names)

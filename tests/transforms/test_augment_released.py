@@ -1,4 +1,7 @@
-"""Equality of augmentations, mixes and hidden parts with recorded runs of released codes, draws replayed."""
+"""Equality of augmentations, mixes and hidden parts with recorded runs of released codes, draws replayed.
+
+Whole views, as methods ask for them, are in ``tests/methods/test_released_views.py``.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,6 @@ from sslskel.config.groups import Fidelity
 from sslskel.methods.pcm3.mixing import MixPlan, mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,
-    Either,
-    FillPersons,
     Flip,
     GaussianNoise,
     JointCorruption,
@@ -41,7 +42,9 @@ def recorded(kind: str) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def case(shared: Path, request: pytest.FixtureRequest) -> Recorded:
-    return case_of(shared, request.param)
+    case = case_of(shared, request.param)
+    assert request.param.endswith(f"seed{case.config['seed']}")
+    return case
 
 
 def groups(case: Recorded, prefix: str) -> list[str]:
@@ -101,11 +104,29 @@ def crop_draws(case: Recorded, name: str) -> dict[str, Tensor]:
     return {"crop.share": one(case.tensor(f"{name}/u")), "crop.start": case.tensor(f"{name}/start")[None]}
 
 
+def check_crop(case: Recorded, name: str, low: float, high: float) -> None:
+    """The length of a recorded crop, and from where its start is drawn."""
+
+    class Spy(ReplayNoise):
+        high = torch.empty(0)
+
+        def integers(self, site, high, shape=(), per="person"):  # type: ignore[no-untyped-def]
+            Spy.high = high
+            return super().integers(site, high, shape, per)
+
+    frames, length = (int(case[f"{name}/{what}"]) for what in ("num_frames", "length"))
+    RandomCrop(low, high, 64)(torch.tensor([frames]), 64, Spy(crop_draws(case, name)))
+    assert frames + 1 - int(Spy.high) == length
+    if f"{name}/start_high_exclusive" in case:
+        assert int(Spy.high) == int(case[f"{name}/start_high_exclusive"])
+
+
 @recorded("isc")
 class TestIsc:
     def test_shear(self, case: Recorded) -> None:
         for name in groups(case, "shear"):
             draws = {"shear.off_diagonal": one((case.tensor(f"{name}/draws") + 1) / 2)}
+            assert torch.equal(case.tensor(f"{name}/matrix")[OFF_DIAGONAL], case.tensor(f"{name}/draws"))
             close(replayed(Shear(1.0), clips(case.tensor(f"{name}/x")), draws)[0], case.tensor(f"{name}/out"), 1e-12)
 
     @pytest.mark.parametrize("name", ["corrupt_zero", "corrupt_matrix"])
@@ -117,16 +138,21 @@ class TestIsc:
         for name in groups(case, "cropresize"):
             low, high = case.tensor(f"{name}/ratio").tolist()
             out = case.tensor(f"{name}/out").double()
+            check_crop(case, name, low, high)
             augmented = read(case.tensor(f"{name}/x"), RandomCrop(low, high, 64), crop_draws(case, name), out.shape[1])
             close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
     def test_crops_of_the_linear_protocol(self, case: Recorded) -> None:
         for name in groups(case, "subsequence_test"):
-            share = float(case[f"{name}/ratio"])
+            share, start = float(case[f"{name}/ratio"]), int(case[f"{name}/start"])
+            frames, length = int(case[f"{name}/num_frames"]), int(case[f"{name}/length"])
+            whole = CentreCrop(share)(torch.tensor([frames]), length, Noise(0))[0]
+            assert torch.equal(whole, torch.arange(start, start + length).double())
             close(
                 read(case.tensor(f"{name}/x"), CentreCrop(share), {}, 64)[0], case.tensor(f"{name}/out").double(), 1e-6
             )
         for name in groups(case, "subsequence_train"):
+            check_crop(case, name, 0.5, 1.0)
             augmented = read(case.tensor(f"{name}/x"), RandomCrop(0.5, 1.0, 64), crop_draws(case, name), 64)
             close(augmented[0], case.tensor(f"{name}/out").double(), 1e-6)
 
@@ -196,45 +222,6 @@ class TestAimclr:
             draws = {"axis.chance": torch.zeros(1), "axis.which": torch.tensor([axis])}
             assert torch.equal(replayed(AxisMask(), clips(case.tensor(f"{name}/x")), draws)[0], out)
 
-    def test_the_extreme_view(self, case: Recorded) -> None:
-        """All of them in the released order, without those that a case leaves out."""
-        for name in groups(case, "strong"):
-            x, out = case.tensor(f"{name}/x"), case.tensor(f"{name}/out")
-            methods = str(case[f"{name}/method"])
-            shifted = read(x, PadCrop(), {"crop.start": case.tensor(f"{name}/padcrop_start")[None]}, x.shape[1])
-            batch = FillPersons()(clips(shifted), Noise(0), clip_spec(x.shape[1]))
-            draws = self.extreme_draws(case, name)
-            steps = (Flip(), TiltRotation(), GaussianNoise(), GaussianBlur(), AxisMask(), TimeFlip())
-            chosen = [step for digit, step in enumerate(steps, start=1) if str(digit) in methods]
-            noise = ReplayNoise(draws)
-            for step in (Shear(0.5), *chosen):
-                batch = step(batch, noise, clip_spec(x.shape[1]))
-            close(batch.dense(2)[0], out.double(), 1e-12)
-
-    def extreme_draws(self, case: Recorded, name: str) -> dict[str, Tensor]:
-        """Under our sites, those of what was not drawn being idle."""
-
-        def draw(what: str, idle: Tensor) -> Tensor:
-            return case.tensor(f"{name}/{what}") if f"{name}/{what}" in case else idle
-
-        never, out = torch.ones(()), case.tensor(f"{name}/out")
-        axis = draw("rotate_axis", torch.tensor(0))
-        degrees = draw("rotate_degrees", torch.zeros(3)) / torch.where(torch.arange(3) == axis, 30.0, 1.0)
-        blank = (out.flatten(1) == 0).all(1)
-        return {
-            "shear.off_diagonal": off_diagonal(aimclr_matrix(case.tensor(f"{name}/shear_draws")), 0.5),
-            "flip": one(draw("flip_p", never)),
-            "tilt.axis": axis[None],
-            "tilt.angles": one(degrees),
-            "noise.chance": one(draw("noise_p", never)),
-            "noise.values": draw("noise", torch.zeros_like(out)).permute(3, 1, 2, 0) / 0.01,
-            "blur.chance": one(draw("blur_p", never)),
-            "blur.sigma": one((draw("blur_sigma", never) - 0.1) / 1.9),
-            "axis.chance": one(draw("axis_p", never)),
-            "axis.which": blank.to(torch.int64).argmax()[None],
-            "time_flip": one(draw("time_p", never)),
-        }
-
 
 @recorded("pstl")
 class TestPstl:
@@ -254,28 +241,6 @@ class TestPstl:
         close(replayed(GaussianBlur(per="batch"), batch, draws), case.tensor("blur/out").double(), 1e-6)
         augmented = replayed(TimeFlip(per="batch"), batch, {"time_flip": torch.zeros(())})
         assert torch.equal(augmented, case.tensor("timeflip/out").double())
-
-
-@pytest.mark.parametrize("case", [f"obj_pstl_seed{seed}" for seed in SEEDS], indirect=True)
-def test_views_of_pstl(case: Recorded) -> None:
-    batch, (size, frames) = clips(case.tensor("in/x")), case["in/x"].shape[::2][:2]
-    for at in range(3):
-        view = f"step0/view{at}"
-        positions = PadCrop(per="batch")(
-            torch.full((size,), frames), frames, ReplayNoise({"crop.start": case.tensor(f"{view}/crop_start")})
-        )
-        batch_at = batch._replace(tracks=batch.tracks[:, positions[0].to(torch.int64)])
-        matrix = case.tensor(f"{view}/shear_matrix").T
-        axis = case.tensor(f"{view}/rotate_axis")
-        degrees = case.tensor(f"{view}/rotate_degrees") / torch.where(torch.arange(3) == axis, 30.0, 1.0)
-        steps: dict[str, tuple[Augment, dict[str, Tensor]]] = {
-            "after_shear": (Shear(1.0, "batch"), {"shear.off_diagonal": off_diagonal(matrix, 1.0)[0]}),
-            "after_rotate": (TiltRotation(per="batch"), {"tilt.axis": axis, "tilt.angles": degrees}),
-            "after_flip": (Flip(per="batch"), {"flip": case.tensor(f"{view}/flip_p")}),
-        }
-        for name, (step, draws) in steps.items():
-            batch_at = step(batch_at, ReplayNoise(draws), clip_spec(frames))
-            close(batch_at.dense(2), case.tensor(f"{view}/{name}").double(), 1e-6)
 
 
 OURS = torch.tensor([0, 2, 1, 4, 3])
@@ -326,17 +291,3 @@ class TestPcm3:
             assert torch.equal(~ours, visible[0, :, 0, :, 0])
             assert bool((visible == visible[:1, ..., :1]).all())
             assert bool(visible[:, :, 1].all())
-
-    def test_whole_views(self, case: Recorded) -> None:
-        for name in groups(case, "view"):
-            crop = read(case.tensor(f"{name}/x"), RandomCrop(0.1, 1.0, 64), crop_draws(case, name), 64)
-            sheared = str(case[f"{name}/kind"]) == "shear"
-            draws = {"either": one(case.tensor(f"{name}/p_choice"))}
-            if sheared:
-                idle = {"corrupt.joints": torch.arange(25)[None], "corrupt.kind": torch.zeros(1)}
-                draws |= idle | {"corrupt.matrix": torch.zeros(1, 9)}
-                draws |= {"shear.off_diagonal": off_diagonal(case.tensor(f"{name}/matrix"), 1.0)}
-            else:
-                draws |= corruption_draws(case, name, "p_corrupt") | {"shear.off_diagonal": torch.zeros(1, 6)}
-            either = Either(JointCorruption(), Shear(), max(0.0, float(case[f"{name}/prob"])))
-            close(replayed(either, clips(crop), draws)[0], case.tensor(f"{name}/out").double(), 1e-6)
