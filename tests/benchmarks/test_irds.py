@@ -23,6 +23,7 @@ from sslskel.api.skeleton import NTU25
 from sslskel.benchmarks.common.irds import EXECUTIONS, FILE_JOINTS, GESTURES, LAYOUT
 from sslskel.benchmarks.irds import BENCHMARK as GESTURE
 from sslskel.benchmarks.irds_correct import BENCHMARK as CORRECT
+from sslskel.errors import SslskelError
 
 CLIPS = {215: 73, 216: 54, 217: 61}
 NAME = "216_18_3_6_2_stand.txt"
@@ -151,3 +152,19 @@ def test_layout_and_classes() -> None:
     assert FILE_JOINTS[20:] == ("SpineShoulder", "HandTipLeft", "ThumbLeft", "HandTipRight", "ThumbRight")
     assert len(LAYOUT.swaps) == 10
     assert len(GESTURES) == 9
+
+
+def test_mutated_files_raise_nothing_but_their_own_error(tmp_path: Path) -> None:
+    content, generator, faults = lines(3).encode(), np.random.default_rng(5), 0
+    for _ in range(200):
+        broken = bytearray(content)
+        for _ in range(generator.integers(1, 5)):
+            broken[generator.integers(len(broken))] = generator.integers(256)
+        if generator.random() < 0.2:
+            del broken[generator.integers(len(broken)) :]
+        try:
+            (clip,), _ = read(GESTURE, tmp_path, {NAME: bytes(broken)})
+            assert np.isfinite(clip.tracks[0].joints).all()
+        except SslskelError as fault:
+            faults += NAME in str(fault)
+    assert faults > 100
