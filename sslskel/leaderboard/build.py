@@ -26,6 +26,7 @@ from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
 from sslskel.leaderboard.notes import notes_of
 from sslskel.leaderboard.seeds import Place, unshown_seeds
 from sslskel.leaderboard.significance import marked, tested
+from sslskel.leaderboard.sweeps import sweep_warnings, swept
 from sslskel.results.record import DECLARED, Record
 
 __all__ = ["Board", "build_board", "of_board"]
@@ -76,7 +77,12 @@ def build_board(
         columns,
         ranked,
         (*findings(columns, tests, names), *across_findings(across)),
-        (*warnings, *unshown_seeds(columns, ranked, names, _by_place(known, imposed)), *cautions),
+        (
+            *warnings,
+            *unshown_seeds(columns, ranked, names, _by_place(known, imposed)),
+            *sweep_warnings(columns, ranked, names),
+            *cautions,
+        ),
         notes,
         tuple(sorted({record.command for record in shown if record.command})),
         tuple(shown),
@@ -230,9 +236,8 @@ def _row(
         twice = run_twice(groups)
         if twice:
             warnings.append(_conflict(label, column, twice))
-        leak, unproven = any(map(_leaks, own)), any(map(_unproven, own))
-        cell = cell_of(column, groups, leak=leak, unproven=unproven, per_clip=per_clip) if own and not twice else None
-        cells.append(cell)
+        doubts = {"leak": any(map(_leaks, own)), "unproven": any(map(_unproven, own)), "swept": any(map(swept, own))}
+        cells.append(cell_of(column, groups, **doubts, per_clip=per_clip) if own and not twice else None)
     records = [record for own in members for record in own]
     trained = any(record.seen or _unproven(record) for record in records)
     costs = (_median(records, "pretrain_seconds"), _median(records, "samples_per_second"))

@@ -66,6 +66,7 @@ def cell_of(
     *,
     leak: bool,
     unproven: bool = False,
+    swept: bool = False,
     per_clip: PerClip | None = None,
 ) -> BoardCell:
     """The number of a row in a column from its groups of records, of which there is one or more."""
@@ -80,7 +81,7 @@ def cell_of(
     summary = summarise([one.score for one in pretrainings])
     if per_clip is not None:
         summary = _with_clips(summary, pretrainings, per_clip, fixed=fixed)
-    return BoardCell(summary, pretrainings, leak, unproven, fixed)
+    return BoardCell(summary, pretrainings, leak, unproven, swept, fixed)
 
 
 def _with_clips(summary: Summary, pretrainings: Sequence[Pretraining], per_clip: PerClip, *, fixed: bool) -> Summary:

@@ -80,6 +80,8 @@ class BoardCell:
     """True where pretraining saw clips of the test part, or may have."""
     unproven: bool = False
     """True where nothing proves what the encoder saw: released weights, foreign networks, files of unknown origin."""
+    swept: bool = False
+    """True where a sweep ran other option values too on the test part: the best of them is chosen on test data."""
     fixed: bool = False
     """True where several seeds gave the same weights: there is one encoder, and seeds are those of its evaluations."""
     bold: bool = False
@@ -89,7 +91,7 @@ class BoardCell:
     @property
     def ranks(self) -> bool:
         """Whether it takes part in tests and findings, and may be bold."""
-        return not (self.leak or self.unproven)
+        return not (self.leak or self.unproven or self.swept)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ class TestedColumn:
     """The rows of a column that take part, and what the tests say of them."""
 
     rows: tuple[tuple[Row, BoardCell], ...]
-    """Highest mean first; those whose pretraining saw test clips, or may have, are left out."""
+    """Highest mean first; those whose pretraining saw test clips, or may have, and swept ones are left out."""
     against: tuple[tuple[int, int, float | None], ...]
     """(row, floor, corrected p) of each pretrained row and each that saw no data, as places in ``rows``."""
     above_all: float | None

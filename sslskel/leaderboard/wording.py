@@ -20,6 +20,7 @@ PUBLISHED = (
 )
 PUBLISHED_FACTS = ("published method", "year", "backbone", "streams")
 LEAK = "†: pretraining saw, or may have seen, clips of the test part; never bold."
+SWEPT = "§: one of several option values that a sweep ran on these test clips; never bold, in no test."
 UNPROVEN = "‡: nothing proves what the encoder saw in pretraining; never bold, in no test."
 
 
@@ -72,6 +73,7 @@ def legend(board: Board) -> str:
         (BOLD, any(cell.bold for cell in cells)),
         (LEAK, any(cell.leak for cell in cells)),
         (UNPROVEN, any(cell.unproven for cell in cells)),
+        (SWEPT, any(cell.swept for cell in cells)),
     ]
     scores = SCORES + (OVER_CLIPS if board.over_clips else ON_THESE_CLIPS)
     return " ".join([scores, *(text for text, used in marks if used)])
@@ -79,7 +81,7 @@ def legend(board: Board) -> str:
 
 def marks(cell: BoardCell) -> str:
     """What stands behind a number that ranks nothing."""
-    return f"{' †' if cell.leak else ''}{' ‡' if cell.unproven else ''}"
+    return f"{' †' if cell.leak else ''}{' ‡' if cell.unproven else ''}{' §' if cell.swept else ''}"
 
 
 def number(cell: BoardCell | None, gap: str = " ") -> str:

@@ -25,7 +25,7 @@ from sslskel.leaderboard.model import Board
 from sslskel.text import percent, plain
 
 NUMBER = re.compile(
-    r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?(?P<unproven> ‡)?"
+    r"(?P<mean>-?[\d.]+)(?: ± (?P<sd>[\d.]+))? \((?P<n>\d+)\)(?P<leak> †)?(?P<unproven> ‡)?(?P<swept> §)?"
     r"(?:\s*\[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\])?"
 )
 
@@ -46,6 +46,7 @@ def expected(cell: dict[str, Any]) -> dict[str, Any]:
         "n": str(summary["n"]),
         "leak": " †" if cell["leak"] else None,
         "unproven": " ‡" if cell["unproven"] else None,
+        "swept": " §" if cell["swept"] else None,
     }
 
 

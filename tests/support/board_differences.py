@@ -58,9 +58,9 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
         (",scores,bold", ",scores,evaluations,above_all,bold"),
         ("583.6651211150579,0.75,", "583.6651211150579,,"),
         ("0.0,0.0,0.6666666666666666,", "0.0,0.0,,"),
-        ("0.6666666666666666,0,0,", "0.6666666666666666,1,,0,0,0,"),
-        ("0.8333333333333334,0,0,", "0.8333333333333334,1,,0,0,0,"),
-        (",leak,", ",leak,unproven,"),
+        ("0.6666666666666666,0,0,", "0.6666666666666666,1,,0,0,0,0,"),
+        ("0.8333333333333334,0,0,", "0.8333333333333334,1,,0,0,0,0,"),
+        (",leak,", ",leak,unproven,swept,"),
     ),
     "html": (
         (
@@ -72,7 +72,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
 """The same of one format. Of an HTML page there is only a digest."""
 ESCAPES: dict[str, Callable[[str], str]] = {"markdown": markdown, "latex": latex}
 BOARD = {"across", "intervals_over_clips", "means"}
-ROW, CELL = {"means"}, {"above_all", "fixed", "pretrainings", "unproven"}
+ROW, CELL = {"means"}, {"above_all", "fixed", "pretrainings", "swept", "unproven"}
 """What JSON has now and had not."""
 
 

@@ -152,6 +152,7 @@ def _cell_facts(cell: BoardCell | None) -> dict[str, object]:
         "bold": int(cell.bold) if cell else None,
         "leak": int(cell.leak) if cell else None,
         "unproven": int(cell.unproven) if cell else None,
+        "swept": int(cell.swept) if cell else None,
         "text": number(cell) if cell else None,
     }
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "±": r"$\pm$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "§": r"{\S}",
 }
 """Each character alone, so that no two of them make a ligature, a quotation or an argument."""
 ACCENTS = {
