@@ -39,3 +39,28 @@ def test_an_unknown_benchmark_asks_for_nothing() -> None:
     board = build_board([on("synthetic", "stored"), on("nobody_s", "stored"), on("nobody_s", "first")])
     assert {len(row.cells) for row in board.rows} == {2}
     assert len(board.rows) == 2
+
+
+def released(benchmark: str, depth: int, tau: float, **changes: Any) -> Record:
+    options = {"config__method__decoder_depth": depth, "config__method__tau": tau}
+    return on(benchmark, "stored", preset="released", **options, **changes)
+
+
+def test_what_a_preset_has_for_a_dataset_makes_no_row() -> None:
+    """MAMP has three decoder blocks on NTU RGB+D 60 and five on 120, as its scripts have it."""
+    board = build_board([released("ntu60", 3, 0.8), released("ntu120", 5, 0.75), released("pku_mmd1", 5, 0.8)])
+    [row] = board.rows
+    assert row.label == "mamp"
+    assert None not in row.cells
+
+
+def test_what_a_user_chose_beside_a_preset_does() -> None:
+    board = build_board([released("ntu60", 3, 0.8), released("ntu120", 5, 0.75), released("ntu120", 3, 0.75)])
+    assert {row.label for row in board.rows} == {"mamp", "mamp (decoder_depth=3)"}
+
+
+def test_other_presets_and_methods_are_told_apart_as_before() -> None:
+    cpu = [on(name, "stored", config__method__decoder_depth=depth) for name, depth in (("ntu60", 3), ("ntu120", 5))]
+    assert len(build_board(cpu).rows) == 2
+    unknown = [released(name, depth, 0.8, method="mine") for name, depth in (("ntu60", 3), ("ntu120", 5))]
+    assert len(build_board(unknown).rows) == 2
