@@ -7,7 +7,11 @@ its traceback. The CLI prints the message and exits with ``exit_code``.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
+
+_MOST_KNOWN, _LONGEST = 2000, 100
+"""Words that are compared with a misspelt one, and letters of each: more would take longer than a person waits."""
 
 
 class SslskelError(Exception):
@@ -46,5 +50,6 @@ class Interrupted(SslskelError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known word, or ``""``."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    short = [name for name in itertools.islice(known, _MOST_KNOWN) if len(name) <= _LONGEST]
+    close = difflib.get_close_matches(word[:_LONGEST], short, n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""

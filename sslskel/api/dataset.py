@@ -68,6 +68,10 @@ class Clip:
     """The dataset's ``lists`` that contain it."""
 
 
+MOST_CLASSES = 10_000
+"""Of one dataset: every protocol keeps tables of classes by classes."""
+
+
 @dataclass(frozen=True)
 class DatasetInfo:
     """Metadata of a dataset, stored with it."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from sslskel.errors import DataError, did_you_mean
 
+MOST_JOINTS = 1000
+"""Of one body; whole-body models with hands and face have a tenth of that."""
 PARTS = ("torso", "left_arm", "right_arm", "left_leg", "right_leg")
 """Names of the five body parts that part-wise transforms and masks ask for."""
 
@@ -35,6 +37,8 @@ class SkeletonLayout:
 
     def __post_init__(self) -> None:
         count = len(self.joints)
+        if count > MOST_JOINTS:
+            raise DataError(f"layout '{self.name}' has {count:,} joints; a body has at most {MOST_JOINTS:,} here")
         if len(self.parents) != count:
             raise DataError(
                 f"layout '{self.name}' has {count} joints but {len(self.parents)} parents; give one parent per joint"
@@ -48,13 +52,15 @@ class SkeletonLayout:
         ]
         if any(not 0 <= i < count for i in used) or any(not -1 <= p < count for p in self.parents):
             raise DataError(f"layout '{self.name}' uses a joint index outside 0..{count - 1}")
+        rooted: set[int] = set()
         for joint in range(count):
-            seen, at = set(), joint
-            while at != -1:
+            seen, at = set[int](), joint
+            while at != -1 and at not in rooted:
                 if at in seen:
                     raise DataError(f"layout '{self.name}': parents of joint '{self.joints[joint]}' form a cycle")
                 seen.add(at)
                 at = self.parents[at]
+            rooted |= seen
 
     @property
     def num_joints(self) -> int:

@@ -6,6 +6,7 @@ How they are read one by one is in ``reading.py``.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ def gathered(
             recordings = read_pyskl(files, report.notes)
         else:
             recordings = read_set(files, described, described.layout, report.notes)
+            _digest_files(report, "files of clips", files[0].parent, recordings)
         return recordings, described, described.layout
     if len(files) != 1:
         raise UsageError("--clips takes one labels table, or the files of one whole set; join several tables into one")
@@ -47,8 +49,9 @@ def gathered(
             "arrays do not say what their joints are; name them with --layout (a layout file, coco17, ntu25)"
         )
     _digest(report, files, request.layout)
-    _digest_files(report, folder, rows)
-    return recordings_of(table, rows, folder, described, described.layout), described, described.layout
+    recordings = recordings_of(table, rows, folder, described, described.layout)
+    _digest_files(report, "files of the table", folder, recordings)
+    return recordings, described, described.layout
 
 
 def _with_body(rows: Sequence[ClipRow], folder: Path, described: Description) -> Description:
@@ -76,17 +79,16 @@ def _digest(report: ImportReport, files: Sequence[Path], layout: str | None) -> 
             raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
 
 
-def _digest_files(report: ImportReport, folder: Path, rows: Sequence[ClipRow]) -> None:
-    """One sha256 over the names and contents of all files of the table."""
+def _digest_files(report: ImportReport, what: str, folder: Path, recordings: Sequence[Recording]) -> None:
+    """One sha256 over the names and contents of all files that recordings are read from."""
     digest, count = hashlib.sha256(), 0
-    for name in sorted({row.file for row in rows}):
-        path = folder / name
-        inside = [f"{name}/{file.name}" for file in sorted(path.glob("*"))] if path.is_dir() else [name]
-        for one in inside:
-            if (folder / one).is_file():
-                try:
-                    digest.update(f"{one}\0{file_sha256(folder / one)[1]}\n".encode())
-                except OSError:
-                    continue  # the clip will be named with its reason
-                count += 1
-    report.source[f"{count} files of the table"] = digest.hexdigest()
+    files = {Path(os.path.relpath(file, folder)).as_posix(): file for one in recordings for file in one.files}
+    for name, file in sorted(files.items()):
+        if file.is_file():
+            try:
+                digest.update(f"{name}\0{file_sha256(file)[1]}\n".encode())
+            except OSError:
+                continue  # the clip will be named with its reason
+            count += 1
+    if files:
+        report.source[f"{count} {what}"] = digest.hexdigest()

@@ -6,12 +6,13 @@ clips are is in the table (``clip_table.py``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sslskel.api.skeleton import PARTS, SkeletonLayout
+from sslskel.api.skeleton import MOST_JOINTS, PARTS, SkeletonLayout
 from sslskel.data.own.bodies import BODIES
 from sslskel.data.own.missing import FILLS, MissingRule, parse_missing
 from sslskel.data.own.text_form import TextForm
@@ -179,8 +180,9 @@ def _classes(node: Node | None) -> tuple[str, ...] | None:
     if node is None:
         return None
     names = [element.text() for element in node.list()]
+    times = Counter(names)
     for name, element in zip(names, node.list(), strict=True):
-        if names.count(name) > 1:
+        if times[name] > 1:
             raise element.fault(f"class '{name}' is listed twice; class names must differ")
     return tuple(names)
 
@@ -206,6 +208,8 @@ def _written_layout(path: Path, nodes: Mapping[str, Node]) -> SkeletonLayout:
     tree = dict(nodes["joints"].items())
     if not tree:
         raise nodes["joints"].fault("there is no joint; write one 'joint: parent' per line")
+    if len(tree) > MOST_JOINTS:
+        raise nodes["joints"].fault(f"there are {len(tree):,} joints; a body has at most {MOST_JOINTS:,} here")
     parents = {joint: None if node.empty() else _joint(node, tree) for joint, node in tree.items()}
     roots = [joint for joint, parent in parents.items() if parent is None]
     _refuse_circles(tree, parents)
@@ -233,13 +237,14 @@ def _joint(node: Node, joints: Mapping[str, object]) -> str:
 def _refuse_circles(tree: Mapping[str, Node], parents: Mapping[str, str | None]) -> None:
     safe: set[str] = set()
     for joint in parents:
-        way: list[str] = []
+        way: dict[str, None] = {}
         at: str | None = joint
         while at is not None and at not in safe:
             if at in way:
-                circle = " -> ".join((*way[way.index(at) :], at))
+                steps = list(way)
+                circle = " -> ".join((*steps[steps.index(at) :], at))
                 raise tree[at].fault(f"the parents form a cycle ({circle}); one joint must have no parent")
-            way.append(at)
+            way[at] = None
             at = parents[at]
         safe.update(way)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sslskel.api.dataset import MOST_CLASSES
 from sslskel.data.own.recordings import Recording
 from sslskel.errors import DataError, UsageError, did_you_mean
 
@@ -55,6 +56,11 @@ def numbered(recordings: Sequence[Recording], classes: Sequence[str] | None) -> 
     fields = {field: _numbers(getattr(recording, field) for recording in recordings) for field in FIELDS}
     present = sorted({recording.label for recording in recordings if recording.label}, key=by_letters)
     names = tuple(present if classes is None else classes)
+    if len(names) > MOST_CLASSES:
+        whose = "labels occur" if classes is None else "classes are listed"
+        raise DataError(
+            f"{len(names):,} {whose}, where at most {MOST_CLASSES:,} were expected; is 'label' the right column?"
+        )
     labels = {name: number for number, name in enumerate(names)}
     if not any(_NUMBER.fullmatch(name) for name in names):
         labels |= {str(number): number for number in range(len(names))}

@@ -14,7 +14,7 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.clip_table import ClipRow
 from sslskel.data.own.content import Content
 from sslskel.data.own.formats.kind import Shelf, Source
-from sslskel.data.own.formats.table import read
+from sslskel.data.own.formats.table import files_of, read
 from sslskel.data.own.layout_file import Description
 
 
@@ -35,6 +35,8 @@ class Recording:
     end: float | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     """Split -> train, test, validation or nothing."""
+    files: tuple[Path, ...] = ()
+    """What it is read from besides the files that a person named."""
 
 
 def recordings_of(
@@ -46,6 +48,8 @@ def recordings_of(
         where = f"clip '{row.name}' ('{row.file}', {table.name} line {row.line})"
         source = Source(folder / row.file, layout, description, row.key, row.index, shelf)
         texts = {"label": row.label, "subject": row.subject, "camera": row.camera, "setup": row.setup}
-        load = partial(read, source)
-        recordings.append(Recording(row.name, where, load, begin=row.begin, end=row.end, parts=row.parts, **texts))
+        load, files = partial(read, source), files_of(source)
+        recordings.append(
+            Recording(row.name, where, load, begin=row.begin, end=row.end, parts=row.parts, files=files, **texts)
+        )
     return recordings

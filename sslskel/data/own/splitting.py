@@ -75,11 +75,12 @@ def check_parts(
     """Raise ``DataError`` where a part of a split is empty since its clips were left out; ``dropped`` says why."""
     for name, data in splits.items():
         split = split_from(name, data, dataset.info.name)
+        members = {part: frozenset(data[part]) for part in ("train", "test", "validation")}
         for part in ("train", "test", *(("validation", "fit") if split.validation else ())):
             try:
                 split.part(dataset, part)
             except DataError as fault:
-                lost = [r for r in recordings if r.name in dropped and _is_in(r, data, part, numbering)]
+                lost = [r for r in recordings if r.name in dropped and _is_in(r, data["by"], members, part, numbering)]
                 if not lost:
                     raise
                 reasons = "; ".join(dropped[recording.name].partition(": ")[2] for recording in lost[:SHOWN_FAULTS])
@@ -88,13 +89,15 @@ def check_parts(
                 raise DataError(f"{fault}: {count} cannot be read: {reasons}{more}") from fault
 
 
-def _is_in(recording: Recording, data: Mapping[str, Any], part: str, numbering: Numbering) -> bool:
+def _is_in(
+    recording: Recording, by: str, members: Mapping[str, frozenset[Any]], part: str, numbering: Numbering
+) -> bool:
     """Whether a clip belongs to a part of a split; the training part includes those held out for validation."""
-    own = recording.name if data["by"] == "clip" else numbering.number(data["by"], getattr(recording, data["by"]))
-    held = numbering.number("subject", recording.subject) in data["validation"]
+    own = recording.name if by == "clip" else numbering.number(by, getattr(recording, by))
+    held = numbering.number("subject", recording.subject) in members["validation"]
     if part in ("train", "test"):
-        return own in data[part]
-    return own in data["train"] and held == (part == "validation")
+        return own in members[part]
+    return own in members["train"] and held == (part == "validation")
 
 
 def _stated(name: str, recordings: Sequence[Recording], numbering: Numbering, rule: Rule) -> dict[str, Any]:
@@ -163,11 +166,12 @@ def _by_rule(recordings: Sequence[Recording], numbering: Numbering, rule: Rule) 
             " 'split' with train and test"
         )
     train = _known(rule.train, values, rule.by) if rule.train is not None else values[::2]
-    test = [value for value in values if value not in train]
+    trains = set(train)
+    test = [value for value in values if value not in trains]
     if not test:
         raise UsageError(f"--train names every {rule.by}, which leaves none for the test part; leave some out")
-    training = [recording for recording in recordings if getattr(recording, rule.by) in train]
-    others = [recording for recording in recordings if getattr(recording, rule.by) in test]
+    training = [recording for recording in recordings if getattr(recording, rule.by) in trains]
+    others = [recording for recording in recordings if getattr(recording, rule.by) not in trains]
     return {
         "by": rule.by,
         "train": sorted(numbering.number(rule.by, value) for value in train),
@@ -178,8 +182,9 @@ def _by_rule(recordings: Sequence[Recording], numbering: Numbering, rule: Rule) 
 
 
 def _known(words: Sequence[str], values: Sequence[str], field: str) -> list[str]:
+    known = set(values)
     for word in words:
-        if word not in values:
+        if word not in known:
             some = ", ".join(values[:12]) + (" ..." if len(values) > 12 else "")
             raise UsageError(f"no clip is of {field} '{word}'{did_you_mean(word, values)} ({field}s: {some})")
     return list(words)

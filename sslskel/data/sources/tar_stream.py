@@ -23,7 +23,7 @@ RATIO = 200
 FREE = 64 << 20
 HEADER_LIMIT = 1 << 20
 """Most bytes of a long name or an extended header."""
-MEMBERS = 1_000_000
+MEMBERS = 250_000
 """Most members of one archive."""
 DECODER_MEMORY = 160 << 20
 """Most memory an xz dictionary may ask for, in bytes; ``xz -9`` asks for 65 MiB."""

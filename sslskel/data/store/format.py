@@ -5,7 +5,7 @@ Which files there are, how they are filled and how they are opened is in ``store
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.api.dataset import DatasetInfo
+from sslskel.api.dataset import MOST_CLASSES, DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.errors import DataError
-from sslskel.files import write_synced
+from sslskel.files import parse_json, read_regular, write_synced
 from sslskel.hashing import file_sha256, json_bytes, json_sha256
 
 FORMAT = 1
@@ -25,6 +25,8 @@ MANIFEST = "manifest.json"
 HEADER_BYTES = 128
 SPLITS = "splits.json"
 """Splits that are kept with an imported set; part of its fingerprint, because no code holds them."""
+_NAME = re.compile(r"[A-Za-z0-9_]+\.[a-z0-9]+")
+"""What a file of a prepared dataset may be called; none lies in another folder."""
 
 
 class FileFact(NamedTuple):
@@ -80,13 +82,13 @@ def read_manifest(folder: Path, hint: str) -> dict[str, FileFact]:
     """File name -> size and sha256; raises ``DataError`` where the manifest is missing, damaged or foreign."""
     path = folder / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise DataError(f"'{folder}' is not a prepared dataset: it has no {MANIFEST}; {hint}") from None
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
     try:
-        data = json.loads(content)
+        data: Any = parse_json(content.decode("utf-8"))
         if data["format"] != FORMAT:
             raise DataError(
                 f"'{folder}' is in dataset format {data['format']}, this version reads format {FORMAT}; {hint}"
@@ -94,6 +96,7 @@ def read_manifest(folder: Path, hint: str) -> dict[str, FileFact]:
         facts = {str(name): FileFact(int(f["size"]), str(f["sha256"])) for name, f in data["files"].items()}
         # Comparing the bytes too leaves no byte of the file that could change unnoticed.
         intact = data["self"] == json_sha256(data["files"]) and content == json_bytes(data)
+        intact &= all(_NAME.fullmatch(name) for name in facts)
     except (ValueError, KeyError, TypeError, AttributeError):
         intact = False
     if not intact:
@@ -133,11 +136,14 @@ def info_to_json(info: DatasetInfo) -> dict[str, Any]:
 
 def info_from_json(data: Mapping[str, Any]) -> DatasetInfo:
     """Build from plain data; raises ``KeyError``, ``TypeError`` or ``ValueError`` where a field is wrong."""
+    classes = tuple(str(name) for name in data["classes"])
+    if len(classes) > MOST_CLASSES:
+        raise ValueError(f"classes: there are {len(classes):,}, where at most {MOST_CLASSES:,} were expected")
     return DatasetInfo(
         name=str(data["name"]),
         version=int(data["version"]),
         layout=SkeletonLayout.from_json(data["layout"]),
-        classes=tuple(str(c) for c in data["classes"]),
+        classes=classes,
         fps=float(data["fps"]),
         unit=str(data["unit"]),
         coordinates=int(data["coordinates"]),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.api.dataset import Clip, DatasetInfo, Track
+from sslskel.api.dataset import MOST_CLASSES, Clip, DatasetInfo, Track
 from sslskel.data.store.segments import SegmentIndex
 from sslskel.errors import DataError
 from sslskel.hashing import stable_id
@@ -32,6 +32,7 @@ def check_info(info: DatasetInfo) -> None:
         (info.coordinates not in (2, 3), f"coordinates={info.coordinates} (2 or 3)"),
         (info.persons < 1, f"persons={info.persons} (at least 1)"),
         (not (math.isfinite(info.fps) and info.fps > 0), f"fps={info.fps} (above 0)"),
+        (len(info.classes) > MOST_CLASSES, f"{len(info.classes):,} classes (at most {MOST_CLASSES:,})"),
         (len(set(info.classes)) != len(info.classes), "a class name twice (class names must differ)"),
         (
             len(set(info.lists)) != len(info.lists) or len(info.lists) > 62,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +41,7 @@ from sslskel.data.store.journal import Journal
 from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
-from sslskel.files import file_system_time, name_folder, temporary_name
+from sslskel.files import file_system_time, name_folder, parse_json, read_regular, temporary_name
 from sslskel.version import __version__
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
@@ -101,13 +100,11 @@ class StoredDataset:
         """A JSON file that was written with the dataset; raises ``DataError`` where there is none or it is damaged."""
         if name not in self._facts:
             raise DataError(f"'{self.path}' has no {name}; {self._hint}")
-        data: dict[str, Any] = json.loads(_verified(self.path / name, self._facts, self._hint))
-        return data
+        return _object(self.path / name, self._facts, self._hint)
 
     def report(self) -> dict[str, Any]:
         """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
-        data: dict[str, Any] = json.loads(_verified(self.path / "report.json", self._facts, self._hint))
-        return data
+        return _object(self.path / "report.json", self._facts, self._hint)
 
 
 def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
@@ -129,10 +126,10 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
         if size != fact.size:
             raise DataError(f"'{folder / name}' has {size} bytes, expected {fact.size}; {hint}")
     _verified(folder / "report.json", facts, hint)
-    data = json.loads(_verified(folder / "info.json", facts, hint))
+    data = _object(folder / "info.json", facts, hint)
     try:
         info, digest, dtype = info_from_json(data["info"]), str(data["fingerprint"]), np.dtype(data["dtype"])
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise DataError(f"'{folder / 'info.json'}' has no valid {fault}; {hint}") from fault
     if digest != fingerprint(info, facts):
         raise DataError(f"'{folder}' does not match the fingerprint it was written with; {hint}")
@@ -200,11 +197,22 @@ def _require_same(path: Path, expected: FileFact, actual: FileFact, hint: str) -
 def _verified(path: Path, facts: Mapping[str, FileFact], hint: str) -> bytes:
     """Content of a small file whose digest is right."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, None)
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
     _require_same(path, facts[path.name], FileFact(len(content), hashlib.sha256(content).hexdigest()), hint)
     return content
+
+
+def _object(path: Path, facts: Mapping[str, FileFact], hint: str) -> dict[str, Any]:
+    """What a small JSON file says, whose digest is right."""
+    try:
+        data = parse_json(_verified(path, facts, hint).decode("utf-8"))
+    except ValueError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault}); {hint}") from fault
+    if not isinstance(data, dict):
+        raise DataError(f"'{path}' holds no JSON object; {hint}")
+    return data
 
 
 def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], hint: str) -> npt.NDArray[Any]:

@@ -125,6 +125,16 @@ def test_an_info_that_says_nothing_is_refused(prepared_toy: Path, change: dict[s
         open_dataset(prepared_toy)
 
 
+def test_an_info_of_a_hundred_thousand_classes_is_refused(prepared_toy: Path) -> None:
+    path = prepared_toy / "info.json"
+    content = json.loads(path.read_bytes())
+    content["info"]["classes"] = [f"c{number}" for number in range(100_000)]
+    path.write_bytes(json_bytes(content))
+    sign(prepared_toy, "info.json")
+    with pytest.raises(DataError, match=r"no valid classes: there are 100,000, where at most 10,000 were expected"):
+        open_dataset(prepared_toy)
+
+
 def test_any_mutation_is_one_sentence(prepared_toy: Path) -> None:
     """600 random mutations of random files: never anything but a DataError that names the file."""
     generator = np.random.default_rng(0)

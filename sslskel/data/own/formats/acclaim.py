@@ -8,16 +8,17 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.motion.amc import positions, read_amc
 from sslskel.data.motion.asf import Skeleton, read_asf
 from sslskel.data.own.content import Content
-from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.formats.kind import Format, Shelf, Source
 from sslskel.data.own.sides import mirror_pairs, same_joint
 from sslskel.errors import DataError
+from sslskel.files import read_regular
 
 LARGEST = 512 << 20
 
 
 def _content(source: Source) -> Content:
     """(T, V, 3) metres of where the bones end, found by name; frames are numbered from 1."""
-    skeleton = _skeleton(source.path, source.key)
+    skeleton = _skeleton(_actor(source.path, source.key, source.shelf))
     motion = read_amc(_bytes(source.path), skeleton, str(source.path))
     at = {bone: number for number, bone in enumerate(skeleton.bones)}
     kinds = {same_joint(bone): number for bone, number in at.items()}
@@ -33,33 +34,42 @@ def _content(source: Source) -> Content:
     return Content(array, axes="TVC", coordinates="xyz", unit="metre", first=1, clock="frame numbers of the file")
 
 
-def _skeleton(path: Path, key: str = "") -> Skeleton:
-    """The actor's bones: the file that is named, else the one that the motion is called after, else the only one."""
-    files = sorted(file for file in path.parent.iterdir() if file.suffix.lower() == ".asf")
-    fitting = [file for file in files if path.stem.lower().startswith(file.stem.lower())]
+def _actor(path: Path, key: str, shelf: Shelf) -> Path:
+    """The file of the actor's bones: that which is named, else what the motion is called after, else the only one."""
     if key:
-        named = path.parent / key
-    elif fitting or len(files) == 1:
-        named = max(fitting or files, key=lambda file: len(file.stem))
-    else:
-        raise DataError(
-            f"'{path}' needs the ASF file of its actor, and there are {len(files)} in its folder, none of which begins"
-            " like it; name it in the column 'key' of the table"
-        )
-    return read_asf(_bytes(named), str(named))
+        return path.parent / key
+    files = shelf.get(("asf", path.parent), lambda: _actors(path.parent))
+    fitting = [file for file in files if path.stem.lower().startswith(file.stem.lower())]
+    if fitting or len(files) == 1:
+        return max(fitting or files, key=lambda file: len(file.stem))
+    raise DataError(
+        f"'{path}' needs the ASF file of its actor, and there are {len(files)} in its folder, none of which begins"
+        " like it; name it in the column 'key' of the table"
+    )
+
+
+def _actors(folder: Path) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".asf")
+    except OSError as fault:
+        raise DataError(f"'{folder}' cannot be read ({fault.strerror}); check the path") from fault
+
+
+def _skeleton(actor: Path) -> Skeleton:
+    return read_asf(_bytes(actor), str(actor))
 
 
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST:
             raise DataError(f"'{path}' has {path.stat().st_size:,} bytes; motion files have less than {LARGEST:,}")
-        return path.read_bytes()
+        return read_regular(path, None)
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
 
 
 def _body(path: Path) -> tuple[SkeletonLayout, float | None]:
-    skeleton = _skeleton(path)
+    skeleton = _skeleton(_actor(path, "", Shelf()))
     swaps = tuple(mirror_pairs(skeleton.bones))
     return SkeletonLayout("acclaim", skeleton.bones, skeleton.parents, 0, swaps), None
 
@@ -71,5 +81,6 @@ AMC = Format(
     (".amc",),
     _content,
     keyed=True,
+    beside=lambda source: _actor(source.path, source.key, source.shelf),
     body=_body,
 )

@@ -7,6 +7,7 @@ file; a joint's position channels stand for its offset, as most writers mean the
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,12 @@ from sslskel.data.own.formats.kind import Format, Source
 from sslskel.data.own.frames import RATE_TOLERANCE
 from sslskel.data.own.sides import mirror_pairs, same_joint
 from sslskel.errors import DataError, did_you_mean
+from sslskel.files import read_regular
 
 Doubles = npt.NDArray[np.float64]
 LARGEST = 512 << 20
 MOST_JOINTS = 1000
+LONGEST_NAME = 200
 _CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 
 
@@ -138,7 +141,7 @@ def read_bvh(path: Path) -> Motion:
         size = path.stat().st_size
         if size > LARGEST:
             raise DataError(f"'{path}' has {size:,} bytes; motion files have less than {LARGEST:,}")
-        data = path.read_bytes()
+        data = read_regular(path, None)
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
     return bvh_motion(data, str(path))
@@ -159,13 +162,13 @@ class _Words:
 
     def __init__(self, where: str, lines: Sequence[str]) -> None:
         self.where, self.lines, self.number = where, lines, 0
-        self._line: list[str] = []
+        self._line: deque[str] = deque()
         """Words of the line at ``number`` that were not read yet."""
 
     def _fill(self) -> bool:
         """Go on to the next line with a word unless this one has some; False at the end of the file."""
         while not self._line and self.number < len(self.lines):
-            self._line = self.lines[self.number].split()
+            self._line = deque(self.lines[self.number].split())
             self.number += 1
         return bool(self._line)
 
@@ -175,14 +178,17 @@ class _Words:
     def next(self, expected: str) -> str:
         if not self._fill():
             raise self.fault(f"the file ends here, expected {expected}; it is truncated")
-        return self._line.pop(0)
+        return self._line.popleft()
 
     def name(self, expected: str) -> str:
         """The rest of the line up to a brace: names of some rigs hold blanks."""
         words = [self.next(expected)]
         while self._line and self._line[0] != "{":
-            words.append(self._line.pop(0))
-        return " ".join(words)
+            words.append(self._line.popleft())
+        name = " ".join(words)
+        if len(name) > LONGEST_NAME:
+            raise self.fault(f"{expected} has {len(name):,} letters, where at most {LONGEST_NAME} were expected")
+        return name
 
     def rest(self) -> str:
         """The same, and empty where the line ends here."""
@@ -197,7 +203,7 @@ class _Words:
     def label(self, *expected: str) -> None:
         """Words that end in a colon, with or without a blank before and behind it."""
         self._fill()
-        self._line = " ".join(self._line).replace(":", " : ").split()
+        self._line = deque(" ".join(self._line).replace(":", " : ").split())
         self.want(*expected, ":")
 
     def count(self, what: str) -> int:
@@ -221,11 +227,13 @@ def _hierarchy(words: _Words) -> list[Joint]:
     words.want("HIERARCHY", "ROOT")
     joints: list[Joint] = []
     open_joints: list[int] = []
+    known: set[str] = set()
     name, title, end = words.name("the root's name"), "", False
     while True:
         joint = _joint(words, name, open_joints[-1] if open_joints else -1, title if end else None)
-        if any(joint.name == other.name for other in joints) or len(joints) >= MOST_JOINTS:
+        if joint.name in known or len(joints) >= MOST_JOINTS:
             raise words.fault(f"joint '{joint.name[:40]}' is a duplicate or beyond the limit of {MOST_JOINTS} joints")
+        known.add(joint.name)
         open_joints.append(len(joints))
         joints.append(joint)
         while (word := words.next("'JOINT', 'End Site' or a brace")) == "}":

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.bodies import spellings_of
 from sslskel.data.own.content import Content
-from sslskel.data.own.formats.counting import Clock, clock_of
+from sslskel.data.own.formats.counting import Clock, clock_of, nobody
 from sslskel.data.own.formats.text_lines import TextLines, is_number
 from sslskel.data.own.sides import same_joint
 from sslskel.errors import DataError
@@ -49,6 +49,7 @@ _FIRST = re.compile(rf"(?P<axis>[xyz]|{'|'.join(CONFIDENCES)})[._ :/-]?(?P<joint
 _NUMBERED = re.compile(
     r"(?:j|joint|kp|keypoint|landmark|lm|p|point|marker)?[._ :-]?(?P<number>[0-9]{1,4})", re.IGNORECASE
 )
+_COUNTED = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
@@ -192,11 +193,12 @@ def _check(lines: TextLines, columns: Columns, layout: SkeletonLayout) -> None:
     axes = {axis for _, axis in columns.joints.values() if axis < 3}
     places = list(columns.joints.values())
     wanted = [(joint, axis) for joint in range(layout.num_joints) for axis in range(max(axes, default=1) + 1)]
-    missing = next((place for place in wanted if place not in places), None)
+    distinct = set(places)
+    missing = next((place for place in wanted if place not in distinct), None)
     if missing is not None:
         title = f"{layout.joints[missing[0]]}_{AXES[missing[1]]}"
         raise lines.fault(0, f"column '{title}' is missing{hint}; add it, or rename the one that holds it")
-    if len(set(places)) != len(places):
+    if len(distinct) != len(places):
         raise lines.fault(0, "a joint has two columns for one axis; keep one of them")
 
 
@@ -219,7 +221,7 @@ def _wide(
     values = body.numbers([column for column, _ in places], width)
     number = 1 + max(axis for _, (_, axis) in places if axis < 3)
     scored = any(axis == 3 for _, (_, axis) in places)
-    joints = np.full((persons.max() + 1, clock.frames, layout.num_joints, number + scored), np.nan)
+    joints = nobody((int(persons.max()) + 1, clock.frames, layout.num_joints, number + scored), str(body.path))
     for at, (_, (joint, axis)) in enumerate(places):
         joints[persons, clock.rows, joint, number if axis == 3 else axis] = values[:, at]
     return joints, AXES[:number] + "c" * scored
@@ -234,7 +236,7 @@ def _long(
     clock.refuse_twice(body, persons * (layout.num_joints + 1) + joints, kept, layout)
     axes = sorted(columns.axes.items(), key=lambda pair: pair[1])
     values = body.numbers([column for column, _ in axes], width)
-    array = np.full((persons.max() + 1, clock.frames, layout.num_joints, len(axes)), np.nan)
+    array = nobody((int(persons.max()) + 1, clock.frames, layout.num_joints, len(axes)), str(body.path))
     array[persons[kept], clock.rows[kept], joints[kept]] = values[kept]
     return array, "".join(AXES[axis] for _, axis in axes)
 
@@ -243,8 +245,9 @@ def _joints_of_rows(body: TextLines, columns: Columns, layout: SkeletonLayout, w
     """(rows,) joint of every row, by name or by number from 0 or 1; -1 for names that the layout lacks."""
     words, named = body.texts(columns.roles["joint"], width), _names(layout)
     own = {word: named.get(same_joint(word)) for word in set(words)}
-    own |= {word: layout.joints.index(word) for word in own if word in layout.joints}
-    if all(joint is None for joint in own.values()) and all(word.isdigit() for word in own):
+    at = {name: joint for joint, name in enumerate(layout.joints)}
+    own |= {word: at[word] for word in own if word in at}
+    if all(joint is None for joint in own.values()) and all(map(_COUNTED.fullmatch, own)):
         numbers = sorted(map(int, own))
         if numbers[0] > 1 or numbers[-1] - numbers[0] + 1 > layout.num_joints:
             raise body.fault(
@@ -253,7 +256,8 @@ def _joints_of_rows(body: TextLines, columns: Columns, layout: SkeletonLayout, w
             )  # fmt: skip
         lowest = numbers[0] if numbers[-1] == layout.num_joints else 0
         own = {word: int(word) - lowest for word in own}
-    unsaid = [joint for number, joint in enumerate(layout.joints) if number not in own.values()]
+    present = set(own.values())
+    unsaid = [joint for number, joint in enumerate(layout.joints) if number not in present]
     if unsaid:
         stray = next((word for word, joint in own.items() if joint is None), "")
         hint = f" ('{stray[:40]}' is not a joint of layout '{layout.name}')" if stray else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SPARSE = 16
 """Frames that a table may span per row it has, so that a wrong number fills no memory."""
+MOST_BYTES = 2**31
+"""Of one recording with a place for every person in every frame."""
 UNITS = (1.0, 1e-3, 1e-6, 1e-7, 1e-9)
 """Seconds of what times are counted in: seconds, milliseconds, microseconds, ticks of Kinect's SDK, nanoseconds."""
 SLOWEST, FASTEST = 4.0, 999.0
@@ -124,6 +127,22 @@ def by_numbers(numbers: Doubles, where: str, title: str, times: Doubles | None =
     return Clock(rows, count, first, None, title, fps, count - len(kinds))
 
 
+def nobody(shape: tuple[int, ...], where: str) -> Doubles:
+    """(M, T, V, C) of NaN; raises ``DataError`` as :func:`require_room`."""
+    require_room(shape, where)
+    return np.full(shape, np.nan)
+
+
+def require_room(shape: tuple[int, ...], where: str) -> None:
+    """Raise ``DataError`` where a few lines of a file stand for an array (M, T, V, C) that nobody has memory for."""
+    size = 8 * math.prod(shape)
+    if size > MOST_BYTES:
+        raise DataError(
+            f"'{where}': {shape[0]:,} persons in {shape[1]:,} frames would take {size:,} bytes, where at most"
+            f" {MOST_BYTES:,} are read; keep the persons who matter, or cut the recording"
+        )
+
+
 def _times(body: TextLines, column: int, header: Sequence[str]) -> Doubles | None:
     """The column of times, or None where it holds something else (dates and hours)."""
     try:
@@ -139,7 +158,12 @@ def by_times(times: Doubles, title: str) -> Clock:
     steps = np.diff(distinct)
     usual = float(np.median(steps)) if len(steps) else 0.0
     lost = np.where(steps > GAP * usual, np.round(steps / usual) - 1, 0) if usual else np.zeros(len(steps))
-    lost = np.minimum(lost, SPARSE * len(times)).astype(np.int64)
+    lost = np.minimum(lost, SPARSE * len(times) + 10_000).astype(np.int64)
+    if lost.sum() > SPARSE * len(times) + 10_000:
+        raise DataError(
+            f"{title}: its {len(times):,} times lie so unevenly that {lost.sum():,} frames or more would be missing"
+            " between them; resample the recording"
+        )
     places = np.concatenate([[0], np.cumsum(1 + lost)]).astype(np.int64)
     spread = np.full(int(places[-1]) + 1, np.nan)
     spread[places] = distinct

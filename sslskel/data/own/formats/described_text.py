@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.data.own.content import Content
-from sslskel.data.own.formats.counting import by_numbers, by_times
+from sslskel.data.own.formats.counting import by_numbers, by_times, nobody
 from sslskel.data.own.formats.kind import Source
 from sslskel.data.own.formats.text_lines import TextLines
 from sslskel.data.own.text_form import LineColumns, TextForm
@@ -83,7 +83,7 @@ def _content(joints: Doubles, fields: dict[str, Doubles], columns: LineColumns, 
     if "person" in fields:
         persons = np.unique(fields["person"], return_inverse=True)[1].reshape(-1).astype(np.int64)
     clock.refuse_twice(body, persons)
-    array = np.full((inside * (int(persons.max()) + 1), clock.frames, *joints.shape[2:]), np.nan)
+    array = nobody((inside * (int(persons.max()) + 1), clock.frames, *joints.shape[2:]), str(body.path))
     for place in range(inside):
         array[persons * inside + place, clock.rows] = joints[:, place]
     return Content(

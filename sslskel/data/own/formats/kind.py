@@ -65,5 +65,7 @@ class Format:
     """Whether a file may hold several clips by number (``index``)."""
     knows: Callable[[Source], bool] | None = None
     """Whether a file with such an ending (or a folder) is one of these; None: every one is."""
+    beside: Callable[[Source], Path] | None = None
+    """The file that a recording needs besides its own, where there is one; raises ``DataError`` where it lacks."""
     body: Callable[[Path], tuple[SkeletonLayout, float | None]] | None = None
     """Layout and frames per second of a file that brings its own body."""

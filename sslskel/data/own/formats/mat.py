@@ -11,6 +11,7 @@ import scipy.io
 from sslskel.data.own.content import Content
 from sslskel.data.own.formats.containers import chosen
 from sslskel.data.own.formats.kind import Format, Source
+from sslskel.data.own.formats.mat_check import check_mat
 from sslskel.errors import DataError
 
 LARGEST = 1 << 30
@@ -39,6 +40,7 @@ def _load(path: Path) -> Mapping[str, object]:
     try:
         if path.stat().st_size > LARGEST:
             raise DataError(f"'{path}' has more than {LARGEST:,} bytes; save its clips in several files")
+        check_mat(path)
         variables = scipy.io.loadmat(str(path), squeeze_me=False, chars_as_strings=True)
     except DataError:
         raise

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sslskel.data.own.content import Content
 from sslskel.data.own.formats.arrays import Elements, faults_of, read_header
 from sslskel.data.own.formats.containers import chosen
+from sslskel.data.own.formats.counting import require_room
 from sslskel.data.own.formats.kind import Format, Source
 from sslskel.data.own.formats.nested import listed, nested
 from sslskel.data.own.formats.npz import Archive
@@ -24,7 +25,7 @@ from sslskel.data.own.pickles.unpickler import array_of, read_plain, unwrapped
 from sslskel.errors import DataError
 
 Array = npt.NDArray[Any]
-_BODY = re.compile(r"skel_body([0-9]+)")
+_BODY = re.compile(r"skel_body([0-9]{1,4})")
 
 
 def read_npy(source: Source) -> Content:
@@ -47,11 +48,11 @@ def read_npy(source: Source) -> Content:
 def from_value(where: str, value: object, source: Source) -> Content:
     """The clip that a row chooses of a dict, list or array that a pickle held."""
     value = unwrapped(value)
-    bodies = _bodies(value) if not source.key else []
+    bodies = _bodies(value, where) if not source.key else []
     if bodies:
         return Content(np.stack(bodies), axes="MTVC")
     picked = chosen(where, value, source.key, source.index)
-    bodies = _bodies(picked)
+    bodies = _bodies(picked, where)
     array = np.stack(bodies) if bodies else array_of(picked)
     if array is None:
         array = nested(where, listed(picked))
@@ -60,7 +61,7 @@ def from_value(where: str, value: object, source: Source) -> Content:
     return Content(array, axes="MTVC" if bodies else "")
 
 
-def _bodies(value: object) -> list[Array]:
+def _bodies(value: object, where: str) -> list[Array]:
     """``skel_body0``, ``skel_body1`` ...: the persons (T, V, C) of a clip as scripts for NTU RGB+D save them."""
     if not isinstance(value, Mapping):
         return []
@@ -70,6 +71,8 @@ def _bodies(value: object) -> list[Array]:
     if len({array.shape[1:] for array in shown}) > 1:
         return []
     frames = max((len(array) for array in shown), default=0)
+    if shown:
+        require_room((len(shown), frames, *shown[0].shape[1:]), where)
     return [np.pad(array, ((0, frames - len(array)), (0, 0), (0, 0))) for array in shown]
 
 

@@ -18,6 +18,8 @@ from sslskel.errors import DataError
 
 RATIO = 200
 """Largest factor by which packed motion data expand; more is a decompression bomb."""
+MOST_KEPT = 2**31
+"""Bytes of an array that is kept whole where its clips are asked for in another order."""
 FREE = 64 << 20
 """Bytes that any file may expand to."""
 
@@ -31,6 +33,7 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
         self._members = {info.filename.removesuffix(".npy"): info for info in self._zip.infolist()}
         self._open: tuple[str, Elements] | None = None
+        self._whole: tuple[str, npt.NDArray[Any] | None] | None = None
         self._objects: tuple[str, object] | None = None
 
     @property
@@ -42,9 +45,20 @@ class Archive:
         """One array, or its element ``index``; ``key`` may be left out where there is only one."""
         key = self._named(key)
         with faults_of(f"{self._path}: {key}"):
-            if self._open is None or self._open[0] != key or self._open[1].has_passed(index):
+            if self._open is None or self._open[0] != key:
                 self._open = key, self._elements(key)
+            elif self._open[1].has_passed(index):
+                self._open = key, self._elements(key)
+                if self._whole is None or self._whole[0] != key:
+                    self._whole = key, self._kept(key)
+            whole = None if self._whole is None or self._whole[0] != key else self._whole[1]
+            if whole is not None and (index is None or (whole.flags.c_contiguous and index < len(whole))):
+                return whole if index is None else whole[index]
             return self._open[1].read(index)
+
+    def _kept(self, key: str) -> npt.NDArray[Any] | None:
+        """An array that is not read forward, so that it is not unpacked for each of its clips; None for a huge one."""
+        return self._elements(key).read(None) if self._members[key].file_size <= MOST_KEPT else None
 
     def objects(self, key: str = "") -> object:
         """The values of an array that numpy pickled, read without running them; None where it is of numbers."""

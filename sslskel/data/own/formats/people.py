@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.content import Content
-from sslskel.data.own.formats.counting import by_numbers
+from sslskel.data.own.formats.counting import by_numbers, nobody
 from sslskel.errors import DataError
 
 Doubles = npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ class Detections:
         tracked = all(person.identity is not None for persons in self.people for person in persons)
         slots = self._slots() if tracked else {}
         most = len(slots) if tracked else max(map(len, self.people))
-        array = np.full((most, clock.frames, layout.num_joints, values), np.nan)
+        array = nobody((most, clock.frames, layout.num_joints, values), self.where)
         for row, persons in zip(clock.rows.tolist(), self.people, strict=True):
             for place, person in enumerate(persons):
                 slot = slots[person.identity] if tracked else place

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.data.motion.skeleton_file import JOINTS, read_skeleton
 from sslskel.data.own.content import Content
+from sslskel.data.own.formats.counting import nobody
 from sslskel.data.own.formats.kind import Format, Source
 from sslskel.errors import DataError
+from sslskel.files import read_regular
 
 LARGEST = 512 << 20
 
@@ -21,13 +21,13 @@ def _content(source: Source) -> Content:
     try:
         if path.stat().st_size > LARGEST:
             raise DataError(f"'{path}' has {path.stat().st_size:,} bytes; skeleton files have less than {LARGEST:,}")
-        data = path.read_bytes()
+        data = read_regular(path, None)
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
     file = read_skeleton(data, str(path))
     if not file.bodies:
         raise DataError(f"'{path}' has no body in any of its {file.frames} frames; leave the clip out of the table")
-    array = np.full((len(file.bodies), file.frames, JOINTS, 3), np.nan)
+    array = nobody((len(file.bodies), file.frames, JOINTS, 3), str(source.path))
     for slot, body in enumerate(file.bodies):
         array[slot, body.frames] = body.joints
     return Content(array, axes="MTVC", coordinates="xyz", unit="metre")

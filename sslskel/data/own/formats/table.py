@@ -36,6 +36,8 @@ def format_of(source: Source) -> Format:
     if not path.exists():
         raise DataError(f"'{path}' does not exist; {hint}")
     folder = path.is_dir()
+    if not folder and not path.is_file():
+        raise DataError(f"'{path}' is a pipe or a device, where a file was expected; {hint}")
     for known in FORMATS:
         if (not known.endings if folder else ending in known.endings) and (known.knows is None or known.knows(source)):
             return known
@@ -43,6 +45,19 @@ def format_of(source: Source) -> Format:
         raise DataError(f"'{path}' is a folder without JSON files of OpenPose; {hint}")
     endings = ", ".join(dict.fromkeys(ending for known in FORMATS for ending in known.endings))
     raise DataError(f"'{path}' ends in '{ending}'; recordings are read from {endings}")
+
+
+def files_of(source: Source) -> tuple[Path, ...]:
+    """The files that a row's recording is read from: one, those of a folder, or one with what it needs beside it."""
+    path = source.path
+    if path.is_dir():
+        return tuple(sorted(filter(Path.is_file, path.glob("*"))))
+    known = next((known for known in FORMATS if path.suffix.lower() in known.endings), None)
+    try:
+        return (path,) if known is None or known.beside is None else (path, known.beside(source))
+    except DataError:
+        # The clip will be named with its reason.
+        return (path,)
 
 
 def body_of(path: Path) -> tuple[SkeletonLayout, float | None] | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sslskel.data.own.formats.containers import missing_key
 from sslskel.errors import DataError
+from sslskel.files import read_regular
 
 Doubles = npt.NDArray[np.float64]
 LARGEST = 512 << 20
@@ -28,7 +29,7 @@ def read_text(path: Path, limit: int = LARGEST) -> str:
         size = path.stat().st_size
         if size > limit:
             raise DataError(f"'{path}' has {size:,} bytes, more than the {limit:,} that are read as text; use .npy")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, None).decode("utf-8-sig")
     except OSError as fault:
         raise DataError(f"'{path}' cannot be read ({fault.strerror}); check the path") from fault
     except UnicodeDecodeError as fault:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class _Type(Wrapper):
 
     def __init__(self, text: Any, align: Any = False, copy: Any = False) -> None:
         if not isinstance(text, str) or not _TYPE.fullmatch(text):
-            raise ValueError(f"arrays of type {str(text)[:40]!r} are not read")
+            raise ValueError(f"arrays of type {reprlib.repr(text)[:60]} are not read")
         self.value = np.dtype(text)
 
     def fill(self, state: tuple[Any, ...]) -> None:
@@ -60,7 +61,7 @@ class _Array(Wrapper):
         _, shape, dtype, fortran, content = state
         if isinstance(content, list) and isinstance(dtype, _Type) and dtype.value.hasobject:
             if not isinstance(shape, tuple) or len(shape) > 1 or shape not in ((), (len(content),)):
-                raise ValueError(f"an array of objects has the shape {str(shape)[:40]}")
+                raise ValueError(f"an array of objects has the shape {reprlib.repr(shape)[:60]}")
             self.value = content if shape else content[0]
             return
         self.value = _filled(content, dtype, shape, "F" if fortran else "C").value
@@ -79,7 +80,7 @@ def _filled(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
         raise ValueError("an array holds no plain numbers")
     sizes = shape if isinstance(shape, tuple) else (shape,)
     if not all(isinstance(size, int) and 0 <= size < 1 << 48 for size in sizes) or len(sizes) > 16:
-        raise ValueError(f"an array has the shape {str(shape)[:40]}")
+        raise ValueError(f"an array has the shape {reprlib.repr(shape)[:60]}")
     if math.prod(sizes) * dtype.value.itemsize != len(content):
         raise ValueError(f"an array of shape {sizes} has {len(content):,} bytes")
     return _made(np.frombuffer(content, dtype.value).reshape(sizes, order="F" if order == "F" else "C"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,10 @@ from sslskel.errors import DataError
 
 BUDGET = 1 << 20
 """Bytes that calls may copy besides twice the file: one long text may be named a million times."""
+VALUES = 1_000_000
+"""Values that a file may stand for besides sixteen for each byte, with shared lists written out."""
+MOST_BITS = 1024
+"""Of a whole number: writing one out takes the square of its digits."""
 _MARK = object()
 _KEYS = (str, int, float, bytes, type(None))
 
@@ -46,7 +51,10 @@ def load_plain(path: Path) -> object:
 def read_plain(file: IO[bytes], size: int, where: str) -> object:
     """The value in a pickle of ``size`` bytes that begins where the file stands; raises as :func:`load_plain`."""
     try:
-        return _Machine(_Bounded(file, size), BUDGET + 2 * size).run()
+        value = _Machine(_Bounded(file, size), BUDGET + 2 * size).run()
+        if _written_out(value, {}) > VALUES + 16 * size:
+            raise Refused("because its shared lists stand for more values than any data of its size")
+        return value
     except Refused as fault:
         raise DataError(f"pickle '{where}' is refused, {fault}; only plain values and numpy arrays are read") from fault
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as fault:
@@ -92,6 +100,8 @@ class _Machine:
             if opcode.name in _CONSTANTS:
                 self._stack.append(_CONSTANTS[opcode.name])
             elif opcode.name in _LITERALS:
+                if isinstance(argument, int) and argument.bit_length() > MOST_BITS:
+                    raise Refused(f"because it holds a whole number of {argument.bit_length():,} bits (byte {at})")
                 self._stack.append(argument)
             elif opcode.name in _STEPS:
                 try:
@@ -211,7 +221,7 @@ class _Machine:
         try:
             self._stack.append(function.make(*arguments))
         except TypeError as fault:
-            raise Refused(f"because it makes a {function.title} of {str(arguments)[:60]}") from fault
+            raise Refused(f"because it makes a {function.title} of {reprlib.repr(arguments)[:60]}") from fault
 
     def build(self, _: Any) -> None:
         state, target = self._stack.pop(), self._stack[-1]
@@ -227,11 +237,31 @@ class _Machine:
             raise Refused("because it decompresses to more than twice its size")
 
 
+def _written_out(value: object, known: dict[int, int]) -> int:
+    """Number of values where each list stands wherever it is named; ``known`` holds them, 0 for one in hand."""
+    if isinstance(value, Wrapper):
+        value = value.value
+    if isinstance(value, np.ndarray):
+        return 1 + value.size
+    if not isinstance(value, (dict, list, tuple, set)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 0
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_written_out(one, known) for one in inner)
+    if known[id(value)] == 0:
+        raise Refused("because a list is part of itself")
+    return known[id(value)]
+
+
 def _key(value: Any) -> Any:
     """Keys of dicts and sets are plain: hashing nested tuples of an untrusted file may not end."""
     value = unwrapped(value)
     if not isinstance(value, _KEYS):
         raise Refused(f"because a {type(value).__name__} is the key of a dict or the element of a set")
+    if isinstance(value, int) and value.bit_length() > 64:
+        # Numbers beyond can be chosen so that all lie in one place of a dict, and each is compared with all others.
+        raise Refused("because a whole number of more than 64 bits is the key of a dict or the element of a set")
     return value
 
 

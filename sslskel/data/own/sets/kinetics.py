@@ -36,7 +36,9 @@ def read_label_files(files: Sequence[tuple[Path, object]], source: Source, notes
             file = folder / f"{name}.json"
             load = partial(read, replace(source, path=file))
             label = str(entry.get("label") or entry["label_index"])
-            recordings.append(Recording(str(name), f"clip '{name}' ('{file}')", load, label=label, parts=own))
+            recordings.append(
+                Recording(str(name), f"clip '{name}' ('{file}')", load, label=label, parts=own, files=(file,))
+            )
     if without:
         notes.append(f"{without} clips without a skeleton (has_skeleton) are left out")
     refuse_twice([recording.name for recording in recordings], str(files[0][0]))

@@ -77,7 +77,8 @@ def _refuse_empty(
     path: Path, split: str, members: Mapping[str, str], titles: Sequence[object], seen: Sequence[str]
 ) -> None:
     """Raise ``DataError`` where no annotation is called as a part of a split calls its clips."""
-    lost = [name for name in members if name not in set(seen)]
+    known = set(seen)
+    lost = [name for name in members if name not in known]
     for part in ("train", "test"):
         names = [name for name, own in members.items() if own == part]
         if names and set(names) <= set(lost):

@@ -37,7 +37,8 @@ def read_label_files(files: Sequence[tuple[Path, object]], source: Source, notes
             where = f"clip '{word}' ('{data}', element {number})"
             load = partial(_content, Source(data, source.layout, source.description, index=number))
             stated = {"official": own} if parts else {}
-            recordings.append(Recording(word, where, load, label=str(what) if what >= 0 else "", parts=stated))
+            label = str(what) if what >= 0 else ""
+            recordings.append(Recording(word, where, load, label=label, parts=stated, files=(path, data)))
     refuse_twice([recording.name for recording in recordings], str(files[0][0]))
     return recordings
 

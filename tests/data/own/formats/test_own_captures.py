@@ -133,6 +133,10 @@ def test_acclaim_files_bring_their_body(root: Path, tmp_path: Path) -> None:
     inch = 0.0254
     expected = [[[f * inch, 0, 0], [f * inch, 0, -10 * inch], [(f + 20) * inch, 0, 0]] for f in (3, 5)]
     assert np.allclose(dense(dataset, 0)[0], expected, atol=1e-6)
+    before = dataset.info.source["4 files of the table"]
+    (tmp_path / "01.asf").write_text(ASF.replace("length 9", "length 8"))
+    import_dataset("mine", clips=clips, overrides=["recorded_fps=120"], fps=60)
+    assert opened()[1].info.source["4 files of the table"] != before
     (tmp_path / "07.asf").rename(tmp_path / "08.asf")
     (tmp_path / "01.asf").rename(tmp_path / "02.asf")
     with pytest.raises(DataError, match="needs the ASF file of its actor, and there are 2"):

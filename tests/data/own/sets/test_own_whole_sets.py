@@ -80,6 +80,11 @@ def test_label_files_with_their_arrays(root: Path, tmp_path: Path) -> None:
     files = [tmp_path / "train_label.pkl", tmp_path / "val_label.pkl"]
     import_dataset("mine", clips=files, layout="ntu25")
     stored({"train": [0, 1, 2, 3], "test": [4, 5]})
+    before = opened()[1].info.source
+    np.save(tmp_path / "val_data.npy", 2 * stacked[4:])
+    import_dataset("mine", clips=files, layout="ntu25")
+    after = opened()[1].info.source
+    assert [name for name in after if after[name] != before[name]] == ["4 files of clips"]
     np.save(tmp_path / "all_data.npy", stacked)
     write_label(tmp_path / "all_label.pkl", names, LABELS)
     import_dataset("mine", clips=tmp_path / "all_data.npy", layout="ntu25", name_pattern=r"P(?P<subject>\d+)")
@@ -142,6 +147,9 @@ def test_kinetics_with_its_label_files(root: Path, tmp_path: Path) -> None:
     assert dataset.names[benchmark.split().part(dataset, "test")].tolist() == ["id2", "id3"]
     assert np.allclose(dense(dataset, 3)[0], poses[3, ..., :2], atol=1e-6)
     assert any("1 clips without a skeleton" in note for note in dataset.report()["notes"])
+    (tmp_path / "kinetics_val" / "id3.json").write_text((tmp_path / "kinetics_val" / "id2.json").read_text())
+    import_dataset("mine", clips=files, layout="openpose18")
+    assert opened()[1].info.source["4 files of clips"] != dataset.info.source["4 files of clips"]
 
 
 @pytest.mark.parametrize(
