@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sslskel.config.groups import COMMON, ClipConfig, EngineConfig, TrainConfig
+from sslskel.config.interpolation import check_override, refuse_interpolations
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
@@ -98,6 +99,7 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    refuse_interpolations(dict(plain), what)
     try:
         made: ConfigT = OmegaConf.to_object(OmegaConf.merge(_node(config_class, what), dict(plain)))  # type: ignore[assignment]
     except OmegaConfBaseException as fault:
@@ -198,6 +200,7 @@ def compose(
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: _node(schema, f"the options of group '{name}'") for name, schema in base.items()})
     for source, layer in _layers(method, backbone, protocol, preset, recipe, stage, benchmarks):
+        refuse_interpolations(dict(layer), source)
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
         except OmegaConfBaseException as fault:
@@ -310,6 +313,7 @@ def _check_keys(node: Any, overrides: Sequence[str]) -> None:
     for override in overrides:
         if not is_unicode(override):
             raise UsageError(f"'{plain(override)}' holds bytes that are no text, which no record can keep")
+        check_override(override)
         key, equals, _ = override.partition("=")
         if not equals:
             raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sslskel.config.interpolation import refuse_interpolations
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.registry import METHODS
 
@@ -35,6 +36,7 @@ def stages_of(method: str) -> tuple[Stage, ...]:
     if content is None:
         return ()
     where = f"method preset '{method}'"
+    refuse_interpolations(content, where)
     made: list[Stage] = []
     for number, item in enumerate(content, 1):
         unknown = [key for key in item if key not in KEYS]

@@ -11,8 +11,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sslskel.config.interpolation import refuse_interpolations
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.registry import folder_files
+from sslskel.plugins.yaml_file import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +62,12 @@ def suites() -> dict[str, Path]:
 
 def read_suite(name: str) -> Suite:
     """A suite by name; raises ``UsageError`` for one that is unknown or not as it should be."""
-    import yaml
-
     known = suites()
     if name not in known:
         raise UsageError(f"there is no suite '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
     file = known[name]
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        reason = next(filter(None, map(str.strip, str(fault).splitlines())), type(fault).__name__)
-        raise UsageError(f"suite {file} is not readable YAML: {reason}") from fault
+    content = read_yaml(file, f"suite {file}")
+    refuse_interpolations(content, f"suite {file}")
     try:
         return _made(name, content)
     except ValueError as fault:

@@ -21,7 +21,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.engine.accelerator import join
 from sslskel.engine.device import resolve_device
 from sslskel.errors import Diverged, RunError, UsageError
-from sslskel.files import publish, writing_in
+from sslskel.files import publish, read_json, writing_in
 from sslskel.grid.cell import Cell
 from sslskel.grid.claim import claimed
 from sslskel.grid.jobs import bench_in_jobs, find_jobs
@@ -231,12 +231,14 @@ def _read(
     if not is_first() or not state.file.exists():
         return state
     try:
-        content = json.loads(state.file.read_text(encoding="utf-8"))
+        content: Any = read_json(state.file)
         stored = content["trials"] if stands_behind(content.get("sources", {})) else []
         trials = tuple(Trial(**(one | {"options": tuple(one["options"])})) for one in stored)
         if any(set(trial.drawn) != {one.key for one in space} for trial in trials):
             raise ValueError("a trial has other options")
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+        if any(trial.options != tuple(one.option(trial.drawn[one.key]) for one in space) for trial in trials):
+            raise ValueError("the options of a trial are not those that were drawn")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as fault:
         raise UsageError(
             f"{state.file} cannot be read as trials of a search ({fault}); remove it: the records of trials stay, so"
             " that they are not run again"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sslskel.config.compose import option_names
+from sslskel.config.interpolation import refuse_interpolations
 from sslskel.config.modes import mode_overrides
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.grid.request import GridRequest
 from sslskel.plugins.registry import METHODS, folder_files
+from sslskel.plugins.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def read_table(name: str) -> Table:
         note = content.get("note", "")
         made = Table(name, content["title"], content["paper"], note, content["protocol"], columns, rows, **options)
         return replace(made, script=script)
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise UsageError(f"table {tables()[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
 
 
@@ -129,12 +129,11 @@ def read_script(name: str) -> Script:
 def _content(what: str, name: str, known: Mapping[str, Path]) -> Mapping[str, Any]:
     if name not in known:
         raise UsageError(f"there is no {what} '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    try:
-        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as fault:
-        raise UsageError(f"{what} {known[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+    where = f"{what} {known[name]}"
+    content = read_yaml(known[name], where)
+    refuse_interpolations(content, where)
     if not isinstance(content, dict):
-        raise UsageError(f"{what} {known[name]} cannot be read: it must be a mapping")
+        raise UsageError(f"{where} cannot be read: it must be a mapping")
     return content
 
 

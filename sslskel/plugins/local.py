@@ -18,6 +18,8 @@ from types import CodeType, ModuleType
 
 LOCAL_FOLDER = "sslskel_plugins"
 """Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
+SWITCH = "SSLSKEL_LOCAL_PLUGINS"
+"""Environment variable that is ``0`` where the working directory's own folder is not to be looked at."""
 
 _loaded: dict[str, tuple[Path, tuple[int, int], str]] = {}
 """Of each module: its file, and that file's time, size and sha256 when it was read."""
@@ -26,7 +28,8 @@ _loaded: dict[str, tuple[Path, tuple[int, int], str]] = {}
 def local_folders() -> list[Path]:
     """Folders of local plugins that exist: in the working directory, then those of ``SSLSKEL_PLUGINS``."""
     named = [Path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
-    unique = dict.fromkeys(path.resolve() for path in [Path.cwd() / LOCAL_FOLDER, *named])
+    own = [] if os.environ.get(SWITCH) == "0" else [Path.cwd() / LOCAL_FOLDER]
+    unique = dict.fromkeys(path.resolve() for path in [*own, *named])
     return [path for path in unique if path.is_dir()]
 
 

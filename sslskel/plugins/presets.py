@@ -11,6 +11,7 @@ from typing import Any
 
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.registry import folder_files, once
+from sslskel.plugins.yaml_file import read_yaml
 
 
 def presets() -> dict[str, Path]:
@@ -24,16 +25,10 @@ def read_preset(name: str) -> Mapping[str, Any]:
 
 
 def _read_preset(name: str) -> Mapping[str, Any]:
-    import yaml
-
     known = presets()
     if name not in known:
         raise UsageError(f"there is no preset '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    try:
-        content = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as fault:
-        reason = next(filter(None, map(str.strip, str(fault).splitlines())), type(fault).__name__)
-        raise UsageError(f"preset {known[name]} is not readable YAML: {reason}") from fault
+    content = read_yaml(known[name], f"preset {known[name]}")
     if not isinstance(content, dict):
         raise UsageError(f"preset {known[name]} must be a mapping of configuration groups")
     return content

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.paths import imported_sets
 from sslskel.plugins.local import import_local, local_folders
+from sslskel.plugins.yaml_file import read_yaml
 from sslskel.text import plain
 
 if TYPE_CHECKING:
@@ -143,10 +144,31 @@ class Registry(Generic[T]):
         """
         return once((self.kind, "get", name), lambda: self._get(name))
 
+    def installed(self, name: str) -> T | None:
+        """The built-in or installed plugin of a name, or an imported set; None where there is none that can be loaded.
+
+        For what a record or a file names: code of a working folder runs for those alone who ask for it by name.
+        """
+        entries = [
+            one for one in self.entries() if one.name == name and one.source in ("built-in", "package", "imported")
+        ]
+        if len(entries) != 1:
+            return None
+        try:
+            return once((self.kind, "installed", name), lambda: self._load(entries[0]))
+        except UsageError:
+            return None
+
     def _get(self, name: str) -> T:
         entry = self.entry(name)
         if entry.source == "preset":
-            return self.get(self.plugin_of(name))
+            plugin = self.entry(self.plugin_of(name))
+            if plugin.source == "preset":
+                raise UsageError(
+                    f"{self.kind} preset {entry.origin} names '{plain(plugin.name)}', which is a preset itself; name a"
+                    " plugin"
+                )
+            return self.get(plugin.name)
         return self._load(entry)
 
     def _load(self, entry: Entry) -> T:
@@ -197,12 +219,7 @@ class Registry(Generic[T]):
         return {**content, **merged, "plugin": self.plugin_of(last["method"])}
 
     def _read_preset(self, entry: Entry) -> Any:
-        import yaml
-
-        try:
-            return yaml.safe_load(Path(entry.target).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as fault:
-            raise UsageError(f"{self.kind} preset {entry.origin} is not readable YAML: {fault}") from fault
+        return read_yaml(Path(entry.target), f"{self.kind} preset {entry.origin}")
 
     def plugin_of(self, name: str) -> str:
         """Name of the plugin behind a name: itself, or what its preset configures."""

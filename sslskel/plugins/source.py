@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslskel.files import read_regular
 from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.registry import Entry, Registry, once
 from sslskel.plugins.syntax import canonical
@@ -122,10 +123,10 @@ def _digest(place: _Place) -> str:
     waiting = [place.main]
     while waiting:
         module = waiting.pop()
-        for file in sorted(module.rglob("*.py")) if module.is_dir() else [module]:
+        for file in sorted(filter(Path.is_file, module.rglob("*.py"))) if module.is_dir() else [module]:
             key = "" if file == place.main else Path(os.path.relpath(file, place.main.parent)).as_posix()
             if key not in files:
-                files[key] = file.read_bytes()
+                files[key] = read_regular(file)
                 waiting += _imported(files[key], file, place)
     for key in sorted(files):
         text = _text(files[key])
