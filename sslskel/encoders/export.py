@@ -5,6 +5,7 @@ The folder is a checkpoint and a results folder at once; no path of this machine
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from sslskel.files import new_folder, write_synced, writing_in
 from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_PROTOCOL
 from sslskel.results.origins import described
-from sslskel.results.record import Record
+from sslskel.results.record import Record, RecordError
 from sslskel.results.store import ResultStore
 from sslskel.text import escape, percent, table
 
 CARD = "README.md"
+
+_log = logging.getLogger("sslskel")
 
 
 def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | None = None) -> tuple[Path, int]:
@@ -40,12 +43,22 @@ def export(checkpoint: Path | str, target: Path | str, *, results: Path | str | 
     with writing_in(target.parent, f"the export '{target.name}'"), new_folder(target) as temporary:
         state = pack(step, temporary)
         meta = CheckpointMeta.from_json(state["meta"], step)
-        records = [record for record in store.read_all()[0] if record.pretrain_identity == meta.identity]
-        own = ResultStore(temporary)
-        for record in records:
-            own.write(record, store.predictions(record) or None)
+        records = _packed_records(store, ResultStore(temporary), meta.identity)
         write_synced(temporary / CARD, _card(target.name, meta, state["step"], records).encode())
     return target, len(records)
+
+
+def _packed_records(store: ResultStore, own: ResultStore, identity: str) -> list[Record]:
+    """Copy an encoder's records and predictions; one line of warning names each that is left out."""
+    packed = []
+    for record in store.records():
+        if record.pretrain_identity != identity:
+            continue
+        try:
+            packed.append(own.write(record, store.predictions(record) or None))
+        except RecordError as fault:
+            _log.warning("left out record %s: %s", record.identity, fault)
+    return packed
 
 
 def _results_of(step: Path) -> Path:
@@ -121,6 +134,5 @@ def _scores(records: Sequence[Record]) -> str:
 
 
 def _licence(benchmark: str) -> str:
-    if benchmark not in BENCHMARKS.names():
-        return "of a benchmark that is not installed here"
-    return BENCHMARKS.get(benchmark).licence
+    known = BENCHMARKS.installed(benchmark)
+    return "of a benchmark that is not installed here" if known is None else known.licence

@@ -23,6 +23,7 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import ClipConfig
 from sslskel.encoders.meta import RELEASED_BACKBONE
+from sslskel.encoders.pth_file import check_pth
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.registry import BACKBONES
 from sslskel.transforms.clip import clip_spec
@@ -124,6 +125,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     """The file's content; of all classes beyond tensors and plain data, only ``argparse.Namespace`` is let in."""
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint file at {path}")
+    check_pth(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -149,22 +151,33 @@ def _encoder_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     wrapped = content.get("model", content)
     if not isinstance(wrapped, Mapping):
         raise CheckpointError(f"'model' in {path} is a {type(wrapped).__name__}, where a state dict was expected")
-    named = {str(name): value for name, value in wrapped.items()}
+    strange = [type(name).__name__ for name in wrapped if not isinstance(name, str)]
+    if strange:
+        raise CheckpointError(f"{path} names a tensor by a {strange[0]}, where text was expected; {READABLE}")
+    named = dict(wrapped)
     for prefix in PREFIXES:
         inside = {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
         named = inside or named
-    return {
-        name: _sound(value, f"'{name}' in {path}") for name, value in named.items() if not name.startswith(NOT_ENCODER)
-    }
+    kept = {name: value for name, value in named.items() if not name.startswith(NOT_ENCODER)}
+    for name, value in kept.items():
+        _require_plain(value, f"'{name}' in {path}")
+    total = sum(value.numel() * value.element_size() for value in kept.values())
+    if total > 2 * path.stat().st_size:
+        raise CheckpointError(f"the tensors of {path} share their values and would take {total:,} bytes; {READABLE}")
+    return {name: _finite(value, f"'{name}' in {path}") for name, value in kept.items()}
 
 
-def _sound(value: Any, what: str) -> Tensor:
-    """A plain float32 tensor; one that claims more values than the file holds would cost memory, so it is refused."""
+def _require_plain(value: Any, what: str) -> None:
+    """A tensor that claims more values than the file holds would cost memory, so it is refused."""
     if not isinstance(value, Tensor):
         raise CheckpointError(f"{what} is a {type(value).__name__}, where a tensor was expected")
     plain = value.layout is torch.strided and value.is_floating_point() and value.device.type == "cpu"
     if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise CheckpointError(f"{what} is not a plain floating-point tensor with all its values in the file")
+
+
+def _finite(value: Tensor, what: str) -> Tensor:
+    """As float32."""
     weights: Tensor = value.detach().to(torch.float32)
     if not torch.isfinite(weights).all():
         raise CheckpointError(f"{what} holds NaN or infinite values; the file is damaged")
@@ -209,7 +222,7 @@ def _check_heads(content: Mapping[str, Any], sizes: Sizes, num_heads: int, path:
         raise UsageError(f"{path} has width {sizes.dim}, which num_heads={num_heads} does not divide")
     arguments = getattr(content.get("args"), "model_args", None)
     stated = arguments.get("num_heads", num_heads) if isinstance(arguments, Mapping) else num_heads
-    if stated != num_heads:
+    if isinstance(stated, int) and stated != num_heads:
         raise UsageError(f"{path} says it was trained with {stated} heads, not {num_heads}; give num_heads={stated}")
 
 

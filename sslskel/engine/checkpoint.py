@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,12 +21,14 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from sslskel.errors import CheckpointError
-from sslskel.files import new_folder, write_synced, writing_in
+from sslskel.files import new_folder, parse_json, read_regular, write_synced, writing_in
 from sslskel.hashing import json_bytes
 
 FORMAT = 1
 MANIFEST, STATE, MODEL, OPTIMISER = "manifest.json", "state.json", "model.safetensors", "optimiser.safetensors"
 FILES = (MODEL, OPTIMISER, STATE)
+
+_STEP = re.compile(r"step-[0-9]{1,18}")
 
 _log = logging.getLogger("sslskel")
 
@@ -92,8 +94,15 @@ def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
     write_synced(folder / MANIFEST, json_bytes({"format": FORMAT, "files": facts}))
 
 
+class UnknownCheckpoint(CheckpointError):
+    """A checkpoint that exists and cannot be read: nobody knows what is in it, so none before it may take its place."""
+
+
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint that verifies; one line of warning names each damaged one passed over."""
+    """The newest checkpoint that verifies; one line of warning names each damaged one passed over.
+
+    Raises ``UnknownCheckpoint`` for a newer one of a later version, and where a file or the folder may not be read.
+    """
     for step in reversed(_steps(folder)):
         fault = fault_of(step)
         if fault is None:
@@ -115,11 +124,16 @@ def resolve(path: Path) -> Path:
 
 
 def fault_of(step: Path) -> str | None:
-    """What is wrong with a step's directory, naming the file; None where all is as it was written."""
+    """What is wrong with a step's directory, naming the file; None where all is as it was written.
+
+    Raises ``UnknownCheckpoint`` where nobody can know.
+    """
     try:
         facts = _manifest(step)
         for name in FILES:
             _read(step, name, facts)
+    except UnknownCheckpoint as fault:
+        raise UnknownCheckpoint(f"checkpoint {step} cannot be read: {fault}") from fault
     except CheckpointError as fault:
         return str(fault)
     return None
@@ -128,7 +142,12 @@ def fault_of(step: Path) -> str | None:
 def read_state(path: Path) -> dict[str, Any]:
     """Step, time, seed, ``finished``, ``meta`` ...; ``path`` as for :func:`resolve`. Raises ``CheckpointError``."""
     step = resolve(path)
-    state: dict[str, Any] = json.loads(_verified(step, STATE))
+    try:
+        state = parse_json(_verified(step, STATE).decode("utf-8"))
+    except ValueError as fault:
+        raise CheckpointError(f"{step / STATE} cannot be read: {fault}") from fault
+    if not isinstance(state, dict) or not isinstance(state.get("meta"), dict):
+        raise CheckpointError(f"{step / STATE} does not say what the checkpoint is of")
     if state.get("format") != FORMAT:
         raise CheckpointError(f"{step / STATE} has format {state.get('format')}; this version reads format {FORMAT}")
     return state
@@ -171,17 +190,25 @@ def _runs(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    except OverflowError:
+        return False
     return pid != os.getpid()
 
 
 def is_step(path: Path) -> bool:
     """Whether a path is that of one step's directory."""
-    return path.is_dir() and path.name.startswith("step-") and path.name[5:].isdigit()
+    return _STEP.fullmatch(path.name) is not None and path.is_dir()
 
 
 def _steps(folder: Path) -> list[Path]:
     """Step directories, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if is_step(path))
+    try:
+        paths = [folder / entry.name for entry in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as fault:
+        raise UnknownCheckpoint(f"{folder} cannot be read: {fault.strerror}") from fault
+    return sorted(filter(is_step, paths), key=lambda path: (int(path.name[5:]), path.name))
 
 
 def _remove(path: Path) -> None:
@@ -204,24 +231,31 @@ def _facts(content: bytes) -> dict[str, Any]:
 
 def _manifest(step: Path) -> Any:
     """Facts of each file. Any byte that differs from how it is written is a fault, white space included."""
+    raw = _bytes(step, MANIFEST)
     try:
-        raw = (step / MANIFEST).read_bytes()
-        content = json.loads(raw)
-        facts = content["files"]
-        whole = json_bytes(content) == raw and content["format"] == FORMAT and set(facts) == set(FILES)
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "is not as it was written"
-        raise CheckpointError(f"{MANIFEST}: {reason}") from fault
-    if not whole:
+        content: Any = parse_json(raw.decode("utf-8"))
+        facts, version = content["files"], content["format"]
+        whole = json_bytes(content) == raw
+    except (ValueError, KeyError, TypeError) as fault:
+        raise CheckpointError(f"{MANIFEST}: is not as it was written") from fault
+    if whole and isinstance(version, int) and version > FORMAT:
+        raise UnknownCheckpoint(f"a later version of sslskel wrote it (format {version}); update to read it")
+    if not whole or version != FORMAT or not isinstance(facts, dict) or set(facts) != set(FILES):
         raise CheckpointError(f"{MANIFEST}: is not as it was written")
     return facts
 
 
-def _read(step: Path, name: str, facts: Any) -> bytes:
+def _bytes(step: Path, name: str) -> bytes:
     try:
-        content = (step / name).read_bytes()
+        return read_regular(step / name, None)
+    except PermissionError as fault:
+        raise UnknownCheckpoint(f"{name}: {fault.strerror}") from fault
     except OSError as fault:
         raise CheckpointError(f"{name}: {fault.strerror}") from fault
+
+
+def _read(step: Path, name: str, facts: Any) -> bytes:
+    content = _bytes(step, name)
     if _facts(content) != facts[name]:
         raise CheckpointError(f"{name}: is not as it was written")
     return content
@@ -231,6 +265,8 @@ def _verified(step: Path, name: str) -> bytes:
     """The bytes that were verified, not those of a second look."""
     try:
         return _read(step, name, _manifest(step))
+    except UnknownCheckpoint as fault:
+        raise UnknownCheckpoint(f"checkpoint {step} cannot be read: {fault}") from fault
     except CheckpointError as fault:
         raise CheckpointError(f"checkpoint {step} is damaged ({fault}); use an earlier one") from fault
 

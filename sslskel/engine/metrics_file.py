@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from sslskel.files import publish, writing_in
+from sslskel.files import parse_json, publish, read_regular, writing_in
 
 NAME = "metrics.jsonl"
 
@@ -30,7 +31,7 @@ class MetricsFile:
     def _lines(self) -> list[str]:
         if not self._path.exists():
             return []
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(self._path, None).decode("utf-8", errors="replace").splitlines()
         return [line for line in lines if _step(line) >= 0]
 
     def write(self, values: Mapping[str, float | int]) -> None:
@@ -46,6 +47,7 @@ class MetricsFile:
 def _step(line: str) -> int:
     """The step of a line; -1 for one that a crash cut short."""
     try:
-        return int(json.loads(line)["step"])
+        content: Any = parse_json(line)
+        return int(content["step"])
     except (ValueError, KeyError, TypeError):
         return -1

@@ -68,7 +68,7 @@ def fused_by_seed(
     """
     store = ResultStore(results)
     fitting: dict[str, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for record in store.read_all()[0]:
+    for record in store.records():
         same = (record.method["name"], record.benchmark["name"], record.protocol["name"])
         own = same == (method, benchmark, protocol) and split in (None, record.benchmark["split"])
         if own and "ensemble" not in record.config:

@@ -11,7 +11,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.config.stages import ENCODER, WEIGHTS
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.encoders.open import open_encoders, open_method
-from sslskel.engine.checkpoint import latest, read_state, resolve
+from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.engine.initial import Start, load_fitting, load_whole
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.grid.sources import OUTDATED
@@ -42,7 +42,7 @@ def initial_weights(init: Path, seeds: Sequence[int]) -> dict[int, InitialWeight
     seed; ``:PART`` behind it takes a part. Raises ``UsageError`` where there is not exactly one.
     """
     folder, part = _apart(init)
-    per_seed = SEED in str(folder) or (folder.is_dir() and not _is_run(folder) and bool(_runs(folder)))
+    per_seed = SEED in str(folder) or (folder.is_dir() and not _is_run(folder) and bool(_runs(folder)[0]))
     known: dict[Path, InitialWeights] = {}
     made = {}
     for seed in seeds:
@@ -107,16 +107,27 @@ def _is_run(folder: Path) -> bool:
     return (folder / "manifest.json").exists() or any(folder.glob("step-*"))
 
 
-def _runs(folder: Path) -> list[Path]:
-    """Runs in a folder that have a checkpoint and were not laid aside."""
-    runs = [run for run in sorted(folder.iterdir()) if run.is_dir() and OUTDATED not in run.name]
-    return [run for run in runs if _is_run(run) and latest(run) is not None]
+def _runs(folder: Path) -> tuple[dict[Path, int], list[str]]:
+    """Seeds of a folder's runs that have a checkpoint and were not laid aside, and why others cannot be read."""
+    seeds: dict[Path, int] = {}
+    faults = []
+    try:
+        runs = [run for run in sorted(folder.iterdir()) if run.is_dir() and OUTDATED not in run.name]
+    except OSError as fault:
+        raise UsageError(f"--init {folder} cannot be read: {fault.strerror}") from fault
+    for run in runs:
+        try:
+            if _is_run(run):
+                seeds[run] = int(read_state(run)["seed"])
+        except (CheckpointError, OSError, KeyError, TypeError, ValueError) as fault:
+            faults.append(f"{run.name}: {fault}")
+    return seeds, faults
 
 
 def _of_seed(folder: Path, seed: int) -> Path:
     if SEED in str(folder):
         return Path(str(folder).replace(SEED, str(seed)))
-    seeds = {run: int(read_state(run)["seed"]) for run in _runs(folder)}
+    seeds, faults = _runs(folder)
     fitting = [run for run, number in seeds.items() if number == seed]
     if len(fitting) > 1:
         raise UsageError(
@@ -125,7 +136,8 @@ def _of_seed(folder: Path, seed: int) -> Path:
         )
     if not fitting:
         there = ", ".join(map(str, sorted(set(seeds.values()))))
-        raise UsageError(f"--init {folder}: no run in it has seed {seed} (there are seeds {there})")
+        unknown = f"; not known is that of {'; '.join(faults)}" if faults else ""
+        raise UsageError(f"--init {folder}: no run in it has seed {seed} (there are seeds {there}){unknown}")
     return fitting[0]
 
 

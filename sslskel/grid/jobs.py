@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from typing import IO
 
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
+from sslskel.engine.interpreter import sslskel_command
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopRequest, interrupted
 from sslskel.errors import RunError, UsageError
@@ -105,7 +105,7 @@ def result_of(grids: Sequence[GridJobs], failures: Sequence[str]) -> BenchResult
     result = BenchResult(build_board([]), failures=list(failures))
     for grid in grids:
         due = [identity for job in grid.jobs for identity in job.identities]
-        done = {key for key, cell in zip(grid.identities, grid.cells, strict=True) if grid.guard.done(cell, key)}
+        done = {key for key, cell in zip(grid.identities, grid.cells, strict=True) if not grid.guard.is_due(cell, key)}
         result.ran += len(done.intersection(due))
         result.reused += len(grid.cells) - len(due)
         result.records += [grid.store.read(identity) for identity in grid.identities if identity in done]
@@ -127,7 +127,7 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
         before, named = set(grid.identities), dict(zip(identities, cells, strict=True))
-        due = {key: cell for key, cell in named.items() if key not in before and not grid.guard.done(cell, key)}
+        due = {key: cell for key, cell in named.items() if key not in before and grid.guard.is_due(cell, key)}
         grid.cells.extend(cells)
         grid.identities.extend(identities)
         grid.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))
@@ -174,7 +174,7 @@ def _of_one_encoder(cells: Sequence[Cell], request: GridRequest) -> GridRequest:
 
 def job_command(job: Job) -> list[str]:
     """The ``sslskel bench`` command that does a job."""
-    return [sys.executable, "-m", "sslskel", "bench", *job.request.argv()]
+    return sslskel_command("bench", *job.request.argv())
 
 
 class _JobRunner:

@@ -24,6 +24,7 @@ from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
 from sslskel.engine.accelerator import join
+from sslskel.engine.checkpoint import UnknownCheckpoint
 from sslskel.engine.device import resolve_device
 from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
@@ -126,7 +127,9 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
             if is_first():
                 result.records.append(run.store.read(identity))
         except SslskelError as fault:
-            if isinstance(fault, Interrupted) or (isinstance(fault, UsageError) and not isinstance(fault, DataError)):
+            if isinstance(fault, Interrupted) or (
+                isinstance(fault, UsageError) and not isinstance(fault, (DataError, UnknownCheckpoint))
+            ):
                 raise
             if is_first():
                 run.store.fail(identity, fault, command_line())

@@ -69,7 +69,7 @@ class RunFolder:
         except OSError as fault:
             return cls(path, size, fault=f"it cannot be read: {fault.strerror}")
         strange = tuple(plain(name) for name in names if not _OWN.fullmatch(name))
-        steps = [path / name for name in names if is_step(path / name)]
+        steps = sorted((path / name for name in names if is_step(path / name)), key=lambda step: int(step.name[5:]))
         if steps and not PRUNED.fullmatch(path.name):
             return replace(cls._at(path, steps[-1]), bytes=size, strange=strange)
         named = _NAME.fullmatch(path.name) or PRUNED.fullmatch(path.name)
@@ -80,19 +80,19 @@ class RunFolder:
     @classmethod
     def _at(cls, path: Path, last: Path) -> RunFolder:
         """What the newest valid checkpoint says; ``last`` is the newest of all."""
-        newest = latest(path)
-        if newest is None:
-            return cls(path, fault="its checkpoints are damaged or of another version")
         try:
+            newest = latest(path)
+            if newest is None:
+                return cls(path, fault="its checkpoints are damaged")
             state, meta = read_state(newest), CheckpointMeta.read(newest)
             step, finished = int(state["step"]), bool(state.get("finished", False))
         except CheckpointError as fault:
             return cls(path, fault=plain(fault))
         except (KeyError, TypeError, ValueError):
-            return cls(path, fault=f"{newest.name} does not say how far it is")
+            return cls(path, fault=f"{last.name} does not say how far it is")
         reason = ""
         if newest != last:
-            reason = f"{last.name} is damaged or of another version"
+            reason = f"{last.name} is damaged"
         elif meta.init and not meta.init_identity:
             reason = "it started from weights of another run and does not say which"
         return cls(path, 0, meta.identity, step, finished, meta.sources or None, meta.comes_from, reason)

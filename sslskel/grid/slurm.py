@@ -18,10 +18,11 @@ from typing import Any
 
 from sslskel.config.compose import from_plain
 from sslskel.config.groups import require
+from sslskel.engine.interpreter import module_launcher
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import PREEMPTED
 from sslskel.errors import RunError, UsageError, did_you_mean
-from sslskel.files import publish, writing_in
+from sslskel.files import publish, read_json, writing_in
 from sslskel.grid.jobs import find_jobs, job_command
 from sslskel.grid.request import GridRequest
 from sslskel.plugins.presets import read_preset
@@ -170,7 +171,12 @@ def _executor(folder: Path, config: LauncherConfig, cluster: str) -> Any:
             "--launcher slurm needs a package that is not installed: `pip install 'sslskel[slurm]'`"
         ) from fault
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=config.timeouts)
+        executor = submitit.AutoExecutor(
+            folder=folder,
+            cluster=cluster,
+            slurm_max_num_timeout=config.timeouts,
+            **{f"{cluster}_python": module_launcher()},
+        )
     except RuntimeError as fault:
         raise UsageError(
             f"--launcher slurm finds no SLURM on this machine ({fault}); give it on a login node"
@@ -191,10 +197,10 @@ def _executor(folder: Path, config: LauncherConfig, cluster: str) -> Any:
 
 def _read(ledger: Path) -> dict[str, str]:
     try:
-        content: dict[str, str] = json.loads(ledger.read_text(encoding="utf-8"))
+        content = read_json(ledger)
     except (OSError, ValueError):
         return {}
-    return content
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}
 
 
 def _alive() -> set[str]:

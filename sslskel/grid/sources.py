@@ -5,6 +5,7 @@ Versions are part of identities; a digest of the source finds what was edited wi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from pathlib import Path
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import latest, read_meta, read_state
 from sslskel.engine.provenance import command_line
-from sslskel.errors import UsageError
+from sslskel.errors import CheckpointError, UsageError
+from sslskel.files import writing_in
 from sslskel.grid.cell import Cell
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
 from sslskel.plugins.source import digest_of
 from sslskel.progress import SILENT, Reporter
+from sslskel.results.record import RecordError
 from sslskel.results.sources import EqualSources
 from sslskel.results.store import ResultStore
 
@@ -97,6 +100,13 @@ class SourceGuard:
         """Whether a cell has a record that the code of now stands behind."""
         return self.holds(identity, of_cell(cell))
 
+    def is_due(self, cell: Cell, identity: str) -> bool:
+        """Whether a cell is to be run; where nobody can read its record, running it says so."""
+        try:
+            return not self.done(cell, identity)
+        except RecordError:
+            return True
+
     def holds(self, identity: str, sources: list[PluginSource]) -> bool:
         """As :meth:`done`, for sources that are known already."""
         if not self._store.has(identity):
@@ -115,8 +125,11 @@ class SourceGuard:
 
     def is_outdated(self, cell: Cell, folder: Path) -> bool:
         """Whether a pretraining in a folder was made by other code."""
-        step = latest(folder) if folder.is_dir() else None
-        return step is not None and bool(self._changed(of_pretraining(cell), read_meta(step).get("sources", {})))
+        try:
+            step = latest(folder) if folder.is_dir() else None
+            return step is not None and bool(self._changed(of_pretraining(cell), read_meta(step).get("sources", {})))
+        except CheckpointError:
+            return False
 
     def stands_behind(self, sources: list[PluginSource], made_by: Mapping[str, str]) -> bool:
         """Whether the code of now gives the same numbers as that of ``made_by``, kind -> digest."""
@@ -136,8 +149,11 @@ class SourceGuard:
         if not changed:
             return
         if finished:
-            number = 1 + len(list(folder.parent.glob(f"{folder.name}{OUTDATED}*")))
-            folder.rename(folder.with_name(f"{folder.name}{OUTDATED}{number}"))
+            number = 1
+            while os.path.lexists(target := folder.with_name(f"{folder.name}{OUTDATED}{number}")):
+                number += 1
+            with writing_in(folder.parent, "an outdated pretraining"):
+                folder.rename(target)
             return
         what = " and ".join(f"{one.kind} '{one.name}'" for one in changed)
         raise UsageError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sslskel.errors import UsageError
+from sslskel.files import parse_json, read_regular
 from sslskel.leaderboard.build import Board, build_board, of_board
 from sslskel.leaderboard.checked import checked
 from sslskel.leaderboard.clip_scores import all_clip_scores
@@ -52,6 +53,8 @@ def board_of(
     shown = checked(ResultStore(output), of_board(records, benchmarks, protocols))
     for path, reason in (*problems, *shown.wrong):
         report(f"left out {path}: {reason}")
+    if unsigned := sum(not record.digest for record in records):
+        report(f"{unsigned} of {len(records)} records bear no digest, as early ones; damage in them may go unnoticed")
     left_out = {path.stem for path, _ in shown.wrong}
     sound = [record for record in records if record.identity not in left_out]
     per_clip = all_clip_scores(ResultStore(output), sound) if over_clips else None
@@ -85,9 +88,13 @@ def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:
 def _losses(path: Path) -> tuple[tuple[float, float], ...]:
     """(epoch, loss), each the mean of a run of lines; a line that a kill cut short is left out."""
     points = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = read_regular(path).decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    for line in lines:
         try:
-            entry = json.loads(line)
+            entry: Any = parse_json(line)
             points.append((float(entry["epoch"]), float(entry["loss"])))
         except (ValueError, KeyError, TypeError):
             continue

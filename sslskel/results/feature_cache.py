@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
@@ -18,23 +20,28 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sslskel.files import publish, writing_in
+from sslskel.files import publish, read_regular, writing_in
 from sslskel.results import claims
+from sslskel.results.arrays import npy_array
 
 Array = npt.NDArray[Any]
 Rows = TypeVar("Rows", bound=Sized)
 FORMAT = 1
 """Part of every name: a later layout, or other numbers under the same names, never meets an older file."""
 POLL_SECONDS = 0.2
+REPORT_SECONDS = 10.0
+
+_log = logging.getLogger("sslskel")
 
 
 @dataclass
 class FeatureCache:
     """Files ``KEY.features`` in one encoder's folder below ``features/`` of a results folder.
 
-    ``context`` holds what all of them depend on: weights, data, precision, versions. Each file
-    is the sha256 of its content and then the content, so one that was cut, damaged or swapped is
-    the same as none. Counts and seconds tell what a protocol's encoding cost.
+    ``context`` holds what all of them depend on: weights, data, precision, versions. Each file begins with a sha256
+    of all that it is of and of its content: one that was cut, damaged or put in the place of another, even from the
+    folder of another encoder, counts as missing. ``encoded``, ``reused`` and ``seconds`` tell what a protocol's
+    encoding cost.
     """
 
     folder: Path
@@ -58,9 +65,9 @@ class FeatureCache:
             return self.counted(make)
         text = json.dumps([FORMAT, self.context, names], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.features"
-        table = _read(path)
+        table = _read(path, text)
         if table is None:
-            table = self._made(path, make)
+            table = self._made(path, text, make)
         else:
             self.reused += len(table)
         return table
@@ -73,38 +80,52 @@ class FeatureCache:
         self.seconds += time.perf_counter() - start
         return rows
 
-    def _made(self, path: Path, make: Callable[[], Array]) -> Array:
+    def _made(self, path: Path, text: str, make: Callable[[], Array]) -> Array:
         start = time.perf_counter()
-        with writing_in(self.folder, "a claim"):
-            while (claim := claims.take(path.with_suffix(".claim"))) is None:
-                time.sleep(POLL_SECONDS)
-        with claim:
-            table = _read(path)
+        with self._claimed(path.with_suffix(".claim")):
+            table = _read(path, text)
             if table is None:
                 table = make()
                 self.encoded += len(table)
-                with writing_in(self.folder, "features"):
-                    publish(path, _packed(table), replace_existing=True)
+                # What is no file of ours is left alone, and costs the next protocol another encoding.
+                if path.is_file() or not os.path.lexists(path):
+                    with writing_in(self.folder, "features"):
+                        publish(path, _packed(table, text), replace_existing=True)
             else:
                 self.reused += len(table)
         self.seconds += time.perf_counter() - start
         return table
 
+    def _claimed(self, path: Path) -> claims.Claim:
+        """The claim, as soon as no other process holds it; one line names that one where it takes long."""
+        start, reported = time.monotonic(), False
+        with writing_in(self.folder, "a claim"):
+            while (claim := claims.take(path, ())) is None:
+                time.sleep(POLL_SECONDS)
+                if not reported and time.monotonic() - start > REPORT_SECONDS:
+                    _log.warning("waiting for %s; remove that file if nobody is at work there", claims.holder_of(path))
+                    reported = True
+        return claim
 
-def _packed(table: Array) -> bytes:
+
+def _packed(table: Array, text: str) -> bytes:
     content = io.BytesIO()
     np.save(content, table, allow_pickle=False)
     packed = content.getvalue()
-    return hashlib.sha256(packed).digest() + packed
+    return _sum(text, packed) + packed
 
 
-def _read(path: Path) -> Array | None:
-    """The table in a file; None where it is missing or damaged."""
+def _sum(text: str, packed: bytes) -> bytes:
+    """Of a table and of what it is a table of."""
+    return hashlib.sha256(hashlib.sha256(text.encode()).digest() + packed).digest()
+
+
+def _read(path: Path, text: str) -> Array | None:
+    """The table in a file; None where it is missing, damaged or of something else."""
     try:
-        content = path.read_bytes()
-        if hashlib.sha256(content[32:]).digest() != content[:32]:
+        content = read_regular(path, None)
+        if _sum(text, content[32:]) != content[:32]:
             return None
-        table: Array = np.load(io.BytesIO(content[32:]), allow_pickle=False)
+        return npy_array(content[32:])
     except (OSError, ValueError):
         return None
-    return table

@@ -7,7 +7,7 @@ What each field may hold is in ``schema.py``; where records lie is in ``store.py
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sslskel.files import parse_json
@@ -20,9 +20,18 @@ from sslskel.results.facts import (
     ProtocolFacts,
     SeenFacts,
 )
-from sslskel.results.schema import LATER, SCHEMA, NewerSchema, RecordError, check_content
+from sslskel.results.schema import LATER, SCHEMA, NewerSchema, RecordError, UnknownRecord, check_content, digest_of
 
-__all__ = ["CHOSEN_ON_TEST", "DECLARED", "SCHEMA", "NewerSchema", "Record", "RecordError", "parse_record"]
+__all__ = [
+    "CHOSEN_ON_TEST",
+    "DECLARED",
+    "SCHEMA",
+    "NewerSchema",
+    "Record",
+    "RecordError",
+    "UnknownRecord",
+    "parse_record",
+]
 
 CHOSEN_ON_TEST = "chosen on test, as published code does"
 """Marks a number that is recorded for comparison and ranks nothing."""
@@ -83,6 +92,8 @@ class Record:
     """Files and checkpoints that went into the encoder besides clips; empty where there are none."""
     pretrain_seed: int | None = None
     """Of the pretraining, where the evaluation had another seed; None where it had the same."""
+    digest: str = ""
+    """sha256 of all other fields, by which a change is noticed; empty in early records."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of a later 1.x schema."""
 
@@ -100,12 +111,16 @@ class Record:
         """Canonical text: sorted keys, one final newline. Raises ``RecordError`` for what JSON cannot hold."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         for name in LATER:
-            if content[name] is None or content[name] in ({}, ()):
+            if content[name] is None or content[name] in ("", {}, ()):
                 del content[name]
         try:
             return json.dumps({**self.extra, **content}, indent=1, sort_keys=True, allow_nan=False) + "\n"
         except (TypeError, ValueError) as fault:
             raise RecordError(f"record {self.identity} cannot be written as JSON: {fault}") from fault
+
+    def signed(self) -> Record:
+        """The same with the digest of what it says. Raises ``RecordError`` as :meth:`to_json`."""
+        return replace(self, digest=digest_of(json.loads(replace(self, digest="").to_json())))
 
 
 def parse_record(text: str) -> Record:

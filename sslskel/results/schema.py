@@ -22,7 +22,11 @@ class RecordError(SslskelError):
     """A record that does not follow the schema; names the field."""
 
 
-class NewerSchema(RecordError):
+class UnknownRecord(RecordError):
+    """A record that exists and cannot be read: nobody knows what it says, so it is neither used nor replaced."""
+
+
+class NewerSchema(UnknownRecord):
     """A record of a later version: valid, but neither read nor replaced here."""
 
 
@@ -110,7 +114,13 @@ FIELDS: Mapping[str, Kind] = {
     "command": TEXT,
     "created": UTC,
 }
-LATER: Mapping[str, Kind] = {"diagnostics": GROUPS, "sources": NAMES, "origins": LIST, "pretrain_seed": WHOLE}
+LATER: Mapping[str, Kind] = {
+    "diagnostics": GROUPS,
+    "sources": NAMES,
+    "origins": LIST,
+    "pretrain_seed": WHOLE,
+    "digest": SHA256,
+}
 """Fields of this version that its first records lack; left out where they are empty."""
 PARTS: Mapping[str, Mapping[str, Kind]] = {
     "method": {"name": NAME, "plugin": NAME, "version": WHOLE, "origin": TEXT},
@@ -147,12 +157,20 @@ def check_content(content: object) -> None:
     for name, kinds in PARTS.items():
         if content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
+    _check_fields("counts.", content["counts"], dict.fromkeys(content["counts"], WHOLE))
     _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content})
     _check_items("seen", content["seen"], SEEN, KNOWN)
     _check_items("origins", content.get("origins", ()), ORIGIN, ORIGIN_MORE)
     _check_fields("cost.", content["cost"], {name: _or_none(AMOUNT) for name in COST if name in content["cost"]})
     _check_scores(content["scores"], content["primary"])
     _check_text(content)
+    if "digest" in content and content["digest"] != digest_of(content):
+        raise RecordError("field 'digest' is not that of the record: something in it was changed since it was written")
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """sha256 of all that a record says but its digest."""
+    return hashing.json_sha256({name: value for name, value in content.items() if name != "digest"})
 
 
 def _check_schema(value: Any) -> None:

@@ -5,10 +5,10 @@ They are said to be equal by a person (``--keep-results``), or by the list that 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
-from sslskel.files import publish, writing_in
+from sslskel.files import publish, read_json, writing_in
 from sslskel.hashing import digest, json_bytes
 from sslskel.plugins.source import equal_sources
 
@@ -40,7 +40,7 @@ class EqualSources:
         groups = []
         for file in sorted(self._folder.glob(f"{kind}-{name}-*.json")):
             try:
-                content = json.loads(file.read_text(encoding="utf-8"))
+                content: Any = read_json(file)
                 if (content["kind"], content["name"]) == (kind, name):
                     groups.append(frozenset(map(str, content["equal"])))
             except (OSError, ValueError, KeyError, TypeError):

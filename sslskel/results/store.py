@@ -5,13 +5,15 @@ Nothing is shared between records, so folders of several machines can be joined 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
+import re
 import socket
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.errors import UsageError
-from sslskel.files import publish, read_regular, writing_in
+from sslskel.files import publish, read_json, read_regular, writing_in
 from sslskel.results import claims
+from sslskel.results.arrays import npz_arrays
 from sslskel.results.claims import Claim, Holder
-from sslskel.results.record import NewerSchema, Record, RecordError, parse_record
+from sslskel.results.record import Record, RecordError, UnknownRecord, parse_record
 
 MOST_BYTES = 2**25
 """Of a record; one of a thousand classes has less than a hundredth of that."""
+_log = logging.getLogger("sslskel")
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -44,11 +48,12 @@ class ResultStore:
     def has(self, identity: str) -> bool:
         """True where a valid record exists; a damaged one counts as missing.
 
-        Raises ``NewerSchema`` for a record of a later version, which is neither readable nor missing.
+        Raises ``UnknownRecord`` for one that is neither readable nor missing: of a later version, a pipe, or a file
+        that may not be read.
         """
         try:
             self.read(identity)
-        except NewerSchema:
+        except UnknownRecord:
             raise
         except (RecordError, UsageError):
             return False
@@ -59,8 +64,10 @@ class ResultStore:
         path = self.path(identity)
         try:
             return _parse(path)
-        except OSError as fault:
+        except FileNotFoundError as fault:
             raise UsageError(f"there is no record {path}") from fault
+        except OSError as fault:
+            raise UnknownRecord(f"{path} cannot be read: {fault.strerror}; remove it or make it readable") from fault
         except RecordError as fault:
             raise type(fault)(f"{path}: {fault}") from fault
 
@@ -87,6 +94,13 @@ class ResultStore:
                 problems.append((path, f"cannot be read: {fault.strerror}"))
         return records, problems
 
+    def records(self) -> list[Record]:
+        """Every valid record by identity; one line of warning names each file that is left out."""
+        records, problems = self.read_all()
+        for path, reason in problems:
+            _log.warning("left out %s: %s", path, reason)
+        return records
+
     def write(self, record: Record, predictions: Arrays | None = None) -> Record:
         """Keep a record and its predictions; returns what is on disk, which may be an earlier writer's.
 
@@ -102,13 +116,14 @@ class ResultStore:
             digest = hashlib.sha256(content).hexdigest()
             name = f"predictions/{record.identity}-{digest[:12]}.npz"
             record = replace(record, predictions={"file": name, "sha256": digest})
-        text = record.to_json()
+        text = record.signed().to_json()
         parse_record(text)
         path = self.path(record.identity)
         with writing_in(self.folder, "a record"):
             if predictions is not None:
                 publish(self.folder / name, content, replace_existing=True)
             if not publish(path, text.encode()) and not self.has(record.identity):
+                self._keep_damaged(record.identity)
                 publish(path, text.encode(), replace_existing=True)
         kept = self.read(record.identity)
         if predictions is not None and (kept.predictions is None or kept.predictions["file"] != name):
@@ -117,12 +132,20 @@ class ResultStore:
 
     def set_aside(self, identity: str) -> Path:
         """Move a record to ``outdated/``, where nothing reads it, so that another may take its name."""
-        path, number = self.path(identity), 1
         with writing_in(self.folder, "an outdated record"):
-            while (target := self.folder / "outdated" / f"{identity}-{number}.json").exists():
-                number += 1
-            target.parent.mkdir(parents=True, exist_ok=True)
-            return path.replace(target)
+            return self.path(identity).replace(self._free_name(identity))
+
+    def _keep_damaged(self, identity: str) -> None:
+        """Give a record that is replaced a second name; another writer may replace it at the same time."""
+        with contextlib.suppress(OSError):
+            os.link(self.path(identity), self._free_name(identity))
+
+    def _free_name(self, identity: str) -> Path:
+        number = 1
+        while os.path.lexists(target := self.folder / "outdated" / f"{identity}-{number}.json"):
+            number += 1
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def predictions(self, record: Record) -> dict[str, npt.NDArray[Any]]:
         """The arrays kept beside a record, one row per prediction; empty where it kept none.
@@ -133,15 +156,16 @@ class ResultStore:
             return {}
         path = self.folder / record.predictions["file"]
         try:
-            content = path.read_bytes()
+            content = read_regular(path, None)
         except OSError as fault:
-            raise RecordError(f"{path}, which record {record.identity} names, cannot be read: {fault}") from fault
+            raise RecordError(
+                f"{path}, which record {record.identity} names, cannot be read: {fault.strerror}"
+            ) from fault
         if hashlib.sha256(content).hexdigest() != record.predictions["sha256"]:
             raise RecordError(f"{path} is not the file that record {record.identity} was written with: sha256 differs")
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (ValueError, zipfile.BadZipFile) as fault:
+            return npz_arrays(content)
+        except ValueError as fault:
             raise RecordError(f"{path} holds no plain arrays: {fault}") from fault
 
     def fail(self, identity: str, fault: BaseException, command: str = "") -> Path:
@@ -162,11 +186,15 @@ class ResultStore:
 
     def last_failure(self, identity: str) -> dict[str, Any]:
         """What the last :meth:`fail` of a cell noted; empty where there is none."""
-        attempts = {int(path.stem[33:]): path for path in (self.folder / "failures").glob(f"{identity}-*.json")}
-        if not attempts:
-            return {}
-        noted: dict[str, Any] = json.loads(attempts[max(attempts)].read_text(encoding="utf-8"))
-        return noted
+        named = re.compile(rf"{re.escape(identity)}-(\d{{1,9}})\.json")
+        paths = (self.folder / "failures").glob(f"{identity}-*.json")
+        attempts = {int(match[1]): path for path in paths if (match := named.fullmatch(path.name))}
+        for _, path in sorted(attempts.items(), reverse=True):
+            with contextlib.suppress(OSError, ValueError):
+                content = read_json(path)
+                if isinstance(content, dict):
+                    return content
+        return {}
 
     def claim(self, identity: str, needs: Sequence[str] | None = None) -> Claim | None:
         """Take a piece of work for this process; None while a live process holds it.

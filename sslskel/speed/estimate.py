@@ -67,7 +67,7 @@ def plan(request: GridRequest) -> list[Planned]:
         rows.append(
             Planned(
                 cell.title,
-                guard.done(cell, cell.identity(dataset, target)),
+                not guard.is_due(cell, cell.identity(dataset, target)),
                 evaluation + seconds,
                 size,
             )

@@ -76,3 +76,15 @@ def test_the_command(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "1 records" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "nowhere")]) == 2
     assert main(["export", str(run_folder), "--output", str(tmp_path / "packed")]) == 2
+
+
+def test_records_that_cannot_be_read_are_named_and_left_out(run_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    results = run_folder.parent.parent
+    [damaged] = (results / "predictions").iterdir()
+    damaged.write_bytes(b"")
+    foreign = results / "records" / "notes.txt"
+    foreign.touch()
+    _, records = export(run_folder, results.parent / "packed")
+    assert records == 0
+    assert f"left out {foreign}: not a record" in caplog.text
+    assert f"{damaged} is not the file that record" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,19 @@ def test_a_kept_table_is_made_once_and_made_again_where_it_is_damaged(tmp_path: 
     assert len(made) == 4
     assert FeatureCache(tmp_path / "none", {}, keep=False).table({}, make).shape == (4, 3)
     assert not (tmp_path / "none").exists()
+
+
+def test_tables_that_were_swapped_count_as_missing(tmp_path: Path) -> None:
+    """Between two names of one encoder, and between the encoders of two seeds."""
+    caches = [FeatureCache(tmp_path / seed, {"weights": seed}) for seed in "ab"]
+    for number, cache in enumerate(caches):
+        for view in range(2):
+            cache.table({"view": view}, functools.partial(np.full, (4, 3), 10.0 * number + view))
+    files = sorted(tmp_path.glob("*/*.features"))
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, (*contents[1:], contents[0]), strict=True):
+        file.write_bytes(content)
+    for number, cache in enumerate(caches):
+        for view in range(2):
+            table = cache.table({"view": view}, functools.partial(np.full, (4, 3), -1.0))
+            assert (table == -1).all(), (number, view)

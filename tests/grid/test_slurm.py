@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import slurm_cluster
 from safetensors.torch import load_file
 
+from sslskel.engine.interpreter import module_launcher, sslskel_command
 from sslskel.errors import RunError, UsageError
 from sslskel.grid.request import GridRequest
 from sslskel.grid.slurm import LauncherConfig, Task, split_overrides, submit
@@ -98,6 +100,19 @@ def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch
     assert handed(["linear"]) == (0, 1)
     assert handed(["knn"], "train.epochs=7") == (0, 1)
     assert "train.epochs=7" in tasks[1].command
+
+
+def test_tasks_are_started_apart_from_the_working_folder(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = fake_submitit(monkeypatch)
+    asked: dict[str, Any] = {}
+    executor = sys.modules["submitit"].AutoExecutor
+    monkeypatch.setattr(sys.modules["submitit"], "AutoExecutor", lambda **of: asked.update(of) or executor(**of))
+    request = GridRequest(methods=("mamp",), protocols=("knn",), benchmarks=(tiny,), output=tmp_path / "runs")
+    assert len(submit(request, LauncherConfig()).jobs) == 1
+    assert asked["slurm_python"] == module_launcher()
+    assert tasks[0].command[: len(sslskel_command())] == sslskel_command()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +34,10 @@ def column(tiny: str, tmp_path: Path) -> Column:
 
 def test_rows_are_compared_over_the_subjects_of_their_clips(tiny: str, tmp_path: Path) -> None:
     board, dataset = judged(tiny, tmp_path), open_benchmark(BENCHMARKS.get(tiny))
-    subjects = subjects_of(board.columns[0])
+    asked = functools.partial(subjects_of, asked=[tiny])
+    subjects = asked(board.columns[0])
     assert subjects.of == dict(zip(dataset.keys.tolist(), dataset.subjects.tolist(), strict=True))
-    [one] = compare(board, ResultStore(tmp_path), *(row.label for row in board.rows), subjects_of)
+    [one] = compare(board, ResultStore(tmp_path), *(row.label for row in board.rows), asked)
     assert isinstance(one, Comparison)
     keys = ResultStore(tmp_path).predictions(board.records[0])["keys"]
     assert one.varied == f"{len(np.unique(dataset.subjects[np.isin(dataset.keys, keys)]))} subjects"
@@ -43,8 +45,10 @@ def test_rows_are_compared_over_the_subjects_of_their_clips(tiny: str, tmp_path:
 
 def test_other_data_and_other_benchmarks_are_refused(column: Column) -> None:
     with pytest.raises(NotPaired, match="as prepared here is data"):
-        subjects_of(replace(column, fingerprint="0" * 64))
+        subjects_of(replace(column, fingerprint="0" * 64), asked=[column.benchmark])
     with pytest.raises(NotPaired, match="not installed"):
         subjects_of(replace(column, benchmark="elsewhere"))
+    with pytest.raises(NotPaired, match=r"one of your own folder is looked at where you name it \(--benchmark tiny\)"):
+        subjects_of(column)
     with pytest.raises(NotPaired, match=r"subjects of its clips are unknown: .*is not prepared"):
         subjects_of(replace(column, benchmark="utd_mhad"))

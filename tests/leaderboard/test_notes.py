@@ -101,3 +101,13 @@ def test_a_folder_names_what_it_leaves_out(tmp_path: Path) -> None:
     assert len(reported) == 1
     assert "broken.json" in reported[0]
     assert board_of(tmp_path, ["other"], report=reported.append).rows == ()
+
+
+def test_records_without_a_digest_are_counted(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    signed, early = three("mamp", 0.5, 0.6)
+    store.write(signed)
+    store.path(early.identity).write_text(early.to_json(), encoding="utf-8")
+    reported: list[str] = []
+    board_of(tmp_path, report=reported.append)
+    assert reported == ["1 of 2 records bear no digest, as early ones; damage in them may go unnoticed"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +222,34 @@ def test_results_and_boards_are_read_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_flipped_bit_of_a_record_is_noticed_or_means_nothing(content: dict[str, Any]) -> None:
+    """A bit of white space means nothing, nor does one that makes the digest another field."""
+    record = parse_record(json.dumps(content)).signed()
+    whole = record.to_json().encode()
+    generator = random.Random(17)
+    unsigned = replace(record, digest="").to_json()
+    for place in generator.sample(range(8 * len(whole)), 1500):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            read = parse_record(flipped.decode("utf-8"))
+        except (RecordError, UnicodeDecodeError):
+            continue
+        assert replace(read, digest="", extra={}).to_json() == unsigned
+
+
+def test_a_changed_record_is_named(content: dict[str, Any]) -> None:
+    text = parse_record(json.dumps(content)).signed().to_json()
+    with pytest.raises(RecordError, match="field 'digest' is not that of the record"):
+        parse_record(text.replace("0.5813953488372093", "0.6813953488372093"))
+
+
+def test_a_record_without_a_digest_is_read_as_before(content: dict[str, Any]) -> None:
+    record = parse_record(json.dumps(content))
+    assert record.digest == ""
+    assert json.loads(record.to_json()) == content
+    signed = parse_record(record.signed().to_json())
+    assert replace(signed, digest="") == record
+    assert signed.signed() == signed
