@@ -5,7 +5,9 @@ It reads and tests, changes nothing, and leaves no files behind.
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -13,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,11 +26,13 @@ from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.engine.checkpoint import fault_of, load_weights, save_checkpoint
 from sslskel.engine.device import available_devices, hardware
 from sslskel.engine.provenance import PACKAGES, code_version
-from sslskel.errors import RunError, SslskelError
-from sslskel.files import write_synced
-from sslskel.plugins.registry import METHODS, PROTOCOLS, REGISTRIES
+from sslskel.errors import RunError, SslskelError, UsageError
+from sslskel.files import read_regular, write_synced
+from sslskel.plugins.registry import METHODS, PROTOCOLS, REGISTRIES, Entry, Registry
 
 GIB = 2**30
+LARGEST_PLUGIN = 2**22
+"""Bytes of a plugin's file that is looked at."""
 LEAST_DISK = 1 * GIB
 """Free bytes below which a folder is reported as nearly full."""
 
@@ -111,17 +115,32 @@ def _disk(name: str, folder: Path) -> Finding:
 def _plugins() -> Iterator[Finding]:
     for kind, registry in REGISTRIES.items():
         entries = registry.entries()
-        broken = [entry.name for entry in entries if _broken(kind, entry.name)]
+        broken = [entry.name for entry in entries if _broken(registry, entry)]
         fault = f"broken: {', '.join(broken)}; `sslskel list {kind} --check` says why" if broken else ""
         yield Finding(kind, f"{len(entries)} found", fault)
 
 
-def _broken(kind: str, name: str) -> bool:
+def _broken(registry: Registry[Any], entry: Entry) -> bool:
+    """Whether a plugin cannot be used; those of the working folder are read, and not run."""
     try:
-        REGISTRIES[kind].get(name)
-    except SslskelError:
+        registry.entry(entry.name)
+        if entry.source == "preset":
+            entry = registry.entry(registry.plugin_of(entry.name))
+        if entry.source != "local":
+            return registry.installed(entry.name) is None
+        tree = ast.parse(read_regular(Path(entry.target), LARGEST_PLUGIN))
+        return any(importlib.util.find_spec(name) is None for name in _imported(tree))
+    except (UsageError, OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return True
-    return False
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Names of the packages without which a file cannot be imported."""
+    for line in tree.body:
+        if isinstance(line, ast.Import):
+            yield from (name.name.partition(".")[0] for name in line.names)
+        elif isinstance(line, ast.ImportFrom) and not line.level and line.module:
+            yield line.module.partition(".")[0]
 
 
 def self_test() -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from dataclasses import asdict
@@ -35,13 +36,14 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.leaderboard.folder import board_of
     from sslskel.results.store import ResultStore
 
+    asked = names(options.benchmark) if options.benchmark else ()
     board = board_of(
         options.results,
-        names(options.benchmark) if options.benchmark else None,
+        asked or None,
         report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
         protocols=names(options.protocol) if options.protocol else None,
     )
-    clusters = subjects_of if options.clusters else None
+    clusters = functools.partial(subjects_of, asked=asked) if options.clusters else None
     results = compare(board, ResultStore(options.results), options.first, options.second, clusters)
     if options.format == "json":
         print(json.dumps(list(map(_json, results)), indent=1))

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslskel.engine.interpreter import sslskel_command
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Interrupted, RunError, SslskelError, UsageError
 from sslskel.files import publish
@@ -126,7 +127,8 @@ def start_once(argv: Sequence[str], processes: int) -> SslskelError | None:
 
         before = signal.signal(signal.SIGUSR1, stop)
         try:
-            elastic_launch(config, sys.executable)("-m", "sslskel", *argv)
+            program, *arguments = sslskel_command(*argv)
+            elastic_launch(config, program)(*arguments)
         except ChildFailedError as fault:
             return first_fault(fault.failures)
         except SignalException as fault:

@@ -55,8 +55,8 @@ def _summed(records: Sequence[Record], store: ResultStore) -> npt.NDArray[np.int
 
 def _class_names(benchmark: str, number: int) -> tuple[str, ...]:
     """The benchmark's own where it is installed here, since records do not repeat them."""
-    if benchmark in BENCHMARKS.names():
-        names = tuple(BENCHMARKS.get(benchmark).info.classes)
+    if known := BENCHMARKS.installed(benchmark):
+        names = tuple(known.info.classes)
         if len(names) == number:
             return names
     return tuple(f"class {label}" for label in range(number))

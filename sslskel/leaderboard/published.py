@@ -38,9 +38,8 @@ class Printed:
 
 
 def published_numbers(benchmarks: Iterable[str]) -> dict[str, tuple[Printed, ...]]:
-    """Benchmark name -> its published numbers; nothing for a benchmark that is not installed here."""
-    known = set(BENCHMARKS.names())
-    files = {name: BENCHMARKS.get(name).published for name in sorted(set(benchmarks) & known)}
+    """Benchmark name -> its published numbers; nothing for one that is not installed, local ones included."""
+    files = {name: known.published for name in sorted(set(benchmarks)) if (known := BENCHMARKS.installed(name))}
     return {name: read_published(path) for name, path in files.items() if path is not None}
 
 

@@ -98,7 +98,7 @@ def _table(board: Board, positions: Sequence[int], *, compact: bool, means: bool
         table.add_column(title, justify="right", overflow="fold", width=min(least, FOLDED) if compact else None)
     for mean in board.means if means else ():
         least = max(len(word) for word in (*mean.title.split(), percent(1.0)))
-        table.add_column(mean.title, justify="right", overflow="fold", width=least if compact else None)
+        table.add_column(Text(plain(mean.title)), justify="right", overflow="fold", width=least if compact else None)
     for row in board.rows:
         words = [Text(plain(fact.of(row))) for fact in facts]
         cells = [row.cells[position] for position in positions]
