@@ -45,15 +45,24 @@ def is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def printable(text: str) -> str:
+    """Text in which nothing but line ends and tabs can steer a terminal; what could is written as an escape."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(character if character in "\n\t" else _shown(character) for character in text)
+
+
 def plain(text: object) -> str:
     """Text on one line that cannot steer a terminal, hide or reverse the text next to it."""
     return "".join(_visible(character) for character in str(text))
 
 
 def _visible(character: str) -> str:
-    if character.isspace():
-        return " "
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
+    return " " if character.isspace() else _shown(character)
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return f"\\u{{{ord(character):x}}}"
     return character
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
 from sslskel.cli.options import request_of, started_processes
-from sslskel.text import duration, mebibytes, short_duration
+from sslskel.text import duration, mebibytes, plain, short_duration
 
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
@@ -98,6 +98,7 @@ def _size(request: GridRequest) -> int:
 def _print_costs(records: Sequence[Record]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from sslskel.leaderboard.costs import costs
 
@@ -105,7 +106,8 @@ def _print_costs(records: Sequence[Record]) -> None:
     for row in costs(records):
         times = (short_duration(row.seconds), short_duration(row.encode_seconds))
         clips = (f"{row.encoded:,}", f"{row.reused:,}")
-        table.add_row(f"{row.protocol} on {row.benchmark}", str(row.cells), *times, *clips, mebibytes(row.peak_bytes))
+        what = Text(plain(f"{row.protocol} on {row.benchmark}"))
+        table.add_row(what, str(row.cells), *times, *clips, mebibytes(row.peak_bytes))
     if table.rows:
         Console().print(table)
 
@@ -113,11 +115,13 @@ def _print_costs(records: Sequence[Record]) -> None:
 def _dry_run(requests: Sequence[GridRequest]) -> int:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     planned = _planned(requests)
     table = Table("cell", "state", "time", "disk")
     for row in (row for row in planned if row.fits):
-        table.add_row(row.title, "done" if row.done else "due", duration(row.seconds), mebibytes(row.bytes))
+        state = "done" if row.done else "due"
+        table.add_row(Text(plain(row.title)), state, duration(row.seconds), mebibytes(row.bytes))
     Console().print(table)
     print(_due(planned))
     for row in planned:

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from sslskel.cli.streams import clean_streams
 from sslskel.engine.elastic import tell_launcher
+from sslskel.engine.interpreter import guard_children
 from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.text import is_unicode, plain
@@ -47,9 +49,17 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 failed, 2 wrong use, 75 or 130 interrupted."""
     _let_threads_sleep()
+    guard_children()
+    with clean_streams():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
     try:
         with stop_at_once():
-            return _dispatch(sys.argv[1:] if argv is None else argv)
+            code = _dispatch(argv)
+            sys.stdout.flush()
+            return code
     except SslskelError as fault:
         if not tell_launcher(fault):
             print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)

@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from sslskel.cli.streams import clean_streams
+from sslskel.text import plain
 
 PLAIN_SECONDS = (10.0, 300.0)
 """Shortest and longest time between plain lines of one task; it doubles with each line."""
@@ -33,15 +37,19 @@ class ConsoleReporter:
             transient=True,
         )
         self._task: _Task | None = None
+        self._held = ExitStack()
 
     def __enter__(self) -> ConsoleReporter:
         if self._live:
             self._bars.start()
+            # Rich takes the streams for its own while bars are shown.
+            self._held.enter_context(clean_streams())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._held.close()
         if self._live:
             self._bars.stop()
 
@@ -50,13 +58,13 @@ class ConsoleReporter:
         if os.environ.get("RANK", "0") != "0":
             return
         if self._live:
-            self._bars.console.print(text, markup=False)
+            self._bars.console.print(plain(text), markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
     def step(self, what: str, done: int, of: int, /, **detail: object) -> None:
         """``done`` of ``of`` steps; details are shown as ``name value``."""
-        text = "  ".join(f"{name} {_short(value)}" for name, value in detail.items())
+        what, text = plain(what), plain("  ".join(f"{name} {_short(value)}" for name, value in detail.items()))
         task = self._task
         if task is None or task.what != what or task.of != of or done < task.done:
             task = self._task = self._begin(what, done, of, text)

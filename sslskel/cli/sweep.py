@@ -110,12 +110,15 @@ def _search(options: argparse.Namespace) -> int:
 def _print_trials(state: SearchState, request: GridRequest, options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from sslskel.text import plain
 
     table = Table("trial", f"{state.primary} on {state.split}, %", "options")
     ranked = sorted(enumerate(state.trials, 1), key=lambda one: -1.0 if one[1].score is None else one[1].score)
     for number, trial in ranked[::-1][:SHOWN_TRIALS]:
         score = "diverged" if trial.score is None else f"{100 * trial.score:.1f}"
-        table.add_row(str(number), score, " ".join(trial.options))
+        table.add_row(str(number), score, Text(plain(" ".join(trial.options))))
     Console().print(table)
     print(f"{len(state.trials)} trials, all in {state.file}")
     if state.best is None:
