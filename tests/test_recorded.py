@@ -12,7 +12,7 @@ import pytest
 from recorded import NOTES, Recorded, read_in
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("golden", "golden_contrastive")
+FOLDERS = ("golden", "golden_contrastive", "ntu_golden/expected")
 NO_USE: Mapping[str, str] = {
     "down_semi_subset_*.npz: */python_random_seed": "of the generator that released code draws by; ours is keyed",
 }

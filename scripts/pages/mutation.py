@@ -15,6 +15,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from mutants import MUTANTS, Mutant  # noqa: E402
 
 LEAST = 0.95
-LIMIT = 300
+LIMIT = 900
 """Seconds after which a run is ended; a fault that stops a program is noticed too."""
 LIBRARIES = (
     "torch",
@@ -117,13 +118,17 @@ def main() -> int:
 
 def needs_recordings(mutant: Mutant) -> bool:
     """Whether a test file that should notice reads recorded cases, which no public clone has."""
-    files = [word for word in shlex.split(mutant.tests) if word.endswith(".py")]
-    return any("shared" in (ROOT / file).read_text(encoding="utf-8") for file in files)
+    return any("shared" in (ROOT / file).read_text(encoding="utf-8") for file in test_files(mutant))
+
+
+def test_files(mutant: Mutant) -> list[str]:
+    """Test files that should notice."""
+    return [word for word in shlex.split(mutant.tests) if word.endswith(".py")]
 
 
 def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) -> int:
     """Run all, print what survives, and say whether enough were noticed."""
-    sound = [Job(tests) for tests in sorted({mutant.tests for mutant in wanted})]
+    sound = [Job(file) for file in sorted({file for mutant in wanted for file in test_files(mutant)})]
     jobs = [*sound, *(Job(mutant.tests, mutant) for mutant in wanted)]
     verdicts: dict[Mutant, str] = {}
     for number, ended in enumerate(run_all(jobs, options.workers, folder), 1):
@@ -151,24 +156,28 @@ def run_all(jobs: Sequence[Job], workers: int, folder: Path) -> Iterator[Ended]:
     """Every job, some at a time, each worker in a copy of its own; in the order in which they end."""
     trees = [copied(folder / str(number)) for number in range(min(workers, len(jobs)))]
     waiting, running = list(reversed(jobs)), {}
-    while waiting or running:
-        while waiting and trees:
-            job, tree = waiting.pop(), trees.pop()
+    try:
+        while waiting or running:
+            while waiting and trees:
+                job, tree = waiting.pop(), trees.pop()
+                if job.mutant is not None:
+                    (tree / job.mutant.file).write_text(job.mutant.planted(ROOT), encoding="utf-8")
+                log = folder / f"{len(waiting)}.log"
+                running[started(job.tests, tree, log)] = (job, tree, log, time.monotonic())
+            for late in [pid for pid, (*_, began) in running.items() if time.monotonic() - began > LIMIT]:
+                os.killpg(late, signal.SIGKILL)
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                time.sleep(0.02)
+                continue
+            job, tree, log, began = running.pop(pid)
             if job.mutant is not None:
-                (tree / job.mutant.file).write_text(job.mutant.planted(ROOT), encoding="utf-8")
-            log = folder / f"{len(waiting)}.log"
-            running[started(job.tests, tree, log)] = (job, tree, log, time.monotonic())
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        for late in [pid for pid, (*_, began) in running.items() if time.monotonic() - began > LIMIT]:
-            os.killpg(late, 9)
-        if pid == 0:
-            time.sleep(0.02)
-            continue
-        job, tree, log, began = running.pop(pid)
-        if job.mutant is not None:
-            shutil.copy2(ROOT / job.mutant.file, tree / job.mutant.file)
-        trees.append(tree)
-        yield Ended(job, os.waitstatus_to_exitcode(status), log, time.monotonic() - began)
+                shutil.copy2(ROOT / job.mutant.file, tree / job.mutant.file)
+            trees.append(tree)
+            yield Ended(job, os.waitstatus_to_exitcode(status), log, time.monotonic() - began)
+    finally:
+        for pid in running:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def copied(folder: Path) -> Path:

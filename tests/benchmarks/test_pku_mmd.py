@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pku_mmd_files import LIST, PHASES, prepared, write_source
+from recorded import Recorded
 from recorder import Interrupter
 
 from sslskel.api.benchmark import Benchmark
@@ -41,7 +42,7 @@ def case(
     dataset = prepared(PHASES[phase], [golden / f"raw/pku/v{phase}"], tmp_path_factory.mktemp("pku"))
     with (golden / f"expected/pku_v{phase}_index.csv").open() as file:
         rows = list(csv.DictReader(file))
-    return PHASES[phase], dataset, rows, np.load(golden / f"expected/pku_v{phase}_clips.npz", allow_pickle=False)
+    return PHASES[phase], dataset, rows, Recorded(golden / f"expected/pku_v{phase}_clips.npz")
 
 
 def dense(dataset: StoredDataset, clip: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -56,7 +57,7 @@ def dense(dataset: StoredDataset, clip: int) -> np.ndarray[Any, np.dtype[np.floa
 def test_clips_are_the_released_ones_to_the_last_bit(case: Any) -> None:
     _, dataset, rows, clips = case
     kept = [row for row in rows if row["kept"] == "1"]
-    assert len(kept) == len(clips.files) == len(dataset)
+    assert len(kept) == len(clips) == len(dataset)
     for row in kept:
         clip = dataset.names.tolist().index(f"{row['video']}_{row['number']}")
         assert dataset.labels[clip] == int(row["label"])

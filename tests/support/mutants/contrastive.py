@@ -183,7 +183,7 @@ CONTRASTIVE: tuple[Mutant, ...] = (
     *planted_in(
         "losses",
         "sslskel/contrastive/losses.py",
-        f"{LOSSES} {RELEASED}",
+        f"{LOSSES} {RELEASED} -k 'losses or aimclr or cmd'",
         (
             "takes the first queue entry for the key",
             "functional.log_softmax(logits, 1)[:, 0]",
@@ -249,7 +249,7 @@ CONTRASTIVE: tuple[Mutant, ...] = (
     *planted_in(
         "methods",
         "sslskel/contrastive/tower.py",
-        f"{RELEASED} {JUDGED} -k 'crossclr or cmd'",
+        f"{JUDGED} {RELEASED} -k 'skeletonclr or cmd or (heads and crossclr)'",
         (
             "does not bring embeddings to length 1",
             "functional.normalize(self.head(features), dim=1)",

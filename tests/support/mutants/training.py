@@ -93,7 +93,7 @@ TRAINING: tuple[Mutant, ...] = (
         "optimisers",
         "sslskel/engine/train.py",
         f"{RULES} {RELEASED} -k 'hand or hooks or skeletonclr'",
-        ("moves key encoders after the pass", "        run.method.on_step_start(progress, noise)\n", ""),
+        ("never moves key encoders", "        run.method.on_step_start(progress, noise)\n", ""),
         ("never fills queues", "        run.method.on_step_end(progress, noise)\n", "        pass\n"),
         (
             "trains in eval mode",
