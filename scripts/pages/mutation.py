@@ -35,13 +35,16 @@ LIMIT = 900
 """Seconds after which a run is ended; a fault that stops a program is noticed too."""
 LIBRARIES = (
     "torch",
-    "numpy",
-    "scipy.optimize",
-    "sklearn.metrics",
-    "sklearn.cluster",
+    "accelerate",
+    "hydra",
     "hypothesis",
+    "numpy",
     "pytest",
-    "omegaconf",
+    "safetensors.torch",
+    "scipy.optimize",
+    "sklearn.cluster",
+    "sklearn.linear_model",
+    "sklearn.metrics",
 )
 FOREIGN = 70
 """Exit code of a run that found another sslskel than its copy's."""
@@ -134,15 +137,13 @@ def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) 
     for number, ended in enumerate(run_all(jobs, options.workers, folder), 1):
         mutant, verdict = ended.job.mutant, VERDICTS.get(ended.code, "broken")
         name = f"without a fault: {ended.job.tests}" if mutant is None else mutant.name
-        if verdict == "broken" or (mutant is None) != (verdict == "survived"):
+        if verdict != ("caught" if mutant else "survived"):
             print(f"{verdict if mutant else 'fails'} ({ended.code}, {ended.seconds:.0f} s): {name}", flush=True)
         if verdict == "broken" or (mutant is None and verdict != "survived"):
             print("\n".join(ended.log.read_text(encoding="utf-8").splitlines()[-40:]), file=sys.stderr)
             return 1
         if mutant is not None:
             verdicts[mutant] = verdict
-            if verdict == "survived":
-                print(f"survived ({ended.seconds:.0f} s): {name}", flush=True)
         if number % 20 == 0:
             print(f"{number} of {len(jobs)} runs", flush=True)
     caught = sum(verdict == "caught" for verdict in verdicts.values())

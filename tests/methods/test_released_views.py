@@ -88,20 +88,44 @@ def test_extreme_views_of_aimclr(shared: Path, seed: int, tmp_path: Path) -> Non
                     close(view[0], case.tensor(f"{name}/out").double(), 1e-12)
 
 
+def test_missing_persons_get_the_noise_of_the_extreme_view_as_released(tmp_path: Path) -> None:
+    run = made("aimclr", "engine.device=cpu")
+    x = torch.randn(3, 50, 25, 2, generator=torch.Generator().manual_seed(0))
+    x[..., 1] = 0
+    values = torch.randn(2, 50, 25, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    view = drawn(run, 2, x, {**idle_draws(), "noise.chance": torch.zeros(1), "noise.values": values}, tmp_path)
+    close(view[0, ..., 1], 0.01 * values[1].permute(2, 0, 1), 1e-12)
+    close(view[0, ..., 0], x[..., 0].double() + 0.01 * values[0].permute(2, 0, 1), 1e-12)
+
+
+def idle_draws() -> dict[str, Tensor]:
+    """Draws of an extreme view that change nothing."""
+    never = {f"{name}.chance": torch.ones(1) for name in ("noise", "blur", "axis")}
+    return {
+        "crop.start": torch.tensor([8]),
+        "shear.off_diagonal": torch.full((1, 6), 0.5).double(),
+        **never,
+        "noise.values": torch.zeros(()),
+        "blur.sigma": torch.ones(1),
+        "axis.which": torch.tensor([0]),
+        "time_flip": torch.ones(1),
+        "tilt.axis": torch.tensor([0]),
+        "tilt.angles": torch.zeros(1, 3),
+        "flip": torch.ones(1),
+    }
+
+
 @pytest.mark.parametrize("method", [*SHIFTED, "pstl"])
 def test_shears_are_as_large_as_asked_for(method: str, tmp_path: Path) -> None:
     run = made(method, "engine.device=cpu", "method.shear=0.3")
     x = torch.randn(3, 50, 25, 2, generator=torch.Generator().manual_seed(0))
     matrix = torch.eye(3).double() + 0.3 * OFF_DIAGONAL.double()
-    largest, idle = torch.ones(6).double(), torch.zeros(())
+    largest = torch.ones(6).double()
     draws = {"crop.start": torch.tensor(8), "shear.off_diagonal": largest if method == "pstl" else largest[None]}
     draws |= {"tilt.axis": torch.tensor(0), "tilt.angles": torch.zeros(3), "flip": torch.ones(())}
     if method == "aimclr":
-        names = ("noise", "blur", "axis")
-        extreme = {f"{name}.chance": torch.ones(1) for name in names} | {"time_flip": torch.ones(1)}
-        extreme |= {"noise.values": idle, "blur.sigma": torch.ones(1), "axis.which": torch.tensor([0])}
-        extreme |= {"tilt.axis": torch.tensor([0]), "tilt.angles": torch.zeros(1, 3), "flip": torch.ones(1)}
-        close(drawn(run, 2, x, draws | extreme, tmp_path / "extreme")[0], sheared(x, matrix), 1e-12)
+        extreme = {**idle_draws(), "shear.off_diagonal": largest[None]}
+        close(drawn(run, 2, x, extreme, tmp_path / "extreme")[0], sheared(x, matrix), 1e-12)
     for at in (0, 1):
         close(drawn(run, at, x, draws, tmp_path / str(at))[0], sheared(x, matrix), 1e-12)
 
