@@ -10,6 +10,7 @@ loaded the libraries already.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import os
 import random
@@ -88,6 +89,34 @@ class Ended(NamedTuple):
     seconds: float
 
 
+class Kept:
+    """Verdicts of earlier runs, by everything that a run reads but the sources that have no fault."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, job: Job) -> Path | None:
+        if self._folder is None:
+            return None
+        read = [ROOT / file for file in test_files(job.tests)]
+        read += sorted(path for path in (ROOT / "tests/support").glob("*.py"))
+        planted = job.mutant.planted(ROOT) if job.mutant else ""
+        content = "\0".join([job.tests, planted, *(path.read_text(encoding="utf-8") for path in read)])
+        return self._folder / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.txt"
+
+    def of(self, job: Job) -> str:
+        """A run's verdict; empty for one that is not known."""
+        path = self._path(job)
+        return path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
+
+    def add(self, job: Job, verdict: str) -> None:
+        """Keep a verdict."""
+        if (path := self._path(job)) is not None:
+            path.write_text(verdict, encoding="utf-8")
+
+
 def main() -> int:
     """Run what is asked for and print or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -95,6 +124,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="faults whose file, phrase or area has this word")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="as many of them, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0, help="of --sample and of the order of runs (default: 0)")
+    parser.add_argument("--folder", type=Path, help="keep verdicts there, so that an interrupted run continues")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at a time (default: one a core)")
     options = parser.parse_args()
     wanted = [m for m in MUTANTS if options.only in f"{m.area} {m.name}"]
@@ -121,19 +151,22 @@ def main() -> int:
 
 def needs_recordings(mutant: Mutant) -> bool:
     """Whether a test file that should notice reads recorded cases, which no public clone has."""
-    return any("shared" in (ROOT / file).read_text(encoding="utf-8") for file in test_files(mutant))
+    return any("shared" in (ROOT / file).read_text(encoding="utf-8") for file in test_files(mutant.tests))
 
 
-def test_files(mutant: Mutant) -> list[str]:
-    """Test files that should notice."""
-    return [word for word in shlex.split(mutant.tests) if word.endswith(".py")]
+def test_files(tests: str) -> list[str]:
+    """Files among options of pytest."""
+    return [word for word in shlex.split(tests) if word.endswith(".py")]
 
 
 def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) -> int:
     """Run all, print what survives, and say whether enough were noticed."""
-    sound = [Job(file) for file in sorted({file for mutant in wanted for file in test_files(mutant)})]
+    kept = Kept(options.folder)
+    sound = [Job(file) for file in sorted({file for mutant in wanted for file in test_files(mutant.tests)})]
     jobs = [*sound, *(Job(mutant.tests, mutant) for mutant in wanted)]
     verdicts: dict[Mutant, str] = {}
+    verdicts |= {job.mutant: verdict for job in jobs if (verdict := kept.of(job)) and job.mutant is not None}
+    jobs = [job for job in jobs if not kept.of(job)]
     for number, ended in enumerate(run_all(jobs, options.workers, folder), 1):
         mutant, verdict = ended.job.mutant, VERDICTS.get(ended.code, "broken")
         name = f"without a fault: {ended.job.tests}" if mutant is None else mutant.name
@@ -142,6 +175,7 @@ def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) 
         if verdict == "broken" or (mutant is None and verdict != "survived"):
             print("\n".join(ended.log.read_text(encoding="utf-8").splitlines()[-40:]), file=sys.stderr)
             return 1
+        kept.add(ended.job, verdict)
         if mutant is not None:
             verdicts[mutant] = verdict
         if number % 20 == 0:

@@ -98,6 +98,26 @@ def test_missing_persons_get_the_noise_of_the_extreme_view_as_released(tmp_path:
     close(view[0, ..., 0], x[..., 0].double() + 0.01 * values[0].permute(2, 0, 1), 1e-12)
 
 
+@pytest.mark.parametrize("change", ["flip", "time_flip", "axis.chance", "blur.chance"])
+def test_each_change_of_the_extreme_view(change: str, tmp_path: Path) -> None:
+    """Recordings do not have every change: what its draw decides happens, and nothing else."""
+    run = made("aimclr", "engine.device=cpu")
+    x = torch.randn(3, 50, 25, 2, generator=torch.Generator().manual_seed(0))
+    view = drawn(run, 2, x, {**idle_draws(), change: torch.zeros(1)}, tmp_path)[0]
+    if change == "flip":
+        wanted = x[:, :, list(run.method.clip.layout.mirror())]
+    elif change == "time_flip":
+        wanted = x.flip(1)
+    elif change == "axis.chance":
+        wanted = x * torch.tensor([0.0, 1.0, 1.0])[:, None, None, None]
+    else:
+        # As released: weights that are not normalised, zeros beyond the ends.
+        weights = torch.exp(-torch.arange(-7, 8).double().square() / (2 * 2.0**2))
+        padded = torch.nn.functional.pad(x.double(), (0, 0, 0, 0, 7, 7))
+        wanted = sum(weights[tap] * padded[:, tap : tap + 50] for tap in range(15))
+    close(view, wanted.double(), 1e-7)
+
+
 def idle_draws() -> dict[str, Tensor]:
     """Draws of an extreme view that change nothing."""
     never = {f"{name}.chance": torch.ones(1) for name in ("noise", "blur", "axis")}
