@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, layout
-from sslskel.benchmarks.common.small import clip_of_one, leave_one_out
+from sslskel.api.benchmark import leave_one_out
+from sslskel.benchmarks.common.small import clip_of_one
 from sslskel.data.motion.position_lines import Doubles, PositionLines, numbered_lines, plain_text
 from sslskel.data.sources.archives import SourceFile, source_files
 

@@ -5,7 +5,7 @@ Importers are in ``benchmarks/``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,24 @@ class Split:
         if not chosen.any():
             raise DataError(f"split '{self.name}' of '{dataset.info.name}' has no clip in its part '{part}'")
         return np.flatnonzero(chosen).astype(np.int64)
+
+
+def leave_one_out(subjects: Iterable[int]) -> dict[str, Split]:
+    """``loso1``, ``loso2``, ...: each subject once as the test part, all others as the training part.
+
+    Model selection may hold out the subject before the one that is tested, and the last one for the first.
+    """
+    everyone = sorted(subjects)
+    return {
+        f"loso{tested}": Split(
+            f"loso{tested}",
+            by="subject",
+            train=frozenset(everyone) - {tested},
+            validation=frozenset({everyone[place - 1]}),
+            test=frozenset({tested}),
+        )
+        for place, tested in enumerate(everyone)
+    }
 
 
 @dataclass

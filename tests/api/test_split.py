@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sslskel.api.benchmark import Split
+from sslskel.api.benchmark import Split, leave_one_out
 from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset
 
 XSUB = Split("xsub", "subject", frozenset({0, 1, 2}), frozenset({2}))
@@ -45,3 +45,15 @@ def test_subjects_of_clips_in_neither_part_are_not_held_out() -> None:
     dataset.cameras[dataset.subjects == 2] = 2
     assert XSUB.holds_out(dataset)
     assert not replace(XSUB, also=XVIEW).holds_out(dataset)
+
+
+def test_each_subject_is_left_out_once() -> None:
+    splits = leave_one_out([4, 0, 2])
+    assert list(splits) == ["loso0", "loso2", "loso4"]
+    parts = {name: (set(split.train), set(split.validation), split.test) for name, split in splits.items()}
+    assert parts == {
+        "loso0": ({2, 4}, {4}, {0}),
+        "loso2": ({0, 4}, {0}, {2}),
+        "loso4": ({0, 2}, {2}, {4}),
+    }
+    assert all(split.by == "subject" and split.name == name for name, split in splits.items())

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, layout
+from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Track, layout
+from sslskel.api.benchmark import leave_one_out
 from sslskel.api.skeleton import NTU25
-from sslskel.benchmarks.common.small import clip_of_one, leave_one_out
 from sslskel.data.motion.position_lines import Doubles, decimal, numbered_lines, plain_text
 from sslskel.data.sources.archives import SourceFile, source_files
 
@@ -118,9 +118,14 @@ class Importer:
                     continue
                 joints, guesses = _joints(file)
                 inferred += guesses
-                label = int(match[4]) - 1 if self.by_execution else int(match[3])
-                setup = POSTURES.index(match[5]) + 1
-                yield clip_of_one(match[1], label, joints, subject=int(match[2]), setup=setup)
+                yield Clip(
+                    name=match[1],
+                    label=int(match[4]) - 1 if self.by_execution else int(match[3]),
+                    length=len(joints),
+                    tracks=(Track(0, 0, joints.astype(np.float32), np.ones(len(joints), bool)),),
+                    subject=int(match[2]),
+                    setup=POSTURES.index(match[5]) + 1,
+                )
         report.tally[INFERRED] = inferred
         if passed:
             report.notes.append(f"{passed} clips that are not of these patients, or poorly executed, were passed over")
