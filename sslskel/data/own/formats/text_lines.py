@@ -59,7 +59,10 @@ class TextLines:
         line = self.lines[at][1]
         if self.delimiter is None:
             return line.split()
-        return [word.strip() for word in next(csv.reader([line], delimiter=self.delimiter))]
+        try:
+            return [word.strip() for word in next(csv.reader([line], delimiter=self.delimiter))]
+        except csv.Error as fault:
+            raise self.fault(at, f"this is not CSV ({fault}); correct the line") from fault
 
     def rest(self, skip: int) -> TextLines:
         """The lines behind the first ones."""

@@ -72,6 +72,15 @@ def test_joints_in_digits_of_other_scripts_are_a_sentence(tmp_path: Path) -> Non
             read(long_table(tmp_path / "a.csv", rows))
 
 
+def test_fields_of_many_letters_are_a_sentence(tmp_path: Path) -> None:
+    head = ",".join(f"j{joint}_{axis}" for joint in range(25) for axis in "xy")
+    fields = '"1",' * 49 + '"' + "9" * 200_000 + '"'
+    for text, line in ((f"{'x' * 200_000},y\n1,2", 1), (f"{head}\n{fields}", 2)):
+        (tmp_path / "a.csv").write_text(text)
+        with pytest.raises(DataError, match=rf"line {line}: this is not CSV \(field larger than field limit"):
+            read(Source(tmp_path / "a.csv", BODY))
+
+
 def test_a_line_of_a_million_words_is_refused_soon(tmp_path: Path) -> None:
     for text in ("HIERARCHY ROOT " + "a " * 10**6, "HIERARCHY ROOT a { OFFSET 0 0 0 CHANNELS 0 " + "JOINT " * 10**6):
         (tmp_path / "a.bvh").write_text(text)
