@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from sslskel.api.copies import copied_rows
 from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints
 from sslskel.errors import DataError, UsageError, did_you_mean
 
 HELD_OUT = "-validation"
 """Suffix of the name of a validation split; see :meth:`Split.for_choosing`."""
+CLEAN = "-clean"
+"""Suffix of the name of a split without copies; see :meth:`Split.without_copies`."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Split:
     """Shown on every board that uses this split."""
     official: str = ""
     """For a validation split, the name of the official split whose training part it divides."""
+    clean: bool = False
+    """Whether test clips that share frames with training clips are left out."""
     also: Split | None = None
     """A second rule that a clip must meet too: in the training part of both rules, or in the test part of both.
     Other clips are in neither part."""
@@ -62,6 +67,15 @@ class Split:
         purpose = f"for choosing options: the test part is held-out training subjects of {self.name}"
         warning = f"{purpose}; {self.warning}" if self.warning else purpose
         return replace(self, name=self.name + HELD_OUT, official=self.name, warning=warning)
+
+    def without_copies(self) -> Split:
+        """The split without the test clips that share frames with training clips (see ``Dataset.copies``)."""
+        warning = f"of the whole {self.name}: {self.warning}" if self.warning else ""
+        return replace(self, name=self.name + CLEAN, clean=True, warning=warning)
+
+    def copied(self, dataset: Dataset) -> Ints:
+        """Sorted rows of the test part that share frames with clips of the training part, or are copies of some."""
+        return copied_rows(dataset.copies(), dataset.lengths, *map(np.flatnonzero, self.masks(dataset)))
 
     def values(self, dataset: Dataset) -> Ints:
         """(n,) the value of ``by`` for every clip."""
@@ -83,10 +97,12 @@ class Split:
         train = np.isin(values, sorted(self.train))
         test = ~train if self.test is None else np.isin(values, sorted(self.test))
         test &= ~train & ~np.isin(dataset.names, sorted(self.without))
-        if self.also is None:
-            return train, test
-        other_train, other_test = self.also.masks(dataset)
-        return train & other_train, test & other_test
+        if self.also is not None:
+            other_train, other_test = self.also.masks(dataset)
+            train, test = train & other_train, test & other_test
+        if self.clean:
+            test[copied_rows(dataset.copies(), dataset.lengths, *map(np.flatnonzero, (train, test)))] = False
+        return train, test
 
     def rows(self, dataset: Dataset) -> SplitRows:
         """Rows of every part; raises ``DataError`` where one has no clip."""
@@ -195,7 +211,8 @@ class Benchmark:
     """The command that makes it, if not ``sslskel data prepare``."""
 
     def split(self, name: str | None = None) -> Split:
-        """A split by name, or the default one; ``NAME-validation`` is the validation split of ``NAME``.
+        """A split by name, or the default one; ``NAME-validation`` is the validation split of ``NAME``, and
+        ``NAME-clean`` the same split without test clips that share frames with training clips.
 
         Raises ``UsageError`` for an unknown name.
         """
@@ -203,6 +220,8 @@ class Benchmark:
         official = name.removesuffix(HELD_OUT)
         if name not in self.splits and official in self.splits:
             return self.splits[official].for_choosing()
+        if name not in self.splits and name.removesuffix(CLEAN) in self.splits:
+            return self.splits[name.removesuffix(CLEAN)].without_copies()
         if name not in self.splits:
             raise UsageError(
                 f"benchmark '{self.name}' has no split '{name}'{did_you_mean(name, self.splits)}"

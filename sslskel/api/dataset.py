@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.copies import SharedFrames
 from sslskel.api.skeleton import SkeletonLayout
 
 Floats = npt.NDArray[np.float32]
@@ -152,3 +153,7 @@ class Dataset(Protocol):
     """Annotated actions, of a dataset of recordings; else None."""
 
     def __len__(self) -> int: ...
+
+    def copies(self) -> Sequence[SharedFrames]:
+        """Pairs of clips that hold the same frames; searched for once, and kept beside the data."""
+        ...

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sslskel.api.copies import SharedFrames
 from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints, Segments, Track
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.api.view import ClipSpec
 from sslskel.checks.runner import Skip, expect
 from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import ClipConfig
+from sslskel.data.duplicates.search import search
 from sslskel.data.loader import ClipSource
 from sslskel.data.store.rows import Index
 from sslskel.errors import SslskelError, UsageError
@@ -94,6 +96,10 @@ class MemoryDataset:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def copies(self) -> list[SharedFrames]:
+        """As of a stored dataset, searched for at each call."""
+        return search(self)
 
 
 def dataset_info(body: SkeletonLayout = NTU25, coordinates: int = 3, persons: int = 2, classes: int = 4) -> DatasetInfo:

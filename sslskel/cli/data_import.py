@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Import a set and print a summary."""
     from sslskel.cli.console import ConsoleReporter
+    from sslskel.data.card import copy_lines
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark
     from sslskel.plugins.registry import BENCHMARKS
@@ -82,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
             overrides=[*options.overrides, *more, *others],
             reporter=reporter,
         )
-    dataset = open_benchmark(BENCHMARKS.get(options.name))
+    benchmark = BENCHMARKS.get(options.name)
+    dataset = open_benchmark(benchmark)
     report = dataset.report()
     print(path)
     print(f"{len(dataset)} clips kept, {len(report['dropped'])} left out; fingerprint {dataset.fingerprint}")
@@ -90,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"left out, {reason}")
     if len(report["dropped"]) > SHOWN:
         print(f"left out: {len(report['dropped']) - SHOWN} more, all in {path / 'report.json'}")
-    for note in report["notes"]:
+    for note in (*report["notes"], *copy_lines(benchmark, dataset)):
         print(f"note: {note}")
     print(f"`sslskel data info {options.name}` says what is in it")
     return 0

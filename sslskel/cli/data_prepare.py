@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prepare; the folder goes to stdout, what was imported to stderr."""
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.data.card import import_lines
+    from sslskel.data.card import copy_lines, import_lines
     from sslskel.data.prepare import prepare
     from sslskel.data.store.store import open_dataset
     from sslskel.errors import UsageError
@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     benchmark = BENCHMARKS.get(options.name)
     with ConsoleReporter() as reporter:
         path = prepare(benchmark, options.source, reporter=reporter, strict=options.strict, workers=options.workers)
-        for line in import_lines(open_dataset(path).report()):
+        dataset = open_dataset(path)
+        for line in (*import_lines(dataset.report()), *copy_lines(benchmark, dataset)):
             print(line, file=sys.stderr)
     print(path)
     return 0

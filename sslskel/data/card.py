@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from sslskel.api.benchmark import Benchmark, Split
+from sslskel.api.benchmark import CLEAN, Benchmark, Split
 from sslskel.api.dataset import Ints
+from sslskel.data.duplicates.kept import FILES
 from sslskel.data.prepare import command
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import DataError
@@ -41,6 +42,7 @@ def info_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
         yield f"split {name}: " + ", ".join(f"{len(_rows(split, dataset, part))} {part}" for part in _PARTS)
         if split.warning:
             yield f"  warning: {split.warning}"
+    yield from copy_lines(benchmark, dataset)
     for what, counted, expected in _counts(benchmark, dataset):
         yield f"expected {what}: {expected}, found {counted}"
     yield from (f"note: {shorten(note, NOTE)}" for note in report["notes"])
@@ -50,6 +52,22 @@ def info_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
         yield f"dropped {len(names)}: {reason} ({_some(names, 3)})"
     clips = Counter(dataset.labels.tolist())
     yield from (f"  {label:>3}  {title}: {clips[label]}" for label, title in enumerate(info.classes))
+
+
+def copy_lines(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
+    """Which clips hold the same frames, and how many test clips of each split hold frames of training clips."""
+    shared = dataset.copies()
+    if shared:
+        some = [f"{dataset.names[one.first]} and {dataset.names[one.second]} ({one.frames:,})" for one in shared]
+        yield f"the same frames (how many) in {len(shared):,} pairs of clips: {_some(some, 3)}"
+    for name, split in benchmark.splits.items():
+        copied = split.copied(dataset) if shared else ()
+        if len(copied):
+            tests = len(_rows(split, dataset, "test"))
+            yield (
+                f"split {name}: {len(copied):,} of {tests:,} test clips hold frames of training clips"
+                f" ({_some(dataset.names[copied].tolist(), 3)}); --split {name}{CLEAN} leaves them out"
+            )
 
 
 def import_lines(report: Mapping[str, Any]) -> list[str]:
@@ -120,9 +138,14 @@ def _facts(benchmark: Benchmark, dataset: StoredDataset) -> dict[str, str]:
         "subjects": _numbered(dataset.subjects),
         "cameras": _numbered(dataset.cameras),
         "setups": _numbered(dataset.setups),
-        "stored": f"{dataset.joints.dtype}, {mebibytes(sum(f.stat().st_size for f in dataset.path.iterdir()))}",
+        "stored": f"{dataset.joints.dtype}, {mebibytes(_stored(dataset))}",
         "licence": benchmark.licence,
     }
+
+
+def _stored(dataset: StoredDataset) -> int:
+    """Bytes of the dataset's own files."""
+    return sum(file.stat().st_size for file in dataset.path.iterdir() if file.name not in FILES)
 
 
 def _numbered(column: Ints) -> str:
@@ -156,6 +179,7 @@ def _splits(benchmark: Benchmark, dataset: StoredDataset) -> Iterator[str]:
     yield _table(("split", "training part", *_PARTS), lines, numbers=3)
     yield "The training part includes the validation clips."
     yield from (f"Warning, {escape(name)}: {escape(s.warning)}." for name, s in benchmark.splits.items() if s.warning)
+    yield from (f"{escape(line.capitalize())}." for line in copy_lines(benchmark, dataset))
     expected = [(what, f"{counted:,}", f"{number:,}") for what, counted, number in _counts(benchmark, dataset)]
     if expected:
         yield _table(("clips", "found", "expected"), expected, numbers=2)

@@ -59,6 +59,7 @@ def prepare(
     target, importer, title = locate(benchmark, root), benchmark.read, f"preparing {benchmark.name}"
     if isinstance(importer, PieceImporter):
         if _is_prepared(benchmark, target, sources, strict):
+            open_dataset(target).copies(reporter)
             return target
         clips: Any = PieceImport(importer, sources, report, strict, workers, reporter, title)
     else:
@@ -71,6 +72,8 @@ def prepare(
         report=report,
         check=lambda dataset, report: _check_counts(benchmark, dataset, report, partial, strict),
     )
+    if not benchmark.embedded:
+        open_dataset(target).copies(reporter)
     return target
 
 

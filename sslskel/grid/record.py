@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslskel.api.copies import copied_rows
 from sslskel.config.compose import Resolved
 from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.origins import by_content
@@ -88,8 +89,8 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
     meta, target, protocol = task.opened.meta, task.target, PROTOCOLS.get(task.protocol)(task.resolved.protocol)
     encoders, benchmark, dataset = task.opened.encoders, target.benchmark, target.dataset
     info = result.outcome.info
-    config = config_of(task)
-    details = details_of(result)
+    config, details, judged = config_of(task), details_of(result), judged_on(protocol, dataset)
+    copied = copied_rows(judged.copies(), judged.lengths, result.rows.train, result.rows.test)
     return Record(
         schema=SCHEMA,
         identity=task.identity,
@@ -123,7 +124,7 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
         epoch=info.get("epoch"),
         counts=result.counts,
         labels=int(info.get("labels", result.counts["train"])),
-        seen=judged_seen(meta.seen, benchmark, judged_on(protocol, dataset), target.split, result.rows.test),
+        seen=judged_seen(meta.seen, benchmark, judged, target.split, result.rows.test),
         weights_sha256=task.opened.weights_sha256,
         predictions=None,
         environment=environment(str(next(iter(encoders.values())).device)),
@@ -134,5 +135,6 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
         sources=digests(of_checkpoint(meta, task.protocol)),
         origins=meta.origins,
         pretrain_seed=None if meta.seed == task.seed else meta.seed,
+        copied_test_clips=len(copied) or None,
         extra={"details": details} if details else {},
     )

@@ -170,7 +170,7 @@ class Run:
             self._datasets[name] = _opened(name)
         checked = check_each(cells, self._datasets)
         for dataset in self._datasets.values():
-            _verify(dataset)
+            _verify(dataset, self.reporter)
         for cell in cells:
             # Of the code that was just loaded, whatever is edited while the cells run.
             of_cell(cell)
@@ -338,7 +338,8 @@ def _opened(name: str) -> StoredDataset:
     return open_benchmark(benchmark)
 
 
-def _verify(dataset: StoredDataset) -> None:
-    """Read all of it once per machine."""
+def _verify(dataset: StoredDataset, reporter: Reporter) -> None:
+    """Read all of it once per machine, and search it for copies where that was never done."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         dataset.verify()
+        dataset.copies(reporter)

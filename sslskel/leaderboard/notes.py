@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from sslskel.api.benchmark import CLEAN
 from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.model import BoardCell, Column, Row
 from sslskel.leaderboard.seeds import seed_notes
@@ -54,6 +55,7 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         if record.benchmark["warning"]
     }
     yield from sorted(split)
+    yield from sorted(set().union(*(_copies(column, own) for column, own in zip(columns, members, strict=True))))
     unknown = sorted({r.method["name"] for own in members for r in own if r.method["plugin"] == "released"})
     if unknown:
         yield (
@@ -82,6 +84,15 @@ def _warnings(columns: Sequence[Column], rows: Sequence[Row], members: Sequence[
         ):
             if len(values) > 1:
                 yield f"{column.title}: rows used from {min(values)} to {max(values)} {what}"
+
+
+def _copies(column: Column, records: Sequence[Record]) -> set[str]:
+    return {
+        f"{column.benchmark}/{column.split}: {record.copied_test_clips} of {record.counts['test']} test clips hold"
+        f" frames of training clips, so that scores are too high; --split {column.split}{CLEAN} leaves them out"
+        for record in records
+        if record.copied_test_clips
+    }
 
 
 def _origin_warnings(rows: Sequence[Row], records: Sequence[Record]) -> Iterable[str]:

@@ -16,7 +16,9 @@ from sslskel.files import publish, writing_in
 from sslskel.results.record import Record, RecordError
 from sslskel.results.store import ResultStore
 
-INCIDENTAL = frozenset({"cost", "environment", "command", "created", "predictions", "sources", "digest"})
+INCIDENTAL = frozenset(
+    {"cost", "environment", "command", "created", "predictions", "sources", "digest", "copied_test_clips"}
+)
 """Fields in which two runs of one cell differ without disagreeing."""
 
 

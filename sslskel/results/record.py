@@ -92,6 +92,8 @@ class Record:
     """Files and checkpoints that went into the encoder besides clips; empty where there are none."""
     pretrain_seed: int | None = None
     """Of the pretraining, where the evaluation had another seed; None where it had the same."""
+    copied_test_clips: int | None = None
+    """How many test clips hold frames of training clips; None where there are none, and in early records."""
     digest: str = ""
     """sha256 of all other fields, by which a change is noticed; empty in early records."""
     extra: dict[str, Any] = field(default_factory=dict)

@@ -119,6 +119,7 @@ LATER: Mapping[str, Kind] = {
     "sources": NAMES,
     "origins": LIST,
     "pretrain_seed": WHOLE,
+    "copied_test_clips": WHOLE,
     "digest": SHA256,
 }
 """Fields of this version that its first records lack; left out where they are empty."""

@@ -23,7 +23,7 @@ from sslskel.data.own.request import Request
 from sslskel.data.own.splitting import Rule, check_parts, splits_of
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
-from sslskel.data.store.store import write_dataset
+from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.errors import UsageError
 from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.presets import read_preset
@@ -123,6 +123,7 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
         },
         most_persons=True,
     )
+    open_dataset(target).copies(reporter)
     return target
 
 

@@ -62,6 +62,19 @@ def parse_array(content: bytes) -> npt.NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="))
 
 
+def mapped_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], hint: str) -> npt.NDArray[Any]:
+    """A read-only memory map of an array whose type and shape the index already tells; ``DataError`` for another."""
+    size = HEADER_BYTES + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+        if header != npy_header(dtype, shape) or path.stat().st_size != size:
+            raise DataError(f"'{path}' is damaged: it should hold {dtype} of shape {shape}; {hint}")
+        return np.memmap(path, dtype=dtype.newbyteorder("<"), mode="r", offset=HEADER_BYTES, shape=shape)
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
+
+
 def fact_of(path: Path) -> FileFact:
     """Size and sha256 of a file, read in pieces of 4 MiB."""
     return FileFact(*file_sha256(path))

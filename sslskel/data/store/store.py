@@ -20,16 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.benchmark import ImportReport
+from sslskel.api.copies import SharedFrames
 from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Ints, Segments
+from sslskel.data.duplicates.kept import kept_copies
 from sslskel.data.store.format import (
-    HEADER_BYTES,
     MANIFEST,
     FileFact,
     fact_of,
     fingerprint,
     info_from_json,
     info_to_json,
-    npy_header,
+    mapped_array,
     parse_array,
     read_manifest,
     write_array,
@@ -42,6 +43,7 @@ from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
 from sslskel.files import file_system_time, name_folder, parse_json, read_regular, temporary_name
+from sslskel.progress import SILENT, Reporter
 from sslskel.version import __version__
 
 _INDEX = ("names", *CLIP_FIELDS, *TRACK_FIELDS)
@@ -84,6 +86,7 @@ class StoredDataset:
     def __init__(self, path: Path, info: DatasetInfo, digest: str, facts: Mapping[str, FileFact], hint: str) -> None:
         self.path, self.info, self.fingerprint = path, info, digest
         self._facts, self._hint = dict(facts), hint
+        self._copies: tuple[SharedFrames, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -95,6 +98,13 @@ class StoredDataset:
         """
         for name, fact in self._facts.items():
             _require_same(self.path / name, fact, fact_of(self.path / name), self._hint)
+
+    def copies(self, reporter: Reporter = SILENT) -> tuple[SharedFrames, ...]:
+        """Pairs of clips that hold the same frames: those kept beside the data, or searched for once (a minute for
+        ten million frames)."""
+        if self._copies is None:
+            self._copies = kept_copies(self, reporter)
+        return self._copies
 
     def beside(self, name: str) -> dict[str, Any]:
         """A JSON file that was written with the dataset; raises ``DataError`` where there is none or it is damaged."""
@@ -141,8 +151,8 @@ def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:
     if rows is None or dtype not in (np.float32, np.float16):
         raise DataError(f"'{folder}' has an inconsistent index; {hint}")
     shape = (rows, info.layout.num_joints, info.coordinates)
-    dataset.joints = _mapped(folder / "joints.npy", dtype, shape, hint)
-    dataset.valid = _mapped(folder / "valid.npy", np.dtype(np.bool_), (rows,), hint)
+    dataset.joints = mapped_array(folder / "joints.npy", dtype, shape, hint)
+    dataset.valid = mapped_array(folder / "valid.npy", np.dtype(np.bool_), (rows,), hint)
     return dataset if f"{_CUT[0]}.npy" not in facts else _cut(dataset, facts, hint)
 
 
@@ -213,22 +223,6 @@ def _object(path: Path, facts: Mapping[str, FileFact], hint: str) -> dict[str, A
     if not isinstance(data, dict):
         raise DataError(f"'{path}' holds no JSON object; {hint}")
     return data
-
-
-def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], hint: str) -> npt.NDArray[Any]:
-    """A read-only memory map of an array whose type and shape the index already tells."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(HEADER_BYTES)
-        if header != npy_header(dtype, shape) or path.stat().st_size != HEADER_BYTES + _bytes(dtype, shape):
-            raise DataError(f"'{path}' is damaged: it should hold {dtype} of shape {shape}; {hint}")
-        return np.memmap(path, dtype=dtype.newbyteorder("<"), mode="r", offset=HEADER_BYTES, shape=shape)
-    except OSError as fault:
-        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
-
-
-def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
 
 def write_dataset(
