@@ -58,7 +58,7 @@ One fault after the other was planted in the sources, as a person could make it:
 key encoder in place of the query encoder. Each is a line of `tests/support/mutants`, with the test files that should
 notice. It is noticed where one of their tests fails; without the fault all of them pass. Tests marked `long` do not
 run, and property-based ones try the same examples each time, so that the counts are the same at each run. `.ci/full`
-fails below {least:.0%}. Made by
+runs the same ones and fails below {least:.0%}. {declared} faults are declared. Made by
 
 ```sh
 {command}
@@ -183,7 +183,7 @@ def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) 
     caught = sum(verdict == "caught" for verdict in verdicts.values())
     print(f"{caught} of {len(verdicts)} faults are noticed, {caught / len(verdicts):.1%}")
     if options.write:
-        options.write.write_text(page(verdicts), encoding="utf-8")
+        options.write.write_text(page(verdicts, options), encoding="utf-8")
     return int(caught < LEAST * len(verdicts))
 
 
@@ -263,7 +263,14 @@ def started(tests: str, tree: Path, log: Path) -> int:
         os._exit(code)
 
 
-def page(verdicts: dict[Mutant, str]) -> str:
+def asked(options: argparse.Namespace) -> list[str]:
+    """The options that decide what the page says."""
+    words = ["--only", options.only] if options.only else []
+    words += ["--sample", str(options.sample), "--seed", str(options.seed)] if options.sample else []
+    return [*words, "--write", options.write.as_posix()]
+
+
+def page(verdicts: dict[Mutant, str], options: argparse.Namespace) -> str:
     """The whole page."""
     planted, noticed = Counter(m.area for m in verdicts), Counter(m.area for m, v in verdicts.items() if v == "caught")
     survivors = sorted(mutant.name for mutant, verdict in verdicts.items() if verdict == "survived")
@@ -271,7 +278,8 @@ def page(verdicts: dict[Mutant, str]) -> str:
     return (
         TEXT.format(
             least=LEAST,
-            command=shlex.join(["python", "scripts/pages/mutation.py", *sys.argv[1:]]),
+            declared=len(MUTANTS),
+            command=shlex.join(["python", "scripts/pages/mutation.py", *asked(options)]),
             caught=noticed.total(),
             total=planted.total(),
             share=noticed.total() / planted.total(),

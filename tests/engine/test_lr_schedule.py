@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from recorded import Recorded
 
 from sslskel.config.groups import Schedule, TrainConfig
+from sslskel.engine.optim import build_optimiser, set_rate
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import UsageError
 
@@ -47,3 +49,10 @@ def test_warm_up_as_long_as_the_run_has_no_division_by_zero() -> None:
     train = TrainConfig(epochs=5, lr=1.0, min_lr=0.1, warmup_epochs=5)
     assert learning_rate(train, 4.5) == pytest.approx(0.9)
     assert learning_rate(train, 5) == pytest.approx(1.0)
+
+
+def test_the_rate_of_a_group_is_a_share_of_the_rate() -> None:
+    first, second = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    optimiser = build_optimiser([{"params": [first], "lr_scale": 0.5}, {"params": [second]}], TrainConfig())
+    set_rate(optimiser, 0.2)
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.1, 0.2])

@@ -13,8 +13,9 @@ from torch import Tensor
 from toy_features import Pass, problem, run_of
 
 from sslskel.api.batch import Batch
+from sslskel.config.groups import Schedule
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.evaluation.linear_training import LinearConfig
+from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
 from sslskel.evaluation.selection import Selection
 from sslskel.protocols.linear import Linear
 
@@ -154,3 +155,38 @@ def test_progress_is_reported() -> None:
     linear(epochs=2).evaluate({"joint": Pass(12)}, parts, run_of(reporter=recorder))
     assert ("linear head, epoch", 2, 2) in recorder.steps
     assert ("encode test", 300, 300) in recorder.steps
+
+
+def test_every_epoch_sees_a_view_of_its_own() -> None:
+    seen: list[float] = []
+
+    class Noted(Pass):
+        def clip(self, batch: Batch) -> Tensor:
+            seen.append(float(batch.tracks.double().sum()))
+            return super().clip(batch)
+
+    parts, _ = problem()
+    parts.train.jitter = 1.0
+    linear(epochs=4, encode_batch=1000).evaluate({"joint": Noted(12)}, parts, run_of())
+    assert len(set(seen)) == len(seen) == 5
+
+
+def weights_after(**changes: Any) -> tuple[Tensor, Tensor]:
+    """Weights of a head before and after training on the whole training part at a time."""
+    parts, _ = problem()
+    options = {"batch_size": 300, "lr": 0.5, "schedule": Schedule.constant, "augment": False} | changes
+    training = LinearTraining(
+        linear(**options).config, {"joint": Pass(12)}, parts.train, 8, run_of(dtype=torch.float64)
+    )
+    head = training.reported[0].heads["joint"]
+    before = head.fc.weight.detach().clone()
+    training.run(None, None)
+    return before, head.fc.weight.detach().clone()
+
+
+def test_weight_decay_and_momentum_are_those_asked_for() -> None:
+    start, plain = weights_after(epochs=1, momentum=0.0)
+    _, decayed = weights_after(epochs=1, momentum=0.0, weight_decay=0.3)
+    torch.testing.assert_close(plain - decayed, 0.5 * 0.3 * start, rtol=1e-3, atol=1e-6)
+    (_, still), (_, carried) = (weights_after(epochs=2, momentum=momentum) for momentum in (0.0, 0.4))
+    torch.testing.assert_close(still - carried, 0.4 * (start - plain), rtol=1e-3, atol=1e-5)

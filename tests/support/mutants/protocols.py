@@ -121,7 +121,7 @@ PROTOCOLS: tuple[Mutant, ...] = (
     *planted_in(
         "protocols",
         "sslskel/evaluation/linear_training.py",
-        f"{LINEAR} {RECIPES}",
+        "tests/protocols/test_linear.py tests/protocols/test_recipes.py",
         (
             "has its own momentum",
             "SGD(head.parameters(), rate, momentum=momentum,",

@@ -69,11 +69,6 @@ TRAINING: tuple[Mutant, ...] = (
         "optimisers",
         "sslskel/engine/optim.py",
         f"{RULES} {SCHEDULES}",
-        (
-            "forgets SGD's decay",
-            "            weight_decay=train.weight_decay,\n            nesterov",
-            "            weight_decay=0.0,\n            nesterov",
-        ),
         ("forgets SGD's momentum", "momentum=train.momentum,", "momentum=0.0,"),
         ("forgets the betas", "betas=(train.beta1, train.beta2)", "betas=(0.9, 0.999)"),
         ("ignores the decay of a group", "if not group[OWN_DECAY]:", "if True:"),

@@ -12,7 +12,7 @@ VIEWS: tuple[Mutant, ...] = (
     *planted_in(
         "views",
         "methods/aimclr.py",
-        f"{METHOD_VIEWS} -k aimclr",
+        f"{METHOD_VIEWS} -k 'aimclr or extreme'",
         ("has an extreme view without a shear", "        Shear(shear),\n", ""),
         ("has an extreme view with its own shear", "Shear(shear)", "Shear(1.0)"),
         ("has an extreme view without exchanged sides", "        Flip(),\n", ""),
