@@ -24,11 +24,12 @@ class Batch(NamedTuple):
     slot: Tensor
     """(P,) int64: which actor of its clip the person is, 0..M-1."""
     key: Tensor
-    """(N,) int64 stable id of dataset + clip name; keys noise and results."""
+    """(N,) int64 id of the clip, which keys noise. Methods, and protocols for the test part, get sealed ones: the
+    same for a clip throughout a run, and useless for finding out which clip it is."""
     label: Tensor
     """(N,) int64, -1 unlabelled or withheld; a pretext method must not read it."""
     position: Tensor
-    """(N,) int64: the clip's row in the training set, 0..``ClipSpec.clips``-1; -1 where it is not drawn from it."""
+    """(N,) int64: the clip's place in the training set, 0..``ClipSpec.clips``-1; -1 where it is not drawn from it."""
 
     @property
     def num_clips(self) -> int:
@@ -39,6 +40,10 @@ class Batch(NamedTuple):
         """Move every tensor to a device; a dtype applies to ``tracks`` alone."""
         tracks = self.tracks.to(*args, **kwargs)
         return Batch(tracks, *(t.to(tracks.device) for t in self[1:]))
+
+    def unlabelled(self) -> Batch:
+        """The same clips with labels of -1."""
+        return self._replace(label=torch.full_like(self.label, -1))
 
     def placed(self, rows: Tensor) -> Batch:
         """The same clips, with their rows (N,) in the training set."""

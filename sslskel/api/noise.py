@@ -81,6 +81,13 @@ def _person_items(key: Tensor, slot: Tensor) -> Tensor:
     return _mix(key + (slot + 1) * _GOLDEN)  # type: ignore[no-any-return]
 
 
+def _unsealed(key: Tensor, first: int, second: int) -> Tensor:
+    """(N,) sealed keys -> (N,) keys, by the inverses of the two factors."""
+    folded = key * second
+    opened: Tensor = (folded ^ _shift(folded, 32)) * first
+    return opened
+
+
 # What a compiler sees instead, one node each: it cannot follow the hash of a site, and under torch 2.13 its
 # CPU code for this arithmetic in int64 overran its memory.
 _bits_node = torch.library.custom_op("sslskel::noise_bits", _bits, mutates_args=())
@@ -89,6 +96,37 @@ _base_node = torch.library.custom_op("sslskel::noise_view", _derived_base, mutat
 _base_node.register_fake(lambda base, index: base.new_empty(()))
 _items_node = torch.library.custom_op("sslskel::noise_items", _person_items, mutates_args=())
 _items_node.register_fake(lambda key, slot: key.new_empty(slot.shape))
+_open_node = torch.library.custom_op("sslskel::noise_unsealed", _unsealed, mutates_args=())
+_open_node.register_fake(lambda key, first, second: torch.empty_like(key))
+
+
+def _signed(number: int) -> int:
+    """The low 64 bits as int64 has them."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+class Seal:
+    """Other keys in place of those of clips, by which nothing can be looked up.
+
+    ``name`` decides which. Every key has another one, and 0 stays 0. Noise that is
+    :meth:`Noise.sealed` makes the same draws for sealed keys as it did for the keys.
+    """
+
+    def __init__(self, name: str) -> None:
+        factors = [2 * stable_id("seal", part, name) + 1 for part in ("first", "second")]
+        self._factors = tuple(map(_signed, factors))
+        self._inverses = tuple(_signed(pow(factor, -1, 1 << 64)) for factor in factors)
+
+    def close(self, keys: Tensor) -> Tensor:
+        """(N,) keys -> (N,) sealed keys, int64."""
+        mixed = keys * self._factors[0]
+        sealed: Tensor = (mixed ^ _shift(mixed, 32)) * self._factors[1]
+        return sealed
+
+    def open(self, keys: Tensor) -> Tensor:
+        """(N,) sealed keys -> (N,) keys, int64."""
+        opened = _open_node if torch.compiler.is_compiling() else _unsealed
+        return opened(keys, *self._inverses)
 
 
 class Noise:
@@ -105,20 +143,29 @@ class Noise:
         self._base = _chained(_chained(torch.ones_like(base), base), step)
         self._batch: Batch | None = None
         self._step_keys: Tensor | None = None
+        self._seal: Seal | None = None
 
     def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
         other = Noise.__new__(Noise)
-        other._base, other._batch, other._step_keys = base, batch, self._step_keys
+        other._base, other._batch, other._step_keys, other._seal = base, batch, self._step_keys, self._seal
         return other
 
     def on(self, batch: Batch) -> Noise:
         """The same noise bound to a batch, whose keys and slots make draws per item."""
+        if self._seal is not None:
+            batch = batch._replace(key=self._seal.open(batch.key))
         return self._derived(self._base, batch)
 
     def over(self, keys: Tensor) -> Noise:
         """The same noise of a step of the clips with these keys (G,), over all processes: see :meth:`stratified`."""
         other = self._derived(self._base, self._batch)
         other._step_keys = keys
+        return other
+
+    def sealed(self, seal: Seal | None) -> Noise:
+        """The same noise, to be bound to batches whose keys are sealed; None for batches with keys of their own."""
+        other = self._derived(self._base, None)
+        other._seal = seal
         return other
 
     def view(self, index: int) -> Noise:
@@ -205,6 +252,10 @@ class ReplayNoise(Noise):
         }
 
     def on(self, batch: Batch) -> Noise:
+        """Unchanged: recorded draws do not depend on keys."""
+        return self
+
+    def sealed(self, seal: Seal | None) -> Noise:
         """Unchanged: recorded draws do not depend on keys."""
         return self
 

@@ -34,7 +34,7 @@ class ClipSet(Protocol):
     spec: ClipSpec
     """Layout, coordinates and unit in which they are read."""
     keys: Tensor
-    """(n,) int64 stable ids."""
+    """(n,) int64 ids. Those of the test part are sealed: they are not the ids that records hold."""
     labels: Tensor
     """(n,) int64; all -1 where labels are withheld (the test part)."""
     lengths: Tensor
@@ -62,7 +62,7 @@ class Parts(NamedTuple):
     validation: ClipSet | None
     """None where the split has no validation part."""
     test: ClipSet
-    """Labels withheld."""
+    """Labels withheld, keys sealed, in shuffled order."""
     classes: tuple[str, ...]
 
 

@@ -35,6 +35,7 @@ from sslskel.checks.fixtures import (
 from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
+from sslskel.data.withheld import JudgedPart, LabelledPart, without_labels
 from sslskel.progress import SILENT
 
 if TYPE_CHECKING:
@@ -118,15 +119,15 @@ class ProtocolCase:
         """The parts of a split with a validation part, and the truth about its test part."""
         every = np.arange(sum(self._sizes))
         train, test = every[: self._sizes[0]], every[self._sizes[0] :]
-        source = functools.partial(ClipSource, self._data, spec=self.spec, dtype=dtype)
-        shown = source(rows=test)
+        source = functools.partial(ClipSource, spec=self.spec, dtype=dtype)
+        known, asked = without_labels(self._data, train), source(self._data, test)
         annotated = None if self._data.segments is None else self._data.segments.of(test)
-        truth = Truth(self._data.keys[test], self._data.labels[test], self._data.info.classes, shown, annotated)
+        truth = Truth(self._data.keys[test], self._data.labels[test], self._data.info.classes, asked, annotated)
         parts = Parts(
-            source(rows=train),
-            source(rows=train[train % 4 != 0]),
-            source(rows=train[train % 4 == 0]),
-            source(rows=test, labels=not withheld),
+            LabelledPart(source(known, train)),
+            LabelledPart(source(known, train[train % 4 != 0])),
+            LabelledPart(source(known, train[train % 4 == 0])),
+            JudgedPart(source(known, test)) if withheld else LabelledPart(asked),
             self._data.info.classes,
         )
         return parts, truth

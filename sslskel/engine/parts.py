@@ -5,22 +5,22 @@ from __future__ import annotations
 from sslskel.api.distributed import rank, world_size
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
-from sslskel.data.loader import ClipSource
-from sslskel.data.mixture import Mixture
 from sslskel.data.step_views import step_views
+from sslskel.engine.disguise import Disguised
 from sslskel.engine.gradients import Part
 from sslskel.engine.sampler import EpochSampler
 
 
 def step_parts(
-    method: PretextMethod, source: ClipSource | Mixture, sampler: EpochSampler, accumulate: int, step: int, noise: Noise
+    method: PretextMethod, source: Disguised, sampler: EpochSampler, accumulate: int, step: int, noise: Noise
 ) -> list[Part]:
     """This process's clips of the step, cut into at most ``accumulate`` parts.
 
     Where the batch has fewer clips than there are processes, some stand in with a clip that
     counts nothing: gradients are exchanged by all or none.
     """
-    rows, own, views = sampler.batch(step), sampler.share(step, rank(), world_size()), method.views()
+    rows, own = map(source.positions, (sampler.batch(step), sampler.share(step, rank(), world_size())))
+    views = method.views()
     if method.negatives_per_part:
         # Cut before it is dealt out, so that a part holds the same clips on any number of processes.
         mine = [part.tensor_split(world_size())[rank()] for part in rows.tensor_split(accumulate)]

@@ -27,6 +27,7 @@ from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
 from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
+from sslskel.engine.disguise import Disguised
 from sslskel.engine.heartbeat import contact
 from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.misfits import refuse_misfits
@@ -75,6 +76,11 @@ class _Run:
     loss: float = float("nan")
     memory: int = 0
     turns: Turns = field(init=False)
+    shown: Disguised = field(init=False)
+    """The source as the method sees it."""
+
+    def __post_init__(self) -> None:
+        self.shown = Disguised(self.source, f"{self.meta.get('identity')} {self.seed}")
 
     @property
     def progress(self) -> Progress:
@@ -221,18 +227,18 @@ def _start_epoch(run: _Run) -> None:
     """Let the method pass over the training clips; every epoch, and never inside one."""
     run.method.eval()
     with torch.no_grad():
-        noise = Noise(run.seed, run.step, run.device).between_steps()
-        run.method.on_epoch_start(SourceClips(run.source), noise, run.progress)
+        noise = Noise(run.seed, run.step, run.device).sealed(run.shown.seal).between_steps()
+        run.method.on_epoch_start(SourceClips(run.shown), noise, run.progress)
     run.method.train()
 
 
 def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
     """One update of every optimiser whose turn it is, from one global batch."""
     progress, rows = run.progress, run.sampler.batch(run.step)
-    noise = Noise(run.seed, run.step, run.device).over(run.source.keys[rows])
+    noise = Noise(run.seed, run.step, run.device).over(run.source.keys[rows]).sealed(run.shown.seal)
     with torch.no_grad():
         run.method.on_step_start(progress, noise)
-        parts = step_parts(run.method, run.source, run.sampler, run.train.accumulate, run.step, noise)
+        parts = step_parts(run.method, run.shown, run.sampler, run.train.accumulate, run.step, noise)
     rate, facts = run.turns.step(model, parts, run.train.accumulate == 1, len(rows), noise, progress, stops)
     with torch.no_grad():
         run.method.on_step_end(progress, noise)

@@ -13,13 +13,14 @@ from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
+from sslskel.engine.disguise import Disguised
 from sslskel.errors import UsageError
 
 
 class SourceClips:
     """All clips of a source; an ``api.clips.TrainingClips``."""
 
-    def __init__(self, source: ClipSource | Mixture) -> None:
+    def __init__(self, source: ClipSource | Mixture | Disguised) -> None:
         self._source = source
 
     def __len__(self) -> int:
@@ -33,7 +34,7 @@ class SourceClips:
         for first in range(0, len(every), size):
             some = every[first : first + size]
             batch = self._source.batch(some, view, noise)
-            yield batch._replace(label=torch.full_like(batch.label, -1)).placed(some)
+            yield batch.unlabelled().placed(some)
 
     def share(self) -> Tensor:
         """(n,) rows of this process, as the engine divides a batch."""

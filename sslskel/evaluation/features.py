@@ -86,7 +86,7 @@ def _encoded(
         keys.append(batch.key.cpu())
         for stream, encoder in encoders.items():
             with torch.no_grad(), run.autocast():
-                features = encoder.clip(batch)
+                features = encoder.clip(batch.unlabelled())
             rows[stream].append(features.to(feature_dtype(run)))
         done += batch.num_clips
         if progress:

@@ -59,10 +59,11 @@ class WithHead:
         self._head.train(mode)
 
     def loss(self, batch: Batch, noise: Noise) -> Tensor:
-        """Cross entropy with smoothed labels."""
-        self._encoder.bind(batch, noise)
+        """Cross entropy with smoothed labels, which the encoder does not see."""
+        seen = batch.unlabelled()
+        self._encoder.bind(seen, noise)
         with self._run.autocast():
-            logits = self._head(self._encoder.tokens(batch), noise.on(batch))
+            logits = self._head(self._encoder.tokens(seen), noise.on(seen))
         return functional.cross_entropy(
             logits.to(feature_dtype(self._run)), batch.label, label_smoothing=self._smoothing
         )

@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from sslskel.api.benchmark import Benchmark, Split, SplitRows
 from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.encoder import Encoder
+from sslskel.api.noise import Seal
 from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
+from sslskel.data.withheld import JudgedPart, LabelledPart, shuffled_part, without_labels
 from sslskel.encoders.adapt import JointReading, joint_reading, prepare_encoders
 from sslskel.encoders.level import at_level, check_level
 from sslskel.engine.device import (
@@ -30,8 +34,11 @@ from sslskel.engine.device import (
 )
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
+from sslskel.evaluation.independence import check_independence
 from sslskel.progress import SILENT, Reporter
 
+USUAL_BATCH = 128
+"""Clips that an encoder sees at a time where a protocol has no option ``encode_batch``."""
 Fresh = Callable[[int], Mapping[str, Encoder]]
 
 
@@ -83,7 +90,7 @@ def evaluate_stage(
     train from scratch; ``cross_dataset`` says that they were made for another dataset; ``features``
     is where those of frozen encoders are kept. Raises ``UsageError`` where the encoder does not
     fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
-    the split cannot be learnt.
+    the split cannot be learnt, ``RunError`` where a clip's features depend on its batch.
     """
     benchmark, dataset = target.benchmark, judged_on(protocol, target.dataset)
     device = resolve_device(engine.device)
@@ -105,28 +112,34 @@ def evaluate_stage(
 
     read = fitted(encoders)
     rule, spec = benchmark.split(target.split), next(iter(encoders.values())).spec
-    source = functools.partial(
-        ClipSource, dataset, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints
-    )
     rows = rule.rows(dataset)
+    shown = without_labels(dataset, rows.train)
+    source = functools.partial(ClipSource, shown, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints)
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
-    parts = _parts(rows, dataset, source)
+    asked, hidden = source(rows=rows.test, labels=False), f"{dataset.fingerprint} {rule.name} {seed}"
+    seal = Seal(hidden)
+    parts = _parts(rows, dataset, source, shuffled_part(asked, seal, hidden))
     mixed = functools.partial(autocast, device, engine.precision)
     new = None if fresh is None else rebuilt
     run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, new, features)
+    judged = at_level(encoders, protocol.level)
+    company = getattr(protocol.config, "encode_batch", USUAL_BATCH)
+    independence = check_independence(judged, parts.test, protocol.needs, company, run)
     start = time.perf_counter()
-    outcome = protocol.evaluate(at_level(encoders, protocol.level), parts, run)
+    outcome = protocol.evaluate(judged, parts, run)
     seconds = time.perf_counter() - start
+    outcome = in_order(outcome, seal, dataset.keys[rows.test])
     annotated = None if dataset.segments is None else dataset.segments.of(rows.test)
-    truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, parts.test, annotated)
+    truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, asked, annotated)
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
     best = best_test_epoch(outcome, truth)
-    details = read.facts | ({} if best is None else {"best_test_epoch": best})
+    details = read.facts | {"test_order_seed": seed, "independence": independence}
+    details |= {} if best is None else {"best_test_epoch": best}
     labels = truth.of(outcome.keys)
     diagnostics, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(device)
@@ -160,16 +173,41 @@ def check_judgeable(
     rows = rule.rows(dataset)
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
-    protocol.check(_parts(rows, dataset, functools.partial(ClipSource, dataset, spec=spec, joints=read.joints)))
+    source = functools.partial(ClipSource, without_labels(dataset, rows.train), spec=spec, joints=read.joints)
+    protocol.check(_parts(rows, dataset, source, JudgedPart(source(rows=rows.test, labels=False))))
 
 
-def _parts(rows: SplitRows, dataset: Dataset, source: Callable[..., ClipSource]) -> Parts:
+def _parts(rows: SplitRows, dataset: Dataset, source: Callable[..., ClipSource], test: JudgedPart) -> Parts:
     return Parts(
-        train=source(rows=rows.train),
-        fit=None if rows.fit is None else source(rows=rows.fit),
-        validation=None if rows.validation is None else source(rows=rows.validation),
-        test=source(rows=rows.test, labels=False),
+        train=LabelledPart(source(rows=rows.train)),
+        fit=None if rows.fit is None else LabelledPart(source(rows=rows.fit)),
+        validation=None if rows.validation is None else LabelledPart(source(rows=rows.validation)),
+        test=test,
         classes=tuple(dataset.info.classes),
+    )
+
+
+def in_order(outcome: Outcome, seal: Seal, wanted: Ints) -> Outcome:
+    """The outcome under the clips' own keys; rows that come as whole test parts get the order of ``wanted`` (n,)."""
+    keys = seal.open(torch.from_numpy(np.asarray(outcome.keys, np.int64))).numpy()
+    count, rows = len(wanted), np.arange(len(keys))
+    if outcome.item is None and len(keys) % count == 0:
+        blocks = keys.reshape(-1, count)
+        if (np.sort(blocks, 1) == np.sort(wanted)).all():
+            place = np.argsort(np.argsort(wanted))
+            rows = (np.argsort(blocks, 1)[:, place] + count * np.arange(len(blocks))[:, None]).flatten()
+
+    def moved(column: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+        return None if column is None else column[rows]
+
+    return replace(
+        outcome,
+        keys=keys[rows],
+        values={name: np.asarray(column)[rows] for name, column in outcome.values.items()},
+        condition=moved(outcome.condition),
+        draw=moved(outcome.draw),
+        epoch=moved(outcome.epoch),
+        by_epoch=None if outcome.by_epoch is None else outcome.by_epoch[:, rows],
     )
 
 

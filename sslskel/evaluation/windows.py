@@ -101,7 +101,7 @@ def _steps(encoder: Encoder, clips: ClipSet, view: ViewSpec, size: int, run: Pro
     steps = []
     for batch in clips.batches(view, Noise(0), size):
         with torch.no_grad(), run.autocast():
-            steps.append(encoder.steps(batch).to(feature_dtype(run)))
+            steps.append(encoder.steps(batch.unlabelled()).to(feature_dtype(run)))
     return torch.cat(steps)
 
 

@@ -14,6 +14,7 @@ from sslskel.api.dataset import Dataset
 from sslskel.api.method import PretextMethod
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
+from sslskel.data.withheld import without_labels
 from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Construction, DatasetMeta, MethodMeta
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import (
@@ -120,8 +121,11 @@ def pretrain_stage(
     spec = clip_spec(dataset.info, resolved.clip)
     rows = benchmark.split(cell.split).part(dataset, "train")
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
-    own, more = draw(dataset, rows), extra_datasets(resolved.train.also)
-    also = [draw(one.dataset, one.rows, joints=read_by(one, dataset.info, resolved.clip).joints) for one in more]
+    own, more = draw(without_labels(dataset), rows), extra_datasets(resolved.train.also)
+    also = [
+        draw(without_labels(one.dataset), one.rows, joints=read_by(one, dataset.info, resolved.clip).joints)
+        for one in more
+    ]
     source = Mixture([own, *also]) if also else own
     known = dataclasses.replace(spec, clips=len(source))
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)

@@ -80,8 +80,10 @@ class Cluster(EvaluationProtocol[ClusterConfig]):
             if config.fit is Fit.train:
                 known = joined(clip_features(encoders, parts.train, "test", noise, size, run, "encode training part"))
         clusters = k_means(known.cpu().numpy(), asked.cpu().numpy(), count, config, run.seed)
+        # k-means depends on the order of its rows, and a test part comes in another one than it once did.
+        where = "train part" if config.fit is Fit.train else "shuffled test part"
         info: dict[str, Any] = {
-            "recipe": f"k-means, {count} clusters of the {config.fit.value} part, {config.starts} starts",
+            "recipe": f"k-means, {count} clusters of the {where}, {config.starts} starts",
             "selection": "least inertia",
             "labels": 0,
             "clusters": count,

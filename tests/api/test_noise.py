@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
-from sslskel.api.noise import Noise, Per, ReplayNoise
+from sslskel.api.noise import Noise, Per, ReplayNoise, Seal
 from sslskel.errors import UsageError
 from sslskel.hashing import stable_id
 
@@ -219,3 +219,22 @@ def test_a_draw_that_is_spread_over_a_step_needs_one() -> None:
     with pytest.raises(UsageError, match="per clip was asked for before"):
         Noise(0).over(STEP).stratified("ratio")
     assert ReplayNoise({"ratio": torch.tensor([0.5])}).over(STEP).stratified("ratio").tolist() == [0.5]
+
+
+def test_sealed_keys_are_others_and_noise_that_is_sealed_draws_as_for_the_keys() -> None:
+    seal = Seal("any")
+    keys = torch.tensor([0, 1, 2, -1, 2**62, -(2**63), stable_id("a", "b")])
+    closed = seal.close(keys)
+    assert torch.equal(seal.open(closed), keys)
+    assert closed[0] == 0
+    assert not (closed[1:] == keys[1:]).any()
+    assert not torch.equal(Seal("other").close(keys)[1:], closed[1:])
+    clips = batch(keys.tolist())
+    sealed = clips._replace(key=closed)
+    for per in ("person", "clip"):
+        plain = Noise(3, 4).view(1).on(clips).uniform("a", (5,), per)
+        assert torch.equal(Noise(3, 4).sealed(seal).view(1).on(sealed).uniform("a", (5,), per), plain)
+        assert torch.equal(Noise(3, 4).sealed(seal).sealed(None).view(1).on(clips).uniform("a", (5,), per), plain)
+        assert not torch.equal(Noise(3, 4).view(1).on(sealed).uniform("a", (5,), per), plain)
+    spread = Noise(3, 4).over(keys)
+    assert torch.equal(spread.sealed(seal).on(sealed).stratified("s"), spread.on(clips).stratified("s"))

@@ -217,7 +217,7 @@ WITH_KEEP = {
     "reproduce": " --mode MODE",
 }
 """Commands that have got ``--keep-results``, and the option that it is shown before."""
-ADDED = {"sources", "init_identity", "digest", "movements"}
+ADDED = {"details", "digest", "init_identity", "movements", "sources"}
 """Keys that records and checkpoints have now and had not."""
 
 RISEN = {"few_shot": 1}

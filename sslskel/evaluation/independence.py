@@ -1,0 +1,73 @@
+"""Whether an encoder treats every clip by itself: a sample of clips is encoded in other company.
+
+An encoder that mixes the clips of its batch gains from the order of the test part, which no score should hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from sslskel.api.encoder import Encoder
+from sslskel.api.noise import Noise
+from sslskel.api.protocol import ClipSet, ProtocolRun
+from sslskel.errors import RunError
+
+SAMPLE, ALONE = 16, 3
+"""Clips that are encoded again among others, and how many of them by themselves."""
+ALLOWED = 0.01
+"""Largest change of a feature that counts as rounding, in standard deviations of the features over clips."""
+ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-5}
+"""What rounding may change on a CPU, as a share of the largest value."""
+COARSE = 1e-2
+"""The same in mixed precision and on accelerators, which may shorten products."""
+
+
+def check_independence(
+    encoders: Mapping[str, Encoder], clips: ClipSet, needs: frozenset[str], size: int, run: ProtocolRun
+) -> dict[str, float]:
+    """What the record says of a sample of ``clips``, each encoded in a batch of ``size``, in another one and alone.
+
+    All features that a protocol needs of the encoders are compared. ``change`` is the largest difference of a
+    value, in standard deviations of the features over the sample; what rounding may be is part of the
+    unit. Raises ``RunError`` where a difference is more than rounding.
+    """
+    first = torch.arange(min(size, len(clips)))
+    chosen = first[:: max(1, len(first) // SAMPLE)][:SAMPLE]
+    others = torch.arange(len(clips) - 1, -1, -1)
+    others = others[~torch.isin(others, chosen)][: max(0, size - len(chosen))]
+    company = [torch.cat([chosen.flip(0), others]), *chosen[:ALONE, None]]
+    largest = 0.0
+    for stream, encoder in encoders.items():
+        for kind in sorted(needs & encoder.provides):
+            usual = _encoded(encoder, kind, clips.subset(first), run)[chosen]
+            among, *alone = (_encoded(encoder, kind, clips.subset(rows), run) for rows in company)
+            again = torch.cat([among[: len(chosen)].flip(0), *alone])
+            unit = usual.std(0, correction=0).square().mean().sqrt() + _rounding(run) / ALLOWED * usual.abs().max()
+            difference = (again - torch.cat([usual, usual[:ALONE]])).abs().max()
+            change = float(difference / unit) if difference > 0 else 0.0
+            if not change <= ALLOWED:
+                raise RunError(
+                    f"{kind}() of the {stream} encoder gives a clip other features in other company, by {change:.2g} of"
+                    f" their standard deviation over clips where rounding changes at most {ALLOWED:g}; a score would"
+                    " depend on the order of the test part, so none is recorded. Let the encoder treat every clip by"
+                    " itself in eval mode, for instance by running statistics instead of those of the batch"
+                )
+            largest = max(largest, change)
+    return {"clips": len(chosen), "change": largest}
+
+
+def _encoded(encoder: Encoder, kind: str, clips: ClipSet, run: ProtocolRun) -> Tensor:
+    """(n, F) float64 of all clips in one batch, in the test view."""
+    [batch] = clips.batches(encoder.spec.test_view, Noise(0), len(clips))
+    with torch.no_grad(), run.autocast():
+        features: Tensor = getattr(encoder, kind)(batch)
+    return features.flatten(1).cpu().double()
+
+
+def _rounding(run: ProtocolRun) -> float:
+    with run.autocast():
+        mixed = torch.is_autocast_enabled(run.device.type)
+    return COARSE if mixed or run.device.type != "cpu" else ROUNDING[run.dtype]
