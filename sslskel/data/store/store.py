@@ -100,8 +100,8 @@ class StoredDataset:
             _require_same(self.path / name, fact, fact_of(self.path / name), self._hint)
 
     def copies(self, reporter: Reporter = SILENT) -> tuple[SharedFrames, ...]:
-        """Pairs of clips that hold the same frames: those kept beside the data, or searched for once (a minute for
-        ten million frames)."""
+        """Pairs of clips that hold the same frames: those kept beside the data, or searched for once (two minutes
+        for ten million frames)."""
         if self._copies is None:
             self._copies = kept_copies(self, reporter)
         return self._copies
