@@ -67,7 +67,7 @@ def test_every_command_parses(line: str) -> None:
     module.add_arguments(parser)
     _, leftover = parser.parse_known_args(rest)
     assert all("=" in word and not word.startswith("-") for word in leftover), leftover
-    assert not leftover or module.TAKES_OVERRIDES
+    assert not leftover or module.OVERRIDES
 
 
 def test_python_in_the_readme_names_what_exists() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
-from sslskel.cli.options import request_of, started_processes
+from sslskel.cli.options import OVERRIDES_HELP, request_of, started_processes
 from sslskel.text import duration, mebibytes, plain, short_duration
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sslskel.results.record import Record
     from sslskel.speed.estimate import Planned
 
-TAKES_OVERRIDES = True
+OVERRIDES = OVERRIDES_HELP
 ESTIMATED_CELLS = 24
 """A grid of so many cells or more prints first what it will cost, which takes some timed steps."""
 

@@ -11,7 +11,7 @@ from sslskel.errors import UsageError
 if TYPE_CHECKING:
     from sslskel.checks import CheckResult
 
-TAKES_OVERRIDES = True
+OVERRIDES = "GROUP.KEY=VALUE sets an option for the checks, for instance of the method (`sslskel show NAME` lists them)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -109,13 +109,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if verb not in VERBS:
         raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
     module = _module(verb)
-    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, allow_abbrev=False)
+    overrides: str = getattr(module, "OVERRIDES", "")
+    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, epilog=overrides, allow_abbrev=False)
     module.add_arguments(parser)
     options, rest = parser.parse_known_args(argv[1:])
-    takes_overrides = getattr(module, "TAKES_OVERRIDES", False)
     for argument in rest:
-        if argument.startswith("-") or not takes_overrides or "=" not in argument:
-            hint = "; overrides are written GROUP.KEY=VALUE" if takes_overrides else ""
+        if argument.startswith("-") or not overrides or "=" not in argument:
+            hint = f"; {overrides}" if overrides else ""
             parser.error(f"unexpected argument '{argument}'{hint}")
     options.argv, options.overrides = list(argv), rest
     return options

@@ -8,8 +8,7 @@ from pathlib import Path
 from sslskel.cli import data_import, data_prepare, data_show
 from sslskel.errors import UsageError
 
-TAKES_OVERRIDES = True
-"""Of the layout file that ``import`` reads, ``KEY=VALUE``."""
+OVERRIDES = "KEY=VALUE after `import` sets a key of its layout file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel doctor``."""
-    parser.add_argument("--output", default="runs", type=Path, help="results folder to look at (default: runs)")
+    parser.add_argument("--results", default="runs", type=Path, help="results folder to look at (default: runs)")
     parser.add_argument("--no-test", action="store_true", help="skip the self-test")
 
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
 
     print("| what | found | |\n| --- | --- | --- |")
     faults = 0
-    for finding in chain(examine(options.output), () if options.no_test else self_test()):
+    for finding in chain(examine(options.results), () if options.no_test else self_test()):
         verdict = f"WRONG: {finding.fault}" if finding.fault else "ok"
         print(f"| {plain(finding.name)} | {plain(finding.value)} | {plain(verdict)} |", flush=True)
         faults += bool(finding.fault)

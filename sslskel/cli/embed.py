@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import add_engine_flags, engine_overrides
+from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, engine_overrides
 
-TAKES_OVERRIDES = True
+OVERRIDES = OVERRIDES_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
 
+OVERRIDES_HELP = "GROUP.KEY=VALUE sets an option (`sslskel show NAME` and `sslskel show train` list them)"
 JOBS_HELP = "pretrainings to run at once, each in its own process (default: one, in this process)"
 
 
@@ -30,7 +31,13 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="backbone (default: the method's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
     parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
-    parser.add_argument("--init", type=Path, help="checkpoint whose weights pretraining starts from")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="CHECKPOINT[:PART]",
+        help="checkpoint whose weights pretraining starts from, for all seeds, or per seed: a folder of one run of each"
+        " seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or THEIRS=OURS)",
+    )
     add_keep_flag(parser)
     add_mode_flag(parser)
     add_engine_flags(parser)

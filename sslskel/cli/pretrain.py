@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sslskel.cli.options import add_process_flags, add_run_flags, request_of, started_processes
+from sslskel.cli.options import OVERRIDES_HELP, add_process_flags, add_run_flags, request_of, started_processes
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 from sslskel.text import duration
 
-TAKES_OVERRIDES = True
+OVERRIDES = OVERRIDES_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

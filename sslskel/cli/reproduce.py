@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import JOBS_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
+from sslskel.cli.options import JOBS_HELP, OVERRIDES_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
-TAKES_OVERRIDES = True
+OVERRIDES = OVERRIDES_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

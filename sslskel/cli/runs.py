@@ -11,7 +11,7 @@ from sslskel.text import mebibytes, plain
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel runs``."""
     parser.add_argument("action", choices=("list", "prune"))
-    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
     parser.add_argument(
         "--yes", action="store_true", help="remove them; without it, prune only lists what it would remove"
     )
@@ -25,16 +25,16 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.grid.runs import list_runs, prune
 
     if options.action == "list":
-        for one in list_runs(options.output):
+        for one in list_runs(options.results):
             state = "finished" if one.finished else "unfinished"
             note = f"; {one.note}" if one.note else ""
             size = mebibytes(one.bytes)
             print(f"{plain(one.folder.name)}  {state}, step {one.step}, {one.records} records, {size}{note}")
         return 0
-    for one in list_runs(options.output, unfinished=options.unfinished):
+    for one in list_runs(options.results, unfinished=options.unfinished):
         if one.kept and not one.records:
             print(f"kept {plain(one.folder)} ({mebibytes(one.bytes)}): {plain(one.kept)}")
-    removed = prune(options.output, really=options.yes, unfinished=options.unfinished)
+    removed = prune(options.results, really=options.yes, unfinished=options.unfinished)
     verb = "removed" if options.yes else "would remove"
     for one in removed:
         print(f"{verb} {plain(one.folder)} ({mebibytes(one.bytes)}): {plain(one.why)}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sslskel.cli.options import add_engine_flags, add_mode_flag, engine_overrides, names
+from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, add_mode_flag, engine_overrides, names
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
-TAKES_OVERRIDES = True
+OVERRIDES = OVERRIDES_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sslskel.grid.run import BenchResult
     from sslskel.grid.search import SearchState
 
-TAKES_OVERRIDES = True
+OVERRIDES = "GROUP.KEY=A,B gives an option several values, GROUP.KEY=VALUE one (`sslskel show NAME` lists options)"
 SHOWN_TRIALS = 10
 
 

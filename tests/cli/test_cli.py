@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
         (("show", "mampp"), "did you mean 'mamp'"),
         (("bench", "--method", "mamp", "engine.checkpoint_every=1"), "`sslskel show engine` lists those of engine"),
         (("list", "--unknown"), "--unknown"),
-        (("runs", "list", "--output", "nowhere"), "nowhere"),
+        (("runs", "list", "--results", "nowhere"), "nowhere"),
     ],
 )
 def test_user_errors_are_one_sentence_and_leave_nothing(sslskel, tmp_path: Path, words, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -122,10 +123,10 @@ def test_bench_pretrains_evaluates_records_ranks_and_reuses(command, sslskel, tm
     lines = list(csv.DictReader(io.StringIO(sslskel("leaderboard", "--results", "out", "--format", "csv").stdout)))
     assert {float(line["mean"]) for line in lines} == {c["summary"]["mean"] for row in rows for c in row["cells"]}
 
-    listed = sslskel("runs", "list", "--output", "out").stdout.splitlines()
+    listed = sslskel("runs", "list", "--results", "out").stdout.splitlines()
     assert len(listed) == 6
     assert all("finished" in line and "2 records" in line for line in listed)
-    assert sslskel("runs", "prune", "--output", "out", "--yes").stdout == ""
+    assert sslskel("runs", "prune", "--results", "out", "--yes").stdout == ""
 
 
 def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -295,6 +296,27 @@ def test_bench_under_torchrun_writes_one_record_per_cell(command_env: dict[str, 
         assert done.returncode == 0, done.stderr
         assert done.stdout.count(expected) == 1
     assert len(list((tmp_path / "runs" / "records").glob("*.json"))) == 4
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_what_may_follow_as_key_and_value(verb: str, sslskel) -> None:  # type: ignore[no-untyped-def]
+    module = importlib.import_module(f"sslskel.cli.{verb}")
+    shown = "KEY=" in sslskel(verb, "--help").stdout
+    assert shown == bool(getattr(module, "OVERRIDES", ""))
+
+
+def test_help_says_what_a_pretraining_can_start_from(sslskel) -> None:  # type: ignore[no-untyped-def]
+    for verb in ("bench", "sweep", "pretrain"):
+        text = " ".join(sslskel(verb, "--help").stdout.split())
+        assert ":PART takes a part (encoder, a module's name, or THEIRS=OURS)" in text
+        assert "per seed: a folder of one run of each seed, or a path with {seed} in it" in text
+
+
+def test_a_results_folder_that_is_read_is_called_the_same_everywhere(sslskel) -> None:  # type: ignore[no-untyped-def]
+    for verb in VERBS:
+        text = sslskel(verb, "--help").stdout
+        reads = verb in ("leaderboard", "compare", "ensemble", "export", "runs", "doctor")
+        assert ("--results" in text) == reads, verb
 
 
 def test_repeated_sources_add_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import shlex
 import shutil
@@ -114,7 +115,10 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             " (present, bf16)\n  --device DEVICE ",
         ),
     ),
+    "doctor": (("[--output OUTPUT]", "[--results RESULTS]"), ("--output OUTPUT", "--results RESULTS")),
     "runs": (
+        ("[--output OUTPUT]", "[--results RESULTS]"),
+        ("--output OUTPUT", "--results RESULTS"),
         ("[--yes] {list,prune}", "[--yes] [--unfinished] {list,prune}"),
         ("or remove those that no record needs", "or remove those that nothing needs"),
         (
@@ -207,6 +211,13 @@ REWORDED = (
     ),
     ("are told apart by the options", "are labelled with the options"),
     ("another search of the same space", "seed of the search"),
+    ("[--init INIT]", "[--init CHECKPOINT[:PART]]"),
+    (
+        "--init INIT checkpoint whose weights pretraining starts from",
+        "--init CHECKPOINT[:PART] checkpoint whose weights pretraining starts from, for all seeds, or per seed: a folder"
+        " of one run of each seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or"
+        " THEIRS=OURS)",
+    ),
 )
 """The same for all commands."""
 KEEP_HELP = "--keep-results keep results of plugins that were edited at the same version: their numbers are unchanged"
@@ -261,6 +272,7 @@ def test_help_says_the_same(page: Path, sslskel: Command) -> None:
         option = WITH_KEEP[page.stem]
         text = text.replace(f"[{option.strip()}]", f"[--keep-results] [{option.strip()}]")
         text = text.replace(f"\n {option}", f"\n  {KEEP_HELP}\n {option}")
+    text += getattr(importlib.import_module(f"sslskel.cli.{words[0]}"), "OVERRIDES", "") if len(words) == 1 else ""
     # Python versions wrap lines at other words.
     assert done.stdout.split() == reworded(" ".join(text.split())).split()
 
