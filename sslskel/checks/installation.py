@@ -128,7 +128,8 @@ def _broken(registry: Registry[Any], entry: Entry) -> bool:
             entry = registry.entry(registry.plugin_of(entry.name))
         if entry.source != "local":
             return registry.installed(entry.name) is None
-        tree = ast.parse(read_regular(Path(entry.target), LARGEST_PLUGIN))
+        place = Path(entry.target)
+        tree = ast.parse(read_regular(place / "__init__.py" if place.is_dir() else place, LARGEST_PLUGIN))
         return any(importlib.util.find_spec(name) is None for name in _imported(tree))
     except (UsageError, OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return True

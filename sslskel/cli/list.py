@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sslskel.config.suites import suites
 from sslskel.errors import UsageError
-from sslskel.plugins.presets import presets
 
-FILES = {"presets": presets, "suites": suites}
-"""Kinds of which each is a file and no code."""
+FILES = {"presets": "preset", "suites": "suite"}
+"""Kinds of which each is a file and no code, and their folders."""
 KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets", "suites")
 
 
@@ -30,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
-    from sslskel.plugins.registry import REGISTRIES
+    from sslskel.plugins.registry import REGISTRIES, config_files, origin_of
 
     if options.benchmark:
         if options.kind not in (None, "methods"):
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.kind:
             print(f"{kind}:")
         if kind in FILES:
-            rows = [(name, str(file.name)) for name, file in FILES[kind]().items()]
+            rows = [(file.stem, origin_of(file)) for file in config_files(FILES[kind])]
         else:
             rows = [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
         width = max((len(name) for name, _ in rows), default=0)

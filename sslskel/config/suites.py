@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from sslskel.config.interpolation import refuse_interpolations
 from sslskel.errors import UsageError, did_you_mean
-from sslskel.plugins.registry import folder_files
+from sslskel.plugins.registry import config_names, only_file
 from sslskel.plugins.yaml_file import read_yaml
 
 
@@ -55,17 +54,14 @@ class Suite:
         return f"{self.name}, version {self.version}"
 
 
-def suites() -> dict[str, Path]:
-    """Names of the suites and their files."""
-    return {file.stem: file for file in folder_files("sslskel.configs", "suite", "*.yaml")}
+def suites() -> list[str]:
+    """Names of the suites."""
+    return config_names("suite")
 
 
 def read_suite(name: str) -> Suite:
     """A suite by name; raises ``UsageError`` for one that is unknown or not as it should be."""
-    known = suites()
-    if name not in known:
-        raise UsageError(f"there is no suite '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    file = known[name]
+    file = only_file("suite", name)
     content = read_yaml(file, f"suite {file}")
     refuse_interpolations(content, f"suite {file}")
     try:

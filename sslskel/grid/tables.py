@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from sslskel.config.compose import option_names
 from sslskel.config.interpolation import refuse_interpolations
 from sslskel.config.modes import mode_overrides
-from sslskel.errors import UsageError, did_you_mean
+from sslskel.errors import UsageError
 from sslskel.grid.request import GridRequest
-from sslskel.plugins.registry import METHODS, folder_files
+from sslskel.plugins.registry import METHODS, config_names, only_file
 from sslskel.plugins.yaml_file import read_yaml
 
 
@@ -90,19 +89,19 @@ class Table:
     script: Script | None = None
 
 
-def tables() -> dict[str, Path]:
-    """Names of the tables and their files."""
-    return {file.stem: file for file in folder_files("sslskel.configs", "table", "*.yaml")}
+def tables() -> list[str]:
+    """Names of the tables."""
+    return config_names("table")
 
 
-def scripts() -> dict[str, Path]:
-    """Names of the papers' scripts and their files."""
-    return {file.stem: file for file in folder_files("sslskel.configs", "script", "*.yaml")}
+def scripts() -> list[str]:
+    """Names of the papers' scripts."""
+    return config_names("script")
 
 
 def read_table(name: str) -> Table:
     """A table by name. Raises ``UsageError`` for one that is unknown or cannot be read."""
-    content = _content("table", name, tables())
+    content = _content("table", name)
     try:
         columns = tuple(content.get("published", ()))
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
@@ -112,25 +111,24 @@ def read_table(name: str) -> Table:
         made = Table(name, content["title"], content["paper"], note, content["protocol"], columns, rows, **options)
         return replace(made, script=script)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise UsageError(f"table {tables()[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+        raise UsageError(f"table {only_file('table', name)} cannot be read: {str(fault).splitlines()[0]}") from fault
 
 
 def read_script(name: str) -> Script:
     """A paper's scripts by name. Raises ``UsageError`` for what is unknown or cannot be read."""
-    content = _content("script", name, scripts())
+    content = _content("script", name)
     try:
         here, paper = (tuple(map(_difference, content.get(group, ()))) for group in ("here", "paper"))
         data = {str(column): str(benchmark) for column, benchmark in content.get("data", {}).items()}
         return Script(name, content["code"], content["preset"], content["mode"], data, here, paper)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise UsageError(f"script {scripts()[name]} cannot be read: {str(fault).splitlines()[0]}") from fault
+        raise UsageError(f"script {only_file('script', name)} cannot be read: {str(fault).splitlines()[0]}") from fault
 
 
-def _content(what: str, name: str, known: Mapping[str, Path]) -> Mapping[str, Any]:
-    if name not in known:
-        raise UsageError(f"there is no {what} '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    where = f"{what} {known[name]}"
-    content = read_yaml(known[name], where)
+def _content(what: str, name: str) -> Mapping[str, Any]:
+    file = only_file(what, name)
+    where = f"{what} {file}"
+    content = read_yaml(file, where)
     refuse_interpolations(content, where)
     if not isinstance(content, dict):
         raise UsageError(f"{where} cannot be read: it must be a mapping")

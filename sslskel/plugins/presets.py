@@ -6,29 +6,26 @@ What the groups in it mean is for ``sslskel.config.compose``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from sslskel.errors import UsageError, did_you_mean
-from sslskel.plugins.registry import folder_files, once
+from sslskel.errors import UsageError
+from sslskel.plugins.registry import config_names, once, only_file
 from sslskel.plugins.yaml_file import read_yaml
 
 
-def presets() -> dict[str, Path]:
-    """Names of the presets and their files."""
-    return {file.stem: file for file in folder_files("sslskel.configs", "preset", "*.yaml")}
+def presets() -> list[str]:
+    """Their names."""
+    return config_names("preset")
 
 
 def read_preset(name: str) -> Mapping[str, Any]:
-    """What a preset says, by configuration group; raises ``UsageError`` for an unknown or unreadable one."""
+    """What a preset says, by configuration group; ``UsageError`` where it is unknown, ambiguous or unreadable."""
     return once(("preset", name), lambda: _read_preset(name))
 
 
 def _read_preset(name: str) -> Mapping[str, Any]:
-    known = presets()
-    if name not in known:
-        raise UsageError(f"there is no preset '{name}'{did_you_mean(name, known)} (there are: {', '.join(known)})")
-    content = read_yaml(known[name], f"preset {known[name]}")
+    file = only_file("preset", name)
+    content = read_yaml(file, f"preset {file}")
     if not isinstance(content, dict):
-        raise UsageError(f"preset {known[name]} must be a mapping of configuration groups")
+        raise UsageError(f"preset {file} must be a mapping of configuration groups")
     return content

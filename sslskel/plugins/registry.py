@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -239,9 +239,11 @@ class Registry(Generic[T]):
 
     def _local(self) -> Iterator[Entry]:
         for root in local_folders():
-            for file in sorted((root / f"{self.kind}s").glob("*.py")):
-                if is_plugin(file.stem):
-                    yield Entry(file.stem, plain(file), str(file), "local")
+            folder = root / f"{self.kind}s"
+            packages = [init.parent for init in folder.glob("*/__init__.py")]
+            for path in sorted((*folder.glob("*.py"), *packages)):
+                if is_plugin(path.stem):
+                    yield Entry(path.stem, plain(path), str(path), "local")
 
     def _sets(self) -> Iterator[Entry]:
         for folder in imported_sets() if self._imported else ():
@@ -250,10 +252,8 @@ class Registry(Generic[T]):
     def _preset_entries(self) -> Iterator[Entry]:
         if self._presets:
             package, _, folder = self._presets.rpartition(".")
-            own = local_folders()
             for file in folder_files(package, folder, "*.yaml"):
-                is_local = any(file.is_relative_to(root) for root in own)
-                yield Entry(file.stem, plain(file) if is_local else _short(file), str(file), "preset")
+                yield Entry(file.stem, origin_of(file), str(file), "preset")
 
     def _import(self, entry: Entry) -> Any:
         if entry.source == "local":
@@ -308,6 +308,34 @@ def folder_files(package: str, folder: str, pattern: str) -> list[Path]:
     """Files in a folder of an installed package and of the local plugin folders, sorted by name."""
     roots = [*map(Path, _locations(package)), *(root / package.rpartition(".")[2] for root in local_folders())]
     return [file for root in roots for file in sorted((root / folder).glob(pattern))]
+
+
+def config_files(kind: str) -> list[Path]:
+    """The YAML files of presets, tables and the like, of sslskel and of local folders; two may have one name."""
+    return folder_files("sslskel.configs", kind, "*.yaml")
+
+
+def config_names(kind: str) -> list[str]:
+    """Names of the presets, tables and the like that there are, sorted."""
+    return sorted({file.stem for file in config_files(kind)})
+
+
+def only_file(kind: str, name: str) -> Path:
+    """The YAML file of a name; raises ``UsageError`` where none or several files of the kind have it."""
+    files = config_files(kind)
+    own = [file for file in files if file.stem == name]
+    if not own:
+        names = config_names(kind)
+        raise UsageError(f"there is no {kind} '{name}'{did_you_mean(name, names)} (there are: {', '.join(names)})")
+    if len(own) > 1:
+        both = " and ".join(map(origin_of, own))
+        raise UsageError(f"{len(own)} {kind}s are called '{name}': {both}; rename all but one of them")
+    return own[0]
+
+
+def origin_of(file: Path) -> str:
+    """A file as people name it: whole where it is local, else from the checkout or the installed package on."""
+    return plain(file) if any(file.is_relative_to(root) for root in local_folders()) else _short(file)
 
 
 def _locations(package: str) -> list[str]:

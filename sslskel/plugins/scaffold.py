@@ -59,7 +59,7 @@ def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
         files = {folder / f"{stem}.py": code, root / "tests" / f"{kind}s" / f"test_{stem}.py": test}
     else:
         base = root / LOCAL_FOLDER
-        files = {base / f"{kind}s" / f"{stem}.py": code, base / "tests" / f"test_{stem}.py": test}
+        files = {base / f"{kind}s" / f"{stem}.py": code, base / "tests" / f"test_{stem}_{kind}.py": test}
     taken = [file for file in files if file.exists()]
     if taken:
         raise UsageError(f"{taken[0]} exists already; choose another name or remove it")

@@ -43,7 +43,7 @@ def request(benchmark: str, output: Path, *overrides: str) -> GridRequest:
     return GridRequest(benchmarks=(benchmark,), seeds=(0, 1), output=output, overrides=overrides)
 
 
-@pytest.mark.parametrize("name", sorted(tables()))
+@pytest.mark.parametrize("name", tables())
 def test_every_table_can_be_read_and_names_what_exists(name: str) -> None:
     table = read_table(name)
     assert table.title
@@ -56,7 +56,7 @@ def test_every_table_can_be_read_and_names_what_exists(name: str) -> None:
         assert all(value is None or 0 < value < 100 for value in row.published)
 
 
-@pytest.mark.parametrize("name", sorted(tables()))
+@pytest.mark.parametrize("name", tables())
 def test_printed_numbers_are_those_that_were_read_from_the_paper(name: str, shared: Path) -> None:
     """Each is in the list of published numbers, for its benchmark and split, under the table's name."""
     table = read_table(name)

@@ -13,6 +13,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import METHODS, REGISTRIES, Registry
 from sslskel.plugins.scaffold import new_method
+from sslskel.plugins.source import digest_of
 
 GOOD = """
 from dataclasses import dataclass
@@ -137,3 +138,26 @@ def test_listing_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_is_a_plugin_as_a_file_is(plugin_folder: Path) -> None:
+    package = plugin_folder / "in_parts"
+    package.mkdir()
+    (package / "__init__.py").write_text("from ._whole import Mine\n")
+    (package / "_whole.py").write_text(GOOD)
+    (plugin_folder / "no_package").mkdir()
+    assert METHODS.get("in_parts").__name__ == "Mine"
+    assert METHODS.entry("in_parts").origin == str(package)
+    assert "no_package" not in METHODS.names()
+    before = digest_of(METHODS, "in_parts")
+    (package / "_whole.py").write_text(GOOD.replace("size: int = 1", "size: int = 2"))
+    assert METHODS.get("in_parts").Config().size == 2
+    assert digest_of(METHODS, "in_parts") not in ("", before)
+
+
+def test_a_folder_and_a_file_of_one_name_are_refused(plugin_folder: Path) -> None:
+    (plugin_folder / "twice").mkdir()
+    for file in (plugin_folder / "twice" / "__init__.py", plugin_folder / "twice.py"):
+        file.write_text(GOOD)
+    with pytest.raises(UsageError, match=r"two methods are called 'twice': .*twice and .*twice\.py"):
+        METHODS.get("twice")
