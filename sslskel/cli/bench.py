@@ -120,13 +120,15 @@ def _dry_run(requests: Sequence[GridRequest]) -> int:
     planned = _planned(requests)
     table = Table("cell", "state", "time", "disk")
     for row in (row for row in planned if row.fits):
-        state = "done" if row.done else "due"
+        state = "done" if row.done else "refused" if row.refused else "due"
         table.add_row(Text(plain(row.title)), state, duration(row.seconds), mebibytes(row.bytes))
     Console().print(table)
     print(_due(planned))
     for row in planned:
         if not row.fits:
             print(f"left out: {row.title}")
+        elif row.refused:
+            print(f"refused: {row.title}: {row.refused}")
     return 0
 
 
@@ -138,6 +140,6 @@ def _planned(requests: Sequence[GridRequest]) -> list[Planned]:
 
 def _due(planned: Sequence[Planned]) -> str:
     cells = [row for row in planned if row.fits]
-    due = [row for row in cells if not row.done]
+    due = [row for row in cells if not row.done and not row.refused]
     total = duration(sum(row.seconds for row in due))
     return f"{len(due)} of {len(cells)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}"

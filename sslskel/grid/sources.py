@@ -6,7 +6,7 @@ Versions are part of identities; a digest of the source finds what was edited wi
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,26 +140,33 @@ class SourceGuard:
 
         Raises ``UsageError`` for the latter.
         """
-        step = latest(folder) if folder.is_dir() else None
-        if step is None:
-            return
-        state = read_state(step)
-        finished = bool(state.get("finished"))
-        changed = self._changed(of_pretraining(cell), state["meta"].get("sources", {}), made_again=finished)
+        finished, changed = self._found(cell, folder)
         if not changed:
             return
-        if finished:
-            number = 1
-            while os.path.lexists(target := folder.with_name(f"{folder.name}{OUTDATED}{number}")):
-                number += 1
-            with writing_in(folder.parent, "an outdated pretraining"):
-                folder.rename(target)
-            return
-        what = " and ".join(f"{one.kind} '{one.name}'" for one in changed)
-        raise UsageError(
-            f"{folder} is half done, and {what} changed at the same version since it began: remove that folder to start"
-            " again, bump `version` if numbers change, or give --keep-results if they do not"
-        )
+        if not finished:
+            raise UsageError(_half_done(folder, changed))
+        number = 1
+        while os.path.lexists(target := folder.with_name(f"{folder.name}{OUTDATED}{number}")):
+            number += 1
+        with writing_in(folder.parent, "an outdated pretraining"):
+            folder.rename(target)
+
+    def refusal(self, cell: Cell, folder: Path) -> str:
+        """Why a run would not go on with the pretraining in a folder, as a sentence; empty where it would."""
+        try:
+            finished, changed = self._found(cell, folder)
+        except CheckpointError as fault:
+            return str(fault)
+        return _half_done(folder, changed) if changed and not finished else ""
+
+    def _found(self, cell: Cell, folder: Path) -> tuple[bool, list[PluginSource]]:
+        """Whether the pretraining in a folder is finished, and which plugins were edited since it was made."""
+        step = latest(folder) if folder.is_dir() else None
+        if step is None:
+            return False, []
+        state = read_state(step)
+        finished = bool(state.get("finished"))
+        return finished, self._changed(of_pretraining(cell), state["meta"].get("sources", {}), made_again=finished)
 
     def _changed(
         self, sources: list[PluginSource], made_by: Mapping[str, str], made_again: bool = True
@@ -188,3 +195,11 @@ class SourceGuard:
         kept = "they are kept, and its numbers count as unchanged"
         again = "they are made again (--keep-results keeps them where numbers are unchanged)"
         self._reporter.line(f"{changed}: {kept if self._keep else again}")
+
+
+def _half_done(folder: Path, changed: Sequence[PluginSource]) -> str:
+    what = " and ".join(f"{one.kind} '{one.name}'" for one in changed)
+    return (
+        f"{folder} is half done, and {what} changed at the same version since it began: remove that folder to start"
+        " again, bump `version` if numbers change, or give --keep-results if they do not"
+    )

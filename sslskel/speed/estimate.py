@@ -34,6 +34,8 @@ class Planned:
     bytes: int
     fits: bool = True
     """False: the title is a sentence on cells that are left out, since the data do not fit them."""
+    refused: str = ""
+    """Why the run would end at this cell, as a sentence; empty where it would not."""
 
 
 @looked_up_once()
@@ -52,7 +54,8 @@ def plan(request: GridRequest) -> list[Planned]:
     rates, counted, rows = {}, set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        seconds, size, encode_rate = 0.0, 0, 1.0
+        seconds, size, encode_rate, refused = 0.0, 0, 1.0, ""
+        done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
             kind = _kind(stage)
             if kind not in rates:
@@ -63,15 +66,9 @@ def plan(request: GridRequest) -> list[Planned]:
             if identity not in counted and (not folder.exists() or guard.is_outdated(stage, folder)):
                 seconds, size = seconds + train_seconds, size + bytes_kept
             counted.add(identity)
+            refused = refused or ("" if done else guard.refusal(stage, folder))
         evaluation = _passes(cell, target) / encode_rate
-        rows.append(
-            Planned(
-                cell.title,
-                not guard.is_due(cell, cell.identity(dataset, target)),
-                evaluation + seconds,
-                size,
-            )
-        )
+        rows.append(Planned(cell.title, done, evaluation + seconds, size, refused=refused))
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
 
 

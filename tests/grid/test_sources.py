@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,9 @@ def test_a_half_done_pretraining_of_other_code_is_refused(method: Path, monkeypa
     with pytest.raises(UsageError, match=r"half done.*method 'mine' changed.*remove that folder.*version.*--keep-res"):
         run_grid(request(overrides=("train.epochs=3",)), recorder)
     assert "made again" not in " ".join(recorder.lines), "nothing is, before that folder is gone"
+    refused = [planned.refused for planned in plan(request(overrides=("train.epochs=3",)))]
+    assert ["half done" in one for one in refused] == [True]
+    assert [planned.refused for planned in plan(request(overrides=("train.epochs=3",), keep_results=True))] == [""]
     [run] = list_runs("runs")
     assert not run.finished
     assert run_grid(request(overrides=("train.epochs=3",), keep_results=True)).ran == 1
@@ -197,3 +202,15 @@ def test_a_checkpoint_of_other_code_is_judged_as_such(method: Path) -> None:
     edit(method, *CHANGE)
     assert evaluate(folder, "knn").sources == before
     assert run_grid(request()).ran == 1
+
+
+def test_a_dry_run_says_what_the_run_would_refuse(
+    method: Path, monkeypatch: pytest.MonkeyPatch, sslskel: Callable[..., Any]
+) -> None:
+    half_done(monkeypatch)
+    words = ("bench", "--method", "mine", "--protocol", "knn", "--benchmark", "tiny", "--dry-run", "train.epochs=3")
+    assert "1 of 1 cells to run" in sslskel(*words).stdout
+    edit(method, *CHANGE)
+    shown = sslskel(*words).stdout
+    assert "0 of 1 cells to run" in shown
+    assert re.search(r"refused: mine on tiny.*half done, and method 'mine' changed at the same version", shown)
