@@ -34,6 +34,10 @@ class CheckpointError(UsageError):
     """A checkpoint that is missing, damaged or made for something else."""
 
 
+class PluginError(UsageError):
+    """A plugin whose own code raised what it did not foresee; names the plugin, its file and line."""
+
+
 class RunError(SslskelError):
     """A run that started and failed: non-finite loss, full disk, lost process."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sslskel.config.groups import COMMON, ClipConfig, EngineConfig, TrainConfig
 from sslskel.config.interpolation import check_override, refuse_interpolations
 from sslskel.errors import UsageError, did_you_mean
+from sslskel.plugins.own_code import own_code
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
 from sslskel.text import is_unicode, plain
@@ -101,10 +102,10 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
 
     refuse_interpolations(dict(plain), what)
     try:
-        made: ConfigT = OmegaConf.to_object(OmegaConf.merge(_node(config_class, what), dict(plain)))  # type: ignore[assignment]
+        node = OmegaConf.merge(_node(config_class, what), dict(plain))
     except OmegaConfBaseException as fault:
         raise UsageError(f"{what}: {_first_line(fault)}") from fault
-    return made
+    return _made(node, config_class, f"{what}: ")
 
 
 def _layers(
@@ -206,11 +207,8 @@ def compose(
         except OmegaConfBaseException as fault:
             raise UsageError(f"{source}: {_first_line(fault)}") from fault
     node = _overridden(node, overrides)
-    try:
-        groups: dict[str, Any] = {name: OmegaConf.to_object(node[name]) for name in base}
-        return Resolved(**groups)
-    except OmegaConfBaseException as fault:
-        raise UsageError(_first_line(fault)) from fault
+    groups: dict[str, Any] = {name: _made(node[name], schema) for name, schema in base.items()}
+    return Resolved(**groups)
 
 
 def option_names(method: str, backbone: str, protocol: str | None) -> set[str]:
@@ -225,7 +223,6 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
     Raises ``UsageError`` for an option of another group too.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     for override in overrides:
         group = override.partition("=")[0].partition(".")[0]
@@ -233,10 +230,20 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
             raise UsageError(f"'{override}' sets nothing here; options of {' and '.join(groups)} can be set")
     nodes = {name: _node(made, f"the options of group '{name}'") for name, made in groups.items()}
     node = _overridden(OmegaConf.create(nodes), overrides)
-    try:
-        return {name: OmegaConf.to_object(node[name]) for name in groups}
-    except OmegaConfBaseException as fault:
-        raise UsageError(_first_line(fault)) from fault
+    return {name: _made(node[name], type(made)) for name, made in groups.items()}
+
+
+def _made(node: Any, config_class: type[ConfigT], where: str = "") -> ConfigT:
+    """The configuration that checked values make; what its own checks raise is a sentence."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    with own_code(config_class.__name__, config_class):
+        try:
+            made: ConfigT = OmegaConf.to_object(node)
+        except OmegaConfBaseException as fault:
+            raise UsageError(f"{where}{_first_line(fault)}") from fault
+    return made
 
 
 def _node(config: object, what: str) -> Any:

@@ -21,6 +21,7 @@ from sslskel.engine.checkpoint import latest, load_weights
 from sslskel.engine.initial import load_fitting
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.local import LOCAL_FOLDER
+from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import BACKBONES, METHODS, Registry
 from sslskel.transforms.clip import clip_spec
 
@@ -63,14 +64,17 @@ class OpenedEncoders:
 def build_method(
     method: str, method_config: object, backbone: str, backbone_config: object, clip: ClipSpec, seed: int
 ) -> PretextMethod:
-    """Construct a method with initial weights that are a function of the seed alone."""
+    """Construct a method with initial weights that are a function of the seed alone.
+
+    Raises ``PluginError`` where its constructor, or that of its backbone, raises what it did not foresee.
+    """
 
     def build_backbone(spec: ClipSpec) -> Backbone:
-        return BACKBONES.get(backbone)(backbone_config, spec)
+        return construct(BACKBONES, backbone, backbone_config, spec)
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return METHODS.get(method)(method_config, build_backbone, clip)
+        return construct(METHODS, method, method_config, build_backbone, clip)
 
 
 def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:

@@ -35,6 +35,7 @@ from sslskel.engine.device import (
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
 from sslskel.evaluation.independence import check_independence
+from sslskel.plugins.own_code import own_code
 from sslskel.progress import SILENT, Reporter
 
 USUAL_BATCH = 128
@@ -174,7 +175,8 @@ def check_judgeable(
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
     source = functools.partial(ClipSource, without_labels(dataset, rows.train), spec=spec, joints=read.joints)
-    protocol.check(_parts(rows, dataset, source, JudgedPart(source(rows=rows.test, labels=False))))
+    with own_code(type(protocol).__name__, type(protocol)):
+        protocol.check(_parts(rows, dataset, source, JudgedPart(source(rows=rows.test, labels=False))))
 
 
 def _parts(rows: SplitRows, dataset: Dataset, source: Callable[..., ClipSource], test: JudgedPart) -> Parts:

@@ -17,18 +17,20 @@ import torch
 from sslskel.api.dataset import Dataset
 from sslskel.api.method import PretextMethod
 from sslskel.api.noise import Noise
+from sslskel.api.view import ViewSpec
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.step_views import step_views
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.misfits import refuse_labels, refuse_parts
-from sslskel.errors import DataError, UsageError
+from sslskel.errors import DataError, PluginError, UsageError
 from sslskel.evaluation.judge import check_encoders, check_judgeable
 from sslskel.grid.cell import Cell
 from sslskel.grid.initial import take_part
 from sslskel.grid.request import GridRequest
 from sslskel.grid.supervised import require_labels
+from sslskel.plugins.own_code import construct, own_code
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.transforms.clip import clip_spec
 
@@ -52,17 +54,17 @@ def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> Checke
     """Check one cell of each kind: device, precision, sizes, stages, views, and the protocol on its data.
 
     ``datasets`` are those of all cells by name of their benchmark. What several protocols judge is built once, and
-    takes the memory of its weights during the check. A method or protocol that the body or the clips do not fit takes
-    its own cells out; if that leaves none, its ``DataError`` is raised. Raises ``UsageError`` for everything else, and
-    ``CheckpointError`` where a stage does not fit the one before it.
+    takes the memory of its weights during the check. A method or protocol that the body or the clips do not fit, or
+    whose own code fails, takes its own cells out; if that leaves none, its ``DataError`` or ``PluginError`` is raised.
+    Raises ``UsageError`` for everything else, and ``CheckpointError`` where a stage does not fit the one before it.
     """
-    faults: dict[Kind, DataError] = {}
+    faults: dict[Kind, UsageError] = {}
     for pretraining, judged in groupby({_kind(cell): cell for cell in cells}.values(), _unjudged):
         faults |= _row_faults(pretraining, list(judged), datasets)
     fitting = [cell for cell in cells if _kind(cell) not in faults]
     if faults and not fitting:
         raise next(iter(faults.values()))
-    titles: dict[DataError, list[Cell]] = {}
+    titles: dict[UsageError, list[Cell]] = {}
     for cell in cells:
         if _kind(cell) in faults:
             titles.setdefault(faults[_kind(cell)], []).append(cell)
@@ -84,7 +86,7 @@ def _kind(cell: Cell) -> Kind:
     return cell.method, cell.benchmark, cell.judged_on, cell.protocol
 
 
-def _failure(fault: DataError, left_out: Sequence[Cell]) -> str:
+def _failure(fault: UsageError, left_out: Sequence[Cell]) -> str:
     """The sentence for cells that one fault takes out, which are of one method."""
     protocols = {cell.protocol for cell in left_out}
     under = f", {next(iter(protocols))}" if len(protocols) == 1 and None not in protocols else ""
@@ -102,19 +104,19 @@ def _unjudged(cell: Cell) -> Cell:
     return replace(cell, protocol=None, target="", target_split="", resolved=replace(cell.resolved, protocol=None))
 
 
-def _row_faults(pretraining: Cell, judged: Sequence[Cell], datasets: Mapping[str, Dataset]) -> dict[Kind, DataError]:
+def _row_faults(pretraining: Cell, judged: Sequence[Cell], datasets: Mapping[str, Dataset]) -> dict[Kind, UsageError]:
     """What takes cells that judge one encoder out: a fault of its method for all of them, else each its own."""
     try:
         method = _built(pretraining, datasets[pretraining.benchmark])
-    except DataError as fault:
+    except (DataError, PluginError) as fault:
         return dict.fromkeys(map(_kind, judged), fault)
-    faults = {}
+    faults: dict[Kind, UsageError] = {}
     for cell in judged:
         require_labels(cell.method, type(method), cell.protocol)
         if cell.protocol is not None:
             try:
                 _check_protocol(cell, cell.protocol, method, datasets)
-            except DataError as fault:
+            except (DataError, PluginError) as fault:
                 faults[_kind(cell)] = fault
     return faults
 
@@ -127,8 +129,8 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
     spec = clip_spec(dataset.info, resolved.clip)
     try:
         method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
-    except RuntimeError as fault:
-        if not any(text in str(fault) for text in NO_MEMORY):
+    except PluginError as fault:
+        if not any(text in str(fault.__cause__) for text in NO_MEMORY):
             raise
         raise UsageError(
             f"the weights of '{cell.method}' with these options need more memory than this machine has; make the"
@@ -140,21 +142,25 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
     refuse_labels(method)
     if method.trains:
         refuse_parts(method, resolved.train)
-        _draw(method, dataset)
+        with own_code(f"method '{cell.method}'", type(method)):
+            views = method.views()
+        _draw(method, views, dataset)
     return method
 
 
-def _draw(method: PretextMethod, dataset: Dataset) -> None:
+def _draw(method: PretextMethod, views: Sequence[ViewSpec], dataset: Dataset) -> None:
     """Draw two clips in every view: an augmentation that the body does not fit is refused where it is applied."""
     clips = torch.arange(min(2, len(dataset)))
     source = ClipSource(dataset, clips, method.clip, resident=False)
-    step_views(source, clips, method.views(), Noise(0, 0).over(source.keys))
+    step_views(source, clips, views, Noise(0, 0).over(source.keys))
 
 
 def _check_protocol(cell: Cell, name: str, method: PretextMethod, datasets: Mapping[str, Dataset]) -> None:
     """Check that the protocol ``name`` can judge the encoders of a method on the cell's data."""
-    protocol = PROTOCOLS.get(name)(cell.resolved.protocol)
-    check_encoders(method.encoders(), protocol, cell.method)
+    protocol = construct(PROTOCOLS, name, cell.resolved.protocol)
+    with own_code(f"method '{cell.method}'", type(method)):
+        encoders = method.encoders()
+    check_encoders(encoders, protocol, cell.method)
     benchmark, split = cell.judged_on
     spec = clip_spec(datasets[cell.benchmark].info, cell.resolved.clip)
     check_judgeable(protocol, BENCHMARKS.get(benchmark), datasets[benchmark], split, spec)

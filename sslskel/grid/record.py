@@ -18,6 +18,7 @@ from sslskel.engine.provenance import command_line, environment
 from sslskel.evaluation.judge import EvaluationResult, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.grid.sources import digests, of_checkpoint
+from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.results.origins import SHORT
 from sslskel.results.recomputed import OWN, recomputed, unequal
@@ -86,7 +87,7 @@ def details_of(result: EvaluationResult) -> dict[str, Any]:
 
 def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[str, float]) -> Record:
     """Everything that is known of one judged encoder; ``cost`` in seconds, clips and clips per second."""
-    meta, target, protocol = task.opened.meta, task.target, PROTOCOLS.get(task.protocol)(task.resolved.protocol)
+    meta, target, protocol = task.opened.meta, task.target, construct(PROTOCOLS, task.protocol, task.resolved.protocol)
     encoders, benchmark, dataset = task.opened.encoders, target.benchmark, target.dataset
     info = result.outcome.info
     config, details, judged = config_of(task), details_of(result), judged_on(protocol, dataset)

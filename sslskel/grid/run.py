@@ -28,7 +28,7 @@ from sslskel.engine.checkpoint import UnknownCheckpoint
 from sslskel.engine.device import resolve_device
 from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
-from sslskel.errors import DataError, Interrupted, RunError, SslskelError, UsageError
+from sslskel.errors import DataError, Interrupted, PluginError, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target, evaluate_stage
 from sslskel.grid.buildable import Checked, check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
@@ -41,6 +41,7 @@ from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
 from sslskel.grid.supervised import require_labels
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
+from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
@@ -128,7 +129,7 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
                 result.records.append(run.store.read(identity))
         except SslskelError as fault:
             if isinstance(fault, Interrupted) or (
-                isinstance(fault, UsageError) and not isinstance(fault, (DataError, UnknownCheckpoint))
+                isinstance(fault, UsageError) and not isinstance(fault, (DataError, PluginError, UnknownCheckpoint))
             ):
                 raise
             if is_first():
@@ -314,7 +315,7 @@ def judge_and_record(
     features = features_of(store.folder, opened, dataset, engine)
     result = evaluate_stage(
         opened.encoders,
-        PROTOCOLS.get(task.protocol)(task.resolved.protocol),
+        construct(PROTOCOLS, task.protocol, task.resolved.protocol),
         task.target,
         engine,
         task.seed,

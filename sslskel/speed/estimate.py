@@ -14,6 +14,7 @@ from sslskel.grid.pretrain import pretrain_folder
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
+from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.results.store import ResultStore
 from sslskel.speed.works import measure_cell
@@ -77,7 +78,7 @@ def _passes(cell: Cell, dataset: Dataset) -> float:
     assert cell.protocol is not None
     benchmark, split = cell.judged_on
     rule = BENCHMARKS.get(benchmark).split(split)
-    protocol = PROTOCOLS.get(cell.protocol)(cell.resolved.protocol)
+    protocol = construct(PROTOCOLS, cell.protocol, cell.resolved.protocol)
     passes: float = protocol.passes(len(rule.part(dataset, "train")), len(rule.part(dataset, "test")))
     return passes
 
