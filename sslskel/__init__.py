@@ -122,7 +122,9 @@ _PLACES = {
     "encoders.embed": "embed",
     "encoders.export": "export",
     "encoders.open": "OpenedEncoders fill_encoder load_encoder open_encoders",
-    "errors": "CheckpointError DataError Diverged Interrupted PluginError RunError SslskelError UsageError did_you_mean",
+    "errors": (
+        "CheckpointError DataError Diverged Interrupted PluginError RunError SslskelError UsageError did_you_mean"
+    ),
     "evaluation.features": "clip_features evaluating labelled",
     "evaluation.metrics": "aligned class_scores logit_scores",
     "grid.ensemble": "fused_by_seed",

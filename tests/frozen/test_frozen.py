@@ -214,8 +214,8 @@ REWORDED = (
     ("[--init INIT]", "[--init CHECKPOINT[:PART]]"),
     (
         "--init INIT checkpoint whose weights pretraining starts from",
-        "--init CHECKPOINT[:PART] checkpoint whose weights pretraining starts from, for all seeds, or per seed: a folder"
-        " of one run of each seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or"
+        "--init CHECKPOINT[:PART] checkpoint whose weights pretraining starts from, for all seeds, or per seed: a"
+        " folder of one run of each seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or"
         " THEIRS=OURS)",
     ),
 )
