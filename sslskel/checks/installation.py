@@ -61,8 +61,8 @@ def examine(output: Path | str = "runs") -> Iterator[Finding]:
     yield from _gpus()
     yield _back_ends()
     yield _memory()
-    yield _disk("data", data_root())
-    yield _disk("results", Path(output))
+    yield _disk("data", data_root)
+    yield _disk("results", lambda: Path(output))
     yield from _plugins()
 
 
@@ -101,7 +101,11 @@ def _memory() -> Finding:
     return Finding("memory", f"{sizes['MemAvailable'] / GIB:.1f} of {sizes['MemTotal'] / GIB:.1f} GiB free")
 
 
-def _disk(name: str, folder: Path) -> Finding:
+def _disk(name: str, find: Callable[[], Path]) -> Finding:
+    try:
+        folder = find()
+    except UsageError as fault:
+        return Finding(name, "not known", str(fault))
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     fault = ""
@@ -114,7 +118,11 @@ def _disk(name: str, folder: Path) -> Finding:
 
 def _plugins() -> Iterator[Finding]:
     for kind, registry in REGISTRIES.items():
-        entries = registry.entries()
+        try:
+            entries = registry.entries()
+        except UsageError as unknown:
+            yield Finding(kind, "not known", str(unknown))
+            continue
         broken = [entry.name for entry in entries if _broken(registry, entry)]
         fault = f"broken: {', '.join(broken)}; `sslskel list {kind} --check` says why" if broken else ""
         yield Finding(kind, f"{len(entries)} found", fault)

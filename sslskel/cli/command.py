@@ -14,6 +14,7 @@ from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.interpreter import guard_children
 from sslskel.engine.signals import stop_at_once
 from sslskel.errors import SslskelError, UsageError, did_you_mean
+from sslskel.paths import working_folder
 from sslskel.text import is_unicode, plain
 from sslskel.version import __version__
 
@@ -96,8 +97,20 @@ def _dispatch(argv: Sequence[str]) -> int:
         print(f"sslskel {__version__}")
         return 0
     options = parse(argv)
+    working_folder()
     code: int = _module(argv[0]).run(options)
     return code
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """The parser of a command; its epilog says what may follow as ``KEY=VALUE``. ``UsageError`` for no command."""
+    if verb not in VERBS:
+        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
+    module = _module(verb)
+    overrides = getattr(module, "OVERRIDES", None)
+    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, epilog=overrides, allow_abbrev=False)
+    module.add_arguments(parser)
+    return parser
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -105,14 +118,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     Raises ``UsageError`` for a verb, flag or argument that is not known.
     """
-    verb = argv[0]
-    if verb not in VERBS:
-        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
-    module = _module(verb)
-    overrides: str = getattr(module, "OVERRIDES", "")
-    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, epilog=overrides, allow_abbrev=False)
-    module.add_arguments(parser)
+    parser = parser_of(argv[0])
     options, rest = parser.parse_known_args(argv[1:])
+    overrides = parser.epilog
     for argument in rest:
         if argument.startswith("-") or not overrides or "=" not in argument:
             hint = f"; {overrides}" if overrides else ""

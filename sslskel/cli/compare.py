@@ -7,10 +7,10 @@ import functools
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslskel.cli.options import names
+from sslskel.paths import user_path
 
 if TYPE_CHECKING:
     from sslskel.leaderboard.compare import Comparison, Skipped
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel compare``."""
     parser.add_argument("first", help="a row's label or method, or a record's identity")
     parser.add_argument("second")
-    parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument("--protocol", help="only these protocols (comma list)")
     parser.add_argument(

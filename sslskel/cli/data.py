@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sslskel.cli import data_import, data_prepare, data_show
 from sslskel.errors import UsageError
+from sslskel.paths import user_path
 
 OVERRIDES = "KEY=VALUE after `import` sets a key of its layout file"
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
     card = action("card", "write the card of a prepared dataset (Markdown)")
     _add_name(card)
-    card.add_argument("--output", type=Path, help="file to write (default: print)")
+    card.add_argument("--output", type=user_path, help="file to write (default: print)")
     data_show.add_arguments(action("show", "draw a clip"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sslskel.cli.options import names
+from sslskel.paths import user_path
 
 SHOWN = 10
 """Left-out clips that are named on the terminal; all of them are in the report stored with the data."""
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="name of the new benchmark")
     parser.add_argument(
         "--clips",
-        type=Path,
+        type=user_path,
         nargs="+",
         action="extend",
         metavar="TABLE",
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pyskl",
-        type=Path,
+        type=user_path,
         nargs="+",
         action="extend",
         metavar="FILE",
@@ -34,11 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layout",
+        type=lambda text: str(user_path(text)),
         help="layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
         " file may follow as KEY=VALUE",
     )
     parser.add_argument(
-        "--source", type=Path, metavar="FOLDER", help="folder of the table's files (default: the table's own)"
+        "--source", type=user_path, metavar="FOLDER", help="folder of the table's files (default: the table's own)"
     )
     parser.add_argument("--fps", type=float, help="frames per second (default: the layout file's, else 30)")
     parser.add_argument("--unit", help="unit of the coordinates (default: the layout file's, else metre, in 2D pixel)")

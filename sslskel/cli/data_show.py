@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from sslskel.paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         required=True,
-        type=Path,
+        type=user_path,
         help=".png: a sheet of frames, .gif: an animation, .html: an interactive page",
     )
     parser.add_argument("--frames", type=int, help="most frames to draw (default: png 8, gif 250, html 2000)")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from sslskel.paths import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel doctor``."""
-    parser.add_argument("--results", default="runs", type=Path, help="results folder to look at (default: runs)")
+    parser.add_argument("--results", default="runs", type=user_path, help="results folder to look at (default: runs)")
     parser.add_argument("--no-test", action="store_true", help="skip the self-test")
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, engine_overrides
+from sslskel.paths import user_path
 
 OVERRIDES = OVERRIDES_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel embed``."""
-    parser.add_argument("--checkpoint", required=True, type=Path)
+    parser.add_argument("--checkpoint", required=True, type=user_path)
     parser.add_argument("--benchmark", help="default: the one it was pretrained on")
     parser.add_argument("--split", help="split whose parts are named in the file")
     parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
-    parser.add_argument("--output", required=True, type=Path, help="the .npz file to write")
+    parser.add_argument("--output", required=True, type=user_path, help="the .npz file to write")
     add_engine_flags(parser)
 
 

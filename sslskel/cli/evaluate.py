@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, engine_overrides, names
+from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_PROTOCOL
 
 OVERRIDES = OVERRIDES_HELP
@@ -14,7 +14,7 @@ OVERRIDES = OVERRIDES_HELP
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel evaluate``."""
     subject = parser.add_mutually_exclusive_group(required=True)
-    subject.add_argument("--checkpoint", type=Path)
+    subject.add_argument("--checkpoint", type=user_path)
     subject.add_argument(
         "--encoder",
         metavar="PACKAGE.MODULE:CALLABLE",
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="default: the one it was pretrained on")
     parser.add_argument("--seed", type=int, help="default: the seed it was pretrained with")
     parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
-    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
     add_engine_flags(parser)
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sslskel.paths import user_path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel export``."""
-    parser.add_argument("checkpoint", type=Path, help="a run's folder below OUTPUT/pretrain, or one step's directory")
-    parser.add_argument("--output", type=Path, help="folder to make (default: export/NAME OF THE RUN)")
-    parser.add_argument("--results", type=Path, help="results folder with its records (default: the one around it)")
+    parser.add_argument(
+        "checkpoint", type=user_path, help="a run's folder below OUTPUT/pretrain, or one step's directory"
+    )
+    parser.add_argument("--output", type=user_path, help="folder to make (default: export/NAME OF THE RUN)")
+    parser.add_argument(
+        "--results", type=user_path, help="results folder with its records (default: the one around it)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslskel.cli.options import names
 from sslskel.errors import UsageError
+from sslskel.paths import user_path
 
 if TYPE_CHECKING:
     from sslskel.leaderboard.suite import SuiteRules
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", nargs="?", choices=("merge",), help="merge DIR...: join results folders into the one of --results"
     )
-    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR", help=argparse.SUPPRESS)
-    parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("folders", nargs="*", type=user_path, metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument(
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="over pretrainings on these test clips, or over test clips too (default: %(default)s)",
     )
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
-    parser.add_argument("--output", type=Path, help="file to write (default: print)")
+    parser.add_argument("--output", type=user_path, help="file to write (default: print)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslskel.errors import UsageError
+from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--backbone", help="backbone (default: the method's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
-    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
     parser.add_argument(
         "--init",
-        type=Path,
+        type=user_path,
         metavar="CHECKPOINT[:PART]",
         help="checkpoint whose weights pretraining starts from, for all seeds, or per seed: a folder of one run of each"
         " seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or THEIRS=OURS)",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sslskel.cli.options import JOBS_HELP, OVERRIDES_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
+from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 OVERRIDES = OVERRIDES_HELP
@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"
     )
     parser.add_argument("--seeds", default="3", help="how many seeds (3 means 0,1,2) or a comma list (default: 3)")
-    parser.add_argument("--write", type=Path, help="Markdown file to write (default: print)")
+    parser.add_argument("--write", type=user_path, help="Markdown file to write (default: print)")
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
-    parser.add_argument("--output", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
     parser.add_argument("--jobs", type=int, help=JOBS_HELP)
     add_keep_flag(parser)
     add_mode_flag(parser)

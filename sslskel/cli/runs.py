@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from sslskel.paths import user_path
 from sslskel.text import mebibytes, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel runs``."""
     parser.add_argument("action", choices=("list", "prune"))
-    parser.add_argument("--results", default="runs", type=Path, help="results folder (default: runs)")
+    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
     parser.add_argument(
         "--yes", action="store_true", help="remove them; without it, prune only lists what it would remove"
     )

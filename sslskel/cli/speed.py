@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, add_mode_flag, engine_overrides, names
+from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
 OVERRIDES = OVERRIDES_HELP
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " where both sides compute the same, that is checked first",
     )
     parser.add_argument("--pairs", default=5, type=int, help="bracketed pairs (A B B A) per ratio (default: 5)")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--output", type=user_path, help="JSON file to write")
     add_mode_flag(parser)
     add_engine_flags(parser)
 

@@ -22,6 +22,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.view import ClipSpec
 from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.hashing import digest
+from sslskel.paths import working_folder
 
 SHAPES = {"clip": "(N, D)", "steps": "(N, T', D)", "tokens": "(N, M, T', V', D)"}
 """Of the features that an encoder may provide, for N clips."""
@@ -168,7 +169,7 @@ class ForeignEncoder(Encoder):
 
 
 def _imported(where: str, place: str) -> object:
-    here = str(Path.cwd())
+    here = str(working_folder())
     if here not in sys.path:
         sys.path.append(here)
     try:

@@ -10,7 +10,7 @@ import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,7 +133,9 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
             ):
                 raise
             if is_first():
-                run.store.fail(identity, fault, command_line())
+                # Where the disk takes no note of it either, the fault itself is what people must read.
+                with suppress(RunError):
+                    run.store.fail(identity, fault, command_line())
             result.failures.append(f"{cell.title}: {fault}")
     if run.guard.unknown and is_first():
         reporter.line(f"{len(run.guard.unknown)} reused records do not say which code made them")

@@ -16,6 +16,8 @@ from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from sslskel.paths import user_path, working_folder
+
 LOCAL_FOLDER = "sslskel_plugins"
 """Folder of plugins that is found from the working directory; ``SSLSKEL_PLUGINS`` names more."""
 SWITCH = "SSLSKEL_LOCAL_PLUGINS"
@@ -27,8 +29,8 @@ _loaded: dict[str, tuple[Path, tuple[int, int], str]] = {}
 
 def local_folders() -> list[Path]:
     """Folders of local plugins that exist: in the working directory, then those of ``SSLSKEL_PLUGINS``."""
-    named = [Path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
-    own = [] if os.environ.get(SWITCH) == "0" else [Path.cwd() / LOCAL_FOLDER]
+    named = [user_path(part) for part in os.environ.get("SSLSKEL_PLUGINS", "").split(os.pathsep) if part]
+    own = [] if os.environ.get(SWITCH) == "0" else [working_folder() / LOCAL_FOLDER]
     unique = dict.fromkeys(path.resolve() for path in [*own, *named])
     return [path for path in unique if path.is_dir()]
 
@@ -50,7 +52,7 @@ def install() -> None:
 
 
 def _package_of(root: Path) -> str:
-    if root == (Path.cwd() / LOCAL_FOLDER).resolve():
+    if root == (working_folder() / LOCAL_FOLDER).resolve():
         return LOCAL_FOLDER
     return f"{LOCAL_FOLDER}_{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslskel.errors import UsageError
 from sslskel.files import publish, writing_in
+from sslskel.paths import working_folder
 from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.registry import BACKBONES, COMMON, METHODS, PROTOCOLS, Registry
 
@@ -52,7 +53,7 @@ def _written(known: Registry[type], stem: str, root: Path | None) -> list[Path]:
         raise UsageError(f"'{stem}' names what plugins of one folder share, never a {kind}; choose another name")
     if stem in known.names():
         raise UsageError(f"there is a {kind} '{stem}' already ({known.entry(stem).origin}); choose another name")
-    root = Path.cwd() if root is None else root
+    root = working_folder() if root is None else root
     code, test = f"{kind}.py.j2", f"{kind}_test.py.j2"
     if (root / "sslskel" / "plugins" / "registry.py").is_file() and (root / "methods").is_dir():
         folder = root / "methods" if kind == "method" else root / "sslskel" / f"{kind}s"
