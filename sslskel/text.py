@@ -52,6 +52,20 @@ def printable(text: str) -> str:
     return "".join(character if character in "\n\t" else _shown(character) for character in text)
 
 
+PLAIN_SIGNS = ((" ± ", "+/-"), ("†", "*"), ("‡", "#"))
+"""Signs of boards, and what stands for them where a terminal lacks them: as wide, so that columns stay in line."""
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """Text that an encoding can write: signs of boards by their plain forms, other characters as escapes."""
+    for sign, form in PLAIN_SIGNS:
+        try:
+            sign.encode(encoding)
+        except UnicodeEncodeError:
+            text = text.replace(sign, form)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def plain(text: object) -> str:
     """Text on one line that cannot steer a terminal, hide or reverse the text next to it."""
     return "".join(_visible(character) for character in str(text))

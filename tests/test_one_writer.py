@@ -14,6 +14,7 @@ FOLDERS = ("sslskel", "methods", "benchmarks")
 WRITER, STREAMS = "sslskel/files.py", ("BytesIO", "replacing", "output_file")
 OTHERS = {
     "sslskel/checks/processes.py: open(os.devnull, 'wb')": "throws output away",
+    "sslskel/cli/streams.py: Path(os.devnull).open('w', encoding='utf-8')": "takes the place of a closed output",
     "sslskel/cli/streams.py: os.open(os.devnull, os.O_WRONLY)": "throws away what a full device did not take",
     "sslskel/data/store/grow.py: path.open('r+b')": "arrays larger than memory, under a name that is not the dataset's",
     "sslskel/data/store/journal.py: (folder / NAME).open('a+b')": "an append-only journal, which is also a lock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -58,12 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str]) -> int:
     try:
         with stop_at_once():
-            code = _dispatch(argv)
+            try:
+                code = _dispatch(argv)
+            except SystemExit as ended:  # argparse has printed a help text
+                code = int(ended.code or 0)
             sys.stdout.flush()
             return code
     except SslskelError as fault:
         if not tell_launcher(fault):
-            print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
+            with contextlib.suppress(SslskelError):
+                print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt:
         print("sslskel: interrupted; the same command continues", file=sys.stderr)

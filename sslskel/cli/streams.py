@@ -6,14 +6,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from sslskel.errors import RunError
-from sslskel.text import printable
+from sslskel.text import in_encoding, printable
 
 
 class SafeStream:
-    """A text stream that says in one sentence what hinders it, and shows characters that it lacks as escapes."""
+    """A text stream that says in one sentence what hinders it, and writes plain forms of what its encoding lacks."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -24,8 +25,7 @@ class SafeStream:
             try:
                 self._stream.write(text)
             except UnicodeEncodeError:
-                encoding = self._stream.encoding or "ascii"
-                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+                self._stream.write(in_encoding(text, self._stream.encoding or "ascii"))
         return len(text)
 
     def flush(self) -> None:
@@ -81,8 +81,10 @@ def _writing(stream: TextIO) -> Iterator[None]:
 def clean_streams() -> Iterator[None]:
     """Within, standard output and errors are clean."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (CleanStream(stream) for stream in before)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        # Python has no stream for what was closed before it began.
+        sys.stdout, sys.stderr = (CleanStream(nowhere if stream is None else stream) for stream in before)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before

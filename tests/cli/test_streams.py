@@ -8,16 +8,19 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from board_records import three
+from board_records import made, three
 
 from sslskel.cli.console import ConsoleReporter
 from sslskel.cli.streams import CleanStream, clean_streams
 from sslskel.errors import RunError
+from sslskel.leaderboard import build_board, print_board
 from sslskel.results.store import ResultStore
+from sslskel.text import PLAIN_SIGNS
 
 Command = Callable[..., Any]
 EVIL = "x\x1b]0;owned\x07\x1b[2J\u202ey\x9b31m"
@@ -179,3 +182,29 @@ def test_any_encoding_of_a_terminal_does(
             capture_output=True,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_board_stays_in_line_where_signs_are_lacking(encoding: str) -> None:
+    leaking = three("mamp", 0.5, 0.6, seen=[{**made().seen[0], "part": "test"}])
+    board = build_board([*leaking, *three("a_method_of_a_longer_name", 0.51, 0.52, 0.53)])
+    raw = io.BytesIO()
+    screen = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    with redirect_stdout(screen), clean_streams():
+        print_board(board)
+    lines = [line for line in raw.getvalue().decode(encoding).splitlines() if line.startswith(("|", "+"))]
+    assert len({len(line) for line in lines}) == 1
+    assert ("+/-" if encoding == "ascii" else " ± ") in "".join(lines)
+    assert "\\" not in raw.getvalue().decode(encoding)
+
+
+def test_what_stands_for_a_sign_is_as_wide() -> None:
+    assert [sign for sign, form in PLAIN_SIGNS if len(sign) != len(form)] == []
+
+
+def test_a_closed_output_is_no_error(command_env: dict[str, str]) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{sys.executable} -m sslskel --version {closed}"], env=command_env, capture_output=True
+        )
+        assert (done.returncode, done.stderr) == (0, b"")

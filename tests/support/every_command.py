@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from environments import Ended
 from own_sets import CHAIN, write_set
 
 from sslskel.cli.command import VERBS, parser_of
@@ -166,13 +167,14 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def faults_of(code: int, out: str | None, err: str, before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
-    """What is not proper in how a command ended; ``out`` is None where nobody could read it."""
+def faults_of(words: list[str], ended: Ended, before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
+    """What is not proper in how a command ended, of the files before and after it."""
+    code, out, err = ended.code, ended.out, ended.err
     faults: list[str] = []
     if "Traceback" in err or "Traceback" in (out or ""):
         faults.append("a traceback")
     said = [line for line in err.splitlines() if line.startswith("sslskel: ")]
-    if code == 0 and out is not None and not out.strip():
+    if code == 0 and out is not None and not out.strip() and words[:2] != ["runs", "prune"]:
         faults.append("0, and nothing was printed")
     if code not in (0, 1, 2, 75, 130):
         faults.append(f"exit code {code}")
