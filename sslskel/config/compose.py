@@ -100,6 +100,8 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    if not isinstance(plain, Mapping):
+        raise UsageError(f"{what} is {plain!r:.60}, where options by name were expected")
     refuse_interpolations(dict(plain), what)
     try:
         node = OmegaConf.merge(_node(config_class, what), dict(plain))

@@ -180,8 +180,8 @@ def faults_of(words: list[str], ended: Ended, before: dict[str, bytes], after: d
         faults.append(f"exit code {code}")
     if code != 0 and not said and not (code == 1 and out and out.strip()):
         faults.append(f"{code} without a sentence")
-    if code == 2 and len(said) != 1:
-        faults.append(f"{len(said)} sentences")
+    if code == 2 and (not said or err.strip().splitlines()[-1] != said[-1]):
+        faults.append("2, and the last line is no sentence")
     faults += [f"half-written: {name}" for name in half_written(before, after)]
     return faults
 
