@@ -104,8 +104,8 @@ def _memory() -> Finding:
 def _disk(name: str, find: Callable[[], Path]) -> Finding:
     try:
         folder = find()
-    except UsageError as fault:
-        return Finding(name, "not known", str(fault))
+    except UsageError as unknown:
+        return Finding(name, "not known", str(unknown))
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     fault = ""

@@ -242,7 +242,7 @@ def _made(node: Any, config_class: type[ConfigT], where: str = "") -> ConfigT:
 
     with own_code(config_class.__name__, config_class):
         try:
-            made: ConfigT = OmegaConf.to_object(node)
+            made: ConfigT = OmegaConf.to_object(node)  # type: ignore[assignment]
         except OmegaConfBaseException as fault:
             raise UsageError(f"{where}{_first_line(fault)}") from fault
     return made
