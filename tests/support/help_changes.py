@@ -1,0 +1,196 @@
+"""Where ``--help`` was changed on purpose since its pages were frozen: what it said, and what it says."""
+
+from __future__ import annotations
+
+DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "check": (
+        ("[-h] {method", "[-h] [--format {table,json}] {method"),
+        ("show this help message and exit", "show this help message and exit --format {table,json}"),
+    ),
+    "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
+    "show": (
+        (
+            "a method, backbone, benchmark or protocol",
+            "a method, backbone, benchmark or protocol, or the options clip, train or engine",
+        ),
+    ),
+    "sslskel": (
+        (
+            "judge a checkpoint, or a released .pth file, under a protocol",
+            "evaluate a checkpoint, a released .pth file or any torch module",
+        ),
+    ),
+    "evaluate": (
+        (
+            "[-h] --checkpoint CHECKPOINT [--protocol",
+            "[-h] (--checkpoint CHECKPOINT | --encoder PACKAGE.MODULE:CALLABLE) [--seen SEEN] [--protocol",
+        ),
+        (
+            "a checkpoint directory, or a released .pth file, under a protocol,",
+            "a checkpoint directory, a released .pth file or any torch module under a protocol,",
+        ),
+        (
+            "--checkpoint CHECKPOINT\n",
+            "--checkpoint CHECKPOINT\n--encoder PACKAGE.MODULE:CALLABLE a callable that returns a module mapping clips"
+            " (N, C, T, V, M) to features (N, D)\n"
+            "--seen SEEN what a module was pretrained on: NAME/SPLIT, a comma list, or none\n",
+        ),
+    ),
+    "new": (
+        ("[-h] {method,protocol} name", "[-h] {method,backbone,protocol} name"),
+        ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
+        ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
+    ),
+    "bench": (
+        ("[--max-restarts MAX_RESTARTS]\n", "[--max-restarts MAX_RESTARTS] [--suite NAME]\n"),
+        (
+            "how often a run that lost a rank starts again\n",
+            "how often a run that lost a rank starts again\n  --suite NAME what a suite asks for (`sslskel list"
+            " suites`); --benchmark, --protocol and --seeds choose a part of it\n",
+        ),
+    ),
+    "list": (
+        ("protocols,presets}", "protocols,presets,suites}"),
+        ("[--table]", "[--table] [--benchmark NAME]"),
+        (
+            " code\n",
+            " code\n--benchmark NAME methods only: which of them run on a benchmark, and why the others do not\n",
+        ),
+    ),
+    "data-import": (
+        ("docs/your-own-data.md", "docs/guide/your-own-data.md"),
+        (
+            "[--clips TABLE] [--pyskl FILE]",
+            "[--clips TABLE [TABLE ...]] [--pyskl FILE [FILE ...]]",
+        ),
+        (
+            "--clips TABLE         CSV table",
+            "--clips TABLE [TABLE ...] CSV table",
+        ),
+        (
+            "split:NAME; files are .npy,\n                        .npz, .csv, .json or .bvh",
+            "split:NAME; or the files of a whole set (.npz, label .pkl, label .json)",
+        ),
+        (
+            "--pyskl FILE          a pickle in pyskl's form, instead",
+            "--pyskl FILE [FILE ...] pickles in pyskl's form, instead",
+        ),
+        (
+            "layout file (YAML), or coco17 or ntu25; BVH files bring their own",
+            "layout file (YAML), or a known body (coco17, ntu25, body_25 ...); BVH files bring their own; keys of the"
+            " file may follow as KEY=VALUE",
+        ),
+    ),
+    "reproduce": (
+        ("[--device DEVICE]", "[--mode MODE] [--device DEVICE]"),
+        (
+            "  --device DEVICE ",
+            "  --mode MODE exact (all bodies, fp32), present (persons that are there, fp32; the default) or fast"
+            " (present, bf16)\n  --device DEVICE ",
+        ),
+    ),
+    "doctor": (("[--output OUTPUT]", "[--results RESULTS]"), ("--output OUTPUT", "--results RESULTS")),
+    "runs": (
+        ("[--output OUTPUT]", "[--results RESULTS]"),
+        ("--output OUTPUT", "--results RESULTS"),
+        ("[--yes] {list,prune}", "[--yes] [--unfinished] {list,prune}"),
+        ("or remove those that no record needs", "or remove those that nothing needs"),
+        (
+            "without it prune only says what it would\n",
+            "without it prune only says what it would\n"
+            "  --unfinished prune also what interrupted or failed commands would continue from\n",
+        ),
+    ),
+    "compare": (
+        ("over the same clips and seeds, and say whether", "over the same pretrainings and clips, and say if"),
+        ("[--format {table,json}]", "[--clusters {subjects}] [--format {table,json}]"),
+        (
+            "--format {table,json}\n",
+            "--clusters {subjects} what varies besides pretrainings (default: the test clips)\n--format {table,json}\n",
+        ),
+    ),
+    "leaderboard": (
+        ("[--format FORMAT]", "[--suite NAME] [--format FORMAT]"),
+        (
+            "  --format FORMAT  ",
+            "  --suite NAME the board of a suite (`sslskel list suites`)\n  --format FORMAT  ",
+        ),
+        ("[--no-published]", "[--intervals {pretrainings,clips}] [--no-published]"),
+        (
+            "  --no-published  ",
+            "  --intervals {pretrainings,clips} over pretrainings on these test clips, or over test clips too (default:"
+            " pretrainings)\n  --no-published  ",
+        ),
+    ),
+}
+"""Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
+REWORDED = (
+    ("benchmark or comma list", "benchmark, NAME or NAME/SPLIT, or comma list"),
+    ("; the main job", ": the main command"),
+    ("comma list, for instance mamp,random_init", "comma list (`sslskel list methods` shows them)"),
+    ("for instance mamp-table7", "name of the table (default: list them)"),
+    ("against gru_stepped", "against a backbone that steps from frame to frame"),
+    ("--method mamp --protocol linear", "--method METHOD (`sslskel list methods` shows the methods)"),
+    ("a card for somebody else", "a card to share"),
+    ("a folder for somebody else", "a folder to share"),
+    ("say whether two rows of a board", "test whether two rows of a board"),
+    ("print it beside the published one", "print it next to the published one"),
+    ("show what this installation runs on, and try it", "show what this installation runs on, and test it"),
+    (
+        "Show what this installation runs on and try it for some ten seconds; a table to paste into a bug report.",
+        "Show versions, devices, memory, disk and plugins, and test them for ten seconds; paste the table into bug"
+        " reports.",
+    ),
+    ("only look; skip", "skip"),
+    ("Prepare or import a dataset, say what is in it,", "Prepare or import a dataset, describe it,"),
+    ("make a benchmark of recordings of your own", "make a benchmark of your own recordings"),
+    ("say what is in a prepared dataset", "describe a prepared dataset"),
+    ("describe a prepared dataset as Markdown", "write the card of a prepared dataset (Markdown)"),
+    ("what the benchmark shall be called", "name of the new benchmark"),
+    ("and perhaps name,", "and optionally name,"),
+    ("where the table's files are (default: beside it)", "folder of the table's files (default: the table's own)"),
+    ("splits, where the clips state none:", "splits, if the clips do not state any:"),
+    ("its values that train", "its values that are in the training part"),
+    ("training subjects that may be held out", "training subjects of the validation part"),
+    ("end at the first clip", "stop at the first clip"),
+    ("import side by side", "import in parallel"),
+    (
+        ".png: a sheet of stills, .gif: moving, .html: plays and turns",
+        ".png: a sheet of frames, .gif: an animation, .html: an interactive page",
+    ),
+    (
+        "x, y, z, or --up=-y: upwards in the data (default: found in them)",
+        "up axis of the data: x, y, z, or --up=-y (default: detected)",
+    ),
+    ("they were judged", "they were evaluated"),
+    ("all, judged on", "all, evaluated on"),
+    ("and judge on --benchmark", "and evaluate on --benchmark"),
+    ("Judge a checkpoint directory", "Evaluate a checkpoint directory"),
+    ("leave out what others printed", "leave out published numbers"),
+    ("methods alone: a Markdown table", "methods only: a Markdown table"),
+    ("small letters, digits", "lower-case letters, digits"),
+    (
+        "pretrainings side by side, each a process (default: one, in this one)",
+        "pretrainings to run at once, each in its own process (default: one, in this process)",
+    ),
+    ("ranks that train one model", "processes that train one model"),
+    ("how often a run that lost a rank starts again", "how many times a run that lost a process restarts"),
+    (
+        "Run a table of a paper here and print what was measured beside what was printed;",
+        "Run a paper's table and print the measured numbers next to the published ones;",
+    ),
+    (
+        "really remove; without it prune only says what it would",
+        "remove them; without it, prune only lists what it would remove",
+    ),
+    ("are told apart by the options", "are labelled with the options"),
+    ("another search of the same space", "seed of the search"),
+    ("[--init INIT]", "[--init CHECKPOINT[:PART]]"),
+    (
+        "--init INIT checkpoint whose weights pretraining starts from",
+        "--init CHECKPOINT[:PART] checkpoint whose weights pretraining starts from, for all seeds, or per seed: a"
+        " folder of one run of each seed, or a path with {seed} in it; :PART takes a part (encoder, a module's name, or"
+        " THEIRS=OURS)",
+    ),
+)
+"""The same for all commands."""
