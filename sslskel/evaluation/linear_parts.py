@@ -59,6 +59,9 @@ def linear_facts(config: LinearConfig, labels: int, chosen: Chosen) -> dict[str,
         "selection": config.selection.value,
         "labels": labels,
         "epoch": chosen.epoch,
+        "train_top1": chosen.train_accuracy,
+        "steps": chosen.steps,
+        "converged": chosen.converged,
     }
     if config.rates:
         facts["rate"] = chosen.rate

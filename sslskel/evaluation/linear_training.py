@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from sslskel.config.groups import Optimiser, Schedule, require
 from sslskel.engine.optimisers import SGD, Adam
 from sslskel.errors import Diverged
 from sslskel.evaluation.features import View, clip_features, feature_dtype
+from sslskel.evaluation.linear_convergence import has_converged, views_kept
 from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Report, Selection
@@ -115,6 +117,7 @@ class Contender:
     """(n,) positions among the training clips."""
     heads: dict[str, LinearHead]
     optimisers: dict[str, torch.optim.Optimizer]
+    steps: int = 0
     diverged: str = ""
     """The stream whose loss was the first not to be finite."""
 
@@ -130,6 +133,12 @@ class Chosen:
     """On the held-out clips; None where nothing was chosen."""
     by_epoch: npt.NDArray[np.int64] | None
     """(E, n) classes predicted for the test clips after each epoch, where a report asks for them."""
+    steps: int
+    """Of the reported heads, over all epochs."""
+    train_accuracy: float
+    """On the features of the last epoch."""
+    converged: bool
+    """Whether every head has; see ``linear_convergence``."""
 
 
 class LinearTraining:
@@ -155,6 +164,8 @@ class LinearTraining:
         self.reported = [self._contender(rate, every) for rate in rates]
         self.asked = self.reported if fit is None else [self._contender(rate, fit) for rate in rates]
         self._kept: dict[int, dict[str, Tensor]] = {}
+        self._views: deque[dict[str, Tensor]] = deque(maxlen=views_kept(len(clips)))
+        """Features of the last epochs, each view once."""
 
     def noise(self, epoch: int, *site: str) -> Noise:
         """Draws of an epoch (1-based; 0 for what is drawn once), none shared with pretraining."""
@@ -185,11 +196,19 @@ class LinearTraining:
             if test is not None:
                 seen.add(self.reported, test)
             self.of_run.reporter.step("linear head, epoch", epoch, epochs)
-        shown = None if test is None else seen.of(0 if best is None else best[1])
-        if best is None:
-            return Chosen(self.reported[0].heads, epochs, self.reported[0].rate, None, shown)
-        accuracy, at, epoch, heads = best
-        return Chosen(heads, epoch, self.reported[at].rate, accuracy, shown)
+        ended: tuple[float | None, int, int, Heads] = best or (None, 0, epochs, self.reported[0].heads)
+        held_out, at, epoch, heads = ended
+        shown, chosen = None if test is None else seen.of(at), self.reported[at]
+        return Chosen(heads, epoch, chosen.rate, held_out, shown, chosen.steps, *self._end(heads))
+
+    def _end(self, heads: Heads) -> tuple[float, bool]:
+        """Training accuracy, and whether every head has converged."""
+        right, decay = mean_logits(heads, self._views[-1]).argmax(1) == self.labels, self.config.weight_decay
+        ended = (
+            has_converged(head, [view[stream] for view in self._views], self.labels, decay)
+            for stream, head in heads.items()
+        )
+        return float(right.double().mean()), all(ended)
 
     def _contender(self, rate: float, rows: Tensor) -> Contender:
         config, run = self.config, self.of_run
@@ -236,6 +255,8 @@ class LinearTraining:
     def _epoch(self, epoch: int) -> None:
         """One epoch of every head; raises ``Diverged`` where none of them has a finite loss any more."""
         features = self._training_features(epoch)
+        if not any(features is view for view in self._views):
+            self._views.append(features)
         sets = self.reported if self.asked is self.reported else [*self.reported, *self.asked]
         for contender in sets:
             if not contender.diverged:
@@ -248,6 +269,7 @@ class LinearTraining:
         config = self.config
         order = self.noise(epoch, "order").permutation("order", len(contender.rows), per="batch")
         batches = mini_batches(contender.rows[order].to(self.of_run.device), config.batch_size)
+        contender.steps += len(batches)
         rates = self._rates(contender.rate, epoch, len(batches))
         for stream, head in contender.heads.items():
             loss = fit_epoch(head, contender.optimisers[stream], features[stream], self.labels, batches, rates)

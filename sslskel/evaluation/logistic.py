@@ -44,7 +44,7 @@ class Logistic:
 
     def logits(self, features: Tensor, num_classes: int) -> Tensor:
         """(n, D) -> (n, num_classes) float64."""
-        rows = (_exact(features) - self.mean) * self.scale
+        rows = (exact(features) - self.mean) * self.scale
         logits = rows.new_full((len(rows), num_classes), UNSEEN)
         logits[:, self.classes] = rows @ self.weight.T + self.bias
         return logits
@@ -57,10 +57,10 @@ def fit_logistic(features: Tensor, labels: Tensor, c: float, steps: int, toleran
     and a bias that is not penalised. In float64, from weights of 0 and without chance, for at most
     ``steps`` steps or until no entry of the gradient is above ``tolerance``.
     """
-    exact = _exact(features)
-    mean, spread = exact.mean(0), exact.std(0, correction=0)
+    rows = exact(features)
+    mean, spread = rows.mean(0), rows.std(0, correction=0)
     scale = torch.where(spread > TINY, 1 / spread, 0.0)
-    rows = (exact - mean) * scale
+    rows = (rows - mean) * scale
     classes, target = torch.unique(labels.to(rows.device), return_inverse=True)
     turn = None
     if rows.shape[1] > len(rows):
@@ -68,7 +68,7 @@ def fit_logistic(features: Tensor, labels: Tensor, c: float, steps: int, toleran
         turn, corner = torch.linalg.qr(rows.T)
         rows = corner.T
     end = minimize(
-        _objective(rows, target, len(classes), c),
+        objective(rows, target, len(classes), c),
         np.zeros(len(classes) * (rows.shape[1] + 1)),
         jac=True,
         method="L-BFGS-B",
@@ -81,8 +81,11 @@ def fit_logistic(features: Tensor, labels: Tensor, c: float, steps: int, toleran
     return Logistic(mean, scale, weight, bias, classes, int(end.nit), gradient, gradient <= tolerance)
 
 
-def _objective(rows: Tensor, target: Tensor, classes: int, c: float) -> Callable[[Floats], tuple[float, Floats]]:
-    """Value and gradient as a function of weights and bias side by side, (K * (D + 1),)."""
+def objective(rows: Tensor, target: Tensor, classes: int, c: float) -> Callable[[Floats], tuple[float, Floats]]:
+    """Value and gradient of a fit's objective, as a function of weights and bias side by side, (K * (D + 1),).
+
+    ``rows`` (n, D) float64, ``target`` (n,) places of their classes; ``c`` may be infinite.
+    """
     wanted = functional.one_hot(target, classes).to(rows.dtype)
     count = len(rows)
 
@@ -98,6 +101,6 @@ def _objective(rows: Tensor, target: Tensor, classes: int, c: float) -> Callable
     return value
 
 
-def _exact(features: Tensor) -> Tensor:
+def exact(features: Tensor) -> Tensor:
     """As float64, on a device that has it."""
     return features.cpu().double() if features.device.type == "mps" else features.double()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sslskel.api.benchmark import CLEAN
+from sslskel.leaderboard.heads import head_note
 from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.model import BoardCell, Column, Row
 from sslskel.leaderboard.seeds import seed_notes
@@ -26,7 +27,9 @@ def notes_of(
         return (), ()
     notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
     notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
-    notes += seed_notes(columns, rows, names_of(rows))
+    names = names_of(rows)
+    notes += filter(None, (head_note(at, columns[at], own, rows, names) for at, own in enumerate(members)))
+    notes += seed_notes(columns, rows, names)
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
     origins = _of_rows(rows, records, lambda record: [described(one) for one in record.origins])

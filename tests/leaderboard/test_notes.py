@@ -28,6 +28,31 @@ def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
         assert build_board([replace(plain[0], extra=extra_with(broken))]).notes == build_board(plain[:1]).notes
 
 
+def test_how_well_heads_were_trained_is_said_below() -> None:
+    def ended(top1: Any, steps: Any, converged: Any) -> dict[str, Any]:
+        return {"details": {"train_top1": top1, "steps": steps, "converged": converged}}
+
+    mamp, floor = three("mamp", 0.5, 0.52, 0.51), three("random_init", 0.3, 0.31, 0.32)
+    ends = (ended(0.95, 4000, True), ended(0.97, 4000, False), ended(0.96, 4200, True))
+    records = [replace(record, extra=extra) for record, extra in zip(mamp, ends, strict=True)]
+    records += [replace(record, extra=ended(0.5, 200, False)) for record in floor]
+    before, after = build_board([*mamp, *floor]), build_board(records)
+    assert after.rows == before.rows
+    [note] = set(after.notes) - set(before.notes)
+    assert note == (
+        "utd_mhad/xsub linear top1: heads, accuracy on training clips: mamp 96.0 in 4,000 to 4,200 steps, 1 of 3 not"
+        " converged; random_init 50.0 in 200 steps, not converged"
+    )
+    for broken in (
+        ended("<b>", 1, True),
+        ended(3, 1, True),
+        ended(0.5, -1, True),
+        ended(0.5, 1, "yes"),
+        {"details": 7},
+    ):
+        assert build_board([replace(mamp[0], extra=broken)]).notes == build_board(mamp[:1]).notes
+
+
 def test_sentences_name_the_preset_where_presets_differ() -> None:
     board = build_board([*three("mamp", 0.5), *three("mamp", 0.6, preset="cpu-200")])
     assert "mamp [cpu-200] has the highest mean, 60.0 %, before mamp [cpu], 50.0 %" in board.findings[0]

@@ -95,10 +95,26 @@ def test_selection_without_a_validation_part_is_a_usage_error() -> None:
 
 def test_the_record_says_what_was_changed_in_the_recipe() -> None:
     parts, _ = problem()
-    outcome = linear(epochs=3, lr=0.5).evaluate({"joint": Pass(12)}, parts, run_of())
-    assert outcome.info == {"recipe": "mamp (epochs=3, lr=0.5)", "selection": "last", "epoch": 3, "labels": 300}
+    info = linear(epochs=3, lr=0.5).evaluate({"joint": Pass(12)}, parts, run_of()).info
+    assert 0.2 < info["train_top1"] < 1
+    assert {name: value for name, value in info.items() if name != "train_top1"} == {
+        "recipe": "mamp (epochs=3, lr=0.5)",
+        "selection": "last",
+        "epoch": 3,
+        "labels": 300,
+        "steps": 6,
+        "converged": False,
+    }
     assert LinearConfig().label() == "mamp"
     assert LinearConfig(encode_batch=3).label() == "mamp"
+
+
+@pytest.mark.parametrize(("epochs", "converged"), [(10, False), (2000, True)])
+def test_the_record_says_whether_the_head_has_converged(epochs: int, converged: bool) -> None:
+    parts, _ = problem(spread=2.5)
+    outcome = linear(augment=False, epochs=epochs).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert outcome.info["converged"] is converged
+    assert outcome.info["steps"] == 2 * epochs
 
 
 def test_a_training_part_of_one_clip_is_refused() -> None:
