@@ -39,6 +39,12 @@ def pytest_sessionfinish() -> None:
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(autouse=True)
+def same_start_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs in this process tells those it starts where not to look; later tests are not told."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder ``shared`` beside the checkout; a public clone has none and skips."""

@@ -69,8 +69,13 @@ class Parts(NamedTuple):
 class FeatureStore(Protocol):
     """A cache of features of frozen encoders, shared by protocols."""
 
-    def table(self, words: Mapping[str, Any], make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """The (n, D) table that ``words`` name, read, or made and kept."""
+    def table(
+        self,
+        names: Mapping[str, Any],
+        make: Callable[[], npt.NDArray[Any]],
+        fits: Callable[[npt.NDArray[Any]], bool] = ...,
+    ) -> npt.NDArray[Any]:
+        """The (n, D) table that ``names`` stand for, read, or made and kept; one that does not fit is made again."""
         ...
 
     def counted(self, make: Callable[[], Rows]) -> Rows:

@@ -200,6 +200,7 @@ class CheckpointMeta:
                 origins=tuple(content.get("origins", ())),
                 sources=content.get("sources", {}),
             )
+            made._check_texts()
             made._check_names(where)
         except KeyError as fault:
             raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault
@@ -213,6 +214,14 @@ class CheckpointMeta:
         stages = [stage["identity"] for stage in self.stages]
         read = [origin["identity"] for origin in self.origins if "identity" in origin]
         return (*stages, *read, *([self.init_identity] if self.init_identity else []))
+
+    def _check_texts(self) -> None:
+        """Raise ``TypeError`` for a name that is no text."""
+        named = (self.method, self.backbone, self.benchmark, self)
+        for name, kind in (("name", str), ("plugin", str), ("origin", str), ("preset", str), ("version", int)):
+            for value in (getattr(one, name) for one in named if hasattr(one, name)):
+                if not isinstance(value, kind):
+                    raise TypeError(f"'{name}' is {value!r:.40}, not a {kind.__name__}")
 
     def _check_names(self, where: Path | str) -> None:
         """Files and folders are called after identities; raises ``CheckpointError`` for one that is none."""
@@ -261,13 +270,19 @@ def _with_construction(content: dict[str, Any], made: Construction) -> dict[str,
     }
 
 
+def _options(value: object, group: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"the options of group '{group}' are {value!r:.40}, where names with values were expected")
+    return value
+
+
 def _construction(content: Mapping[str, Any], clips: int) -> Construction:
     data = content["dataset"]
     return Construction(
-        method=content["method"]["config"],
-        backbone=content["backbone"]["config"],
-        clip=content["clip"],
-        train=content["train"],
+        method=_options(content["method"]["config"], "method"),
+        backbone=_options(content["backbone"]["config"], "backbone"),
+        clip=_options(content["clip"], "clip"),
+        train=_options(content["train"], "train"),
         precision=content["precision"],
         dataset=DatasetMeta(
             **_some(data, "name", "fps", "unit", "coordinates", "persons", "fingerprint"),

@@ -9,8 +9,10 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -64,8 +66,8 @@ def clip_features(
         chosen = {stream: encoders[stream] for stream in streams}
         make = functools.partial(_encoded, chosen, clips, spec, noise, size, run, progress)
         names = _names_of(chosen, clips, spec, size) if view == "test" and run.features is not None else None
-        table = _kept(make, names, run)
         widths = [encoder.dim for encoder in chosen.values()]
+        table = _kept(make, names, run, (len(clips), sum(widths)))
         features |= zip(streams, torch.split(table, widths, 1), strict=True)
     return {stream: features[stream] for stream in encoders}
 
@@ -96,13 +98,20 @@ def _encoded(
     return torch.cat([_checked(torch.cat(tables), encoders[s], s, clips) for s, tables in rows.items()], 1)
 
 
-def _kept(make: Callable[[], Tensor], names: Mapping[str, object] | None, run: ProtocolRun) -> Tensor:
+def _kept(
+    make: Callable[[], Tensor], names: Mapping[str, object] | None, run: ProtocolRun, shape: tuple[int, int]
+) -> Tensor:
     """What ``make`` gives, from the run's cache where it has one and the table has a name."""
     if run.features is None:
         return make()
     if names is None:
         return run.features.counted(make)
-    return torch.from_numpy(run.features.table(names, lambda: make().cpu().numpy())).to(run.device)
+    kind = np.float64 if feature_dtype(run) == torch.float64 else np.float32
+
+    def fits(table: npt.NDArray[Any]) -> bool:
+        return table.shape == shape and table.dtype == kind and bool(np.isfinite(table).all())
+
+    return torch.from_numpy(run.features.table(names, lambda: make().cpu().numpy(), fits)).to(run.device)
 
 
 def _names_of(encoders: Mapping[str, Encoder], clips: ClipSet, spec: ViewSpec, size: int) -> dict[str, object] | None:

@@ -55,8 +55,10 @@ class FeatureCache:
     seconds: float = 0.0
     """Spent in encoders and in waiting for another process that encoded the same."""
 
-    def table(self, names: Mapping[str, object], make: Callable[[], Array]) -> Array:
-        """The (n, D) table that ``names`` stand for, read, or made and kept.
+    def table(
+        self, names: Mapping[str, object], make: Callable[[], Array], fits: Callable[[Array], bool] = lambda _: True
+    ) -> Array:
+        """The (n, D) table that ``names`` stand for, read, or made and kept; one that does not fit counts as missing.
 
         Of several processes that want it at the same time one makes it and the others wait. Raises
         ``RunError`` where the folder cannot be written, and whatever ``make`` raises.
@@ -65,9 +67,9 @@ class FeatureCache:
             return self.counted(make)
         text = json.dumps([FORMAT, self.context, names], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.features"
-        table = _read(path, text)
+        table = _read(path, text, fits)
         if table is None:
-            table = self._made(path, text, make)
+            table = self._made(path, text, make, fits)
         else:
             self.reused += len(table)
         return table
@@ -80,10 +82,10 @@ class FeatureCache:
         self.seconds += time.perf_counter() - start
         return rows
 
-    def _made(self, path: Path, text: str, make: Callable[[], Array]) -> Array:
+    def _made(self, path: Path, text: str, make: Callable[[], Array], fits: Callable[[Array], bool]) -> Array:
         start = time.perf_counter()
         with self._claimed(path.with_suffix(".claim")):
-            table = _read(path, text)
+            table = _read(path, text, fits)
             if table is None:
                 table = make()
                 self.encoded += len(table)
@@ -120,12 +122,13 @@ def _sum(text: str, packed: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(text.encode()).digest() + packed).digest()
 
 
-def _read(path: Path, text: str) -> Array | None:
-    """The table in a file; None where it is missing, damaged or of something else."""
+def _read(path: Path, text: str, fits: Callable[[Array], bool]) -> Array | None:
+    """The table in a file; None where it is missing, damaged, of something else or of a shape that does not fit."""
     try:
         content = read_regular(path, None)
         if _sum(text, content[32:]) != content[:32]:
             return None
-        return npy_array(content[32:])
+        table = npy_array(content[32:])
+        return table if fits(table) else None
     except (OSError, ValueError):
         return None

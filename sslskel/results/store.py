@@ -150,7 +150,7 @@ class ResultStore:
     def predictions(self, record: Record) -> dict[str, npt.NDArray[Any]]:
         """The arrays kept beside a record, one row per prediction; empty where it kept none.
 
-        Raises ``RecordError`` where the file is missing or is not the one the record names.
+        Raises ``RecordError`` where the file is missing, is not the one the record names, or holds no such rows.
         """
         if record.predictions is None:
             return {}
@@ -164,9 +164,13 @@ class ResultStore:
         if hashlib.sha256(content).hexdigest() != record.predictions["sha256"]:
             raise RecordError(f"{path} is not the file that record {record.identity} was written with: sha256 differs")
         try:
-            return npz_arrays(content)
+            arrays = npz_arrays(content)
         except ValueError as fault:
             raise RecordError(f"{path} holds no plain arrays: {fault}") from fault
+        for name, array in arrays.items():
+            if not _fits(name, array, arrays):
+                raise RecordError(f"{path}: array '{name}' has shape {array.shape} and type {array.dtype}, no writer's")
+        return arrays
 
     def fail(self, identity: str, fault: BaseException, command: str = "") -> Path:
         """Note why a cell failed; the cell stays due."""
@@ -236,3 +240,18 @@ def _parse(path: Path) -> Record:
     if record.identity != path.stem:
         raise RecordError(f"field 'identity' is '{record.identity}', but the file is called {path.name}")
     return record
+
+
+def _fits(name: str, array: npt.NDArray[Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Whether an array beside a record has one row per prediction, or is a confusion matrix or another that is kept."""
+    rows = len(arrays["keys"]) if "keys" in arrays and arrays["keys"].ndim else -1
+    if name in ("keys", "label", "draw", "epoch", "condition"):
+        kind = "U" if name == "condition" else "iu"
+        return array.ndim == 1 and array.dtype.kind in kind and len(array) == rows
+    if name.startswith("value_"):
+        predicted = name == "value_predicted"
+        shaped = array.ndim == 1 if predicted else array.ndim > 0 and 0 not in array.shape[1:]
+        return shaped and array.dtype.kind in ("iu" if predicted else "biuf") and len(array) == rows
+    if name.startswith("confusion_"):
+        return array.ndim == 2 and array.shape[0] == array.shape[1] > 0 and array.dtype.kind in "iu"
+    return True

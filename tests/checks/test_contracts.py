@@ -23,8 +23,8 @@ def split(names: list[str], later: list[str]) -> tuple[list[str], list[str]]:
     return [name for name in names if name not in later], [name for name in names if name in later]
 
 
-SLOW = ["aimclr", "crossclr", "isc"]
-"""Several graph networks a step; the other contrastive methods stand for them where time is short."""
+SLOW = ["aimclr", "crossclr", "isc", "pstl", "joint_to_joint", "motion_to_joint", "motion_to_motion"]
+"""Several networks a step, or other inputs and targets of one method; others stand for them where time is short."""
 AGAIN = [name for name in built_in(PROTOCOLS) if PROTOCOLS.entry(name).source == "preset"]
 AGAIN += ["transfer", "semi", "occlusion"]
 """They configure, repeat or wrap another protocol's training."""

@@ -170,6 +170,7 @@ def test_a_full_device_as_standard_output_is_a_sentence(
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_any_encoding_of_a_terminal_does(
     encoding: str, evil: Path, command_env: dict[str, str], tmp_path: Path

@@ -31,6 +31,7 @@ def test_ranks_forked_from_a_process_that_trained_alone_are_watched_too(support_
     )
 
 
+@pytest.mark.long
 def test_five_killed_ranks_lose_nothing(support_env: dict[str, str]) -> None:
     tried(support_env, "killed_ranks", "quick")
 

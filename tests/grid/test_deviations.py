@@ -96,6 +96,7 @@ def test_probes_on_pku_mmd_are_compared_with_their_own_scripts() -> None:
     assert "train.stop_after 301 (scripts: 0)" in ended
 
 
+@pytest.mark.long
 def test_other_data_are_said() -> None:
     assert said("mamp-table3", "data", columns=1, benchmarks=("ntu120_copied",)) == []
     assert said("mamp-table3", "data", columns=1, benchmarks=("ntu120",)) == [
@@ -214,7 +215,7 @@ def test_scripts_name_what_there_is(name: str) -> None:
         ("code: x\npreset: released\nmode: exact\nhere: [{benchmarks: [ntu60]}]\n", "'says'"),
         ("code: x\npreset: released\nmode: exact\nhere: [{says: x, on: [ntu60]}]\n", "has True; it takes says"),
         ("code: x\npreset: released\nmode: exact\ndata: [ntu60]\n", "items"),
-        (": {", "cannot be read"),
+        (": {", "is not readable YAML"),
     ],
 )
 def test_scripts_that_cannot_be_read_are_named(

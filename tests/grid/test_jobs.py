@@ -50,6 +50,7 @@ def test_jobs_make_the_records_of_a_plain_run(tiny: str, tmp_path: Path) -> None
     assert (again.ran, again.reused) == (0, 2)
 
 
+@pytest.mark.long
 def test_splits_of_one_benchmark_are_jobs_of_their_own(tiny: str, tmp_path: Path) -> None:
     places = (tiny, f"{tiny}/xsub-validation")
     result = bench_in_jobs(replace(request(tiny, tmp_path, "train.epochs=1"), benchmarks=places), 2)
@@ -57,6 +58,7 @@ def test_splits_of_one_benchmark_are_jobs_of_their_own(tiny: str, tmp_path: Path
     assert [column.split for column in result.board.columns] == ["xsub", "xsub-validation"]
 
 
+@pytest.mark.long
 def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
     recorder = Recorder()
     result = bench_in_jobs(request(tiny, tmp_path / "runs", "train.lr=1e30"), 1, recorder)
@@ -68,6 +70,7 @@ def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Pat
     assert failure in " ".join(recorder.lines)
 
 
+@pytest.mark.long
 def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -> None:
     """SIGTERM reaches every job, which writes its checkpoint; exit code 75 asks a scheduler to queue again."""
     command = [sys.executable, "-m", "sslskel", "bench", "--method", "mamp,skeletonmae", "--protocol", "knn"]

@@ -100,6 +100,7 @@ def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> 
     assert sorted((tmp_path / "records").iterdir()) == before
 
 
+@pytest.mark.long
 def test_rows_side_by_side_make_the_records_of_rows_in_turn(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_the_same_call_gives_the_same_trials_and_records_judge_no_test_clip(tiny
     assert last.options != searched.trials[0].options
 
 
+@pytest.mark.long
 def test_an_interrupted_search_goes_on_to_the_same_trials(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(
         tried(tiny, tmp_path / "cut", 4)
 
 
+@pytest.mark.long
 def test_trials_side_by_side(tiny: str, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     searched = tried(tiny, tmp_path / "jobs", 3, jobs=2)
@@ -204,6 +206,7 @@ def test_the_command_prints_the_best_and_how_to_judge_it(sslskel: Any, tiny: str
     assert "train.lr: 0.0001 to 0.1, log scale" in done.stdout
 
 
+@pytest.mark.long
 def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any, tiny: str, tmp_path: Path) -> None:
     words = ["sweep", "--method", "mamp,random_init", "--benchmark", tiny, "--protocol", "knn", "method.tau=0.5,0.8"]
     for name, more in (("plain", []), ("jobs", ["--jobs", "2"]), ("ranks", ["--processes", "2"])):

@@ -176,6 +176,7 @@ def test_a_protocol_that_changed_judges_the_same_encoder_again(method: Path) -> 
     assert len(list(Path("runs/pretrain").iterdir())) == 1
 
 
+@pytest.mark.long
 def test_all_that_asks_what_is_due_knows_of_it(method: Path) -> None:
     run_grid(request())
     assert [row.done for row in plan(request())] == [True]

@@ -233,6 +233,7 @@ def test_a_grid_reads_the_weights_it_starts_from_once(monkeypatch: pytest.Monkey
     assert len(read) == 1
 
 
+@pytest.mark.long
 def test_jobs_and_estimates_know_stages() -> None:
     [planned] = plan(request())
     assert planned.seconds > 0

@@ -75,6 +75,7 @@ def test_a_suite_s_folder_gives_its_board_again(tiny: str, tmp_path: Path) -> No
     assert any("other options of clips or training" in warning for warning in board.warnings)
 
 
+@pytest.mark.long
 def test_jobs_make_the_same_suite(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     suite = read_suite(NAME)

@@ -41,14 +41,14 @@ def test_attention_drop(shared: Path, seed: int) -> None:
 
 
 class Stub(nn.Module):
-    """A recorded encoder of one linear layer; views are told apart by their clips' keys."""
+    """A recorded encoder of one linear layer; views are told apart by their coordinates."""
 
     def __init__(self, inputs: list[Tensor]) -> None:
         super().__init__()
         self.fc, self.inputs = nn.Linear(inputs[0].shape[1], inputs[0].shape[1]), inputs
 
     def forward(self, view: Batch, noise: Noise) -> Tensor:
-        embedding: Tensor = self.fc(self.inputs[int(view.key[0])])
+        embedding: Tensor = self.fc(self.inputs[int(view.tracks[0, 0, 0, 0]) - 1])
         return nn.functional.normalize(embedding, dim=1)
 
 
@@ -62,7 +62,7 @@ def in_isc(name: str) -> str:
 
 
 def crossed(case: Recorded, **more: object) -> tuple[Made, list[Batch]]:
-    """ISC with the recorded encoders, and views that say by their keys which of two they are."""
+    """ISC with the recorded encoders, and views that say by their coordinates which of two they are."""
     run = made("isc", *options(case, backbone__hidden=8, clip__frames=8, method__graph_width=2, **more))
     for part, which in zip(contrasts(run.method).values(), ("s1", "s2"), strict=True):
         inputs = [case.tensor(f"in/{which}_view{view}") for view in (1, 2)]
@@ -70,8 +70,8 @@ def crossed(case: Recorded, **more: object) -> tuple[Made, list[Batch]]:
     with torch.no_grad():
         for name, wanted in case.group("state/").items():
             run.method.state_dict()[in_isc(name)].copy_(wanted.T if name[0] == "Q" else wanted.squeeze())
-    empty = Batch.from_dense(torch.ones(len(case["in/s1_view1"]), 3, 1, 25, 1))
-    return run, [empty._replace(key=torch.full_like(empty.key, view)) for view in range(2)]
+    clips = torch.ones(len(case["in/s1_view1"]), 3, 1, 25, 1)
+    return run, [Batch.from_dense(clips * number) for number in (1, 2)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -113,6 +113,7 @@ def test_a_test_beside_plugins_imports_their_code(folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.long
 def test_jobs_and_ranks_find_a_shared_file(tmp_path: Path, command: Command) -> None:
     (tmp_path / "sslskel_plugins" / "methods").mkdir(parents=True)
     file, _ = new_method("mine", tmp_path)

@@ -74,9 +74,8 @@ class Toy(PretextMethod[ToyConfig]):
     def forward(self, views, noise: Noise, progress: Progress) -> StepOutput:
         batch: Batch = views[0]
         rows = batch.tracks.flatten(1)
-        hidden = (
-            noise.view(0).on(batch).uniform("toy.mask", (WIDTH,)) < 0.3 + 0.1 * (batch.key[batch.owner] % 5)[:, None]
-        )
+        draws = noise.view(0).on(batch)
+        hidden = draws.uniform("toy.mask", (WIDTH,)) < 0.3 + 0.4 * draws.uniform("toy.share", (1,))
         seen = torch.where(hidden, self.mask.to(rows), rows)
         error = (self.inner(seen) - rows).square() * hidden
         if self.config.poison == "gradient" and progress.step == self.config.poisoned_step:

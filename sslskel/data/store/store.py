@@ -113,8 +113,18 @@ class StoredDataset:
         return _object(self.path / name, self._facts, self._hint)
 
     def report(self) -> dict[str, Any]:
-        """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips."""
-        return _object(self.path / "report.json", self._facts, self._hint)
+        """What an ``ImportReport`` holds, and ``counts`` of clips, rows and dropped clips.
+
+        Raises ``DataError`` where it holds something else.
+        """
+        file = self.path / "report.json"
+        report = _object(file, self._facts, self._hint)
+        for key, kind in (("dropped", dict), ("faults", dict), ("source", dict), ("notes", list)):
+            content = report.get(key, kind())
+            texts = content.values() if isinstance(content, dict) else content
+            if not isinstance(content, kind) or not all(isinstance(text, str) for text in texts):
+                raise DataError(f"'{file}': '{key}' is {content!r:.60}, where texts were expected; {self._hint}")
+        return report
 
 
 def open_dataset(path: Path | str, hint: str = _HINT) -> StoredDataset:

@@ -105,6 +105,7 @@ def test_a_chain_of_as_many_joints_as_there_may_be_is_checked_at_once() -> None:
     assert time.process_time() - start < 0.2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("listed", [False, True])
 def test_a_hundred_and_twenty_thousand_classes_are_refused(listed: bool, root: Path, tmp_path: Path) -> None:
     arguments = write_set(tmp_path, CHAIN)
@@ -123,6 +124,7 @@ def test_a_hundred_and_twenty_thousand_classes_are_refused(listed: bool, root: P
         import_dataset("mine", **arguments)
 
 
+@pytest.mark.long
 def test_a_million_members_of_an_archive_are_refused(tmp_path: Path) -> None:
     header = bytearray(512)
     header[:1], header[100:107], header[124:135], header[156:157] = b"a", b"0000644", b"00000000000", b"0"

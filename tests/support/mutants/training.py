@@ -92,8 +92,8 @@ TRAINING: tuple[Mutant, ...] = (
         ("never fills queues", "        run.method.on_step_end(progress, noise)\n", "        pass\n"),
         (
             "trains in eval mode",
-            "        run.method.on_epoch_start(SourceClips(run.source), noise, run.progress)\n    run.method.train()",
-            "        run.method.on_epoch_start(SourceClips(run.source), noise, run.progress)",
+            "        run.method.on_epoch_start(SourceClips(run.shown), noise, run.progress)\n    run.method.train()",
+            "        run.method.on_epoch_start(SourceClips(run.shown), noise, run.progress)",
         ),
     ),
     *planted_in(

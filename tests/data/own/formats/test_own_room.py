@@ -181,6 +181,7 @@ def test_an_array_that_is_read_backwards_is_unpacked_twice(tmp_path: Path, monke
     assert len(opened) <= 6
 
 
+@pytest.mark.long
 def test_thirty_thousand_subjects_are_split_soon(root: Path, tmp_path: Path) -> None:
     arguments = write_set(tmp_path, CHAIN)
     rows = [[f"lost{number}.npy", "sit", f"s{number}"] for number in range(30_000)]
