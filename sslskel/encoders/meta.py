@@ -237,7 +237,10 @@ class CheckpointMeta:
         """Of the checkpoint at ``path``: a step's directory or a folder of them. Raises ``CheckpointError``."""
         step = resolve(path)
         state = read_state(step)
-        return cls.from_json(state["meta"], step, state.get("settings", {}).get("clips", 0))
+        settings = state.get("settings", {})
+        if not isinstance(settings, dict) or not isinstance(state["meta"], dict):
+            raise CheckpointError(f"{step}: its state holds no settings and meta by name; it cannot be read")
+        return cls.from_json(state["meta"], step, settings.get("clips", 0))
 
     @classmethod
     def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:

@@ -39,6 +39,7 @@ from sslskel.data.store.format import (
 )
 from sslskel.data.store.grow import Continued, Rows, writing
 from sslskel.data.store.journal import Journal
+from sslskel.data.store.reported import require_reported
 from sslskel.data.store.rows import CLIP_FIELDS, TRACK_FIELDS, Index
 from sslskel.data.store.segments import SEGMENT_FIELDS, checked_segments, cut_clips
 from sslskel.errors import DataError, RunError
@@ -119,11 +120,7 @@ class StoredDataset:
         """
         file = self.path / "report.json"
         report = _object(file, self._facts, self._hint)
-        for key, kind in (("dropped", dict), ("faults", dict), ("source", dict), ("notes", list)):
-            content = report.get(key, kind())
-            texts = content.values() if isinstance(content, dict) else content
-            if not isinstance(content, kind) or not all(isinstance(text, str) for text in texts):
-                raise DataError(f"'{file}': '{key}' is {content!r:.60}, where texts were expected; {self._hint}")
+        require_reported(report, file, self._hint)
         return report
 
 
