@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
 from toy_features import Pass, problem, run_of
 
+from sslskel.api.batch import Batch
 from sslskel.errors import RunError, UsageError
 from sslskel.protocols.knn import Knn, KnnConfig, Ties, Weights, vote
 
@@ -60,6 +62,28 @@ def test_streams_are_compared_by_the_mean_of_their_similarities() -> None:
         knn().evaluate({"joint": Pass(12), "bone": Pass(12)}, parts, run_of()).values["predicted"],
         knn().evaluate({"joint": Pass(12)}, parts, run_of()).values["predicted"],
     )
+
+
+def test_streams_count_alike_however_long_their_features_are() -> None:
+    """The first half of the feature is one stream, the second half another, a hundred times as long."""
+
+    class Half(Pass):
+        def __init__(self, at: slice, scale: float) -> None:
+            super().__init__(6)
+            self.at, self.scale = at, scale
+
+        def clip(self, batch: Batch) -> Tensor:
+            return self.scale * batch.tracks[:, 0, 0, self.at]
+
+    parts, _ = problem()
+    first, second = slice(0, 6), slice(6, 12)
+    alike, longer = (
+        knn().evaluate({"joint": Half(first, 1.0), "bone": Half(second, scale)}, parts, run_of()).values["predicted"]
+        for scale in (1.0, 100.0)
+    )
+    assert np.array_equal(alike, longer)
+    alone = knn().evaluate({"bone": Half(second, 1.0)}, parts, run_of()).values["predicted"]
+    assert not np.array_equal(alike, alone)
 
 
 def test_a_feature_of_another_width_than_promised_is_refused() -> None:
