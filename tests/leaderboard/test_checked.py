@@ -116,7 +116,9 @@ def test_classes_that_a_draw_does_not_score_do_not_count(classes: list[Any], tmp
 
 
 def test_what_cannot_be_computed_again_is_shown_and_said(tmp_path: Path) -> None:
-    record = kept(tmp_path, {"keys": np.arange(4), "label": np.zeros(4), "value_other": np.zeros(4)}, {"gain": 0.5})
+    record = kept(
+        tmp_path, {"keys": np.arange(4), "label": np.zeros(4, int), "value_other": np.zeros(4)}, {"gain": 0.5}
+    )
     [note] = [note for note in board_of(tmp_path).notes if "computed again" in note]
     assert note == (
         "scores of 1 of 1 records were not computed again, for that takes more than their predictions (linear gain)"
