@@ -36,7 +36,7 @@ def requests_of_suite(suite: Suite, request: GridRequest) -> list[GridRequest]:
     plain = replace(request, preset=suite.preset)
     grids = []
     if floors + still:
-        grids.append(replace(plain, methods=floors + still, seeds=request.seeds))
+        grids.append(replace(plain, methods=floors + still))
     if trained:
         variants = ((), suite.untrained) if suite.untrained else ((),)
         grids.append(replace(plain, methods=trained, variants=variants))
@@ -127,6 +127,8 @@ class _TrainingOf:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._imported = {entry.name for entry in METHODS.entries() if entry.source != "local"}
+        overrides = (override.partition("=")[::2] for override in suite.untrained)
+        self._untrained = {name: yaml.safe_load(value) for name, value in overrides}
         self._known: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
     def __call__(self, record: Record) -> Training:
@@ -140,8 +142,8 @@ class _TrainingOf:
         return Training.own if self._of_suite(record) == _training(record.config) else Training.other
 
     def _learns_nothing(self, record: Record) -> bool:
-        options = [override.partition("=")[::2] for override in self._suite.untrained]
-        return bool(options) and all(_option(record.config, name) == yaml.safe_load(value) for name, value in options)
+        options = self._untrained.items()
+        return bool(options) and all(_option(record.config, name) == value for name, value in options)
 
     def _of_suite(self, record: Record) -> Mapping[str, Any]:
         key = record.method["name"], record.backbone["name"], record.benchmark["name"]

@@ -68,7 +68,7 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
     """The board of those records that keep the suite's rules; what was left out, and why, stands in its warnings.
 
     Rows are ranked by their mean rank over the suite's ranked benchmarks, by its first protocol; those that lack a
-    number there come last.
+    number there come last, and none is ranked where a benchmark has no number at all.
     """
     suite = rules.suite
     reasons = [rules.broken_by(record) for record in records]
@@ -77,11 +77,14 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
     learnt = [record for record in kept if rules.training(record) is not Training.none]
     board = build_board(learnt, benchmarks=suite.benchmarks, protocols=suite.protocols, per_clip=per_clip)
     floor = build_board(still, benchmarks=suite.benchmarks, protocols=suite.protocols)
-    means, gains = _means(suite, board.columns)
+    means, overall = _means(suite, board.columns)
+    gained = overall if suite.untrained else {}
+    gains = [replace(mean, title=f"{protocol} gain over no learning") for protocol, mean in gained.items()]
     untrained = {_network(row): row for row in floor.rows}
     rows = [_with_means(row, untrained.get(_network(row)), board, floor, means, gains) for row in board.rows]
-    ranked = _ranked(rows, means[0].columns) if means else tuple(rows)
-    across = across_of(board.columns, [mean for mean in means if _is_overall(mean)], ranked, names_of(ranked))
+    ranking = overall.get(suite.protocols[0])
+    ranked = _ranked(rows, ranking.columns) if ranking else tuple(replace(row, rank=None) for row in rows)
+    across = across_of(board.columns, list(overall.values()), ranked, names_of(ranked))
     return replace(
         board,
         title=f"{suite.title} ({suite.words})",
@@ -105,21 +108,23 @@ def _network(row: Row) -> RowKey:
     return replace(row.key, config=json.dumps(config, sort_keys=True))
 
 
-def _means(suite: Suite, columns: Sequence[Column]) -> tuple[tuple[Mean, ...], tuple[Mean, ...]]:
-    """Per protocol the mean over ranked benchmarks, then over each task of several, and the gains over no learning."""
-    means, gains = [], []
+def _means(suite: Suite, columns: Sequence[Column]) -> tuple[tuple[Mean, ...], dict[str, Mean]]:
+    """Per protocol the means over ranked benchmarks and over each task of several; the first kind also by protocol.
+
+    Only of groups that have all their columns.
+    """
+    means, overall = [], {}
     for protocol in suite.protocols:
         at = {f"{one.benchmark}/{one.split}": n for n, one in enumerate(columns) if one.protocol == protocol}
-        groups = {"mean": suite.ranked, **{task: group for task, group in suite.tasks.items() if len(group) > 1}}
-        whole = {name: tuple(at[one] for one in group) for name, group in groups.items() if set(group) <= set(at)}
-        means += [Mean(f"{protocol} {name}", places) for name, places in whole.items()]
-        if suite.untrained and "mean" in whole:
-            gains.append(Mean(f"{protocol} gain over no learning", whole["mean"]))
-    return tuple(means), tuple(gains)
-
-
-def _is_overall(mean: Mean) -> bool:
-    return mean.title.endswith(" mean")
+        if at.keys() >= set(suite.ranked):
+            overall[protocol] = Mean(f"{protocol} mean", tuple(at[one] for one in suite.ranked))
+            means.append(overall[protocol])
+        means += [
+            Mean(f"{protocol} {task}", tuple(at[one] for one in group))
+            for task, group in suite.tasks.items()
+            if len(group) > 1 and at.keys() >= set(group)
+        ]
+    return tuple(means), overall
 
 
 def _with_means(
@@ -173,11 +178,8 @@ def _notes(rules: SuiteRules, records: Sequence[Record], floor: Board) -> list[s
     suite = rules.suite
     tasks = "; ".join(f"{task}: {', '.join(group)}" for task, group in suite.tasks.items())
     notes = [f"suite {suite.words}: {tasks}; ranks and means over {', '.join(suite.ranked)}"]
-    places = _means(suite, floor.columns)[0]
-    for at, mean in enumerate(places):
-        if not _is_overall(mean):
-            continue
-        known = [(row.label, means_of_row(row.cells, places)[at]) for row in floor.rows]
+    for mean in _means(suite, floor.columns)[1].values():
+        known = [(row.label, means_of_row(row.cells, [mean])[0]) for row in floor.rows]
         shown = [f"{label} {percent(value)}" for label, value in known if value is not None]
         if shown:
             notes.append(f"{mean.title} without learning ({' '.join(suite.untrained)}), %: {', '.join(shown)}")

@@ -98,6 +98,14 @@ def test_a_row_that_lacks_a_number_or_a_pretraining_says_so() -> None:
     assert "fewer than the suite's 2 pretrainings: short (1)" in board.warnings
 
 
+def test_a_part_of_a_suite_ranks_nobody() -> None:
+    """Means of a task are there; they are not what the suite ranks by."""
+    part = [record for record in LEARNT if record.benchmark["split"] == "xsub"]
+    board = suite_board(RULES, part)
+    assert [mean.title for mean in board.means] == ["linear subjects"]
+    assert [row.rank for row in board.rows] == [None, None]
+
+
 def test_no_records_make_an_empty_board() -> None:
     board = suite_board(RULES, [])
     assert (board.rows, board.means) == ((), ())
