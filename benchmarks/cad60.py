@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, layout
+from sslskel import Benchmark, Clip, DatasetInfo, ImportReport, Split, layout
 from sslskel.api.benchmark import leave_one_out
 from sslskel.benchmarks.common.small import clip_of_one
 from sslskel.data.motion.position_lines import Doubles, PositionLines, numbered_lines, plain_text
@@ -93,10 +93,7 @@ def _names(file: SourceFile) -> tuple[str, int, int]:
     """Clip name, number of the recording and person out of a file name."""
     match = _NAME.fullmatch(file.name)
     if match is None or ACTIVITIES[RECORDINGS[int(match[2]) - 1]].replace(" ", "_") != match[3]:
-        raise DataError(
-            f"'{file.where}' is not named like a window of CAD-60 (a01_still_1_p1{SUFFIX} to a18_random2_9_p4{SUFFIX});"
-            " remove it from the source or give it its name back"
-        )
+        raise file.misnamed(f"a window of CAD-60 (a01_still_1_p1{SUFFIX} to a18_random2_9_p4{SUFFIX})")
     return match[1], int(match[2]), int(match[4])
 
 

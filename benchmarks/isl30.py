@@ -88,9 +88,9 @@ def _names(file: SourceFile) -> tuple[int, str, int]:
     """Number of the sign, the signer and the repetition out of a file name."""
     match = _NAME.fullmatch(file.name)
     if match is None or match[1] not in SIGNS:
-        raise DataError(
-            f"'{file.where}' is not named like a clip of ISL-30 (afternoon_s01_r1{SUFFIX}, or afternoon_NAME_1{SUFFIX}"
-            " in the authors' folder RawDataset); remove it from the source or give it its name back"
+        raise file.misnamed(
+            f"a clip of ISL-30 (afternoon_s01_r1{SUFFIX}, or afternoon_NAME_1{SUFFIX}"
+            " in the authors' folder RawDataset)"
         )
     return SIGNS.index(match[1]), match[2].lower(), int(match[3])
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, layout
+from sslskel import Benchmark, Clip, DatasetInfo, ImportReport, Split, layout
 from sslskel.api.benchmark import leave_one_out
 from sslskel.benchmarks.common.small import clip_of_one
 from sslskel.data.motion.position_lines import PositionLines
@@ -85,10 +85,7 @@ def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
         for file in files:
             match = _NAME.fullmatch(file.name)
             if match is None:
-                raise DataError(
-                    f"'{file.where}' is not named like a clip of KARD (a01_s01_e01{SUFFIX} to a18_s10_e03{SUFFIX});"
-                    " remove it from the source or give it its name back"
-                )
+                raise file.misnamed(f"a clip of KARD (a01_s01_e01{SUFFIX} to a18_s10_e03{SUFFIX})")
             yield clip_of_one(match[1], int(match[2]) - 1, _LINES.read(file), subject=int(match[3]))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel import Benchmark, Clip, DataError, DatasetInfo, ImportReport, Split, Track, layout
+from sslskel import Benchmark, Clip, DatasetInfo, ImportReport, Split, Track, layout
 from sslskel.data.motion.position_lines import PositionLines
 from sslskel.data.sources.archives import source_files
 
@@ -61,10 +61,7 @@ def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
         for file in files:
             match = _NAME.fullmatch(file.name)
             if match is None:
-                raise DataError(
-                    f"'{file.where}' is not named like a clip of NuiSI (clapfist_00.csv to wave_18.csv);"
-                    " remove it from the source or give it its name back"
-                )
+                raise file.misnamed("a clip of NuiSI (clapfist_00.csv to wave_18.csv)")
             joints = _LINES.read(file).astype(np.float32)
             halves = np.split(joints, PERSONS, axis=1)
             seen = np.ones(len(joints), bool)

@@ -143,10 +143,7 @@ def _names(file: SourceFile) -> tuple[str, str]:
     """Actor and action out of a file name."""
     match = _MOTION.fullmatch(file.name)
     if match is None or match[1] not in ACTORS:
-        raise DataError(
-            f"'{file.where}' is not named like a cut clip of HDM05 (HDM_bd_squat1Reps_001_120.amc;"
-            f" actors {', '.join(ACTORS)}); remove it from the source or give it its name back"
-        )
+        raise file.misnamed(f"a cut clip of HDM05 (HDM_bd_squat1Reps_001_120.amc; actors {', '.join(ACTORS)})")
     return match[1], match[2]
 
 

@@ -109,9 +109,8 @@ def read_clip(file: SourceFile) -> Clip:
     """One clip out of one file; raises ``DataError`` as :func:`read` does."""
     match = _NAME.fullmatch(file.name)
     if match is None or int(match[1]) not in ACTIONS:
-        raise DataError(
-            f"'{file.where}' is not named like a file of NW-UCLA (a01_s01_e00_v01{SUFFIX} to a12_s10_e99_v03{SUFFIX},"
-            " without actions 7 and 10); remove it from the source or give it its name back"
+        raise file.misnamed(
+            f"a file of NW-UCLA (a01_s01_e00_v01{SUFFIX} to a12_s10_e99_v03{SUFFIX}, without actions 7 and 10)"
         )
     name = file.name.removesuffix(SUFFIX)
     joints = _joints(file, name)

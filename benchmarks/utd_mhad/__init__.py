@@ -102,10 +102,7 @@ def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
 def _clip(file: SourceFile) -> Clip:
     match = _NAME.fullmatch(file.name)
     if match is None or int(match[1]) > len(CLASSES):
-        raise DataError(
-            f"'{file.where}' is not named like a file of UTD-MHAD (a1_s1_t1{SUFFIX} to a27_s8_t4{SUFFIX});"
-            " remove it from the source or give it its name back"
-        )
+        raise file.misnamed(f"a file of UTD-MHAD (a1_s1_t1{SUFFIX} to a27_s8_t4{SUFFIX})")
     joints = _joints(file)
     track = Track(slot=0, begin=0, joints=joints, valid=np.ones(len(joints), bool))
     return Clip(

@@ -124,10 +124,7 @@ def _named(files: Sequence[SourceFile]) -> Iterator[tuple[int, int, int, SourceF
         if match is not None:
             yield CONTENTS.index(match[1]), STYLES.index(match[2]), int(match[3]), file
         elif not _OTHER.fullmatch(file.name):
-            raise DataError(
-                f"'{file.where}' is not named like a clip of Bandai-Namco-Research-Motiondataset-2"
-                " (dataset-2_walk_active_009.bvh); remove it from the source or give it its name back"
-            )
+            raise file.misnamed("a clip of Bandai-Namco-Research-Motiondataset-2 (dataset-2_walk_active_009.bvh)")
 
 
 def _ranks() -> dict[tuple[int, int, int], int]:

@@ -109,10 +109,7 @@ class Importer:
             for file in files:
                 match = _NAME.fullmatch(file.name)
                 if match is None:
-                    raise DataError(
-                        f"'{file.where}' is not named like a clip of IntelliRehabDS (215_18_0_1_1_stand{SUFFIX});"
-                        " remove it from the source or give it its name back"
-                    )
+                    raise file.misnamed(f"a clip of IntelliRehabDS (215_18_0_1_1_stand{SUFFIX})")
                 if int(match[2]) not in PATIENTS or match[4] == "3" or match[5] not in POSTURES:
                     passed += 1
                     continue

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslskel import Clip, DataError, ImportReport
+from sslskel import Clip, ImportReport
 from sslskel.benchmarks.common.ntu.actors import Recipe
 from sslskel.data.motion.skeleton_file import read_skeleton
 from sslskel.data.sources.archives import SourceFile
@@ -104,10 +104,7 @@ def make(recipe: Recipe, copied: bool, place: Place, name: str, file: SourceFile
 
 def misnamed(file: SourceFile) -> Made:
     """The fault of a file whose name is not one of the dataset."""
-    raise DataError(
-        f"'{file.where}' is not named like a file of NTU RGB+D (S001C001P001R001A001{SUFFIX} to"
-        f" S032C003P106R002A120{SUFFIX}); remove it from the source or give it its name back"
-    )
+    raise file.misnamed(f"a file of NTU RGB+D (S001C001P001R001A001{SUFFIX} to S032C003P106R002A120{SUFFIX})")
 
 
 @lru_cache(maxsize=1)

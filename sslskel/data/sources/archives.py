@@ -62,6 +62,10 @@ class SourceFile:
         """The file as error messages name it."""
         return shown(self.path) if self.origin == self.path else f"{self.origin}: {shown(self.path)}"
 
+    def misnamed(self, like: str) -> DataError:
+        """The fault of a file that is called like none of its dataset; ``like`` says what those are called."""
+        return DataError(f"'{self.where}' is not named like {like}; remove it from the source or give it its name back")
+
     def read(self) -> bytes:
         """The content; raises ``DataError`` where it cannot be read in full."""
         data = self.load()
