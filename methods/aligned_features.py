@@ -32,6 +32,11 @@ class AlignedFeaturesConfig:
     """Kinects and motion capture mostly have y upwards."""
 
 
+def shoulders(clip: ClipSpec) -> tuple[int, int]:
+    """The joints where left and right arm begin; raises ``DataError`` where the layout defines no arms."""
+    return clip.layout.part("left_arm")[0], clip.layout.part("right_arm")[0]
+
+
 class AlignedEncoder(Encoder):
     """Each person relative to its own centre joint, turned about the vertical so that its shoulder line lies along one
     axis on average over the clip, and divided by its mean length from centre to shoulder line.
@@ -43,7 +48,7 @@ class AlignedEncoder(Encoder):
         super().__init__()
         self.spec = clip
         self.vertical = "xyz".index(vertical.value)
-        self.shoulders = clip.layout.part("left_arm")[0], clip.layout.part("right_arm")[0]
+        self.shoulders = shoulders(clip)
         self.dim = clip.persons * clip.frames * clip.layout.num_joints * clip.coordinates
 
     def _aligned(self, batch: Batch) -> Tensor:
@@ -97,6 +102,7 @@ class AlignedFeatures(PretextMethod[AlignedFeaturesConfig]):
     def __init__(self, config: AlignedFeaturesConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         clip.require_3d("aligned_features")
+        shoulders(clip)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> NoReturn:
         raise RuntimeError("aligned_features has no loss: a method with trains=False takes no step")

@@ -18,17 +18,17 @@ def built_in(registry: Registry) -> list[str]:
     return [entry.name for entry in registry.entries() if entry.source in ("built-in", "preset")]
 
 
-def split(names: list[str], later: list[str]) -> tuple[list[str], list[str]]:
-    """Names for every run, and those for the full run alone."""
-    return [name for name in names if name not in later], [name for name in names if name in later]
+def split(names: list[str], listed: list[str]) -> tuple[list[str], list[str]]:
+    """Names that are not listed, and those that are."""
+    return [name for name in names if name not in listed], [name for name in names if name in listed]
 
 
-SLOW = ["aimclr", "crossclr", "isc", "pstl", "joint_to_joint", "motion_to_joint", "motion_to_motion"]
-"""Several networks a step, or other inputs and targets of one method; others stand for them where time is short."""
+FOR_ALL = ["mamp", "skeletonclr", "pcm3", "random_init", "raw_features", "aligned_features"]
+"""Methods of each kind that stand for the others where time is short."""
 AGAIN = [name for name in built_in(PROTOCOLS) if PROTOCOLS.entry(name).source == "preset"]
 AGAIN += ["transfer", "semi", "occlusion"]
 """They configure, repeat or wrap another protocol's training."""
-QUICK_METHODS, SLOW_METHODS = split(built_in(METHODS), SLOW)
+OTHER_METHODS, QUICK_METHODS = split(built_in(METHODS), FOR_ALL)
 QUICK_PROTOCOLS, OTHER_PROTOCOLS = split(built_in(PROTOCOLS), AGAIN)
 EMBEDDED = [name for name in built_in(BENCHMARKS) if BENCHMARKS.get(name).embedded]
 
@@ -43,8 +43,8 @@ def test_method(check: PluginCheck) -> None:
 
 
 @pytest.mark.long
-@parametrize_with_checks(SLOW_METHODS)
-def test_slow_method(check: PluginCheck) -> None:
+@parametrize_with_checks(OTHER_METHODS)
+def test_other_method(check: PluginCheck) -> None:
     require_no_idle_declaration(check, check())
 
 

@@ -75,6 +75,7 @@ def test_what_spans_nothing_is_one_sentence(word: str) -> None:
         dimensions([word])
 
 
+@pytest.mark.long
 def test_the_same_call_gives_the_same_trials_and_records_judge_no_test_clip(tiny: str, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     searched = tried(tiny, tmp_path / "one", 4)

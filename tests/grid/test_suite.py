@@ -54,6 +54,7 @@ def test_what_a_suite_fixes_cannot_be_changed(
     assert sentence in str(caught.value)
 
 
+@pytest.mark.long
 def test_a_suite_s_folder_gives_its_board_again(tiny: str, tmp_path: Path) -> None:
     """In parts, with a run by other options in the same folder, which stays out."""
     suite, whole = read_suite(NAME), request(tmp_path, "mamp")

@@ -142,4 +142,4 @@ def test_aligned_features_stay_finite_where_a_body_has_no_extent() -> None:
 
 def test_aligned_features_say_what_they_need() -> None:
     with pytest.raises(DataError, match="does not define the body part 'left_arm'"):
-        AlignedFeatures(AlignedFeaturesConfig(), transformer, CLIP).encoders()
+        AlignedFeatures(AlignedFeaturesConfig(), transformer, CLIP)

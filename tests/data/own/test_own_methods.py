@@ -75,16 +75,26 @@ def trained(name: str, dataset: StoredDataset) -> None:
         assert torch.isfinite(features).all(), name
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(shape=shapes())
-def test_every_method_takes_every_set(shape: Shape) -> None:
-    shape = replace(shape, lengths=shape.lengths[:4])
+def check_every_method(shape: Shape) -> None:
+    """Import a set of this shape and train every method on it."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSLSKEL_DATA", f"{folder}/data")
         import_dataset("mine", **write_set(Path(folder), shape, coordinates="xy" + "z" * (shape.coordinates - 2)))
         dataset = opened()[1]
         for name in built_in():
             trained(name, dataset)
+
+
+@pytest.mark.parametrize("coordinates", [2, 3])
+def test_every_method_takes_a_set_whose_layout_names_neither_parts_nor_sides(coordinates: int) -> None:
+    check_every_method(Shape((0,) * 12, coordinates, 2, (1, 9, 4, 30)))
+
+
+@pytest.mark.long
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shape=shapes())
+def test_every_method_takes_every_set(shape: Shape) -> None:
+    check_every_method(replace(shape, lengths=shape.lengths[:4]))
 
 
 @settings(max_examples=6, deadline=None)
