@@ -64,6 +64,9 @@ class MethodCard(NamedTuple):
     """Recorded runs that the method is tested against; empty for one written from the paper alone."""
     departures: str = ""
     """Differences of the released code from the paper, in a phrase, if ``fidelity`` or a backbone selects them."""
+    described: bool = False
+    """True if no code was released and the method is written after the description alone: what no source states is
+    ours, and boards say so."""
 
 
 class PretextMethod(nn.Module, ABC, Generic[ConfigT]):

@@ -82,9 +82,16 @@ def _cells(entry: Entry) -> list[str]:
         f"`{plugin.default_backbone}`" if plugin.uses_backbone else "-",
         _streams(plugin),
         f"as `{METHODS.plugin_of(entry.name)}`" if shared else str(sum(map(lines_of_code, _files(plugin)))),
-        card.checked or ("paper only" if plugin.trains and paper else "-"),
+        card.checked or _unchecked(plugin, paper),
         card.departures or "-",
     ]
+
+
+def _unchecked(plugin: type[PretextMethod], paper: str) -> str:
+    """What stands for recorded runs where there are none."""
+    if plugin.card.described:
+        return "none: after the description"
+    return "paper only" if plugin.trains and paper else "-"
 
 
 def method_table(sources: Collection[str] = SOURCES) -> str:

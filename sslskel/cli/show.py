@@ -83,6 +83,8 @@ def _method(plugin: type[PretextMethod], preset: Mapping[str, Any]) -> None:
     paper = preset.get("paper", plugin.card.paper)
     if paper:
         print(f"paper: {paper}")
+    if plugin.card.described:
+        print("after the description: no code was released, and what no source states is ours")
     if plugin.uses_backbone:
         print(f"backbone: {plugin.default_backbone}")
     groups = {name: {**plugin.recipe.get(name, {}), **preset.get(name, {})} for name in ("backbone", "clip", "train")}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sslskel.api.copies import copied_rows
 from sslskel.config.compose import Resolved
+from sslskel.encoders.meta import MethodMeta
 from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.origins import by_content
 from sslskel.engine.provenance import command_line, environment
@@ -19,7 +20,8 @@ from sslskel.evaluation.judge import EvaluationResult, Target, judged_on
 from sslskel.evaluation.leakage import judged_seen
 from sslskel.grid.sources import digests, of_checkpoint
 from sslskel.plugins.own_code import construct
-from sslskel.plugins.registry import PROTOCOLS
+from sslskel.plugins.registry import METHODS, PROTOCOLS
+from sslskel.results.facts import MethodFacts
 from sslskel.results.origins import SHORT
 from sslskel.results.recomputed import OWN, recomputed, unequal
 from sslskel.results.record import DECLARED, SCHEMA, Record
@@ -85,6 +87,14 @@ def details_of(result: EvaluationResult) -> dict[str, Any]:
     return {**more, **result.details, **({OWN: own} if own else {})}
 
 
+def method_facts(method: MethodMeta) -> MethodFacts:
+    """The method as records name it, and whether it is written after a description alone."""
+    facts, plugin = method.facts(), METHODS.installed(method.plugin)
+    if plugin is not None and plugin.card.described:
+        facts["described"] = True
+    return facts
+
+
 def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[str, float]) -> Record:
     """Everything that is known of one judged encoder; ``cost`` in seconds, clips and clips per second."""
     meta, target, protocol = task.opened.meta, task.target, construct(PROTOCOLS, task.protocol, task.resolved.protocol)
@@ -96,7 +106,7 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
         schema=SCHEMA,
         identity=task.identity,
         pretrain_identity=meta.identity,
-        method=meta.method.facts(),
+        method=method_facts(meta.method),
         backbone={
             "name": meta.backbone.name if meta.backbone.used else "none",
             "version": meta.backbone.version,

@@ -32,6 +32,7 @@ def notes_of(
     notes += seed_notes(columns, rows, names)
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
+    notes += _description_notes(rows, records)
     origins = _of_rows(rows, records, lambda record: [described(one) for one in record.origins])
     notes += [f"read besides clips: {name}: {'; '.join(texts)}" for name, texts in origins.items()]
     notes += [_code_note(records), _cost_note(records), *filter(None, [_pretraining_note(rows)])]
@@ -124,6 +125,11 @@ def _counted(cell: BoardCell, records: Sequence[Record]) -> str:
         if seen.get("overlap")
     ]
     return " ({} of {} test clips)".format(*max(counts)) if counts else ""
+
+
+def _description_notes(rows: Sequence[Row], records: Sequence[Record]) -> list[str]:
+    named = _of_rows(rows, records, lambda record: ["described"] if record.method.get("described") else [])
+    return [f"after the description, no code was released: {', '.join(named)}"] if named else []
 
 
 def _column_note(column: Column, records: Sequence[Record]) -> str:

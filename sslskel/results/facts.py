@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class MethodFacts(TypedDict):
+class MethodPart(TypedDict):
     """The method that made the encoder."""
 
     name: str
@@ -13,6 +13,13 @@ class MethodFacts(TypedDict):
     plugin: str
     version: int
     origin: str
+
+
+class MethodFacts(MethodPart, total=False):
+    """With what stands in records of some methods alone."""
+
+    described: bool
+    """True where no code was released, and the method is written after the description alone."""
 
 
 class StageFacts(TypedDict):

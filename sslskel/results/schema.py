@@ -132,6 +132,8 @@ PARTS: Mapping[str, Mapping[str, Kind]] = {
     "predictions": {"file": PREDICTIONS, "sha256": SHA256},
     "environment": {"python": TEXT, "torch": TEXT, "device": TEXT, "cpu": TEXT, "commit": TEXT, "dirty": FLAG},
 }
+METHOD_MORE: Mapping[str, Kind] = {"described": FLAG}
+"""What ``method`` may say besides."""
 SEEN: Mapping[str, Kind] = {"dataset": NAME, "fingerprint": TEXT, "split": TEXT, "part": NAME, "clips": WHOLE}
 KNOWN: Mapping[str, Kind] = {"overlap": WHOLE, "sha256": SHA256}
 """What an item of ``seen`` may say besides; absent where the encoder's own list of clips is not known."""
@@ -158,6 +160,7 @@ def check_content(content: object) -> None:
     for name, kinds in PARTS.items():
         if content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
+    _check_fields("method.", content["method"], {n: k for n, k in METHOD_MORE.items() if n in content["method"]})
     _check_fields("counts.", content["counts"], dict.fromkeys(content["counts"], WHOLE))
     _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content})
     _check_items("seen", content["seen"], SEEN, KNOWN)

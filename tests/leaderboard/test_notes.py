@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from board_records import cell_of, made, three
 
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.folder import board_of
-from sslskel.results.record import parse_record
+from sslskel.results.record import RecordError, parse_record
 from sslskel.results.store import ResultStore
 
 
@@ -83,6 +84,15 @@ def test_notes_say_preset_cost_and_code() -> None:
     assert "cost: 2 pretrained encoders in 0.03 h, 3 evaluations in 0.03 h, on AMD EPYC" in notes
     assert "torch 2.13.0+cpu, commit 7c8723ce6df6" in notes
     assert "uncommitted" not in notes
+
+
+def test_a_note_names_methods_that_are_written_after_a_description() -> None:
+    records = [*three("mamp", 0.5), *three("cpm", 0.4, method__described=True)]
+    notes = [note for note in build_board(records).notes if "description" in note]
+    assert notes == ["after the description, no code was released: cpm"]
+    assert not [note for note in build_board(three("mamp", 0.5)).notes if "description" in note]
+    with pytest.raises(RecordError, match=r"field 'method.described' is 1, not "):
+        made("cpm", method__described=1)
 
 
 def test_one_pretraining_is_paid_once() -> None:
