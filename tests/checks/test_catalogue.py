@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sslskel.checks.catalogue import lines_of_code, method_table
+from sslskel.cli import main
 from sslskel.plugins.scaffold import new_method
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "methods.md"
@@ -31,6 +32,15 @@ def test_local_methods_are_in_the_table_and_a_broken_one_says_so(
     assert rows["mine"].endswith("| - | - |")
     assert "cannot be loaded" in rows["torn"]
     assert "`mamp`" in rows["mamp"]
+
+
+def test_a_method_written_after_a_description_says_so_in_the_table_and_when_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [row] = [line for line in method_table().splitlines() if line.startswith("| `cpm` |")]
+    assert " none: after the description " in row
+    assert main(["show", "cpm"]) == 0
+    assert "after the description: no code was released" in capsys.readouterr().out
 
 
 def test_code_is_counted_without_prose(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mutants.contrastive import CONTRASTIVE
+from mutants.described import DESCRIBED
 from mutants.kind import Mutant
 from mutants.masked import MASKED
 from mutants.protocols import PROTOCOLS
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
-MUTANTS = (*CONTRASTIVE, *MASKED, *VIEWS, *TRAINING, *PROTOCOLS)
+MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *VIEWS, *TRAINING, *PROTOCOLS)
 
 __all__ = ["MUTANTS", "Mutant"]

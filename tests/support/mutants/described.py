@@ -1,0 +1,29 @@
+"""Faults of methods that are written after a description alone."""
+
+from __future__ import annotations
+
+from mutants.kind import Mutant, planted_in
+
+CPM = "tests/methods/test_cpm.py"
+LONGT_GAN = "tests/methods/test_longt_gan.py"
+
+DESCRIBED: tuple[Mutant, ...] = (
+    *planted_in(
+        "methods",
+        "methods/cpm.py",
+        CPM,
+        ("asks the student who is near", "nearest(target,", "nearest(student,"),
+        ("mines from the first epoch on", "progress.epoch >= config.mining_epoch", "progress.epoch >= 0"),
+        ("has one temperature for both", "/ config.target_temperature", "/ config.temperature"),
+        ("pushes all entries up", "logits.masked_fill(~positive, -math.inf)", "logits.masked_fill(~positive, 0.0)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/longt_gan.py",
+        LONGT_GAN,
+        ("replaces the whole clip", "torch.where(hidden & batch.valid", "torch.where(batch.valid"),
+        ("shows the encoder everything", "left = true * ~hidden", "left = true"),
+        ("adds the critic's verdict without weight", "(made)), self.config.deceive)", "(made)))"),
+        ("looks at true clips alone", " + softplus(self.critic(made.detach()))", ""),
+    ),
+)
