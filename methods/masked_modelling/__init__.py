@@ -122,12 +122,29 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
         tracks, noise = batch.tracks, noise.view(0).on(batch)
         self.backbone.bind(noise)
         uniform = noise.uniform("mask", (self.num_tokens,), per="person", dtype=tracks.dtype)
-        order = mask_order(self.apart(tracks), self.segment, uniform, self.config)
+        known = self._known_tokens(batch)
+        order = mask_order(self.apart(tracks), self.segment, uniform, self.config, known)
         keep, hidden = order[:, : self.num_kept], order[:, self.num_kept :]
-        predicted = self.decoder(self.latent(tracks, keep), order)
+        in_order = None if known is None else known.gather(1, order)
+        predicted = self.decoder(self.latent(tracks, keep), order, in_order)
         target = self.targets(tracks, hidden)
-        total = (predicted.to(target.dtype) - target).square().mean(-1).sum()
-        return StepOutput({"masked": Term(total, total.new_full((), hidden.numel()))})
+        each = (predicted.to(target.dtype) - target).square().mean(-1)
+        if in_order is None:
+            return StepOutput({"masked": Term(each.sum(), each.new_full((), hidden.numel()))})
+        counted = in_order[:, self.num_kept :].to(each.dtype)
+        return StepOutput({"masked": Term((each * counted).sum(), counted.sum())})
+
+    def _known_tokens(self, batch: Batch) -> Tensor | None:
+        """(P, L) bool, which tokens are of joints that the bodies have; None for all, and where tokens cover all."""
+        if self.joins_joints or not batch.lacks_joints:
+            return None
+        fewest = self.num_tokens // batch.known.shape[1] * int(batch.known.sum(1).min())
+        require(
+            fewest > self.num_kept,
+            f"method.mask_ratio={self.config.mask_ratio} keeps {self.num_kept} tokens, but the body that lacks most"
+            f" joints has {fewest}; raise it",
+        )
+        return batch.known.repeat(1, self.num_tokens // batch.known.shape[1])
 
     def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """The step as the released code takes it, which ``sslskel speed --against as_released`` measures."""

@@ -30,8 +30,11 @@ class Decoder(nn.Module):
         self.pred = nn.Linear(width, values)
         init_linears(self)
 
-    def forward(self, seen: Tensor, order: Tensor) -> Tensor:
-        """(P, K, D) features of the first K tokens of ``order`` (P, L) -> (P, L-K, S) values of the others."""
+    def forward(self, seen: Tensor, order: Tensor, known: Tensor | None = None) -> Tensor:
+        """(P, K, D) features of the first K tokens of ``order`` (P, L) -> (P, L-K, S) values of the others.
+
+        Where ``known`` (P, L) bool is given, in that order, nothing attends to the other tokens.
+        """
         embedded = self.embed(seen)
         kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
         table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
@@ -40,6 +43,6 @@ class Decoder(nn.Module):
         x = content + positions
         for at, block in enumerate(self.blocks, start=1):
             # Nothing is predicted for the seen tokens, so that the last block need not finish them.
-            x = block(x, first=kept if at == len(self.blocks) else 0)
+            x = block(x, first=kept if at == len(self.blocks) else 0, known=known)
         values: Tensor = self.pred(self.norm(x))
         return values

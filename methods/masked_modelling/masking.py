@@ -40,11 +40,19 @@ def motion_scores(intensity: Tensor, uniform: Tensor, tau: float) -> Tensor:
     return torch.log_softmax(scaled, -1) + gumbel
 
 
-def mask_order(tracks: Tensor, segment: int, uniform: Tensor, config: MaskedModellingConfig) -> Tensor:
+def mask_order(
+    tracks: Tensor, segment: int, uniform: Tensor, config: MaskedModellingConfig, known: Tensor | None = None
+) -> Tensor:
     """Token ids (P, L) in the order in which they are kept: the first K are seen, the rest hidden.
 
-    ``uniform`` (P, L) decides: alone where masking is random, else by way of :func:`motion_scores`.
+    ``uniform`` (P, L) decides: alone where masking is random, else by way of :func:`motion_scores`. Tokens that
+    are not ``known``, (P, L) bool, come last.
     """
     if config.masking is Masking.random or config.tau <= 0:
-        return uniform.argsort(-1)
-    return motion_scores(motion_intensity(tracks, segment), uniform, config.tau).argsort(-1)
+        keys = uniform
+    else:
+        intensity = motion_intensity(tracks, segment)
+        # A joint that a body lacks stands where another one is, whose motion must not count twice.
+        intensity = intensity if known is None else intensity * known
+        keys = motion_scores(intensity, uniform, config.tau)
+    return (keys if known is None else keys.masked_fill(~known, torch.inf)).argsort(-1)

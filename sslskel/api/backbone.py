@@ -31,6 +31,8 @@ class Features(NamedTuple):
     """(P, D): the feature of a row, such as a class token; without one the grid is averaged."""
     levels: Mapping[str, Tensor] = MappingProxyType({})
     """(P, width) features, by name of the level as in ``Backbone.levels``."""
+    known: Tensor | None = None
+    """(P, V') bool where the grid has joints that some bodies lack: means are over the others."""
 
     @classmethod
     def of(cls, output: Tensor | Features) -> Features:
@@ -40,7 +42,19 @@ class Features(NamedTuple):
     def rows(self, some: slice) -> Features:
         """The features of some rows."""
         levels = {name: level[some] for name, level in self.levels.items()}
-        return Features(self.grid[some], None if self.token is None else self.token[some], levels)
+        token, known = (None if one is None else one[some] for one in (self.token, self.known))
+        return Features(self.grid[some], token, levels, known)
+
+    def over_joints(self) -> Tensor:
+        """(P, T', D): the mean over the known joints."""
+        if self.known is None:
+            return self.grid.mean(2)
+        weights = self.known.to(self.grid.dtype)[:, None, :, None]
+        return (self.grid * weights).sum(2) / weights.sum(2).clamp(min=1)
+
+    def of_known(self) -> Tensor:
+        """(P, T', V', D): the grid, zeros for joints that are not known."""
+        return self.grid if self.known is None else self.grid * self.known[:, None, :, None]
 
 
 def mean_over_time(grid: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -83,6 +97,10 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
     """True if a row is a clip, with the joints of its persons concatenated."""
     batch_statistics: ClassVar[bool] = False
     """True if outputs in training mode depend on other rows (BatchNorm)."""
+    masks_joints: ClassVar[bool] = False
+    """True if ``forward`` takes a last argument ``known``, (P, V) bool or None for all: what the tracks of other joints
+    hold must not change any feature of a known one. It keeps joints. Without it a network reads a joint that a body
+    lacks where the nearest joint is that the body has."""
     drops_joints: ClassVar[bool] = False
     """True if ``forward`` takes a second argument: joints (R,) int64 to leave out, which reduces V'."""
     reads_validity: ClassVar[bool] = False
@@ -103,9 +121,12 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
     def forward(self, tracks: Tensor) -> Tensor | Features:
         """(P, T, V, C) -> (P, T', V', D), optionally with a token and further levels."""
 
-    def read(self, tracks: Tensor, valid: Tensor) -> Features:
-        """:meth:`forward`, with ``valid`` if it reads validity."""
-        return Features.of(self(tracks, valid) if self.reads_validity else self(tracks))
+    def read(self, tracks: Tensor, valid: Tensor, known: Tensor | None = None) -> Features:
+        """:meth:`forward`, with ``valid`` if it reads validity, and ``known`` (P, V) if it masks joints."""
+        more = (valid,) if self.reads_validity else ()
+        if known is None or not self.masks_joints:
+            return Features.of(self(tracks, *more))
+        return Features.of(self(tracks, *more, known))._replace(known=known)
 
     def summary(self, features: Features, valid: Tensor) -> Tensor:
         """One feature per row, (P, D): its token, else the mean over valid steps if it reads validity, else
@@ -113,7 +134,9 @@ class Backbone(nn.Module, ABC, Generic[ConfigT]):
         if features.token is not None:
             return features.token
         if self.reads_validity:
-            return mean_over_time(features.grid.mean(2), valid)
+            return mean_over_time(features.over_joints(), valid)
+        if features.known is not None:
+            return features.over_joints().mean(1)
         return self.pool(features.grid)
 
     def pool(self, features: Tensor) -> Tensor:

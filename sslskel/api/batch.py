@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+ALL_KNOWN = torch.empty(0, dtype=torch.bool)
+"""``Batch.known`` where every body has all joints."""
+
 
 class Batch(NamedTuple):
     """One view of N clips; one row per person PRESENT, never an empty body."""
@@ -30,6 +33,9 @@ class Batch(NamedTuple):
     """(N,) int64, -1 unlabelled or withheld; a pretext method must not read it."""
     position: Tensor
     """(N,) int64: the clip's place in the training set, 0..``ClipSpec.clips``-1; -1 where it is not drawn from it."""
+    known: Tensor = ALL_KNOWN
+    """(P, V) bool, False for joints that the dataset of the person lacks, or (0,) where every body has all joints.
+    The tracks of a joint that is not known are those of the nearest joint that is, so that they add nothing."""
 
     @property
     def num_clips(self) -> int:
@@ -40,6 +46,11 @@ class Batch(NamedTuple):
         """Move every tensor to a device; a dtype applies to ``tracks`` alone."""
         tracks = self.tracks.to(*args, **kwargs)
         return Batch(tracks, *(t.to(tracks.device) for t in self[1:]))
+
+    @property
+    def lacks_joints(self) -> bool:
+        """Whether any body lacks a joint."""
+        return self.known.ndim == 2
 
     def unlabelled(self) -> Batch:
         """The same clips with labels of -1."""
@@ -72,6 +83,9 @@ class Batch(NamedTuple):
         tracks = self.tracks.new_zeros(count * persons, *self.tracks.shape[1:])
         valid = self.valid.new_zeros(count * persons, self.valid.shape[1])
         row = self.owner * persons + self.slot
+        known = self.known
+        if self.lacks_joints:
+            known = known.new_ones(count * persons, known.shape[1]).index_copy(0, row, known)
         return Batch(
             tracks.index_copy(0, row, self.tracks),
             valid.index_copy(0, row, self.valid),
@@ -80,6 +94,7 @@ class Batch(NamedTuple):
             self.key,
             self.label,
             self.position,
+            known,
         )
 
     @classmethod

@@ -179,16 +179,17 @@ class PooledEncoder(Encoder):
         if self.backbone.joins_persons:
             joined, valid = batch.joined(self.spec.persons), batch.joined_valid(self.spec.persons)
             return _Read(self.backbone.read(self.prepare(joined), valid), valid, None)
-        tracks, valid = batch.tracks, batch.valid
+        tracks, valid, known = batch.tracks, batch.valid, batch.known if batch.lacks_joints else None
         if self._misses_persons(batch, persons):
             tracks = (
                 torch.cat([tracks, torch.zeros_like(tracks[:1])])
                 if len(tracks)
                 else tracks.new_zeros(1, *tracks.shape[1:])
             )
-            features = self.backbone.read(self.prepare(tracks), valid)
+            known = None if known is None else torch.cat([known, known.new_ones(1, known.shape[1])])
+            features = self.backbone.read(self.prepare(tracks), valid, known)
             return _Read(features.rows(slice(-1)), valid, features.rows(slice(-1, None)))
-        return _Read(self.backbone.read(self.prepare(tracks), valid), valid, None)
+        return _Read(self.backbone.read(self.prepare(tracks), valid, known), valid, None)
 
     def _over_persons(self, rows: Tensor, empty: Tensor | None, batch: Batch, persons: int) -> Tensor:
         """Mean of per-person rows (P, ...) over the persons of each clip: (N, ...); ``empty`` is (1, ...)."""
@@ -235,17 +236,17 @@ class PooledEncoder(Encoder):
     def _level(self, name: str, features: Features, valid: Tensor) -> Tensor:
         if name in self.backbone.levels:
             return features.levels[name]
-        joints = mean_over_time(features.grid, valid if self.backbone.reads_validity else None)
+        joints = mean_over_time(features.of_known(), valid if self.backbone.reads_validity else None)
         if name == "parts":
             members = self.spec.layout.parts.values()
-            joints = torch.stack([joints[:, list(part)].mean(1) for part in members], 1)
+            joints = torch.stack([_mean_of(joints, list(part), features.known) for part in members], 1)
         return joints.flatten(1)
 
     def steps(self, batch: Batch) -> Tensor:
         if not self.backbone.reads_validity or self.backbone.joins_persons:
-            return self._averaged(lambda features, _: features.grid.mean(2), batch, self.spec.persons)
+            return self._averaged(lambda features, _: features.over_joints(), batch, self.spec.persons)
         read = self._read(batch, self.spec.persons)
-        rows, count = read.features.grid.mean(2), batch.num_clips
+        rows, count = read.features.over_joints(), batch.num_clips
         weights = valid_steps(read.valid, rows.shape[1]).to(rows.dtype)[..., None]
         total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows * weights)
         return total / weights.new_zeros(count, *weights.shape[1:]).index_add(0, batch.owner, weights).clamp(min=1)
@@ -254,6 +255,15 @@ class PooledEncoder(Encoder):
         features, _, empty = self._read(batch, self.spec.persons)
         if self.backbone.joins_persons:
             return features.grid[:, None]
-        shape = (batch.num_clips, self.spec.persons, *features.grid.shape[1:])
-        out = features.grid.new_zeros(shape) if empty is None else empty.grid[0].expand(shape).clone()
-        return out.index_put((batch.owner, batch.slot), features.grid)
+        grid = features.of_known()
+        shape = (batch.num_clips, self.spec.persons, *grid.shape[1:])
+        out = grid.new_zeros(shape) if empty is None else empty.grid[0].expand(shape).clone()
+        return out.index_put((batch.owner, batch.slot), grid)
+
+
+def _mean_of(joints: Tensor, part: list[int], known: Tensor | None) -> Tensor:
+    """(P, V, D) -> (P, D): the mean over the known joints of a part; 0 where there is none."""
+    if known is None:
+        return joints[:, part].mean(1)
+    weights = known[:, part].to(joints.dtype)[..., None]
+    return (joints[:, part] * weights).sum(1) / weights.sum(1).clamp(min=1)

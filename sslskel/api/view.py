@@ -82,6 +82,7 @@ class ClipSpec:
     coordinates: int
     """C, 2 or 3."""
     fps: float
+    """Frames per second of the clips; see ``resampled``."""
     unit: str
     train_view: ViewSpec = field(compare=False)
     """The default view in training."""
@@ -89,6 +90,8 @@ class ClipSpec:
     """The deterministic view for evaluation."""
     clips: int = field(default=0, compare=False)
     """Clips of the training set, for buffers with a row for each; 0 if unknown."""
+    resampled: bool = False
+    """Whether clips of every dataset are read at ``fps``, whatever their own rate; else frame by frame."""
 
     def require_3d(self, who: str) -> None:
         """Raise ``DataError`` where ``who`` (a transform or method) needs 3D coordinates."""

@@ -53,6 +53,7 @@ class Transformer(Backbone[TransformerConfig]):
 
     Config = TransformerConfig
     keeps_joints = True
+    masks_joints = True
 
     def __init__(self, config: TransformerConfig, clip: ClipSpec) -> None:
         super().__init__(config, clip)
@@ -117,17 +118,22 @@ class Transformer(Backbone[TransformerConfig]):
 
     def encode(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
         """(P, L, D) [and (P, K) ids of the tokens to keep, in order] -> (P, L or K, D)."""
-        x = tokens if keep is None else take_tokens(tokens, keep)
+        return self._encoded(tokens if keep is None else take_tokens(tokens, keep))
+
+    def _encoded(self, x: Tensor, known: Tensor | None = None) -> Tensor:
+        """(P, K, D) -> (P, K, D); nothing attends to tokens that are not ``known``, (P, K) bool."""
         branches = self._branches(x)
         for at, block in enumerate(self.blocks):
-            x = block(x, None if branches is None else branches[at])
+            x = block(x, None if branches is None else branches[at], known=known)
         normed: Tensor = self.norm(x)
         return normed
 
-    def forward(self, tracks: Tensor) -> Tensor:
-        """(P, T, V, C) -> (P, T/segment, V, D)."""
+    def forward(self, tracks: Tensor, known: Tensor | None = None) -> Tensor:
+        """(P, T, V, C) [and (P, V) bool, the joints that the bodies have] -> (P, T/segment, V, D)."""
         rows, frames, joints, _ = tracks.shape
-        return self.encode(self.tokens(tracks)).reshape(rows, frames // self.segment, joints, self.dim)
+        tokens, segments = self.tokens(tracks), frames // self.segment
+        encoded = self._encoded(tokens, None if known is None else known.repeat(1, segments))
+        return encoded.reshape(rows, segments, joints, self.dim)
 
     def _branches(self, x: Tensor) -> Tensor | None:
         """Drop-path factors (depth, 2, P, 1, 1) of a training pass, 0 or 1/(1 - rate)."""

@@ -212,6 +212,22 @@ def padding_changes_nothing(case: BackboneCase) -> None:
         expect(gap <= 1e-9, f"{name} depends on what invalid frames hold, by up to {gap:.2g}")
 
 
+def missing_joints_change_nothing(case: BackboneCase) -> None:
+    """For backbones that mask joints: what the tracks of joints hold that are not known changes nothing (float64)."""
+    if not case.plugin.masks_joints:
+        raise Skip("masks_joints = False")
+    backbone, rows, valid = case.build(dtype=torch.float64).eval(), case.rows(torch.float64), case.valid()
+    known = torch.ones(len(rows), rows.shape[2], dtype=torch.bool)
+    known[0, 1::2] = False
+    missing = ~known[:, None, :, None]
+    other = Noise(0).normal("missing", tuple(rows.shape), "batch", torch.float64)
+    with torch.no_grad():
+        read = [backbone.read(torch.where(missing, fill, rows), valid, known) for fill in (rows, other)]
+        parts = [torch.cat([one.of_known().flatten(1), backbone.summary(one, valid)], 1) for one in read]
+    gap = float((parts[0] - parts[1]).abs().max())
+    expect(gap <= 1e-9, f"features depend on joints that are not known, by up to {gap:.2g}")
+
+
 def levels_have_the_promised_widths(case: BackboneCase) -> None:
     """forward gives the levels that are declared, (P, width) each, and joints in their order where it keeps them."""
     backbone, rows = case.build(), case.rows()
@@ -294,6 +310,7 @@ BACKBONE_CHECKS = (
     rows_are_independent_in_training,
     tokens_and_features_agree,
     padding_changes_nothing,
+    missing_joints_change_nothing,
     levels_have_the_promised_widths,
     makes_an_encoder,
     weights_come_back,

@@ -171,7 +171,8 @@ def select(batch: Batch, clips: Tensor) -> Batch:
     rows = owner.argsort(stable=True)
     rows = rows[owner[rows] >= 0]
     of_clips = (batch.key[clips], batch.label[clips], batch.position[clips])
-    return Batch(batch.tracks[rows], batch.valid[rows], owner[rows], batch.slot[rows], *of_clips)
+    known = batch.known[rows] if batch.lacks_joints else batch.known
+    return Batch(batch.tracks[rows], batch.valid[rows], owner[rows], batch.slot[rows], *of_clips, known)
 
 
 def close_enough(value: float, wanted: float, message: str, tolerance: float = 1e-6) -> None:

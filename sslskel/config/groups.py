@@ -41,6 +41,13 @@ class Centre(Enum):
     sized = "sized"
 
 
+class Body(Enum):
+    """Which joints a network reads: those of the dataset, or 20 that bodies of most sensors share by name."""
+
+    stored = "stored"
+    common = "common"
+
+
 class Fidelity(Enum):
     """Where released code departs from its paper, which of the two is followed."""
 
@@ -101,6 +108,20 @@ class ClipConfig:
     centre: Centre = Centre.stored
     """Moved before rotation. Datasets kept in raw camera coordinates need ``first``."""
     stream: Stream = Stream.joint
+    body: Body = Body.stored
+    fps: float = 0.0
+    """Frames per second at which clips of every dataset are read; 0 reads them as they were recorded."""
+    align_root: bool = False
+    """The middle of the first person's hips is the origin in every frame. This and what follows: ``body=common``."""
+    align_heading: bool = False
+    """Turned about the y axis so that the first person's shoulder line lies along x, on average over the view."""
+    align_size: bool = False
+    """Lengths in torsos of the first person, from the middle of the hips to that of the shoulders."""
+
+    @property
+    def aligned(self) -> bool:
+        """Whether any alignment is asked for."""
+        return self.align_root or self.align_heading or self.align_size
 
     def __post_init__(self) -> None:
         require(self.frames >= 1, f"clip.frames is {self.frames}; it must be at least 1")
@@ -111,6 +132,15 @@ class ClipConfig:
         require(self.min_frames >= 1, f"clip.min_frames is {self.min_frames}; it must be at least 1")
         require(0 < self.test_crop <= 1, f"clip.test_crop is {self.test_crop}; it must be in (0, 1]")
         require(self.rotation >= 0, f"clip.rotation is {self.rotation}; it must not be negative")
+        require(self.fps == 0 or 1 <= self.fps <= 1000, f"clip.fps is {self.fps}; it must be 0, or between 1 and 1000")
+        require(
+            self.body is Body.common or not self.aligned,
+            "clip.align_root, clip.align_heading and clip.align_size need the joints of clip.body=common",
+        )
+        require(
+            not (self.align_size and self.centre is Centre.sized),
+            "clip.align_size=true and clip.centre=sized both measure the body; choose one",
+        )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,15 @@ RESIDENT_SHARE = 0.5
 """Share of an accelerator's free memory that stored frames may take."""
 
 
+class JointsRead(NamedTuple):
+    """How a reader with another body reads a dataset."""
+
+    joints: tuple[int, ...]
+    """(V of the reader) joints of the dataset, repeated where need be."""
+    known: tuple[bool, ...] = ()
+    """(V of the reader) False for joints that the dataset lacks; empty where that is not told."""
+
+
 class ClipSource:
     """Some clips of a dataset, ready to be drawn in whole batches; a ``protocol.ClipSet``.
 
@@ -36,8 +45,9 @@ class ClipSource:
     memory, else each batch is copied; ``resident`` decides otherwise, on the CPU too. A view
     depends on the clip's key and the noise alone, never on the rest of the batch.
 
-    ``joints`` are the dataset's joints in the order of ``spec.layout``, repeated where need be,
-    for a reader with another body; None reads them as they are stored.
+    ``joints`` are the dataset's joints in the order of ``spec.layout``, for a reader with another body;
+    None reads them as they are stored. Where ``spec.resampled`` a clip is read as if it had been recorded at
+    ``spec.fps``: lengths and positions are counted in such frames, whose joints are interpolated linearly.
 
     Labels are -1, and annotated actions None, where ``labels`` is false. Raises
     ``UsageError`` for rows that are not in the dataset.
@@ -52,14 +62,17 @@ class ClipSource:
         dtype: torch.dtype = torch.float32,
         labels: bool = True,
         resident: bool | None = None,
-        joints: Sequence[int] | None = None,
+        joints: JointsRead | None = None,
     ) -> None:
         self.dataset, self.spec = dataset, spec
         self.device, self.dtype = torch.device(device), dtype
         self.rows = _positions(rows, len(dataset), f"dataset '{dataset.info.name}'")
         self._tracks = _TrackTable(dataset)
         self.frames = Frames(dataset, self._tracks, self.rows, self.device, resident)
-        self._joints = None if joints is None else torch.tensor(joints, dtype=torch.int64, device=self.device)
+        self._stride = dataset.info.fps / spec.fps if spec.resampled else 1.0
+        self._joints = None if joints is None else torch.tensor(joints.joints, dtype=torch.int64, device=self.device)
+        lacks = joints is not None and not all(joints.known)
+        self._known = torch.tensor(joints.known, device=self.device) if joints is not None and lacks else None
         self._set_columns(labels)
 
     def _set_columns(self, labels: bool) -> None:
@@ -67,7 +80,7 @@ class ClipSource:
         self.keys = torch.from_numpy(columns.keys.copy())[self.rows]
         known = torch.from_numpy(columns.labels.copy())[self.rows]
         self.labels = known if labels else torch.full_like(known, -1)
-        self.lengths = torch.from_numpy(columns.lengths.copy())[self.rows]
+        self.lengths = _frames_at(torch.from_numpy(columns.lengths.copy())[self.rows], self._stride)
         self.segments = None if columns.segments is None or not labels else columns.segments.of(self.rows.numpy())
         self._shown = labels
 
@@ -84,7 +97,8 @@ class ClipSource:
         other = ClipSource.__new__(ClipSource)
         other.dataset, other.spec, other.device, other.dtype = self.dataset, self.spec, self.device, self.dtype
         other.rows = self.rows[_positions(rows, len(self), "this set")]
-        other._tracks, other.frames, other._joints = self._tracks, self.frames, self._joints
+        other._tracks, other.frames, other._stride = self._tracks, self.frames, self._stride
+        other._joints, other._known = self._joints, self._known
         other._set_columns(self._shown)
         return other
 
@@ -121,16 +135,21 @@ class ClipSource:
             label,
             torch.full_like(key, -1),
         )
-        begin, length = torch.zeros_like(key), self._tracks.clip_length[rows].to(self.device)
+        begin, length = torch.zeros_like(key), self.lengths[at].to(self.device)
         for other, its_noise in outer:
             first, length = frames_read(self._sampled(other, length, its_noise.on(seed)))
             begin = begin + first
         inside = self._sampled(view, length, noise.on(seed))
         read = torch.where(inside < 0, inside, inside + begin[:, None])
+        if self._stride != 1:
+            last = (self._tracks.clip_length[rows] - 1).to(self.device)[:, None]
+            read = torch.where(read < 0, read, torch.minimum(read * self._stride, last))
         tracks, valid = self.frames.read(read[seed.owner], track, self.dtype)
         if self._joints is not None:
             tracks = tracks.index_select(2, self._joints)
         batch = seed._replace(tracks=tracks, valid=valid)
+        if self._known is not None:
+            batch = batch._replace(known=self._known.expand(len(track), -1))
         if not bool(self._tracks.whole[track].all()):
             batch = _present(batch)
         spec = replace(self.spec, frames=view.frames) if view.frames else self.spec
@@ -152,6 +171,13 @@ def frames_read(positions: Tensor) -> tuple[Tensor, Tensor]:
     return first, positions.amax(1).ceil().to(torch.int64) - first + 1
 
 
+def _frames_at(lengths: Tensor, stride: float) -> Tensor:
+    """(n,) frames as recorded -> frames of which each is ``stride`` recorded ones after the one before."""
+    if stride == 1:
+        return lengths
+    return ((lengths - 1).to(torch.float64) / stride + 1e-6).floor().to(torch.int64) + 1
+
+
 def _positions(rows: npt.NDArray[np.int64] | Tensor, count: int, where: str) -> Tensor:
     """Rows as int64 on the CPU, all inside 0..count-1."""
     at = torch.as_tensor(rows)
@@ -169,7 +195,8 @@ def _present(batch: Batch) -> Batch:
     kept = batch.valid.any(1).nonzero()[:, 0]
     if len(kept) == len(batch.owner):
         return batch
-    return batch._replace(**{name: getattr(batch, name)[kept] for name in ("tracks", "valid", "owner", "slot")})
+    of_rows = ("tracks", "valid", "owner", "slot", *(["known"] if batch.lacks_joints else []))
+    return batch._replace(**{name: getattr(batch, name)[kept] for name in of_rows})
 
 
 class _TrackTable:

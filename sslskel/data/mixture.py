@@ -77,4 +77,14 @@ def _merged(pieces: Sequence[Batch], places: Sequence[Tensor], clips: int) -> Ba
     for place, piece in zip(at, pieces, strict=True):
         key[place], label[place] = piece.key, piece.label
     tracks, valid = (torch.cat([getattr(piece, name) for piece in pieces])[order] for name in ("tracks", "valid"))
-    return Batch(tracks, valid, owner[order], slot[order], key, label, torch.full_like(key, -1))
+    known = _known(pieces)
+    known = known[order] if known.ndim == 2 else known
+    return Batch(tracks, valid, owner[order], slot[order], key, label, torch.full_like(key, -1), known)
+
+
+def _known(pieces: Sequence[Batch]) -> Tensor:
+    """``Batch.known`` of all rows, piece by piece."""
+    if not any(piece.lacks_joints for piece in pieces):
+        return pieces[0].known
+    rows = [(piece, len(piece.tracks), piece.tracks.shape[2]) for piece in pieces]
+    return torch.cat([p.known if p.lacks_joints else p.valid.new_ones(n, joints) for p, n, joints in rows])

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sslskel.api.common_body import COMMON_BODY
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.data.loader import JointsRead
 from sslskel.encoders.joint_map import map_joints, same_joints
 from sslskel.errors import UsageError
 from sslskel.transforms.clip import CentreFirst
@@ -26,6 +28,22 @@ class JointReading:
     """(V of the encoder) joints of the dataset; None where both bodies are the same."""
     facts: dict[str, Any]
     """For the record: how many of the encoder's joints the dataset has. Empty without a map."""
+    known: tuple[bool, ...] = ()
+    """(V of the encoder) which of its joints the dataset has, for an encoder of the common body alone."""
+
+    @property
+    def read(self) -> JointsRead | None:
+        """What a ``ClipSource`` needs of it."""
+        return None if self.joints is None else JointsRead(self.joints, self.known)
+
+
+def reading_of(spec: ClipSpec, info: DatasetInfo) -> JointReading:
+    """How a dataset is read in clips of a kind, and what the record says of it; raises as :func:`joint_reading`."""
+    reading = joint_reading(spec.layout, spec.coordinates, info)
+    if not spec.resampled:
+        return reading
+    rates = {"frames_per_second": {"recorded": info.fps, "read": spec.fps}}
+    return replace(reading, facts={**reading.facts, **rates})
 
 
 def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -> JointReading:
@@ -48,7 +66,7 @@ def joint_reading(reader: SkeletonLayout, coordinates: int, info: DatasetInfo) -
         "same_joints": mapping.same,
         "of_joints": reader.num_joints,
     }
-    return JointReading(mapping.read, {"joints": facts})
+    return JointReading(mapping.read, {"joints": facts}, mapping.known if reader == COMMON_BODY else ())
 
 
 def prepare_encoders(
@@ -63,7 +81,7 @@ def prepare_encoders(
     """
     reading = JointReading(None, {})
     for stream, encoder in encoders.items():
-        reading = joint_reading(encoder.spec.layout, encoder.spec.coordinates, info)
+        reading = reading_of(encoder.spec, info)
         if info.persons != encoder.spec.persons:
             _set_persons(stream, encoder, info)
         if cross_dataset and recipe.get("clip", {}).get("centre") == "first":

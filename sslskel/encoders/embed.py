@@ -14,6 +14,7 @@ from sslskel.config.compose import from_plain
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device
 from sslskel.errors import UsageError
@@ -57,7 +58,8 @@ def embed(
     with torch.no_grad(), autocast(device, engine.precision):
         for encoder in opened.encoders.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
-            source = ClipSource(dataset, np.arange(len(dataset)), encoder.spec, device=device, dtype=dtype_of(engine))
+            joints, every = reading_of(encoder.spec, dataset.info).read, np.arange(len(dataset))
+            source = ClipSource(dataset, every, encoder.spec, device=device, dtype=dtype_of(engine), joints=joints)
             batches = source.batches(encoder.spec.test_view, Noise(0, device=device), BATCH)
             features.append(torch.cat([encoder.clip(batch).float().cpu() for batch in batches]))
     table = torch.cat(features, 1).numpy()

@@ -34,13 +34,26 @@ SIDES = (
 joint by the bone that ends in it (ASF, BVH's arms and legs). The first that a body has is taken."""
 
 
+UPPER_SPINE = (
+    *("shoulder_centre", "shoulder_center", "spine_shoulder", "thorax", "neck", "neck_base", "lowerneck"),
+    *("upper_chest", "chest"),
+)
+"""Where the shoulders meet, which sensors call after the chest or after the neck: ``shoulder_middle`` of the common
+body. Of motion capture, whose chest begins below it, the neck is taken first."""
+
+
 class JointMap(NamedTuple):
     """For every joint of one body the joint of another that stands for it."""
 
     read: tuple[int, ...]
     """(V of the reader) joints of the body that is read."""
-    same: int
-    """How many of them are the same place; the others stand where the nearest such one of their limb is."""
+    known: tuple[bool, ...]
+    """(V of the reader) whether it is the same place; the others stand where the nearest such one of their limb is."""
+
+    @property
+    def same(self) -> int:
+        """How many are the same place."""
+        return sum(self.known)
 
 
 def map_joints(reader: SkeletonLayout, source: SkeletonLayout) -> JointMap:
@@ -57,7 +70,7 @@ def map_joints(reader: SkeletonLayout, source: SkeletonLayout) -> JointMap:
             " by name; rename the joints of one of them to match the other, such as left_elbow"
         )
     read = tuple(places[_nearest(reader, joint, places)] for joint in range(reader.num_joints))
-    return JointMap(read, len(places))
+    return JointMap(read, tuple(joint in places for joint in range(reader.num_joints)))
 
 
 def same_joints(reader: SkeletonLayout, source: SkeletonLayout) -> bool:
@@ -80,6 +93,8 @@ def _same_places(reader: SkeletonLayout, source: SkeletonLayout) -> dict[int, in
 
 def _others(name: str) -> tuple[str, ...]:
     """Every name of the place that a name stands for."""
+    if name == "shoulder_middle":
+        return UPPER_SPINE
     side, _, rest = name.partition("_")
     if side in ("left", "right"):
         return tuple(f"{side}_{other}" for group in SIDES if rest in group for other in group)

@@ -21,7 +21,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.withheld import JudgedPart, LabelledPart, shuffled_part, without_labels
-from sslskel.encoders.adapt import JointReading, joint_reading, prepare_encoders
+from sslskel.encoders.adapt import JointReading, prepare_encoders, reading_of
 from sslskel.encoders.level import at_level, check_level
 from sslskel.engine.device import (
     autocast,
@@ -113,9 +113,10 @@ def evaluate_stage(
 
     read = fitted(encoders)
     rule, spec = benchmark.split(target.split), next(iter(encoders.values())).spec
+    _check_rate(protocol, spec, dataset)
     rows = rule.rows(dataset)
     shown = without_labels(dataset, rows.train)
-    source = functools.partial(ClipSource, shown, spec=spec, device=device, dtype=dtype_of(engine), joints=read.joints)
+    source = functools.partial(ClipSource, shown, spec=spec, device=device, dtype=dtype_of(engine), joints=read.read)
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
     asked, hidden = source(rows=rows.test, labels=False), f"{dataset.fingerprint} {rule.name} {seed}"
@@ -170,11 +171,12 @@ def check_judgeable(
     Raises ``UsageError`` or ``DataError`` as :func:`evaluate_stage` would after hours of pretraining.
     """
     dataset = judged_on(protocol, dataset)
-    rule, read = benchmark.split(split), joint_reading(spec.layout, spec.coordinates, dataset.info)
+    _check_rate(protocol, spec, dataset)
+    rule, read = benchmark.split(split), reading_of(spec, dataset.info)
     rows = rule.rows(dataset)
     if protocol.reads_labels:
         _check_classes(rule, rows, dataset)
-    source = functools.partial(ClipSource, without_labels(dataset, rows.train), spec=spec, joints=read.joints)
+    source = functools.partial(ClipSource, without_labels(dataset, rows.train), spec=spec, joints=read.read)
     with own_code(type(protocol).__name__, type(protocol)):
         protocol.check(_parts(rows, dataset, source, JudgedPart(source(rows=rows.test, labels=False))))
 
@@ -223,6 +225,14 @@ def judged_on(protocol: EvaluationProtocol, dataset: Dataset) -> Dataset:
             f" '{dataset.info.name}' holds clips alone; take a benchmark that has both (docs/guide/datasets.md)"
         )
     return dataset.untrimmed
+
+
+def _check_rate(protocol: EvaluationProtocol, spec: ClipSpec, dataset: Dataset) -> None:
+    if protocol.untrimmed and spec.resampled and spec.fps != dataset.info.fps:
+        raise UsageError(
+            f"{type(protocol).__name__} counts annotated actions in recorded frames, {dataset.info.fps:g} per second,"
+            f" but clip.fps={spec.fps:g} reads others; leave out clip.fps, or take a protocol of clips"
+        )
 
 
 def _check_classes(rule: Split, rows: SplitRows, dataset: Dataset) -> None:

@@ -21,6 +21,7 @@ from sslskel.api.view import ViewSpec
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.step_views import step_views
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import check_precision, resolve_device
 from sslskel.engine.misfits import refuse_labels, refuse_parts
@@ -151,7 +152,8 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
 def _draw(method: PretextMethod, views: Sequence[ViewSpec], dataset: Dataset) -> None:
     """Draw two clips in every view: an augmentation that the body does not fit is refused where it is applied."""
     clips = torch.arange(min(2, len(dataset)))
-    source = ClipSource(dataset, clips, method.clip, resident=False)
+    joints = reading_of(method.clip, dataset.info).read
+    source = ClipSource(dataset, clips, method.clip, resident=False, joints=joints)
     step_views(source, clips, views, Noise(0, 0).over(source.keys))
 
 

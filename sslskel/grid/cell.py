@@ -13,7 +13,7 @@ from typing import Any
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.config.compose import Resolved, option_names, shaping
-from sslskel.encoders.adapt import joint_reading
+from sslskel.encoders.adapt import reading_of
 from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import extra_datasets
@@ -21,6 +21,7 @@ from sslskel.grid.origins import KnownOrigin
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.facts import StageFacts
+from sslskel.transforms.clip import clip_spec
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Cell:
             split,
             judged,
             self.seed,
-            joint_reading(dataset.info.layout, dataset.info.coordinates, judged.info).joints,
+            reading_of(clip_spec(dataset.info, self.resolved.clip), judged.info).joints,
         )
 
 

@@ -16,9 +16,10 @@ from sslskel.api.dataset import DatasetInfo, Ints
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset, open_dataset
-from sslskel.encoders.adapt import JointReading, joint_reading
+from sslskel.encoders.adapt import JointReading, reading_of
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.transforms.clip import clip_spec
 
 NOTHING = "none"
 """Declares that weights saw no data."""
@@ -79,13 +80,13 @@ def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointRe
             f"train.also: clips of '{extra.name}' have up to {info.persons} persons, those of '{home.name}' up to"
             f" {home.persons}; pretrain on '{extra.name}' and add '{home.name}' to it"
         )
-    if info.unit != home.unit and clip.centre is not Centre.sized:
+    if info.unit != home.unit and clip.centre is not Centre.sized and not clip.align_size:
         raise UsageError(
             f"train.also: '{extra.name}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
             " clip.centre=sized, which measures in body sizes"
         )
-    if extra.centred and clip.centre is Centre.stored:
+    if extra.centred and clip.centre is Centre.stored and not clip.align_root:
         raise UsageError(
             f"train.also: '{extra.name}' is stored as recorded, its origin is the camera; add clip.centre=first"
         )
-    return joint_reading(home.layout, home.coordinates, info)
+    return reading_of(clip_spec(home, clip), info)

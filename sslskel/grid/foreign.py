@@ -15,6 +15,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.config.compose import Resolved, compose
 from sslskel.data.loader import ClipSource
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Declared, MethodMeta
 from sslskel.encoders.open import OpenedEncoders, open_encoders, weights_digest
@@ -87,7 +88,8 @@ class ForeignSubject:
         encoder = self.foreign.encoder(clip_spec(dataset.info, resolved.clip))
         encoder.to(device=device, dtype=dtype).eval()
         rows = np.arange(min(sum(TRIED), len(dataset)))
-        source = ClipSource(dataset, rows, encoder.spec, device, dtype, labels=False)
+        joints = reading_of(encoder.spec, dataset.info).read
+        source = ClipSource(dataset, rows, encoder.spec, device, dtype, labels=False, joints=joints)
         encoder.measure(source.batches(encoder.spec.test_view, Noise(0, device=device), TRIED[0]))
         encoders: dict[str, Encoder] = {resolved.clip.stream.value: encoder}
         seen = tuple(seen_rows(e.benchmark, e.dataset, e.rows, e.split, "train") for e in self.pretrained_on)

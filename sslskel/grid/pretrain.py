@@ -15,6 +15,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.withheld import without_labels
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.meta import BackboneMeta, BenchmarkMeta, CheckpointMeta, Construction, DatasetMeta, MethodMeta
 from sslskel.encoders.open import build_method
 from sslskel.engine.device import (
@@ -121,10 +122,10 @@ def pretrain_stage(
     spec = clip_spec(dataset.info, resolved.clip)
     rows = benchmark.split(cell.split).part(dataset, "train")
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
-    own, more = draw(without_labels(dataset), rows), extra_datasets(resolved.train.also)
+    own = draw(without_labels(dataset), rows, joints=reading_of(spec, dataset.info).read)
     also = [
-        draw(without_labels(one.dataset), one.rows, joints=read_by(one, dataset.info, resolved.clip).joints)
-        for one in more
+        draw(without_labels(one.dataset), one.rows, joints=read_by(one, dataset.info, resolved.clip).read)
+        for one in extra_datasets(resolved.train.also)
     ]
     source = Mixture([own, *also]) if also else own
     known = dataclasses.replace(spec, clips=len(source))

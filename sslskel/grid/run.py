@@ -19,7 +19,7 @@ from torch import nn
 from sslskel.api.distributed import is_first, of_first, rank
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
-from sslskel.encoders.adapt import joint_reading
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import features_of, resolved_for
@@ -294,7 +294,7 @@ def evaluate(
     number = meta.seed if seed is None else seed
     require_cross_dataset(protocol, (name, chosen) != (home.name, home.split))
     spec = next(iter(opened.encoders.values())).spec
-    joints = joint_reading(spec.layout, spec.coordinates, dataset.info).joints
+    joints = reading_of(spec, dataset.info).joints
     identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)
     store = ResultStore(Path(output))
     guard, sources = SourceGuard(store, reporter=reporter), of_checkpoint(meta, protocol)

@@ -34,20 +34,26 @@ def explicit() -> Iterator[None]:
         _FORCED.reset(token)
 
 
-def explicit_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax of all products, written out: (P, H, K, D), (P, H, L, D) twice -> (P, H, K, D)."""
+def explicit_attention(q: Tensor, k: Tensor, v: Tensor, known: Tensor | None = None) -> Tensor:
+    """Softmax of all products, written out: (P, H, K, D), (P, H, L, D) twice -> (P, H, K, D).
+
+    Where ``known`` (P, L) bool is given, nothing attends to the other tokens.
+    """
     products = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    if known is not None:
+        products = products.masked_fill(~known[:, None, None], -torch.inf)
     mixed: Tensor = products.softmax(-1) @ v
     return mixed
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor, known: Tensor | None = None) -> Tensor:
     """The same by the kernel that was faster on such a device in such a type."""
     # A compiler cannot follow the variable, and nothing that is measured against is compiled.
     forced = not torch.compiler.is_compiling() and _FORCED.get()
     if forced or kernel_name(q.device, q.dtype) == "explicit":
-        return explicit_attention(q, k, v)
-    return F.scaled_dot_product_attention(q, k, v)
+        return explicit_attention(q, k, v, known)
+    mask = None if known is None else known[:, None, None]
+    return F.scaled_dot_product_attention(q, k, v, mask)
 
 
 def kernel_name(device: torch.device, dtype: torch.dtype) -> str:

@@ -51,13 +51,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, first: int = 0) -> Tensor:
-        """(P, L, D) -> (P, L - first, D): what the tokens from ``first`` on gather from all."""
+    def forward(self, x: Tensor, first: int = 0, known: Tensor | None = None) -> Tensor:
+        """(P, L, D) -> (P, L - first, D): what the tokens from ``first`` on gather from all ``known`` (P, L)."""
         if first == 0:
             q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         else:
             q, k, v = self._for_some(x, first)
-        mixed: Tensor = self.proj(attention(q, k, v).transpose(1, 2).flatten(2))
+        mixed: Tensor = self.proj(attention(q, k, v, known).transpose(1, 2).flatten(2))
         return mixed
 
     def _for_some(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,13 +95,13 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MLP(dim, round(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0) -> Tensor:
+    def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0, known: Tensor | None = None) -> Tensor:
         """(P, L, D) -> (P, L - first, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row.
 
         ``first`` is for a last block whose first outputs are not used: those tokens are attended
-        to, but nothing else is computed for them.
+        to, but nothing else is computed for them. Nothing attends to tokens that are not ``known``, (P, L) bool.
         """
-        attended: Tensor = self.attn(self.norm1(x), first)
+        attended: Tensor = self.attn(self.norm1(x), first, known)
         x = x[:, first:] + (attended if branches is None else branches[0] * attended)
         changed: Tensor = self.mlp(self.norm2(x))
         return x + (changed if branches is None else branches[1] * changed)

@@ -16,6 +16,7 @@ from sslskel.api.noise import Noise
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.step_views import step_views
+from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.open import build_method
 from sslskel.engine.accelerator import compile_forward, compiling
 from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device, set_threads
@@ -94,7 +95,8 @@ def build_workload(cell: Cell) -> Workload:
     built.to(device=device, dtype=dtype_of(engine))
     if engine.compile:
         compile_forward(built)
-    source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False)
+    joints = reading_of(spec, dataset.info).read
+    source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False, joints=joints)
     turns = tuple(turn.name for turn in built.turns())
     workload = Workload(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
     if built.trains:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.common_body import COMMON_BODY
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.config.groups import Centre, ClipConfig, Stream
+from sslskel.config.groups import Body, Centre, ClipConfig, Stream
+from sslskel.transforms.align import Align
 
 BODY_UNIT = "body"
 """The unit of clips measured in sizes of the first person's body."""
@@ -206,24 +208,27 @@ class MotionStream:
 def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
     """What a run's clips look like: random crop and rotation in training, central crop in test.
 
-    Both are centred, and measured in body sizes, first where the configuration asks for it.
+    Both are centred, aligned, and measured in body sizes, first where the configuration asks for it.
     """
     moves: dict[Centre, tuple[Augment, ...]] = {
         Centre.first: (CentreFirst(),),
         Centre.sized: (CentreFirst(), BodySize()),
     }
     moved = moves.get(config.centre, ())
+    if config.aligned:
+        moved += (Align(config.align_root, config.align_heading, config.align_size),)
     turned: tuple[Augment, ...] = (RandomRotation(config.rotation),) if config.rotation else ()
     streams: dict[Stream, tuple[Augment, ...]] = {Stream.bone: (BoneStream(),), Stream.motion: (MotionStream(),)}
     stream = streams.get(config.stream, ())
     crop = RandomCrop(config.crop_min, config.crop_max, config.min_frames)
     return ClipSpec(
-        layout=info.layout,
+        layout=COMMON_BODY if config.body is Body.common else info.layout,
         frames=config.frames,
         persons=info.persons,
         coordinates=info.coordinates,
-        fps=info.fps,
-        unit=BODY_UNIT if config.centre is Centre.sized else info.unit,
+        fps=config.fps or info.fps,
+        unit=BODY_UNIT if config.centre is Centre.sized or config.align_size else info.unit,
         train_view=ViewSpec(crop, moved + turned + stream),
         test_view=ViewSpec(CentreCrop(config.test_crop), moved + stream),
+        resampled=config.fps > 0,
     )

@@ -73,6 +73,13 @@ class BatchNormBackbone(PlainBackbone):
         return self.norm(super().forward(tracks).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
+class SeesMissing(PlainBackbone):
+    masks_joints = True
+
+    def forward(self, tracks: Tensor, known: Tensor | None = None) -> Tensor:
+        return super().forward(tracks - tracks.mean(2, keepdim=True))
+
+
 class HonestBatchNorm(BatchNormBackbone):
     batch_statistics = True
 
@@ -103,6 +110,7 @@ BACKBONE_FAULTS: list[tuple[type, str]] = [
     (DropoutBackbone, "training_uses_no_global_generator"),
     (MixingBackbone, "rows_are_independent_in_eval"),
     (BatchNormBackbone, "rows_are_independent_in_training"),
+    (SeesMissing, "missing_joints_change_nothing"),
     (TokenMess, "tokens_and_features_agree"),
     (StaleBackbone, "weights_come_back"),
 ]
@@ -118,4 +126,5 @@ def test_a_sound_backbone_passes(plugin: type) -> None:
     results = check_backbone(plugin)
     assert not failed(results)
     needless = {"rows_are_independent_in_training", "tokens_and_features_agree", "padding_changes_nothing"}
+    needless.add("missing_joints_change_nothing")
     assert {result.name for result in results if result.skipped} <= needless

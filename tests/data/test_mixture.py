@@ -78,7 +78,7 @@ def test_another_body_is_read_in_the_first_one_s(tmp_path: Path) -> None:
     other = stored(tmp_path / "other", "other", SMALL, clips(3, 5, first=50))
     extra = ExtraDataset("other", other, np.arange(3), "", None)
     config = ClipConfig(frames=8, min_frames=4, rotation=0)
-    joints = read_by(extra, home.info, config).joints
+    joints = read_by(extra, home.info, config).read
     assert joints is not None
     spec = clip_spec(home.info, config)
     mixture = Mixture([ClipSource(home, np.arange(4), spec), ClipSource(other, np.arange(3), spec, joints=joints)])
