@@ -33,7 +33,7 @@ class JointsRead(NamedTuple):
     joints: tuple[int, ...]
     """(V of the reader) joints of the dataset, repeated where need be."""
     known: tuple[bool, ...] = ()
-    """(V of the reader) False for joints that the dataset lacks; empty where that is not told."""
+    """(V of the reader) False for joints that the dataset lacks; empty for all known."""
 
 
 class ClipSource:
