@@ -78,6 +78,16 @@ class CentreCrop:
         return resized(start, lengths - 2 * start, frames)
 
 
+@dataclass(frozen=True)
+class FirstFrames:
+    """Sampler: the first T frames as they are, then padding where the clip is shorter; no chance."""
+
+    def __call__(self, lengths: Tensor, frames: int, noise: Noise) -> Tensor:
+        """(N,) -> (N, T)."""
+        at = torch.arange(frames, dtype=torch.float64, device=lengths.device)
+        return torch.where(at < lengths[:, None], at, -1.0)
+
+
 def rotation_matrices(angles: Tensor) -> Tensor:
     """(N, 3) radians about x, y, z -> (N, 3, 3) = Rz Ry Rx; (N, 1) -> (N, 2, 2) in the plane.
 
