@@ -47,6 +47,7 @@ LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"o
 UNSAID: Mapping[str, Mapping[str, Any]] = {
     "clip": {"body": "stored", "fps": 0.0, "align_root": False, "align_heading": False, "align_size": False},
     "train": {"weight_decay_course": "constant", "weight_decay_end": 0.0, "stop_after": 0, "suite": ""},
+    "protocol": {"encoder_dropout": False},
 }
 """Options that came later still: at these values no record, checkpoint or identity has them."""
 

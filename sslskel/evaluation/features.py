@@ -20,7 +20,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.errors import DataError, Diverged, RunError
+from sslskel.errors import DataError, Diverged, RunError, UsageError
 
 View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
 """One of an encoder's views, or a function that makes another one."""
@@ -37,6 +37,24 @@ def evaluating(encoders: Mapping[str, Encoder]) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def dropping(encoders: Mapping[str, Encoder]) -> Iterator[None]:
+    """Put the encoders in training mode, in which they drop values; on exit each module returns to its mode.
+
+    Raises ``UsageError`` where that would change statistics of a batch norm, which are weights that must stay.
+    """
+    for stream, encoder in encoders.items():
+        if any(name.endswith("running_mean") for name, _ in encoder.named_buffers()):
+            raise UsageError(
+                f"protocol.encoder_dropout=true puts the {stream} encoder in training mode, which would change the"
+                " statistics of its batch norms; use it with encoders without batch norm"
+            )
+    with evaluating(encoders):
+        for encoder in encoders.values():
+            encoder.train()
+        yield
 
 
 def feature_dtype(run: ProtocolRun) -> torch.dtype:
@@ -87,6 +105,8 @@ def _encoded(
     for batch in clips.batches(spec, noise, size):
         keys.append(batch.key.cpu())
         for stream, encoder in encoders.items():
+            if encoder.training:
+                encoder.bind(batch, noise)
             with torch.no_grad(), run.autocast():
                 features = encoder.clip(batch.unlabelled())
             rows[stream].append(features.to(feature_dtype(run)))

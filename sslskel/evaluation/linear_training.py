@@ -10,6 +10,7 @@ import copy
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,7 @@ from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.config.groups import Optimiser, Schedule, require
 from sslskel.engine.optimisers import SGD, Adam
 from sslskel.errors import Diverged
-from sslskel.evaluation.features import View, clip_features, feature_dtype
+from sslskel.evaluation.features import View, clip_features, dropping, feature_dtype
 from sslskel.evaluation.linear_convergence import has_converged, views_kept
 from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
 from sslskel.evaluation.recipes import recipe_label
@@ -68,6 +69,8 @@ class LinearConfig:
     selection: Selection = Selection.last
     report: Report = Report.selected
     """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
+    encoder_dropout: bool = False
+    """Whether the frozen encoder drops values while heads are trained, as in the released GL-Transformer."""
     level: str = ""
     """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
@@ -93,6 +96,10 @@ class LinearConfig:
         require(
             self.optimiser in (Optimiser.sgd, Optimiser.adam),
             f"protocol.optimiser is {self.optimiser.value}; linear heads are trained with sgd or adam",
+        )
+        require(
+            self.augment or not self.encoder_dropout,
+            "protocol.encoder_dropout=true needs protocol.augment=true: without, clips are encoded once",
         )
         require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
 
@@ -174,7 +181,9 @@ class LinearTraining:
     def encode(self, clips: ClipSet, view: View, draw: int, progress: str = "") -> dict[str, Tensor]:
         """Features of these clips per stream; ``draw`` numbers the augmented views."""
         noise = self.noise(draw, "view")
-        return clip_features(self.encoders, clips, view, noise, self.config.encode_batch, self.of_run, progress)
+        drops = view == "train" and self.config.encoder_dropout
+        with dropping(self.encoders) if drops else nullcontext():
+            return clip_features(self.encoders, clips, view, noise, self.config.encode_batch, self.of_run, progress)
 
     def run(self, held: ClipSet | None, test: Mapping[str, Tensor] | None) -> Chosen:
         """Train all epochs and choose a rate and an epoch by accuracy on ``held``, if there is any.
