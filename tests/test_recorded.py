@@ -13,6 +13,8 @@ from recorded import NOTES, Recorded, read_in
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("golden", "golden_contrastive", "ntu_golden/expected")
+FILES = ("golden_more/*_gltransformer_*.npz",)
+"""Recorded files of the folder whose systems do not all run yet."""
 NO_USE: Mapping[str, str] = {
     "down_semi_subset_*.npz: */python_random_seed": "of the generator that released code draws by; ours is keyed",
 }
@@ -44,7 +46,8 @@ def test_every_recorded_array_is_read(shared: Path, tmp_path: Path, support_env:
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stdout[-4000:]
     read, left = read_in(tmp_path), []
-    for path in sorted(path for folder in FOLDERS for path in (shared / folder).glob("*.npz")):
+    patterns = (*(f"{folder}/*.npz" for folder in FOLDERS), *FILES)
+    for path in sorted(path for pattern in patterns for path in shared.glob(pattern)):
         name = f"{path.parent.name}/{path.name}"
         with np.load(path, allow_pickle=False) as file:
             left += unread(name, set(file.files), read.get(name, set()))
@@ -54,7 +57,7 @@ def test_every_recorded_array_is_read(shared: Path, tmp_path: Path, support_env:
 def test_no_test_opens_recorded_arrays_on_its_own() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, "golden_more"):
             for line in text.splitlines():
                 assert not (f'"{folder}"' in line and "np.load" in line), f"{path}: {line.strip()}"
 

@@ -6,10 +6,11 @@ from mutants.contrastive import CONTRASTIVE
 from mutants.described import DESCRIBED
 from mutants.kind import Mutant
 from mutants.masked import MASKED
+from mutants.padded import PADDED
 from mutants.protocols import PROTOCOLS
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
-MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *VIEWS, *TRAINING, *PROTOCOLS)
+MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *TRAINING, *VIEWS)
 
 __all__ = ["MUTANTS", "Mutant"]

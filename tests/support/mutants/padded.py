@@ -1,0 +1,58 @@
+"""Faults of methods that read clips frame by frame and padded, and of what they share."""
+
+from __future__ import annotations
+
+from mutants.kind import Mutant, planted_in
+
+GL = "tests/methods/test_gl_transformer_released.py"
+BODY = "tests/transforms/test_body_frame.py"
+ATTENTION = "tests/nn/test_masked_attention.py"
+
+PADDED: tuple[Mutant, ...] = (
+    *planted_in(
+        "methods",
+        "methods/gl_transformer.py",
+        GL,
+        (
+            "predicts where joints go instead of where they were",
+            "clamp(min=0)] - tracks",
+            "clamp(min=0)] * -1 + tracks",
+        ),
+        ("shears the way of the chest too", "torch.where(way, stretched.tracks, sheared)", "sheared"),
+        ("weighs the way of every interval as released", "way & first if self.released", "way & first if True"),
+        (
+            "gives absent persons no class of their own",
+            "self.config.distances + 1)\n        per_clip",
+            "0)\n        per_clip",
+        ),
+        ("counts padding in its loss", "* valid[:, :, None, None, None]", ""),
+        ("trains heads on clips of one length", "Stretch(config.stretch))", "Stretch(0.0))"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/backbones/global_local.py",
+        GL,
+        ("adds positions once", "flat = (x + self.table).flatten(2)", "flat = x.flatten(2)"),
+        (
+            "embeds the way of the chest as a joint",
+            "self.embed_way(joints), self.embed(joints)",
+            "*[self.embed(joints)] * 2",
+        ),
+        ("attends to padding", "padding[:, None, None], drop", "None, drop"),
+    ),
+    *planted_in(
+        "views",
+        "sslskel/transforms/body_frame.py",
+        f"{BODY} {GL} -k 'TestClips or body_frame'",
+        ("turns everybody the same way", "across.sum(1, keepdim=True) >= 0", "across.sum(1, keepdim=True) > 1e9"),
+        ("keeps gaps always", "if self.keeps_gaps else seen.sum(1)", "if True else seen.sum(1)"),
+        ("stretches from the corners of frames", "(frames.double() + 0.5)", "(frames.double() + 1.0)"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/masked_attention.py",
+        ATTENTION,
+        ("does not hide in written-out attention", "products.masked_fill(hidden, least)", "products"),
+        ("drops paths by number and not by row", "branch.new_ones(self.rows)", "branch.new_ones(self.rows) * 0.5"),
+    ),
+)
