@@ -172,8 +172,8 @@ class GLTransformer(PretextMethod[GLTransformerConfig]):
         classes = torch.where(length == 0, 0, steps.clamp(max=self.config.distances)).long()
         missing = (bodies.slot > 0) & (bodies.tracks[:, 0] == 0).flatten(1).all(1)
         classes = classes.masked_fill(missing[:, None, None, None], self.config.distances + 1)
-        per_clip = (batch.num_clips, self.clip.persons)
-        direction, distance = (c.unflatten(0, per_clip).movedim(1, -1) for c in (direction_classes(moves), classes))
+        per_clip = (batch.num_clips, self.clip.persons, *classes.shape[1:])
+        direction, distance = (c.reshape(per_clip).movedim(1, -1) for c in (direction_classes(moves), classes))
         return direction, distance
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:

@@ -64,11 +64,12 @@ class GlobalLocalBlock(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor, drop: Dropout, path: float) -> Tensor:
         """(N, T, L, W), (N, T) -> (N, T, L, W); no frame attends to padding. Positions are added twice, as released."""
-        tokens, site = x.shape[2:], self.site
+        site = self.site
 
         def added(x: Tensor, branch: Tensor, name: str) -> Tensor:
             return x + drop.paths(drop(branch.reshape(x.shape), f"{site}.{name}"), path, f"{site}.{name}.path")
 
+        shape = x.shape
         x = x + self.table
         folded = self.token_norm(x).flatten(0, 1)
         x = added(x, self.over_tokens(folded, None, drop, f"{site}.tokens.weights"), "tokens")
@@ -76,7 +77,7 @@ class GlobalLocalBlock(nn.Module):
         mixed = self.over_frames(self.frame_norm(flat), padding[:, None, None], drop, f"{site}.frames.weights")
         flat = added(flat, mixed, "frames")
         wide = drop(functional.gelu(self.mlp.fc1(self.norm(flat))), f"{site}.mlp.hidden")
-        return added(flat, self.mlp.fc2(wide), "mlp").unflatten(2, tokens)
+        return added(flat, self.mlp.fc2(wide), "mlp").reshape(shape)
 
 
 class GlobalLocal(Backbone[GlobalLocalConfig]):
@@ -143,7 +144,8 @@ class GlobalLocal(Backbone[GlobalLocalConfig]):
                 f" {actual}"
             )
         drop = self._dropout(len(tracks))
-        joints = tracks.unflatten(2, self.bodies).masked_fill(~valid[..., None, None], 0).transpose(2, 3)
+        joints = tracks.reshape(*tracks.shape[:2], *self.bodies, tracks.shape[3])
+        joints = joints.masked_fill(~valid[..., None, None], 0).transpose(2, 3)
         place = torch.arange(self.bodies[1], device=tracks.device)[:, None, None] == self.chest
         embedded = torch.where(place, self.embed_way(joints), self.embed(joints)).flatten(2, 3)
         x = drop(embedded, "global_local.embed")
