@@ -21,11 +21,19 @@ from sslskel.benchmarks.synthetic.body import ANGLES, Array, Limbs, joints_of
 
 SEED = 20260
 SUBJECTS = range(1, 17)
-CAMERAS = {1: -0.6, 2: 0.0, 3: 0.6}
+FRONT = {1: -0.6, 2: 0.0, 3: 0.6}
+AROUND = {4: 0.0, 5: np.pi / 3, 6: 2 * np.pi / 3, 7: np.pi, 8: -2 * np.pi / 3, 9: -np.pi / 3}
+CAMERAS = FRONT | AROUND
 """Camera -> heading in radians: from where around the scene it looks."""
-REPETITIONS = range(1, 3)
+REPETITIONS = range(1, 5)
+AROUND_REPETITIONS = range(3, 5)
+"""Those that one of the cameras all around records, of a person who may be anywhere in the room."""
 TRAIN_SUBJECTS = frozenset(range(1, 11))
 VALIDATION_SUBJECTS = frozenset({9, 10})
+TRAIN_VIEWS = frozenset({4, 6, 8})
+"""Every second of the cameras all around: each of the others is 60 degrees from the nearest two of them."""
+ROOM = 0.8
+"""Metres from the middle of the room, along each wall, at which a person may be who is recorded from all around."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,12 @@ def clips(seed: int = SEED, sensor: Sensor | None = Sensor()) -> Iterator[Clip]:
                 if len(parts) == 2:
                     others = [other for other in SUBJECTS if part_of(other) == part_of(number) and other != number]
                     actors.append(people[int(rng.choice(others))])
+                around = repetition in AROUND_REPETITIONS
                 scene = _scene(parts, actors, rng)
-                camera = int(rng.choice(list(CAMERAS)))
+                if around:
+                    place = rng.uniform(-ROOM, ROOM, 2)
+                    scene = [joints + np.array([place[0], 0.0, place[1]]) for joints in scene]
+                camera = int(rng.choice(list(AROUND if around else FRONT)))
                 yield _recorded(scene, label, number, repetition, camera, sensor, seed)
 
 

@@ -58,7 +58,7 @@ class Split:
     """Whether test clips that share frames with training clips are left out."""
     also: Split | None = None
     """A second rule that a clip must meet too: in the training part of both rules, or in the test part of both.
-    Other clips are in neither part."""
+    Other clips are in neither part. Its parts may be equal, where both parts take the same cameras only."""
 
     def for_choosing(self) -> Split:
         """The split of this training part: its validation subjects are the test part, the others are trained on.
@@ -93,16 +93,22 @@ class Split:
 
     def masks(self, dataset: Dataset) -> tuple[Bools, Bools]:
         """(n,) whether each clip is in the official training part, and whether in the test part."""
-        values = self.values(dataset)
-        train = np.isin(values, sorted(self.train))
-        test = ~train if self.test is None else np.isin(values, sorted(self.test))
-        test &= ~train & ~np.isin(dataset.names, sorted(self.without))
-        if self.also is not None:
-            other_train, other_test = self.also.masks(dataset)
-            train, test = train & other_train, test & other_test
+        train, test = self._met(dataset)
+        test &= ~train
         if self.clean:
             test[copied_rows(dataset.copies(), dataset.lengths, *map(np.flatnonzero, (train, test)))] = False
         return train, test
+
+    def _met(self, dataset: Dataset) -> tuple[Bools, Bools]:
+        """(n,) whether each clip meets the rules of the training part, and whether those of the test part."""
+        values = self.values(dataset)
+        train = np.isin(values, sorted(self.train))
+        test = ~train if self.test is None else np.isin(values, sorted(self.test))
+        test &= ~np.isin(dataset.names, sorted(self.without))
+        if self.also is None:
+            return train, test
+        other_train, other_test = self.also._met(dataset)
+        return train & other_train, test & other_test
 
     def rows(self, dataset: Dataset) -> SplitRows:
         """Rows of every part; raises ``DataError`` where one has no clip."""

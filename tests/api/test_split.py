@@ -57,3 +57,11 @@ def test_each_subject_is_left_out_once() -> None:
         "loso4": ({0, 2}, {2}, {4}),
     }
     assert all(split.by == "subject" and split.name == name for name, split in splits.items())
+
+
+def test_a_second_rule_may_take_the_same_cameras_in_both_parts() -> None:
+    dataset = data()
+    near = Split("near", "camera", frozenset({1, 2}), frozenset(), test=frozenset({1, 2}))
+    both = replace(XSUB, also=near)
+    assert both.part(dataset, "train").tolist() == [row for row in range(30) if row % 5 < 3 and row // 5 % 3 < 2]
+    assert both.part(dataset, "test").tolist() == [row for row in range(30) if row % 5 > 2 and row // 5 % 3 < 2]

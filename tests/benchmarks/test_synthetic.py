@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,16 @@ import pytest
 
 from sslskel.api.dataset import Clip
 from sslskel.api.skeleton import NTU25
-from sslskel.benchmarks.synthetic import BENCHMARK
+from sslskel.benchmarks.synthetic import BENCHMARK, generate
 from sslskel.benchmarks.synthetic.actions import ACTIONS, standing
 from sslskel.benchmarks.synthetic.body import Limbs, joints_of
 from sslskel.benchmarks.synthetic.generate import (
+    AROUND,
     CAMERAS,
+    FRONT,
     SUBJECTS,
     TRAIN_SUBJECTS,
+    TRAIN_VIEWS,
     VALIDATION_SUBJECTS,
     clips,
     part_of,
@@ -114,7 +117,7 @@ def test_names_say_who_what_and_from_where(made: list[Clip]) -> None:
     for clip in made:
         name = f"S{clip.subject:02d}C{clip.camera:02d}A{clip.label + 1:02d}R"
         assert clip.name[:-1] == name
-        assert clip.name[-1] in "12"
+        assert clip.name[-1] in ("12" if clip.camera in FRONT else "34")
 
 
 def test_the_first_actor_is_the_subject_and_a_partner_is_of_the_same_part(clean: list[Clip]) -> None:
@@ -137,9 +140,9 @@ def test_bodies_are_not_mirrored(clean: list[Clip]) -> None:
             assert np.median((right * np.cross(ahead, up)).sum(-1)) > 0, clip.name
 
 
-def test_who_is_alone_faces_the_camera_more_or_less(clean: list[Clip]) -> None:
+def test_who_is_alone_faces_the_cameras_in_front_more_or_less(clean: list[Clip]) -> None:
     for clip in clean:
-        if len(clip.tracks) == 1:
+        if len(clip.tracks) == 1 and clip.camera in FRONT:
             joints = clip.tracks[0].joints.astype(float)
             across = (at(joints, "left_hip") - at(joints, "right_hip")).mean(0)
             assert across[0] < 0, clip.name
@@ -147,16 +150,37 @@ def test_who_is_alone_faces_the_camera_more_or_less(clean: list[Clip]) -> None:
 
 def test_cameras_look_from_different_sides(clean: list[Clip]) -> None:
     """People face the middle of the room on average, so each camera's heading shows in the shoulders."""
-    seen: dict[int, list[float]] = {}
+    seen: dict[int, list[complex]] = {}
     for clip in clean:
         if len(clip.tracks) == 1:
             across = (at(clip.tracks[0].joints, "left_shoulder") - at(clip.tracks[0].joints, "right_shoulder"))[0]
-            seen.setdefault(clip.camera, []).append(float(np.arctan2(across[2], -across[0])))
-    headings = {camera: np.mean(angles) for camera, angles in seen.items()}
+            seen.setdefault(clip.camera, []).append(np.exp(1j * np.arctan2(across[2], -across[0])))
+    headings = {camera: np.angle(np.mean(turns)) for camera, turns in seen.items()}
     assert sorted(headings) == sorted(CAMERAS)
+    side = np.sign(headings[3])
     for camera, heading in CAMERAS.items():
-        assert abs(abs(headings[camera]) - abs(heading)) < 0.12, headings
-    assert headings[1] * headings[3] < 0
+        assert abs(np.angle(np.exp(1j * (side * headings[camera] - heading)))) < 0.12, headings
+
+
+def test_views_of_the_training_part_are_sixty_degrees_from_those_of_the_test_part() -> None:
+    split = BENCHMARK.splits["xview"]
+    assert split.train == TRAIN_VIEWS
+    assert split.test == frozenset(AROUND) - TRAIN_VIEWS
+    for tested in split.test or ():
+        apart = [abs(np.angle(np.exp(1j * (AROUND[tested] - AROUND[camera])))) for camera in TRAIN_VIEWS]
+        assert sorted(np.degrees(apart)) == pytest.approx([60, 60, 180])
+
+
+def test_where_a_person_is_in_the_room_changes_what_the_sensor_adds_alone(
+    made: list[Clip], clean: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coordinates begin at the origin, and jitter grows with the distance from the camera."""
+    monkeypatch.setattr(generate, "ROOM", 0.0)
+    for sensor, usual in ((None, clean), (generate.Sensor(), made)):
+        for one, other in islice(zip(clips(sensor=sensor), usual, strict=False), 12):
+            moved = np.abs(one.tracks[0].joints - other.tracks[0].joints).max()
+            seen = sensor is not None and one.camera in AROUND
+            assert 1e-4 < moved < 0.3 if seen else moved == 0
 
 
 def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
@@ -173,17 +197,20 @@ def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
     assert 0.7 < np.mean(favoured) < 0.98
 
 
-def test_the_prepared_benchmark_has_its_counts_and_parts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "clips_of_it"), [("xsub", 768), ("xview", 768)])
+def test_the_prepared_benchmark_has_its_counts_and_parts(name: str, clips_of_it: int, data_folder: Path) -> None:
     """Preparing compares the stored clips with the numbers that the benchmark expects."""
-    prepare(BENCHMARK, [], tmp_path)
-    dataset = open_benchmark(BENCHMARK, tmp_path)
-    split = BENCHMARK.split(None)
+    prepare(BENCHMARK, [], data_folder)
+    dataset = open_benchmark(BENCHMARK, data_folder)
+    split = BENCHMARK.split(name)
     rows = {part: set(split.part(dataset, part).tolist()) for part in ("fit", "validation", "train", "test")}
     assert rows["fit"] | rows["validation"] == rows["train"]
     assert not rows["fit"] & rows["validation"]
     assert not rows["train"] & rows["test"]
-    assert len(rows["train"] | rows["test"]) == len(dataset) == 768
-    for part in ("fit", "validation", "test"):
+    assert len(rows["train"] | rows["test"]) == clips_of_it == len(dataset) // 2
+    cameras = {int(dataset.cameras[row]) for row in rows["train"] | rows["test"]}
+    assert cameras == set(FRONT if name == "xsub" else AROUND)
+    for part in ("fit", "validation", "test") if name == "xsub" else ("validation",):
         assert {part_of(int(dataset.subjects[row])) for row in rows[part]} == {part}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from sslskel.api.benchmark import ImportReport
 from sslskel.api.dataset import Clip, Track
 from sslskel.benchmarks.synthetic import BENCHMARK as SYNTHETIC
+from sslskel.benchmarks.synthetic.generate import FRONT
 
 SHARE = 0.182
 """Of clips with two persons, so that 1 - 1.182 / 2 = 40.9 % of all bodies are empty."""
@@ -23,8 +24,8 @@ APART = np.array([1.0, 0.0, 0.0], dtype=np.float32)
 
 
 def read(sources: Sequence[Path], report: ImportReport) -> Iterator[Clip]:
-    """All clips of ``synthetic``; some get a second subject of the same action, camera and part."""
-    clips = list(SYNTHETIC.read(sources, report))
+    """All clips of ``synthetic/xsub``; some get a second subject of the same action, camera and part."""
+    clips = [clip for clip in SYNTHETIC.read(sources, report) if clip.camera in FRONT]
     alone = [at for at, clip in enumerate(clips) if len(clip.tracks) == 1]
     wanted = round(SHARE * len(clips)) - (len(clips) - len(alone))
     chosen = set(np.random.default_rng(0).permutation(alone)[:wanted].tolist())
@@ -54,4 +55,7 @@ BENCHMARK = replace(
     title="synthetic, with as many second persons as NTU RGB+D 60 has",
     info=replace(SYNTHETIC.info, name="synthetic_pairs"),
     read=read,
+    splits={"xsub": SYNTHETIC.splits["xsub"]},
+    default_split="xsub",
+    expected={"clips": 768, "xsub/train": 480, "xsub/test": 288},
 )
