@@ -11,6 +11,7 @@ from torch import Tensor
 from undrawn_clips import undrawn
 
 from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.backbones.agcn2s import Agcn2s, Agcn2sConfig
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
 from sslskel.errors import UsageError
@@ -58,6 +59,24 @@ def test_ctr_gcn_has_the_published_size() -> None:
 def test_ctr_gcn_needs_four_even_branches() -> None:
     with pytest.raises(UsageError, match=r"backbone\.width is 6; it must be a positive multiple of 4"):
         CtrGcnConfig(width=6)
+
+
+def test_a_joint_gathers_its_parent_and_the_mean_of_its_children() -> None:
+    clip = undrawn(CHAIN, 8)
+    graph = Agcn2s(Agcn2sConfig(width=8), clip).blocks[0].spatial.fixed
+    x = torch.tensor([1.0, 10.0, 100.0, 1000.0])
+    own, parent, children = (x @ part for part in graph)
+    assert own.tolist() == x.tolist()
+    assert parent.tolist() == [0.0, 1.0, 10.0, 10.0]
+    assert children.tolist() == [10.0, 550.0, 0.0, 0.0]
+
+
+def test_agcn_has_the_published_size() -> None:
+    # 6.94 M for both streams in later papers' tables; a classifier of 60 classes and two actors' statistics in each.
+    backbone = Agcn2s(Agcn2sConfig(), undrawn(NTU25, 64))
+    weights = sum(parameter.numel() for parameter in backbone.parameters())
+    assert 2 * (weights + 60 * 257 + 150) == pytest.approx(6.94e6, rel=0.01)
+    assert backbone(torch.randn(1, 64, 25, 3)).shape == (1, 16, 25, 256)
 
 
 def test_a_stage_of_dstformer_blends_both_orders() -> None:
