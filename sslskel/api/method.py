@@ -92,6 +92,9 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
     reads_labels: ClassVar[bool] = False
     """True for a supervised reference, with ``trains = False``: nothing is pretrained, and protocols that train all
     weights on labels train the ``classifier`` of its encoders. Pretraining shows no method a label."""
+    reads_unlabelled: ClassVar[bool] = False
+    """True for a semi-supervised system, with ``reads_labels``: its classifiers learn from labelled clips beside
+    unlabelled ones, and no protocol but those that give both trains it."""
     uses_backbone: ClassVar[bool] = True
     """False if the method builds none; records then do not name one."""
     bare_backbone: ClassVar[bool] = False

@@ -169,6 +169,8 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     trains_classifiers: ClassVar[bool] = False
     """Whether it trains the ``classifier`` of an encoder that brings one, head and loss, in place of a head of its
     own; it then needs nothing else of that encoder, and supervised references are judged by it."""
+    gives_unlabelled: ClassVar[bool] = False
+    """Whether it also gives such a classifier clips whose labels are withheld, as semi-supervised systems need."""
     primary: ClassVar[str] = "top1"
     """Name of the score for ranking; a share, higher is better."""
     least_score_from_labels: ClassVar[float | None] = 1.0

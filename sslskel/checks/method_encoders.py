@@ -155,6 +155,10 @@ def classifier_learns(case: MethodCase) -> None:
             classifier = encoder.requires_grad_(True).classifier(len(case.info.classes))
         expect(isinstance(classifier, Classifier), f"classifier() of '{stream}' gave {classifier!r}, not a Classifier")
         assert classifier is not None
+        unequal = classifier.reads_unlabelled != case.plugin.reads_unlabelled
+        expect(not unequal, f"reads_unlabelled of the method and of the classifier of '{stream}' differ; give both one")
+        if classifier.reads_unlabelled:
+            batch = _half_labelled(classifier, batch)
         _learns(classifier.train(), encoder, batch, noise.on(batch), f"the classifier of '{stream}'")
         with torch.no_grad(), global_generators_untouched():
             known, blind = (
@@ -163,6 +167,15 @@ def classifier_learns(case: MethodCase) -> None:
         shape, wanted = tuple(known.shape), (CLIPS, len(case.info.classes))
         expect(shape == wanted, f"logits() of '{stream}' have shape {shape}, not {wanted}")
         expect(torch.equal(known, blind), f"logits() of '{stream}' read labels, which are withheld in a test")
+
+
+@torch.no_grad()
+def _half_labelled(classifier: Classifier, batch: Batch) -> Batch:
+    """The batch with every second label withheld, shown to a semi-supervised classifier as the training part."""
+    rows = torch.arange(batch.num_clips, device=batch.label.device)
+    some = batch._replace(label=torch.where(rows % 2 == 0, batch.label, -1)).placed(rows)
+    classifier.eval().on_epoch_start(iter([some]))
+    return some
 
 
 def _learns(classifier: Classifier, encoder: Encoder, batch: Batch, noise: Noise, name: str) -> None:

@@ -1,10 +1,11 @@
-"""What fine-tuning trains: an encoder with the protocol's head, or a supervised reference with its own.
+"""What fine-tuning trains: an encoder with the protocol's head, or what brings its own, as supervised references do.
 
 Optimisers, clips and epochs are in ``finetune_training``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -29,6 +30,15 @@ class Trainable(Protocol):
         """All that is trained beside the encoder."""
         ...
 
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether steps have clips without labels too."""
+        ...
+
+    def start_epoch(self, clips: Iterator[Batch]) -> None:
+        """Before an epoch, where it reads unlabelled clips: all of the training part in the test view."""
+        ...
+
     def train(self, mode: bool = True) -> object:
         """Training or eval mode, of the encoder too."""
         ...
@@ -45,8 +55,13 @@ class Trainable(Protocol):
 class WithHead:
     """The protocol's head, and cross entropy."""
 
+    reads_unlabelled = False
+
     def __init__(self, encoder: Encoder, head: FineTuneHead, smoothing: float, run: ProtocolRun) -> None:
         self._encoder, self._head, self._smoothing, self._run = encoder, head, smoothing, run
+
+    def start_epoch(self, clips: Iterator[Batch]) -> None:
+        """Nothing: it reads labelled clips alone."""
 
     @property
     def head(self) -> list[nn.Parameter]:
@@ -92,6 +107,18 @@ class WithOwn:
         """All that is trained beside the encoder."""
         known = {id(parameter) for parameter in self._encoder.parameters()}
         return [parameter for parameter in self._own.parameters() if id(parameter) not in known]
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether its classifier does."""
+        return self._own.reads_unlabelled
+
+    @torch.no_grad()
+    def start_epoch(self, clips: Iterator[Batch]) -> None:
+        """Its classifier's, in eval mode."""
+        self.train(False)
+        with self._run.autocast():
+            self._own.on_epoch_start(clips)
 
     def train(self, mode: bool = True) -> None:
         """Training or eval mode, of the encoder too."""

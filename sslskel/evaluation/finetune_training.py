@@ -129,9 +129,10 @@ def fine_tune(
 ) -> Tuned:
     """Train copies of the encoders, each with its own head, on ``clips``; the encoders stay as they are.
 
-    ``site`` tells apart the draws of several trainings of one run. The last epoch is
-    reported, or the first of the best on ``held``. Raises ``RunError`` where a loss is not
-    finite and ``UsageError`` for arithmetic that needs a scaled loss.
+    Clips whose label is -1 are shown to those alone that read unlabelled clips. ``site`` tells
+    apart the draws of several trainings of one run. The last epoch is reported, or the first of
+    the best on ``held``. Raises ``RunError`` where a loss is not finite and ``UsageError`` for
+    arithmetic that needs a scaled loss.
     """
     _refuse_half(run)
     streams = [_Stream(config, stream, encoder, clips, classes, run, site) for stream, encoder in encoders.items()]
@@ -155,6 +156,8 @@ def fine_tune(
     facts: dict[str, Any] = {"layers": len(streams[0].layers), "drop_path": all(stream.drops for stream in streams)}
     if any(stream.encoder.classifies for stream in streams):
         facts["head"] = "its own"
+    if any(stream.network.reads_unlabelled for stream in streams):
+        facts["unlabelled_clips"] = int((clips.labels < 0).sum())
     if best is None:
         return Tuned(logits.cpu().numpy(), config.epochs, None, by_epoch, facts)
     return Tuned(best[2].cpu().numpy(), best[1], best[0], by_epoch, facts)
@@ -244,8 +247,12 @@ class _Stream:
     def train(self, epoch: int) -> None:
         """One epoch, counted from 1, over every clip in a new order."""
         config = self.config
-        order = self._noise(epoch, "order").permutation("order", len(self.clips), per="batch")
-        parts = mini_batches(order.cpu(), config.batch_size)
+        known = (self.clips.labels >= 0).nonzero()[:, 0]
+        order = self._noise(epoch, "order").permutation("order", len(known), per="batch")
+        parts = mini_batches(known[order.cpu()], config.batch_size)
+        if self.network.reads_unlabelled:
+            self.network.start_epoch(self.clips.batches(self._view("test"), self._noise(0), config.encode_batch))
+            parts = self._with_unlabelled(parts, epoch)
         self.network.train()
         total = torch.zeros((), dtype=torch.float64, device=self.of_run.device)
         for at, batch in enumerate(self._batches(parts, epoch)):
@@ -278,6 +285,16 @@ class _Stream:
                 yield from self.clips.subset(torch.cat(list(some))).batches(
                     view, self._noise(epoch, "view"), len(some[0])
                 )
+
+    def _with_unlabelled(self, parts: Sequence[Tensor], epoch: int) -> list[Tensor]:
+        """Each mini-batch with as many clips without labels behind it, which are other ones in every epoch."""
+        others = (self.clips.labels < 0).nonzero()[:, 0]
+        if not len(others):
+            return list(parts)
+        order = self._noise(epoch, "unlabelled").permutation("order", len(others), per="batch").cpu()
+        needed = sum(map(len, parts))
+        drawn = torch.split(others[order].repeat(-(-needed // len(others)))[:needed], [len(part) for part in parts])
+        return [torch.cat(both) for both in zip(parts, drawn, strict=True)]
 
     def _view(self, view: str) -> ViewSpec:
         return self.encoder.spec.train_view if view == "train" else self.encoder.spec.test_view

@@ -8,15 +8,50 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from sslskel.api.batch import Batch
+from sslskel.api.dataset import Segments
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet
+from sslskel.api.view import ViewSpec
 from sslskel.errors import DataError
 from sslskel.hashing import stable_id
+
+
+class PartlyLabelled:
+    """A training part of which the clips at these rows (n,) alone show their labels; a ``protocol.ClipSet``.
+
+    The others have -1. Batches say which row of the part a clip is.
+    """
+
+    def __init__(self, clips: ClipSet, labelled: Tensor, rows: Tensor | None = None) -> None:
+        self._clips, self._labelled = clips, labelled
+        self._rows = torch.arange(len(clips)) if rows is None else rows
+        shown = torch.isin(self._rows, labelled)
+        self.spec, self.keys, self.lengths = clips.spec, clips.keys, clips.lengths
+        self.segments: Segments | None = None
+        self.labels = torch.where(shown, clips.labels, -1)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
+        """Every clip once, in order, ``size`` clips at a time (the last batch may be smaller)."""
+        begin = 0
+        for batch in self._clips.batches(view, noise, size):
+            own = slice(begin, begin + batch.num_clips)
+            yield batch._replace(label=self.labels[own].to(batch.label.device)).placed(
+                self._rows[own].to(batch.position.device)
+            )
+            begin += batch.num_clips
+
+    def subset(self, rows: Tensor) -> PartlyLabelled:
+        """The clips at these positions, in this order."""
+        return PartlyLabelled(self._clips.subset(rows), self._labelled, self._rows[rows])
 
 
 def draw_subsets(

@@ -21,7 +21,7 @@ from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, Tuned, 
 from sslskel.evaluation.metrics import aligned, logit_scores
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, learnable, training_parts
-from sslskel.evaluation.subsets import draw_subsets, subsets_digest
+from sslskel.evaluation.subsets import PartlyLabelled, draw_subsets, subsets_digest
 from sslskel.results.statistics import summarise
 
 
@@ -54,7 +54,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
     Config = SemiConfig
     needs = frozenset({"tokens"})
     trains = "all"
-    trains_classifiers = True
+    trains_classifiers = gives_unlabelled = True
     check_config: ClassVar[Mapping[str, Any]] = {
         "epochs": 8,
         "batch_size": 16,
@@ -83,7 +83,8 @@ class Semi(EvaluationProtocol[SemiConfig]):
         clips, held, subsets = self._subsets(parts)
         tuned: list[Tuned] = []
         for draw, rows in enumerate(subsets):
-            some = learnable(clips.subset(rows), classes)
+            learnable(clips.subset(rows), classes)
+            some = PartlyLabelled(clips, rows)
             start = starting_point(config, encoders, run)
             tuned.append(fine_tune(config, start, some, held, parts.test, classes, run, "semi", str(draw)))
             run.reporter.step("labelled subset", draw + 1, config.draws)

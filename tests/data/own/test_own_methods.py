@@ -55,7 +55,7 @@ def trained(name: str, dataset: StoredDataset) -> None:
     try:
         method = build(name, clip_spec(dataset.info, config))
         source = ClipSource(dataset, np.arange(len(dataset)), method.clip)
-        noise = Noise(0, 0)
+        noise = Noise(0, 0).over(source.keys)
         views = [source.batch(torch.arange(len(dataset)), view, noise.view(i)) for i, view in enumerate(method.views())]
     except UsageError as fault:
         refusal = str(fault)
