@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from mutants.kind import Mutant, planted_in
 
+ASSL = "tests/methods/test_assl.py"
 CPM = "tests/methods/test_cpm.py"
 LONGT_GAN = "tests/methods/test_longt_gan.py"
 
 DESCRIBED: tuple[Mutant, ...] = (
+    *planted_in(
+        "methods",
+        "methods/assl.py",
+        ASSL,
+        ("is its own neighbour", "cosine[rows, rows + begin] = -torch.inf", "cosine[rows, rows + begin] = 1.0"),
+        ("lets the critic teach the encoder", "self.critic(features.detach())", "self.critic(features)"),
+        ("guesses classes that it knows", "torch.where((batch.label >= 0)[:, None], own, guess)", "guess"),
+        ("aligns labelled clips too", "mean_of(deceive, ~labelled,", "mean_of(deceive, every,"),
+    ),
+    *planted_in(
+        "protocols",
+        "sslskel/evaluation/finetune_training.py",
+        ASSL,
+        ("gives no unlabelled clips", "if not len(others):", "if True:"),
+    ),
     *planted_in(
         "methods",
         "methods/cpm.py",
