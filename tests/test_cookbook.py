@@ -44,7 +44,7 @@ QUICK = (
     "weights_come_back",
 )
 SMALL = ("train.epochs=2", "train.batch_size=7", "train.drop_last=false", "engine.device=cpu", "engine.log_every=1")
-ALSO = {"clustering": ("method.clusters=5",), "predict_cluster": ("backbone.hidden=8",)}
+ALSO = {"clustering": ("method.clusters=5",), "frozen_decoder": ("backbone.hidden=8",)}
 """Options of one recipe alone: the tiny benchmark has 18 training clips."""
 
 

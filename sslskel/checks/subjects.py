@@ -66,15 +66,23 @@ def method_subject(
         base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
         config = small_config(plugin.Config, base)
     network = BACKBONES.get(backbone or plugin.default_backbone)
-    layers: object = None
+    layers = _layers_of(method, network) if isinstance(method, str) and backbone is None else None
     if overrides:
-        groups = {"method": config, "backbone": small_config(network.Config)}
+        groups = {"method": config, "backbone": layers or small_config(network.Config)}
         chosen = with_options({name: made for name, made in groups.items() if made is not None}, overrides)
         config, layers = chosen.get("method"), chosen["backbone"]
     if config is not None:
         hashed_origins(plugin, config)
     case = MethodCase(plugin, config, network, clips or dataset_info(), layers)
     return Subject(case, METHOD, _expected(plugin))
+
+
+def _layers_of(method: str, network: type[Backbone]) -> object:
+    """Small layers as a method preset has them; None for one that says nothing of its backbone."""
+    options = METHODS.preset(method).get("backbone")
+    if not options:
+        return None
+    return small_config(network.Config, from_plain(network.Config, options, f"method preset '{method}'"))
 
 
 def backbone_subject(

@@ -68,6 +68,8 @@ class Optimiser(Enum):
     adamw = "adamw"
     adam = "adam"
     """Weight decay is part of the gradient, not apart from it as in AdamW."""
+    adam_tensorflow = "adam_tensorflow"
+    """Adam whose small constant joins the second moment before this is corrected, as TensorFlow has it."""
     sgd = "sgd"
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sslskel.config.groups import Optimiser, TrainConfig
-from sslskel.engine.optimisers import SGD, Adam, AdamW
+from sslskel.engine.optimisers import SGD, Adam, AdamTensorflow, AdamW
 from sslskel.errors import CheckpointError, UsageError
 
 FUSED = ("cpu", "cuda")
@@ -44,7 +44,7 @@ def build_optimiser(groups: Sequence[Mapping[str, Any]], train: TrainConfig) -> 
                     parameter, memory_format=torch.preserve_format
                 )
         return sgd
-    adam = Adam if train.optimiser is Optimiser.adam else AdamW
+    adam = {Optimiser.adam: Adam, Optimiser.adam_tensorflow: AdamTensorflow}.get(train.optimiser, AdamW)
     return adam(held, lr=train.lr, betas=(train.beta1, train.beta2), weight_decay=train.weight_decay, fused=fused)
 
 

@@ -8,9 +8,10 @@ from mutants.kind import Mutant
 from mutants.masked import MASKED
 from mutants.padded import PADDED
 from mutants.protocols import PROTOCOLS
+from mutants.reconstruction import RECONSTRUCTION
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
-MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *TRAINING, *VIEWS)
+MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *RECONSTRUCTION, *TRAINING, *VIEWS)
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -1,4 +1,4 @@
-"""Predict & Cluster: an encoder whose feature must say the whole clip, because the decoder behind it cannot learn.
+"""A frozen decoder: an encoder whose feature must say the whole clip, because the decoder behind it cannot learn.
 
 After Su et al., CVPR 2020, with their decoder of fixed weights; its read-out alone is trained. The clusters are
 what the protocols knn and cluster find in the features.
@@ -25,18 +25,18 @@ from sslskel import (
 
 
 @dataclass
-class PredictClusterConfig:
+class FrozenDecoderConfig:
     decoder_dim: int = 512
 
     def __post_init__(self) -> None:
         require(self.decoder_dim >= 1, f"method.decoder_dim is {self.decoder_dim}; it must be at least 1")
 
 
-class PredictCluster(PretextMethod[PredictClusterConfig]):
-    Config = PredictClusterConfig
+class FrozenDecoder(PretextMethod[FrozenDecoderConfig]):
+    Config = FrozenDecoderConfig
     default_backbone = "bigru"
 
-    def __init__(self, config: PredictClusterConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+    def __init__(self, config: FrozenDecoderConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         self.encoder = PooledEncoder(build_backbone(clip), clip, "present")
         self.start = nn.Linear(self.encoder.dim, config.decoder_dim)
