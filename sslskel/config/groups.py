@@ -74,9 +74,10 @@ class Optimiser(Enum):
 
 
 class Schedule(Enum):
-    """Learning rate after warm-up: half a cosine, steps at milestones, or constant."""
+    """Learning rate after warm-up: half a cosine, a line, steps at milestones, or constant."""
 
     cosine = "cosine"
+    linear = "linear"
     step = "step"
     constant = "constant"
 

@@ -9,7 +9,7 @@ from sslskel.config.groups import DecayCourse, Schedule, TrainConfig
 
 
 def learning_rate(train: TrainConfig, epoch: float) -> float:
-    """Linear warm-up from 0 to ``lr``, then the schedule (released MAMP: half a cosine to ``min_lr``)."""
+    """Linear warm-up from 0 to ``lr``, then the schedule: half a cosine, as released MAMP, or a line to ``min_lr``."""
     if epoch < train.warmup_epochs:
         return train.lr * epoch / train.warmup_epochs
     if train.schedule is Schedule.constant:
@@ -18,7 +18,8 @@ def learning_rate(train: TrainConfig, epoch: float) -> float:
         return train.lr * train.decay ** sum(epoch >= milestone for milestone in train.milestones)
     span = max(train.epochs - train.warmup_epochs, 1e-12)
     turn = min((epoch - train.warmup_epochs) / span, 1.0)
-    return train.min_lr + (train.lr - train.min_lr) * 0.5 * (1 + math.cos(math.pi * turn))
+    left = 1 - turn if train.schedule is Schedule.linear else 0.5 * (1 + math.cos(math.pi * turn))
+    return train.min_lr + (train.lr - train.min_lr) * left
 
 
 def weight_decay(train: TrainConfig) -> StepSchedule:

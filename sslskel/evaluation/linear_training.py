@@ -49,7 +49,7 @@ class LinearConfig:
     """Learning rates to train a head at each, on the same features, instead of ``lr``. The one that is
     best on the validation part is reported, by its head that was trained on the whole training part."""
     schedule: Schedule = Schedule.cosine
-    """Half a cosine to 0 at the end without warm-up, steps at milestones, or constant."""
+    """Half a cosine or a line to 0 at the end without warm-up, steps at milestones, or constant."""
     milestones: list[int] = field(default_factory=list)
     """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
     decay: float = 0.1
@@ -288,9 +288,11 @@ class LinearTraining:
     def _rates(self, base: float, epoch: int, steps: int) -> list[float]:
         """The learning rate of every step of an epoch."""
         config = self.config
+        done, total = (epoch - 1) * steps, config.epochs * steps
         if config.schedule is Schedule.cosine:
-            done = (epoch - 1) * steps
-            return [cosine_rate(base, done + at, config.epochs * steps) for at in range(steps)]
+            return [cosine_rate(base, done + at, total) for at in range(steps)]
+        if config.schedule is Schedule.linear:
+            return [base * (1 - (done + at) / total) for at in range(steps)]
         milestones: Sequence[int] = config.milestones if config.schedule is Schedule.step else ()
         return [step_rate(base, epoch - 1, milestones, config.decay)] * steps
 

@@ -35,6 +35,12 @@ def test_steps_multiply_the_rate_at_their_epochs() -> None:
     assert [learning_rate(train, epoch) for epoch in (0.5, 3.99, 4, 8)] == pytest.approx([0.5, 1.0, 0.1, 0.01])
 
 
+def test_a_line_falls_by_the_same_amount_in_every_epoch() -> None:
+    train = TrainConfig(epochs=10, lr=1.0, min_lr=0.2, warmup_epochs=2, schedule=Schedule.linear)
+    rates = [learning_rate(train, epoch) for epoch in (1, 2, 4, 6, 10, 12)]
+    assert rates == pytest.approx([0.5, 1.0, 0.8, 0.6, 0.2, 0.2])
+
+
 def test_constant_stays_after_warm_up() -> None:
     train = TrainConfig(epochs=10, lr=0.3, warmup_epochs=0, schedule=Schedule.constant)
     assert {learning_rate(train, epoch / 7) for epoch in range(70)} == {0.3}

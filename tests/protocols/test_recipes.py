@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from replays import spied
 from toy_features import Pass, problem, run_of
 
+import sslskel.evaluation.linear_training
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.checks.protocol import ProtocolCase
 from sslskel.config.compose import from_plain, shaping, to_plain
-from sslskel.config.groups import Optimiser
+from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch
 from sslskel.evaluation.finetune_training import FineTuneConfig, Start
@@ -113,3 +115,13 @@ def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
         FineTune(FineTuneConfig(**CHECK_CONFIG, start=Start.scratch)).evaluate(
             {"joint": encoder}, parts, dataclasses.replace(run, fresh=None)
         )
+
+
+def test_a_head_s_rate_can_fall_along_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, _ = problem(spread=1.5)
+    fitted = spied(monkeypatch, sslskel.evaluation.linear_training, "fit_epoch")
+    config = LinearConfig(epochs=2, lr=0.8, batch_size=100, schedule=Schedule.linear)
+    Linear(config).evaluate({"joint": Pass(12)}, parts, run_of())
+    rates = [rate for arguments, _ in fitted for rate in arguments[5]]
+    assert rates == pytest.approx([0.8 * (1 - at / len(rates)) for at in range(len(rates))])
+    assert len(rates) == 6
