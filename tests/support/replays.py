@@ -101,7 +101,7 @@ def train(
         views = RecordedClips(views)
     source: Any = views
     pretrain(method, source, resolved.train, resolved.engine, 0, folder, {"identity": "recorded"})
-    assert len(outputs) == resolved.train.epochs
+    assert len(outputs) == resolved.train.trained_epochs
 
 
 def contrasts(method: PretextMethod) -> dict[str, MomentumContrast]:

@@ -7,6 +7,7 @@ from mutants.kind import Mutant, planted_in
 GL = "tests/methods/test_gl_transformer_released.py"
 BODY = "tests/transforms/test_body_frame.py"
 ATTENTION = "tests/nn/test_masked_attention.py"
+HI_TRS = "tests/methods/test_hi_trs_released.py tests/methods/test_hi_trs_tasks.py"
 
 PADDED: tuple[Mutant, ...] = (
     *planted_in(
@@ -54,5 +55,51 @@ PADDED: tuple[Mutant, ...] = (
         ATTENTION,
         ("does not hide in written-out attention", "products.masked_fill(hidden, least)", "products"),
         ("drops paths by number and not by row", "branch.new_ones(self.rows)", "branch.new_ones(self.rows) * 0.5"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/hi_trs/__init__.py",
+        HI_TRS,
+        ("lets the next window's target learn", "normalize(last.detach()", "normalize(last"),
+        ("lets positions decay", '("_table", "_token")', '("_token",)'),
+        (
+            "counts windows of which nothing moves",
+            "self.frame_order(pair), tasks.moves",
+            "self.frame_order(pair), tasks.moves | True",
+        ),
+        ("leaves missing persons out", "if fill else view", "if not fill else view"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/hi_trs/tasks.py",
+        HI_TRS,
+        ("masks padding too", " < ratio) & valid[..., None]", " < ratio)"),
+        ("exchanges neighbours", "for first in range(second - 1)", "for first in range(second)"),
+        ("takes a joint of the same frame", "(other >= torch.arange", "(other > 1 + torch.arange"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/backbones/hierarchical.py",
+        f"tests/nn/test_windows.py {HI_TRS} -k 'not data'",
+        (
+            "lets joints of a frame see each other",
+            "self._through(self.over_frames, x, self.crowd",
+            "self._through(self.over_frames, x, None",
+        ),
+        (
+            "reads windows that are not there",
+            "self._through(self.over_windows, x, unseen",
+            "self._through(self.over_windows, x, None",
+        ),
+    ),
+    *planted_in(
+        "views",
+        "sslskel/nn/windows.py",
+        "tests/nn/test_windows.py",
+        (
+            "lets a short window run over the end",
+            "- 1).clamp(min=0) + 2 * self.padding",
+            "- 1).clamp(min=0) + 9 * self.padding",
+        ),
     ),
 )
