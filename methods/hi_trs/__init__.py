@@ -65,8 +65,8 @@ class HiTRS(PretextMethod[HiTRSConfig]):
 
     Chen et al., "Hierarchically Self-Supervised Transformer for Human Skeleton Representation Learning", ECCV 2022.
     Every person is a sequence; all tasks read one masked copy of it. A step has ``train.batch_size`` clips, where the
-    released one has as many persons; the next window is told apart from those of the same part of a step
-    (``train.accumulate``), as released, or with ``train.accumulate=1`` from those of the whole step.
+    released one has as many persons. Negatives of the next window are those of the same part of a step
+    (``train.accumulate``), as released, or with ``train.accumulate=1`` of the whole step.
     """
 
     Config = HiTRSConfig
