@@ -51,6 +51,7 @@ TIMELINE = (
     ("every epoch", "on_epoch_start"),
     ("every step", "on_step_start"),
     ("every step", "views"),
+    ("every step", "updates"),
     ("every step and turn", "forward"),
     ("every step and turn", "backward"),
     ("every step and turn", "optimiser"),

@@ -42,6 +42,12 @@ class Batch(NamedTuple):
         """N."""
         return int(self.key.shape[0])
 
+    def lengths(self) -> Tensor:
+        """(N,) int64: frames of each clip up to the last in which anyone is valid; 0 where no one ever is."""
+        number = torch.arange(self.valid.shape[1], device=self.valid.device) + 1
+        own = (number * self.valid).amax(1)
+        return own.new_zeros(self.num_clips).scatter_reduce(0, self.owner, own, "amax")
+
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """Move every tensor to a device; a dtype applies to ``tracks`` alone."""
         tracks = self.tracks.to(*args, **kwargs)

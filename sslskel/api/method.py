@@ -22,7 +22,7 @@ from sslskel.api.view import ClipSpec, ViewSpec
 
 
 class Progress(NamedTuple):
-    """Progress of training. Steps count optimiser updates from 0."""
+    """Progress of training. Steps count batches from 0, those without an update too."""
 
     step: int
     steps_per_epoch: int
@@ -172,8 +172,15 @@ class PretextMethod(nn.Module, ABC, Generic[ConfigT]):
         """
         raise NotImplementedError
 
+    def updates(self, progress: Progress) -> bool:
+        """Whether this step changes weights. Where not, there is a forward pass, and no gradient or optimiser step.
+
+        The answer must follow from ``progress`` alone, so that all processes give the same one.
+        """
+        return True
+
     def on_step_end(self, progress: Progress, noise: Noise) -> None:
-        """After the optimiser step: queues and schedules. ``noise`` is that of the step."""
+        """After the optimiser step, also where none was taken: queues and schedules. ``noise`` is that of the step."""
 
     @abstractmethod
     def encoders(self) -> dict[str, Encoder]:

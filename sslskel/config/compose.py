@@ -49,12 +49,15 @@ UNSAID: Mapping[str, Mapping[str, Any]] = {
     "train": {"weight_decay_course": "constant", "weight_decay_end": 0.0, "stop_after": 0, "suite": ""},
     "protocol": {"encoder_dropout": False},
 }
-"""Options that came later still: at these values no record, checkpoint or identity has them."""
+"""Options that came later still: at these values no record, checkpoint or identity has them.
+
+Those of a plugin are in ``unsaid`` of its ``Config``, a ``ClassVar`` with plain values by name.
+"""
 
 
-def spoken(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a group that say something a reader of older files does not know."""
-    silent = UNSAID.get(group, {})
+def spoken(group: str, values: Mapping[str, Any], own: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The options of a group that say something a reader of older files does not know; ``own`` as ``unsaid``."""
+    silent = {**UNSAID.get(group, {}), **own}
     return {name: value for name, value in values.items() if name not in silent or value != silent[name]}
 
 
@@ -84,7 +87,11 @@ class Resolved:
         key = id(self)
         kept = _PLAIN.get(key)
         if kept is None or kept[0]() is not self:
-            made = {name: spoken(name, to_plain(value)) for name, value in vars(self).items() if value is not None}
+            made = {
+                name: spoken(name, to_plain(value), getattr(value, "unsaid", {}))
+                for name, value in vars(self).items()
+                if value is not None
+            }
             kept = _PLAIN[key] = (weakref.ref(self, lambda _: _PLAIN.pop(key, None)), made)
         return copy.deepcopy(kept[1])
 

@@ -21,7 +21,10 @@ def masked_error(predicted: Tensor, wanted: Tensor, hidden: Tensor, scale: float
 
 
 def similarities(query: Tensor, key: Tensor, entries: Tensor) -> Tensor:
-    """Cosines with the own key, then with every queue entry: (N, D), (N, D), (K, D) -> (N, 1+K)."""
+    """Products with the own key, then with every queue entry, cosines where all have length 1.
+
+    (N, D), (N, D), (K, D) -> (N, 1+K).
+    """
     return torch.cat([(query * key).sum(1, keepdim=True), query @ entries.to(query).T], 1)
 
 

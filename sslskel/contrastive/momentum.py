@@ -59,7 +59,7 @@ class MomentumContrast(nn.Module):
         return self._new
 
     def similarities(self, query: Tensor, key: Tensor) -> Tensor:
-        """Cosines of queries (N, dim) with their keys (N, dim), then with the queue: (N, 1+K)."""
+        """Products of queries (N, dim) with their keys (N, dim), then with the queue: (N, 1+K); mostly cosines."""
         return similarities(query, key, self.queue.entries)
 
     def neighbourhood(self, key: Tensor) -> Tensor:

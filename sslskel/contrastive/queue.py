@@ -17,7 +17,7 @@ class Queue(nn.Module):
     """
 
     entries: Tensor
-    """(K, D) of length 1; detached."""
+    """(K, D), of length 1 where keys are; detached."""
     place: Tensor
     """() int64: where the next key goes, 0..K-1."""
 

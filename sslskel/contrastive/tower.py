@@ -1,4 +1,4 @@
-"""From a batch to embeddings: backbone, mean over persons, projector, unit length."""
+"""From a batch to embeddings: backbone, mean over persons, projector, mostly unit length."""
 
 from __future__ import annotations
 
@@ -81,9 +81,17 @@ class Tower(nn.Module):
     """A backbone and its head, fed one stream; as query it is trained, as key it follows."""
 
     def __init__(
-        self, backbone: Backbone, head: nn.Module, clip: ClipSpec, stream: Stream, empty_bodies: EmptyBodies
+        self,
+        backbone: Backbone,
+        head: nn.Module,
+        clip: ClipSpec,
+        stream: Stream,
+        empty_bodies: EmptyBodies,
+        *,
+        unit_length: bool = True,
     ) -> None:
         super().__init__()
+        self.unit_length = unit_length
         self.backbone, self.head = backbone, head
         self.clip, self.empty_bodies = clip, empty_bodies
         self.prepare = stream_input(stream, clip)
@@ -116,11 +124,12 @@ class Tower(nn.Module):
         return rows if self.backbone.joins_persons else mean_over_persons(rows, batch)
 
     def embed(self, features: Tensor) -> Tensor:
-        """(N, D) -> (N, dim) of length 1."""
-        return functional.normalize(self.head(features), dim=1)
+        """(N, D) -> (N, dim), of length 1 unless it was built without."""
+        raw: Tensor = self.head(features)
+        return functional.normalize(raw, dim=1) if self.unit_length else raw
 
     def forward(self, batch: Batch, noise: Noise) -> Tensor:
-        """A view of N clips -> (N, dim) of length 1; ``noise`` is for the backbone's own draws."""
+        """A view of N clips -> (N, dim) as of :meth:`embed`; ``noise`` is for the backbone's own draws."""
         batch = self.rows(batch)
         self.backbone.bind(noise.on(batch))
         return self.embed(self.pooled(self.backbone.read(self.tracks(batch), self.valid(batch)), batch))

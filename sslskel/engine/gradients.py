@@ -6,7 +6,7 @@ the step sees. Whether the gradient may change a weight is decided in ``guard.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -94,6 +94,20 @@ def backward(
     sums = _sum(seen, parts, stops)
     [count] = sums.counts.values()
     return sums.result(clips / count)
+
+
+@torch.no_grad()
+def outcome(
+    model: Callable[..., StepOutput],
+    method: PretextMethod,
+    parts: Sequence[Part],
+    noise: Noise,
+    progress: Progress,
+    stops: tuple[float, float],
+) -> StepSums:
+    """What the step's forward passes give where nothing is differentiated; arguments as of :func:`backward`."""
+    with unbound_named(method):
+        return _sum([_values(model(part.views, noise, progress)) for part in parts], parts, stops).result(None)
 
 
 class _Sums(NamedTuple):

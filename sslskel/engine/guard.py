@@ -84,10 +84,15 @@ class StepGuard:
         if self._scaled:
             self._adapt(overflow)
         first = torch.where(fault, (~finite).to(torch.int64).argmax(), -1)
-        values = [first.to(terms)[None], norm.to(terms)[None], sums.stops.to(terms), terms]
-        values += [value.to(terms)[None] for value in sums.metrics.values()]
-        names = tuple(name for name, _ in named)
-        return StepFacts(tuple(sums.terms), tuple(sums.metrics), (*sums.terms, *names), torch.cat(values))
+        return _facts(sums, first, norm, [name for name, _ in named])
+
+    def watch(self, sums: StepSums) -> StepFacts:
+        """The facts of a step without an update; a term that is not finite is a fault here too."""
+        finite = torch.stack(list(sums.terms.values())).isfinite()
+        fault = ~finite.all()
+        self._shut |= fault
+        first = torch.where(fault, (~finite).to(torch.int64).argmax(), -1)
+        return _facts(sums, first, torch.zeros_like(sums.stops[0]), [])
 
     def _step(self, skip: Tensor) -> None:
         if skips_on_device(self._optimiser):
@@ -103,6 +108,14 @@ class StepGuard:
         grow = since >= GROW_AFTER
         self.scale.copy_(torch.where(overflow, self.scale / 2, torch.where(grow, self.scale * 2, self.scale)))
         self._since.copy_(torch.where(grow, 0, since))
+
+
+def _facts(sums: StepSums, first: Tensor, norm: Tensor, gradients: Sequence[str]) -> StepFacts:
+    """Facts of a step; ``first`` () is the index of the first fault, ``norm`` () that of all gradients."""
+    terms = torch.stack(list(sums.terms.values()))
+    values = [first.to(terms)[None], norm.to(terms)[None], sums.stops.to(terms), terms]
+    values += [value.to(terms)[None] for value in sums.metrics.values()]
+    return StepFacts(tuple(sums.terms), tuple(sums.metrics), (*sums.terms, *gradients), torch.cat(values))
 
 
 def _limits(

@@ -21,7 +21,7 @@ from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import Precision, TrainConfig
-from sslskel.engine.gradients import Part, backward
+from sslskel.engine.gradients import Part, backward, outcome
 from sslskel.engine.guard import StepFacts, StepGuard
 from sslskel.engine.optim import build_optimiser, optimiser_tensors, restore_optimiser, set_decay, set_rate
 from sslskel.engine.schedule import learning_rate, weight_decay
@@ -108,17 +108,23 @@ class Turns:
     ) -> tuple[float, StepFacts]:
         """Take the turns that are due on one global batch; arguments as of ``gradients.backward``.
 
-        Returns the learning rate (of the first of them) and what the host may want to know.
+        Returns the learning rate (of the first of them; 0 where the method updates nothing) and what the host may
+        want to know.
         """
         self._method.zero_grad(set_to_none=True)
-        rates, taken = [], []
+        rates, taken, updating = [], [], self._method.updates(progress)
         for update in self._updates:
             if not update.due(progress.step):
+                continue
+            now = progress._replace(turn=update.turn.name)
+            if not updating:
+                rates.append(0.0)
+                sums = outcome(model, self._method, parts, noise, now, stops)
+                taken.append((update.turn.name, update.guard.watch(sums)))
                 continue
             rate = learning_rate(update.train, progress.epoch)
             set_rate(update.optimiser, rate)
             set_decay(update.optimiser, weight_decay(update.train).at(progress))
-            now = progress._replace(turn=update.turn.name)
             self._require_same_trained()
             with self._others_constant(update):
                 sums = backward(model, self._method, parts, whole, clips, noise, now, update.guard.scale, stops)

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from enum import Enum
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sslskel.api.noise import Noise
+
+
+class HeadStart(Enum):
+    """Initial weights of a layer: normal with a stated standard deviation, or with Xavier's."""
+
+    normal = "normal"
+    xavier = "xavier"
+
+
+def initial_deviation(start: HeadStart, std: float, dim: int, num_classes: int) -> float:
+    """Standard deviation of the initial weights of a layer (N, dim) -> (N, num_classes)."""
+    return std if start is HeadStart.normal else math.sqrt(2 / (dim + num_classes))
 
 
 class LinearHead(nn.Module):
@@ -77,10 +90,12 @@ def fit_epoch(
     labels: Tensor,
     batches: Sequence[Tensor],
     rates: Sequence[float],
+    clip_norm: float = 0.0,
 ) -> Tensor:
     """One epoch of cross-entropy: ``batches`` are rows of features (n, D) and labels (n,), ``rates`` one per batch.
 
-    Returns the mean loss over the epoch's clips, a scalar on the features' device.
+    Gradients longer than ``clip_norm`` are scaled down to it, unless it is 0. Returns the mean loss over the epoch's
+    clips, a scalar on the features' device.
     """
     head.train()
     total = features.new_zeros(())
@@ -88,6 +103,8 @@ def fit_epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         total += _differentiate(head, features[rows], labels[rows]) * len(rows)
+        if clip_norm > 0:
+            nn.utils.clip_grad_norm_(head.parameters(), clip_norm)
         optimiser.step()
     return total / sum(map(len, batches))
 

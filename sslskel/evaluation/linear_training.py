@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,15 @@ from sslskel.engine.optimisers import SGD, Adam
 from sslskel.errors import Diverged
 from sslskel.evaluation.features import View, clip_features, dropping, feature_dtype
 from sslskel.evaluation.linear_convergence import has_converged, views_kept
-from sslskel.evaluation.linear_head import LinearHead, cosine_rate, fit_epoch, mini_batches, step_rate
+from sslskel.evaluation.linear_head import (
+    HeadStart,
+    LinearHead,
+    cosine_rate,
+    fit_epoch,
+    initial_deviation,
+    mini_batches,
+    step_rate,
+)
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
@@ -57,11 +66,17 @@ class LinearConfig:
     """``sgd``, or ``adam`` as PSTL has it."""
     momentum: float = 0.9
     """Of SGD; with Adam its first beta, the second is 0.999."""
+    nesterov: bool = False
+    """Nesterov's form of SGD's momentum."""
+    clip_norm: float = 0.0
+    """Largest gradient norm; 0 for no clipping."""
     weight_decay: float = 0.0
     norm: bool = True
     """Normalise features by BatchNorm without scale and shift before the layer."""
     init_std: float = 0.01
     """Standard deviation of the layer's initial weights; its bias starts at 0."""
+    head_start: HeadStart = HeadStart.normal
+    """``xavier`` takes a standard deviation of sqrt(2 / (D + classes)) in place of ``init_std``."""
     augment: bool = True
     """Train on the encoder's training view; otherwise on its test view, encoded once."""
     views: int = 0
@@ -75,6 +90,7 @@ class LinearConfig:
     """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
+    unsaid: ClassVar[Mapping[str, object]] = {"nesterov": False, "clip_norm": 0.0, "head_start": "normal"}
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "encode_batch"):
@@ -85,7 +101,11 @@ class LinearConfig:
             require(0 < rate < math.inf, f"protocol.rates has {rate}; a learning rate must be positive")
         require(len(set(self.rates)) == len(self.rates), f"protocol.rates names a rate twice: {self.rates}")
         require(0 <= self.momentum < 1, f"protocol.momentum is {self.momentum}; it must be in [0, 1)")
-        for name in ("weight_decay", "views"):
+        require(
+            not self.nesterov or (self.optimiser is Optimiser.sgd and self.momentum > 0),
+            "protocol.nesterov=true needs protocol.optimiser=sgd and a protocol.momentum above 0",
+        )
+        for name in ("weight_decay", "views", "clip_norm"):
             require(getattr(self, name) >= 0, f"protocol.{name} is {getattr(self, name)}; it must not be negative")
         for name in ("decay", "init_std"):
             require(0 < getattr(self, name) <= 1, f"protocol.{name} is {getattr(self, name)}; it must be in (0, 1]")
@@ -230,7 +250,7 @@ class LinearTraining:
                 self.noise(0, stream),
                 feature_dtype(run),
                 norm=config.norm,
-                std=config.init_std,
+                std=initial_deviation(config.head_start, config.init_std, encoder.dim, self.classes),
             ).to(run.device)
             heads[stream] = head
             optimisers[stream] = self._optimiser(head, rate)
@@ -240,7 +260,7 @@ class LinearTraining:
         momentum, decay = self.config.momentum, self.config.weight_decay
         if self.config.optimiser is Optimiser.adam:
             return Adam(head.parameters(), rate, betas=(momentum, 0.999), weight_decay=decay)
-        return SGD(head.parameters(), rate, momentum=momentum, weight_decay=decay)
+        return SGD(head.parameters(), rate, momentum=momentum, weight_decay=decay, nesterov=self.config.nesterov)
 
     def _accuracies(self, features: Mapping[str, Tensor], labels: Tensor) -> list[tuple[int, float]]:
         """Place and accuracy of every rate whose heads have not diverged."""
@@ -281,7 +301,8 @@ class LinearTraining:
         contender.steps += len(batches)
         rates = self._rates(contender.rate, epoch, len(batches))
         for stream, head in contender.heads.items():
-            loss = fit_epoch(head, contender.optimisers[stream], features[stream], self.labels, batches, rates)
+            optimiser = contender.optimisers[stream]
+            loss = fit_epoch(head, optimiser, features[stream], self.labels, batches, rates, config.clip_norm)
             if not torch.isfinite(loss):
                 contender.diverged = contender.diverged or stream
 

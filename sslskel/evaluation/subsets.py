@@ -103,6 +103,16 @@ def chosen_places(labels: Tensor, fraction: float, balanced: bool) -> Tensor:
     return torch.cat(places)
 
 
+def first_of_classes(labels: Tensor, fraction: float, classes: int) -> Tensor:
+    """The first ``int(fraction * N / classes)`` clips of each class, at least one, in the order in which they stand.
+
+    (N,) labels -> positions, ascending (AS-CAL).
+    """
+    most = max(int(fraction * len(labels) / classes), 1)
+    own = [(labels == label).nonzero()[:most, 0] for label in torch.unique(labels)]
+    return torch.cat(own).sort().values
+
+
 def _smallest(shuffles: Sequence[Tensor], balanced: bool) -> float:
     """The smallest fraction that leaves every class a clip in every draw."""
     if balanced:

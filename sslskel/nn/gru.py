@@ -1,4 +1,4 @@
-"""Parts of the GRU backbones: sizes, the order of a clip's numbers, the input norm, layers, and initial weights."""
+"""Parts of the recurrent backbones: sizes, the order of a frame's numbers, input norm, layers, initial weights."""
 
 from __future__ import annotations
 
@@ -33,19 +33,34 @@ def numbers_of(clip: ClipSpec) -> int:
     return clip.persons * clip.layout.num_joints * clip.coordinates
 
 
-def sequence(tracks: Tensor, clip: ClipSpec) -> Tensor:
-    """(N, T, M*V, C) joints of all persons -> (N, T, V*C*M), the order in which released weights read a frame.
+def persons_apart(tracks: Tensor, clip: ClipSpec) -> Tensor:
+    """(N, T, M*V, C) joints of all persons -> (N, T, M, V, C).
 
     Raises ``UsageError`` where the rows are not those of M persons.
     """
     wanted = (clip.persons * clip.layout.num_joints, clip.coordinates)
     if tuple(tracks.shape[2:]) != wanted:
         raise UsageError(
-            f"this GRU reads {clip.persons} persons side by side, {wanted[0]} x {wanted[1]} numbers a frame, but was"
-            f" given {tracks.shape[2]} x {tracks.shape[3]}; feed batch.joined({clip.persons})"
+            f"this backbone reads {clip.persons} persons side by side, {wanted[0]} x {wanted[1]} numbers a frame, but"
+            f" was given {tracks.shape[2]} x {tracks.shape[3]}; feed batch.joined({clip.persons})"
         )
-    split = tracks.reshape(*tracks.shape[:2], clip.persons, clip.layout.num_joints, clip.coordinates)
-    return split.permute(0, 1, 3, 4, 2).flatten(2)
+    return tracks.reshape(*tracks.shape[:2], clip.persons, clip.layout.num_joints, clip.coordinates)
+
+
+def sequence(tracks: Tensor, clip: ClipSpec) -> Tensor:
+    """(N, T, M*V, C) joints of all persons -> (N, T, V*C*M), the order in which released weights read a frame.
+
+    Raises ``UsageError`` where the rows are not those of M persons.
+    """
+    return persons_apart(tracks, clip).permute(0, 1, 3, 4, 2).flatten(2)
+
+
+def axis_by_axis(tracks: Tensor, clip: ClipSpec) -> Tensor:
+    """(N, T, M*V, C) joints of all persons -> (N, T, C*V*M), the order of released codes that flatten a frame.
+
+    Raises ``UsageError`` where the rows are not those of M persons.
+    """
+    return persons_apart(tracks, clip).permute(0, 1, 4, 3, 2).flatten(2)
 
 
 def init_matrices(module: nn.Module) -> None:

@@ -21,7 +21,7 @@ from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, Tuned, 
 from sslskel.evaluation.metrics import aligned, logit_scores
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, learnable, training_parts
-from sslskel.evaluation.subsets import PartlyLabelled, draw_subsets, subsets_digest
+from sslskel.evaluation.subsets import PartlyLabelled, draw_subsets, first_of_classes, subsets_digest
 from sslskel.results.statistics import summarise
 
 
@@ -37,6 +37,10 @@ class SemiConfig(FineTuneConfig):
     """The same share of every class; otherwise of all clips, as MAMP and CMD draw."""
     subset_seed: int = 0
     """Of the subsets, apart from the run's seed: all methods and seeds are judged on the same ones."""
+    in_order: bool = False
+    """Nothing is drawn: the first clips of each class in the order of the dataset, as many of each, at least one.
+    Draws differ in their training alone."""
+    unsaid: ClassVar[Mapping[str, object]] = {"in_order": False}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +103,7 @@ class Semi(EvaluationProtocol[SemiConfig]):
             "fraction": config.fraction,
             "labelled_clips": [len(rows) for rows in subsets],
             "of_clips": len(clips),
-            "subset": "class-balanced" if config.balanced else "plain",
+            "subset": "first of each class" if config.in_order else "class-balanced" if config.balanced else "plain",
             "subset_seed": config.subset_seed,
             "subset_sha256": subsets_digest(clips.keys, subsets),
             **tuned[0].facts,
@@ -141,5 +145,8 @@ class Semi(EvaluationProtocol[SemiConfig]):
         config = self.config
         held_out = config.selection is Selection.validation
         clips, held = training_parts(parts, held_out, "protocol.selection=validation")
+        if config.in_order:
+            first = first_of_classes(clips.labels, config.fraction, len(parts.classes))
+            return clips, held, [first] * config.draws
         drawn = draw_subsets(clips, parts.classes, config.fraction, config.balanced, config.subset_seed, config.draws)
         return clips, held, drawn

@@ -1,4 +1,4 @@
-"""Augmentations of contrastive methods that treat every frame alike: shear, corruption, flip, tilt, noise, axis mask.
+"""Augmentations of contrastive methods that treat every frame alike: shear, corruption, flip, turns, noise, axis mask.
 
 Those that move or mix frames are in ``augment_time.py``; mixes of two clips belong to the method that makes them.
 Each works on a whole batch on its device and draws from keyed noise only. Draws are per
@@ -171,6 +171,36 @@ class TiltRotation:
         axis = noise.on(batch).integers("tilt.axis", axes, per=self.per)
         about = torch.arange(axes, device=draw.device) == axis[..., None]
         degrees = draw * torch.where(about, self.main, self.other).to(draw)
+        matrices = rotation_matrices(torch.deg2rad(degrees)).to(batch.tracks.dtype)
+        return batch._replace(tracks=transformed(batch.tracks, matrices[batch.owner]))
+
+
+@dataclass(frozen=True)
+class AxisRotation:
+    """A turn by U(low, high) degrees about x, y or z: ``axis`` 0, 1 or 2, drawn where it is -1 (AS-CAL).
+
+    2D coordinates turn in their plane. Noise sites: ``turn.axis`` (0, 1 or 2), ``turn.angle`` (U[0, 1)).
+    """
+
+    low: float = 0.0
+    high: float = 30.0
+    axis: int = -1
+    per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        require(self.axis in (-1, 0, 1, 2), f"the axis of a turn is {self.axis}; it must be 0, 1, 2, or -1 to draw one")
+        for angle in (self.low, self.high):
+            require(math.isfinite(angle), f"an angle of a turn is {angle}; it must be a number of degrees")
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        axes = 3 if batch.tracks.shape[-1] == 3 else 1
+        draw = drawn(noise, batch, "turn.angle", self.per)
+        if self.axis < 0 and axes > 1:
+            axis = noise.on(batch).integers("turn.axis", axes, per=self.per).expand(batch.num_clips)
+        else:
+            axis = torch.full_like(batch.key, max(self.axis, 0) % axes)
+        about = torch.arange(axes, device=draw.device) == axis[:, None]
+        degrees = (self.low + (self.high - self.low) * draw)[:, None] * about
         matrices = rotation_matrices(torch.deg2rad(degrees)).to(batch.tracks.dtype)
         return batch._replace(tracks=transformed(batch.tracks, matrices[batch.owner]))
 

@@ -1,4 +1,4 @@
-"""Augmentations of contrastive methods that move or mix frames: shift with mirrored ends, reversal, blur.
+"""Augmentations of contrastive methods that move, mix or hide some frames: mirrored ends, reversal, blur, joint mask.
 
 Those that treat every frame alike are in ``augment.py``; the crop and resize of ISC, CMD
 and PCM3 is ``sslskel.transforms.clip.RandomCrop``.
@@ -61,6 +61,43 @@ class TimeFlip:
         clips = chosen(noise, batch, "time_flip", self.per, self.probability)
         valid = torch.where(clips[batch.owner][:, None], batch.valid.flip(1), batch.valid)
         return changed(batch, clips, batch.tracks.flip(1))._replace(valid=valid)
+
+
+@dataclass(frozen=True)
+class JointMask:
+    """Some joints become zero in some frames, the same joints in each of them, of all persons (AS-CAL).
+
+    How many is drawn from ``joints`` and ``frames``, smallest and largest. Without ``frames`` it is 50 to 100 of at
+    least 100 frames, and 20 to 50 of fewer. A body or clip that has fewer loses all.
+    Noise sites: ``mask.joint_count`` and ``mask.frame_count`` (from 0 to the difference of both numbers),
+    ``mask.joints`` and ``mask.frames`` (orders, of which the first are hidden).
+    """
+
+    joints: tuple[int, int] = (5, 15)
+    frames: tuple[int, int] | None = None
+    per: Per = "clip"
+
+    def __post_init__(self) -> None:
+        for what, bounds in (("joints", self.joints), ("frames", self.frames or (0, 0))):
+            require(
+                0 <= bounds[0] <= bounds[1],
+                f"a joint mask hides {bounds[0]} to {bounds[1]} {what}; give the smaller number first, from 0",
+            )
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        _, frames, joints, _ = batch.tracks.shape
+        of_frames = self.frames or ((20, 50) if frames < 100 else (50, 100))
+        hidden = self._first(batch, noise, "frame", frames, of_frames)[:, :, None]
+        hidden = hidden & self._first(batch, noise, "joint", joints, self.joints)[:, None]
+        return batch._replace(tracks=batch.tracks.masked_fill(hidden[batch.owner][..., None], 0))
+
+    def _first(self, batch: Batch, noise: Noise, what: str, count: int, bounds: tuple[int, int]) -> Tensor:
+        """Which of ``count`` frames or joints are hidden: (N, count) bool."""
+        draws = noise.on(batch)
+        number = bounds[0] + draws.integers(f"mask.{what}_count", bounds[1] - bounds[0] + 1, per=self.per)
+        order = draws.permutation(f"mask.{what}s", count, per=self.per).expand(batch.num_clips, count)
+        chosen = torch.arange(count, device=order.device) < number.expand(batch.num_clips)[:, None]
+        return torch.zeros_like(chosen).scatter(1, order, chosen)
 
 
 TAPS = 15

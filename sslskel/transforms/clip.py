@@ -140,6 +140,32 @@ class CentreFirst:
 
 
 @dataclass(frozen=True)
+class CentreFrames:
+    """Augment: in every frame each person's centre joint becomes the origin, so that no one moves from their place.
+
+    Frames in which a person is missing are zeros and stay so.
+    """
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        tracks = batch.tracks
+        return batch._replace(tracks=tracks - tracks[:, :, clip.layout.centre, None])
+
+
+@dataclass(frozen=True)
+class LoopPadding:
+    """Augment: padding behind a clip repeats it from its first frame on, as often as fits; it stays not valid.
+
+    A clip ends with the last frame in which anyone is valid.
+    """
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        at = torch.arange(batch.tracks.shape[1], device=batch.tracks.device)
+        ends = batch.lengths()[batch.owner][:, None]
+        source = torch.where(at < ends, at, at % ends.clamp(min=1))
+        return batch._replace(tracks=batch.tracks.take_along_dim(source[..., None, None], 1))
+
+
+@dataclass(frozen=True)
 class BodySize:
     """Augment: lengths become multiples of the first person's size, for data in pixels or an unknown unit.
 

@@ -30,6 +30,8 @@ torch.set_num_threads(1)
 small = {
     "st_gcn": ["backbone.width=2", "backbone.dim=16"],
     "gru_stepped": ["backbone.hidden=16"],
+    "lstm": ["backbone.hidden=8"],
+    "bigru_mean": ["backbone.hidden=8"],
     "transformer": ["backbone.dim=16", "backbone.heads=2"],
 }
 rates = {"pstl": 3e-9}

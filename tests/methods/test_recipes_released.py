@@ -14,6 +14,7 @@ from sslskel.engine.turns import Turns
 
 SGD = {"momentum": 0.9, "nesterov": False, "dampening": 0, "weight_decay": 1e-4}
 ADAM = {"betas": (0.9, 0.999), "weight_decay": 1e-5}
+PLAIN_ADAM = {"betas": (0.9, 0.999), "weight_decay": 0.0}
 ADAMW = {"betas": (0.9, 0.95), "weight_decay": 0.05}
 SMALL = ("clip.frames=24", "engine.device=cpu")
 RECIPES: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], dict[str, Any]]] = {
@@ -23,6 +24,8 @@ RECIPES: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], dict[str, 
     "isc": (torch.optim.SGD, SGD, {"epochs": 451, "batch_size": 64, "lr": 0.01, "milestones": [351]}),
     "cmd": (torch.optim.SGD, SGD, {"epochs": 451, "batch_size": 64, "lr": 0.01, "milestones": [351]}),
     "pcm3": (torch.optim.SGD, SGD, {"epochs": 451, "batch_size": 128, "lr": 0.02, "milestones": [351]}),
+    "ascal": (torch.optim.SGD, SGD, {"epochs": 60, "batch_size": 32, "lr": 0.01, "milestones": [30]}),
+    "ms2l": (torch.optim.Adam, PLAIN_ADAM, {"epochs": 60, "batch_size": 256, "lr": 1e-3, "milestones": [30]}),
     "pstl": (torch.optim.Adam, ADAM, {"epochs": 150, "batch_size": 128, "lr": 5e-3, "warmup_epochs": 10}),
     "mamp": (torch.optim.AdamW, ADAMW, {"epochs": 400, "batch_size": 128, "lr": 1e-3, "warmup_epochs": 20}),
     "skeletonmae": (torch.optim.AdamW, ADAMW, {"epochs": 400, "batch_size": 128, "lr": 1e-3, "warmup_epochs": 20}),
@@ -33,6 +36,8 @@ CLIPS = {
     "crossclr": (50, 1.0, 1, 1.0, 0.0),
     "aimclr": (50, 1.0, 1, 1.0, 0.0),
     "pstl": (50, 1.0, 1, 1.0, 0.0),
+    "ascal": (150, 0.5, 64, 0.95, 0.0),
+    "ms2l": (300, 0.5, 64, 0.95, 0.0),
     "isc": (64, 0.1, 64, 0.95, 0.0),
     "cmd": (64, 0.1, 64, 0.95, 0.0),
     "pcm3": (64, 0.1, 64, 0.95, 0.0),
@@ -41,6 +46,8 @@ CLIPS = {
 }
 """Frames, share and raw frames of the shortest training crop, share of the test crop, rotation in radians."""
 SIZES = {
+    "ascal": ("backbone.hidden=4",),
+    "ms2l": ("backbone.hidden=4", "method.width=4", "method.dim=4"),
     "isc": ("backbone.hidden=4", "method.graph_width=2"),
     "cmd": ("backbone.hidden=4",),
     "pcm3": ("backbone.hidden=4", "clip.frames=64"),

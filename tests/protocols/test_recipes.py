@@ -14,12 +14,13 @@ from toy_features import Pass, problem, run_of
 import sslskel.evaluation.linear_training
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.checks.protocol import ProtocolCase
-from sslskel.config.compose import from_plain, shaping, to_plain
+from sslskel.config.compose import compose, from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch
 from sslskel.evaluation.finetune_training import FineTuneConfig, Start
-from sslskel.evaluation.linear_training import LinearConfig
+from sslskel.evaluation.linear_head import HeadStart
+from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
 from sslskel.evaluation.selection import Report
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.protocols.finetune import FineTune
@@ -40,6 +41,11 @@ def test_recipes_are_those_of_the_released_code() -> None:
     assert (pstl.optimiser, pstl.lr, pstl.batch_size, pstl.epochs) == (Optimiser.adam, 0.01, 128, 150)
     assert (pstl.augment, pstl.norm, pstl.label()) == (False, False, "pstl")
     assert crossclr.label() == "crossclr"
+    ms2l = recipe("linear_ms2l")
+    assert (ms2l.optimiser, ms2l.lr, ms2l.batch_size, ms2l.epochs) == (Optimiser.adam, 0.001, 256, 60)
+    assert (ms2l.head_start, ms2l.clip_norm, ms2l.milestones) == (HeadStart.xavier, 10.0, [30])
+    ascal = recipe("linear_ascal")
+    assert (ascal.nesterov, ascal.lr, ascal.epochs, ascal.batch_size, ascal.norm) == (True, 1.0, 90, 32, False)
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
 
 
@@ -57,6 +63,36 @@ def test_an_option_that_came_later_leaves_the_identity_of_what_was_before() -> N
     plain = to_plain(LinearConfig())
     assert "optimiser" not in shaping("protocol", plain)
     assert shaping("protocol", plain | {"optimiser": "adam"})["optimiser"] == "adam"
+    for protocol, names in (("linear", {"nesterov", "clip_norm", "head_start"}), ("semi", {"in_order"})):
+        old = compose("random_init", backbone="transformer", preset="released", protocol=protocol)
+        assert names <= set(to_plain(old.protocol))
+        assert not names & set(old.plain()["protocol"])
+    new = compose(
+        "random_init",
+        backbone="transformer",
+        preset="released",
+        protocol="linear",
+        overrides=["protocol.nesterov=true"],
+    )
+    assert new.plain()["protocol"]["nesterov"] is True
+
+
+def test_a_head_refuses_nesterov_where_there_is_no_momentum() -> None:
+    for changes in ({"momentum": 0.0}, {"optimiser": Optimiser.adam, "lr": 0.01}):
+        with pytest.raises(UsageError, match=r"protocol\.nesterov=true needs"):
+            LinearConfig(nesterov=True, **changes)
+
+
+def test_a_head_s_gradient_can_be_clipped_and_its_start_be_xavier_s() -> None:
+    parts, truth = problem(spread=1.5)
+    plain = Linear(LinearConfig(epochs=1)).evaluate({"joint": Pass(12)}, parts, run_of())
+    clipped = Linear(LinearConfig(epochs=1, clip_norm=1e-6)).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert np.abs(clipped.values["logits"]).max() < 0.2 < np.abs(plain.values["logits"]).max()
+    assert clipped.info["recipe"] == "mamp (epochs=1, clip_norm=1e-06)"
+    start = LinearTraining(LinearConfig(head_start=HeadStart.xavier), {"joint": Pass(12)}, parts.train, 8, run_of())
+    deviation = float(start.reported[0].heads["joint"].fc.weight.detach().std())
+    assert deviation == pytest.approx((2 / 20) ** 0.5, rel=0.2)
+    assert truth.classes == parts.classes
 
 
 def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all() -> None:

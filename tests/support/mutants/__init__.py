@@ -9,9 +9,10 @@ from mutants.masked import MASKED
 from mutants.padded import PADDED
 from mutants.protocols import PROTOCOLS
 from mutants.reconstruction import RECONSTRUCTION
+from mutants.sequences import SEQUENCES
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
-MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *RECONSTRUCTION, *TRAINING, *VIEWS)
+MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *RECONSTRUCTION, *SEQUENCES, *TRAINING, *VIEWS)
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -252,8 +252,8 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         f"{JUDGED} {RELEASED} -k 'skeletonclr or cmd or (heads and crossclr)'",
         (
             "does not bring embeddings to length 1",
-            "functional.normalize(self.head(features), dim=1)",
-            "self.head(features)",
+            "functional.normalize(raw, dim=1) if self.unit_length else raw",
+            "raw",
         ),
         (
             "judges joints whatever the stream",
