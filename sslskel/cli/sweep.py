@@ -65,18 +65,16 @@ def run(options: argparse.Namespace) -> int:
 def _run_all(request: GridRequest, jobs: int | None) -> BenchResult:
     from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.jobs import bench_in_jobs
-    from sslskel.grid.run import run_grid
+    from sslskel.grid.run import run_each
 
-    failures = []
     with ConsoleReporter() as reporter:
         if jobs is not None:
             return bench_in_jobs(request, jobs, reporter)
-        for number, (variant, one) in enumerate(zip(request.variants, request.each_variant(), strict=True), 1):
-            reporter.line(f"combination {number} of {len(request.variants)}: {' '.join(variant)}")
-            result = run_grid(one, reporter)
-            failures += result.failures
-    result.failures = failures
-    return result
+        # A value that an option does not take stops the sweep before its first combination runs.
+        request.cells()
+        total = len(request.variants)
+        titles = [f"combination {at} of {total}: {' '.join(one)}" for at, one in enumerate(request.variants, 1)]
+        return run_each(request.each_variant(), reporter, titles)
 
 
 def _search(options: argparse.Namespace) -> int:

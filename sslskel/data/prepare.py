@@ -18,6 +18,7 @@ from sslskel.data.store.format import info_to_json
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.paths import data_root as data_root
+from sslskel.plugins.own_code import own_code
 from sslskel.progress import SILENT, Reporter
 
 
@@ -95,7 +96,8 @@ def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredData
     """Open a benchmark's prepared dataset; an embedded one is prepared on first use.
 
     Raises ``DataError`` that names the command to run where the dataset is not
-    prepared, was prepared by another version of the benchmark, or is damaged.
+    prepared, was prepared by another version of the benchmark, or is damaged, and ``PluginError``
+    where the benchmark's own code fails while an embedded one is prepared.
     """
     target, hint = locate(benchmark, root), f"run '{command(benchmark)}'"
     if target.exists():
@@ -109,7 +111,8 @@ def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredData
             )
     elif not benchmark.embedded:
         raise DataError(f"benchmark '{benchmark.name}' is not prepared ('{target}' does not exist); {hint}")
-    prepare(benchmark, (), root)
+    with own_code(f"benchmark '{benchmark.name}'", type(benchmark)):
+        prepare(benchmark, (), root)
     return open_dataset(target, hint)
 
 

@@ -28,16 +28,13 @@ from sslskel.engine.misfits import refuse_labels, refuse_parts
 from sslskel.errors import DataError, PluginError, UsageError
 from sslskel.evaluation.judge import check_encoders, check_judgeable
 from sslskel.grid.cell import Cell
+from sslskel.grid.failures import out_of_memory
 from sslskel.grid.initial import take_part
 from sslskel.grid.request import GridRequest
 from sslskel.grid.supervised import require_labels
 from sslskel.plugins.own_code import construct, own_code
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.transforms.clip import clip_spec
-
-NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
-"""What torch says of a tensor too large for the machine, or for any."""
-
 
 Kind = tuple[str, str, tuple[str, str], str | None]
 """Method, where it is pretrained, where it is judged, and under which protocol."""
@@ -131,7 +128,7 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
     try:
         method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, spec, cell.seed)
     except PluginError as fault:
-        if not any(text in str(fault.__cause__) for text in NO_MEMORY):
+        if fault.__cause__ is None or not out_of_memory(fault.__cause__):
             raise
         raise UsageError(
             f"the weights of '{cell.method}' with these options need more memory than this machine has; make the"

@@ -21,9 +21,10 @@ from sslskel.data.store.store import StoredDataset
 from sslskel.engine.interpreter import sslskel_command
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopRequest, interrupted
-from sslskel.errors import RunError, UsageError
+from sslskel.errors import DataError, PluginError, RunError, UsageError
 from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
+from sslskel.grid.failures import keep, named
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import BenchResult
 from sslskel.grid.sources import SourceGuard
@@ -32,6 +33,9 @@ from sslskel.leaderboard import build_board
 from sslskel.leaderboard.folder import board_of
 from sslskel.plugins.registry import BENCHMARKS, looked_up_once
 from sslskel.progress import SILENT, Reporter
+from sslskel.results.failures import attempts
+from sslskel.results.failures import failures as noted
+from sslskel.results.record import UnknownRecord
 from sslskel.results.store import ResultStore
 
 POLL_SECONDS = 0.2
@@ -47,8 +51,8 @@ class Job:
 
     request: GridRequest
     """What its process is asked for."""
-    identities: list[str]
-    """Of the records that it makes."""
+    cells: dict[str, Cell]
+    """What it makes, by the identities of the records."""
     title: str
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -56,6 +60,22 @@ class Job:
     device: int = 0
     reported: str = ""
     """Its last line that was passed on."""
+    noted: Mapping[str, int] = field(default_factory=dict)
+    """How many failures of each cell were noted before it started."""
+
+    @property
+    def identities(self) -> list[str]:
+        """Of the records that it makes."""
+        return list(self.cells)
+
+    @property
+    def store(self) -> ResultStore:
+        """Where it keeps them."""
+        return ResultStore(self.request.output)
+
+    def notes(self) -> dict[str, int]:
+        """How many failures of each cell are noted."""
+        return {identity: len(attempts(self.request.output, identity)) for identity in self.cells}
 
 
 @dataclass(frozen=True)
@@ -89,15 +109,29 @@ def side_by_side(
 ) -> tuple[list[GridJobs], list[str]]:
     """Run what is due of several grids of one results folder, ``jobs`` at a time whichever grid they are of.
 
-    Returns the grids as they were before, and one sentence per job that failed or method that does not fit. Raises as
+    Returns the grids as they were before, and one sentence per cell that failed or method that does not fit. Raises as
     :func:`bench_in_jobs`.
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be at least 1")
-    grids = [find_jobs(request, reporter) for request in requests]
+    grids = _grids(requests, reporter)
     queue = [job for grid in grids for job in grid.jobs]
     failures = [failure for grid in grids for failure in grid.failures]
     return grids, failures + (_JobRunner(queue, jobs, reporter).run() if queue else [])
+
+
+def _grids(requests: Sequence[GridRequest], reporter: Reporter) -> list[GridJobs]:
+    """One for each request; raises what leaves out every cell of a request where that is so of all of them."""
+    grids, faults = list[GridJobs](), list[UsageError]()
+    for request in requests:
+        try:
+            grids.append(find_jobs(request, reporter))
+        except (DataError, PluginError) as fault:
+            faults.append(fault)
+    if not grids:
+        raise faults[0]
+    grids[0].failures.extend(map(str, faults))
+    return grids
 
 
 def result_of(grids: Sequence[GridJobs], failures: Sequence[str]) -> BenchResult:
@@ -114,14 +148,21 @@ def result_of(grids: Sequence[GridJobs], failures: Sequence[str]) -> BenchResult
 
 @looked_up_once()
 def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
-    """Compose and check the whole grid; raises ``UsageError`` where the options of a cell do not fit."""
-    store, datasets = ResultStore(request.output), dict[str, StoredDataset]()
+    """Compose and check the whole grid; raises ``UsageError`` where the options of a cell do not fit.
+
+    A variant whose every cell is left out raises only where that is so of all variants.
+    """
+    store, datasets, faults = ResultStore(request.output), dict[str, StoredDataset](), list[UsageError]()
     grid = GridJobs([], [], [], store, SourceGuard(store, request.keep_results, reporter))
     for one in request.each_variant():
         cells = one.cells()
         for name in {name for cell in cells for name in (cell.benchmark, cell.judged_on[0])} - datasets.keys():
             datasets[name] = open_benchmark(BENCHMARKS.get(name))
-        checked = check_each(cells, datasets)
+        try:
+            checked = check_each(cells, datasets)
+        except (DataError, PluginError) as fault:
+            faults.append(fault)
+            continue
         cells = checked.cells
         grid.failures.extend(checked.failures)
         identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
@@ -131,6 +172,9 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
         grid.cells.extend(cells)
         grid.identities.extend(identities)
         grid.jobs.extend(_jobs(due, one, one.overrides[len(request.overrides) :]))
+    if len(faults) == len(request.variants):
+        raise faults[0]
+    grid.failures.extend(dict.fromkeys(map(str, faults)))
     return grid
 
 
@@ -147,9 +191,8 @@ def _jobs(due: Mapping[str, Cell], request: GridRequest, variant: Sequence[str])
     for (method, benchmark, split, seed), identities in grouped.items():
         cells = [due[identity] for identity in identities]
         log = request.output / "logs" / f"{method}-{benchmark}-{split}-s{seed}{tail}.log"
-        jobs.append(
-            Job(_of_one_encoder(cells, request), identities, f"{method} on {benchmark}/{split}, seed {seed}{more}", log)
-        )
+        own, title = dict(zip(identities, cells, strict=True)), f"{method} on {benchmark}/{split}, seed {seed}{more}"
+        jobs.append(Job(_of_one_encoder(cells, request), own, title, log))
     return jobs
 
 
@@ -188,7 +231,7 @@ class _JobRunner:
         self.reported = time.monotonic()
 
     def run(self) -> list[str]:
-        """One sentence per job that failed, when all have ended."""
+        """One sentence per cell that failed, when all jobs have ended."""
         with StopRequest() as stop:
             try:
                 while self.queue or self.running:
@@ -207,6 +250,7 @@ class _JobRunner:
 
     def _start(self, job: Job) -> None:
         taken = {other.device for other in self.running}
+        job.noted = job.notes()
         job.device = next(slot for slot in range(self.slots) if slot not in taken)
         try:
             job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -245,8 +289,9 @@ class _JobRunner:
             if code == 0:
                 self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: done")
             elif code not in (INTERRUPTED, PREEMPTED):
-                self.failures.append(f"{job.title} ended with code {code}: {_last_line(job.log)} (see {job.log})")
-                self.reporter.line(f"[{self.ended}/{self.total}] {self.failures[-1]}")
+                failures = _failures(job, code)
+                self.failures += failures
+                self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: failed: {'; '.join(failures)}")
 
     def _report(self) -> None:
         if time.monotonic() - self.reported >= REPORT_SECONDS:
@@ -268,6 +313,33 @@ class _JobRunner:
             self._collect()
             time.sleep(POLL_SECONDS)
         raise interrupted(code, f"{len(self.queue)} jobs were not started")
+
+
+def _failures(job: Job, code: int) -> list[str]:
+    """What a failed job left unfinished, in the words of a grid in one process.
+
+    A cell of which the job could not note why it failed, for instance since it was killed, is noted here.
+    """
+    ended = f"ended with code {code}"
+    if code < 0:
+        name = signal.Signals(-code).name
+        ended = f"was killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
+    fault = RunError(f"its process {ended}: {_last_line(job.log)} (see {job.log})")
+    now, known = job.notes(), {one.identity: one.words(job.request.output) for one in noted(job.request.output)}
+    words = []
+    for identity, cell in job.cells.items():
+        if not _recorded(job.store, identity):
+            fresh = now[identity] > job.noted[identity] and identity in known
+            why = known[identity] if fresh else keep(job.store, identity, fault, named(cell))
+            words.append(f"{cell.title}: {why}")
+    return words or [f"{job.title}: {fault}"]
+
+
+def _recorded(store: ResultStore, identity: str) -> bool:
+    try:
+        return store.has(identity)
+    except UnknownRecord:
+        return False
 
 
 def _visible_gpus() -> list[str]:

@@ -9,41 +9,42 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
 
-from sslskel.api.distributed import is_first, of_first, rank
+from sslskel.api.distributed import is_first, of_first, rank, world_size
 from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.open import OpenedEncoders, open_encoders
-from sslskel.encoders.reuse import features_of, resolved_for
+from sslskel.encoders.reuse import resolved_for
 from sslskel.engine.accelerator import join
 from sslskel.engine.checkpoint import UnknownCheckpoint
 from sslskel.engine.device import resolve_device
-from sslskel.engine.provenance import command_line
 from sslskel.engine.train import TrainResult
-from sslskel.errors import DataError, Interrupted, PluginError, RunError, SslskelError, UsageError
-from sslskel.evaluation.judge import Target, evaluate_stage
+from sslskel.errors import DataError, Diverged, Interrupted, PluginError, RunError, SslskelError, UsageError
+from sslskel.evaluation.judge import Target
 from sslskel.grid.buildable import Checked, check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
+from sslskel.grid.failures import OutOfStep, Unforeseen, in_a_sentence, keep, named, parts_of
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
+from sslskel.grid.judging import judge_alone, judge_and_record
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
-from sslskel.grid.record import EvaluationTask, make_record, predictions_of
+from sslskel.grid.record import EvaluationTask
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard, digests, of_cell, of_checkpoint
 from sslskel.grid.supervised import require_labels
 from sslskel.leaderboard.build import Board, build_board
 from sslskel.leaderboard.folder import board_of
-from sslskel.plugins.own_code import construct
-from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, looked_up_once
 from sslskel.progress import SILENT, Reporter
+from sslskel.results.failures import forget
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -104,8 +105,10 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
 
     Everything is composed and checked before the first cell runs: a wrong name, key or
     type raises ``UsageError`` and leaves nothing behind, and a method or protocol that the body
-    does not fit takes its own cells out alone. A cell that fails later is kept in ``failures/``.
-    Both are named in the result; the others go on. Interrupting leaves a state
+    does not fit takes its own cells out alone. A cell that fails later, for whatever reason, is kept in
+    ``failures/`` until it succeeds, with the traceback of an error that nobody foresaw.
+    Both are named in the result; the others go on. Where several processes train together, such an error
+    raises ``RunError``, since the others wait for the one that failed. Interrupting leaves a state
     that the same call continues. The results folder gets ``records/``, ``predictions/``,
     ``pretrain/`` and ``failures/``.
     """
@@ -121,27 +124,52 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
         reporter.line(f"[{number}/{len(cells)}] {cell.title}")
         identity = run.identity(cell)
         try:
-            if run.finish(cell, identity):
-                result.ran += 1
-            else:
-                result.reused += 1
-            if is_first():
-                result.records.append(run.store.read(identity))
+            with in_a_sentence(parts_of(cell)):
+                done = run.finish(cell, identity)
+                record = run.store.read(identity) if is_first() else None
+        except OutOfStep as fault:
+            raise RunError(f"{cell.title}: {keep(run.store, identity, fault, named(cell))}") from fault
         except SslskelError as fault:
             if isinstance(fault, Interrupted) or (
                 isinstance(fault, UsageError) and not isinstance(fault, (DataError, PluginError, UnknownCheckpoint))
             ):
                 raise
-            if is_first():
-                # Where the disk takes no note of it either, the fault itself is what people must read.
-                with suppress(RunError):
-                    run.store.fail(identity, fault, command_line())
-            result.failures.append(f"{cell.title}: {fault}")
+            words = keep(run.store, identity, fault, named(cell)) if is_first() else str(fault)
+            result.failures.append(f"{cell.title}: {words}")
+            reporter.line(f"  failed: {words}")
+            continue
+        result.ran, result.reused = result.ran + done, result.reused + (not done)
+        result.records += [record] if record else []
     if run.guard.unknown and is_first():
         reporter.line(f"{len(run.guard.unknown)} reused records do not say which code made them")
     if (request.output / "records").is_dir():
         result.board = board_of(request.output, request.benchmarks, reporter.line)
     return result
+
+
+def run_each(requests: Sequence[GridRequest], reporter: Reporter = SILENT, titles: Sequence[str] = ()) -> BenchResult:
+    """Several grids one after the other, as one; ``titles`` are printed before each.
+
+    One whose every cell is left out leaves the others to run. Raises as :func:`run_grid` where that is so of all;
+    the board is that of the last one that ran.
+    """
+    whole, faults = BenchResult(build_board([])), list[UsageError]()
+    for number, one in enumerate(requests):
+        if titles:
+            reporter.line(titles[number])
+        try:
+            part = run_grid(one, reporter)
+        except (DataError, PluginError) as fault:
+            reporter.line(f"left out: {fault}")
+            faults.append(fault)
+            continue
+        whole.records += part.records
+        whole.failures += part.failures
+        whole.ran, whole.reused, whole.board = whole.ran + part.ran, whole.reused + part.reused, part.board
+    if len(faults) == len(requests):
+        raise faults[0]
+    whole.failures = list(dict.fromkeys([*map(str, faults), *whole.failures]))
+    return whole
 
 
 @looked_up_once()
@@ -155,7 +183,14 @@ def pretrain(request: GridRequest, reporter: Reporter = SILENT) -> tuple[Path, T
     run = Run(request, reporter)
     run.open([cell])
     reporter.line(cell.title)
-    return run.pretrain(cell)
+    identity = run.pretrain_identity(cell)
+    try:
+        with in_a_sentence(parts_of(cell)):
+            made = run.pretrain(cell)
+    except Unforeseen as fault:
+        raise RunError(f"{cell.title}: {keep(run.store, identity, fault, named(cell))}") from fault
+    forget(run.store.folder, identity)
+    return made
 
 
 class Run:
@@ -166,6 +201,7 @@ class Run:
         self.guard = SourceGuard(self.store, request.keep_results, reporter)
         self._initial = request.initial()
         self._datasets: dict[str, StoredDataset] = {}
+        self._failed: dict[str, RunError] = {}
 
     def open(self, cells: Sequence[Cell]) -> Checked:
         """Open the data of all cells, find those that can run, and read the data once per machine."""
@@ -182,6 +218,10 @@ class Run:
     def identity(self, cell: Cell) -> str:
         """Hex id of a cell's record."""
         return cell.identity(self._datasets[cell.benchmark], self._datasets[cell.judged_on[0]])
+
+    def pretrain_identity(self, cell: Cell) -> str:
+        """Hex id of a cell's pretraining."""
+        return cell.pretrain_identity(self._datasets[cell.benchmark])
 
     def finish(self, cell: Cell, identity: str) -> bool:
         """Run one cell unless its record exists; True where it ran.
@@ -209,19 +249,29 @@ class Run:
                 return False
             folder, trained = self.pretrain(cell)
             if is_first():
-                assert cell.protocol is not None
-                benchmark, split = cell.judged_on
-                target = Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
-                task = EvaluationTask(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
-                cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
-                judge_and_record(task, self.store, self.reporter, cost)
+                # The others wait for what this process says next, not inside a collective.
+                with in_a_sentence(parts_of(cell), alone=True):
+                    self._judge(cell, identity, folder, trained)
         return True
+
+    def _judge(self, cell: Cell, identity: str, folder: Path, trained: TrainResult) -> None:
+        assert cell.protocol is not None
+        benchmark, split = cell.judged_on
+        target = Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
+        task = EvaluationTask(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
+        cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
+        judge_and_record(task, self.store, self.reporter, cost)
 
     def pretrain(self, cell: Cell) -> tuple[Path, TrainResult]:
         """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost.
 
-        Stages before it are pretrained first, each as a run of its own that other cells share.
+        Stages before it are pretrained first, each as a run of its own that other cells share. One that failed
+        for a reason that would make it fail again fails at once for other cells.
         """
+        dataset = self._datasets[cell.benchmark]
+        identity = cell.pretrain_identity(dataset)
+        if world_size() == 1 and identity in self._failed:
+            raise self._failed[identity]
         init, earlier = None, 0.0
         if cell.former:
             self.reporter.line(f"  stage {len(cell.former.stages)}: {cell.former.method}")
@@ -230,14 +280,17 @@ class Run:
         elif cell.init:
             start = self._initial[cell.seed]
             init = start.path, start.part
-        dataset = self._datasets[cell.benchmark]
-        identity = cell.pretrain_identity(dataset)
         folder = pretrain_folder(self.store.folder, cell, identity)
         with claimed(self.store, f"pretrain-{identity}", self.reporter, self._needs(cell)):
             # The claim may take as long as another run does; the others must not wait for it in a collective.
             of_first(functools.partial(self._checked, cell, folder))
             benchmark = BENCHMARKS.get(cell.benchmark)
-            trained = pretrain_stage(cell, dataset, benchmark, folder, init=init, reporter=self.reporter)
+            try:
+                with in_a_sentence(parts_of(cell)):
+                    trained = pretrain_stage(cell, dataset, benchmark, folder, init=init, reporter=self.reporter)
+            except (Unforeseen, Diverged) as fault:
+                self._failed[identity] = fault
+                raise
         return folder, replace(trained, seconds=trained.seconds + earlier)
 
     def _needs(self, cell: Cell) -> list[str]:
@@ -305,33 +358,8 @@ def evaluate(
         with claimed(store, identity, reporter, [meta.identity]):
             if not guard.holds(identity, sources):
                 guard.make_room(identity)
-                judge_and_record(task, store, reporter)
+                judge_alone(task, store, reporter)
     return store.read(identity)
-
-
-def judge_and_record(
-    task: EvaluationTask, store: ResultStore, reporter: Reporter, cost: Mapping[str, float] | None = None
-) -> None:
-    """Evaluate an encoder and write its record; ``cost`` is what its pretraining took, where that is known."""
-    dataset, opened, engine = task.target.dataset, task.opened, task.resolved.engine
-    features = features_of(store.folder, opened, dataset, engine)
-    result = evaluate_stage(
-        opened.encoders,
-        construct(PROTOCOLS, task.protocol, task.resolved.protocol),
-        task.target,
-        engine,
-        task.seed,
-        reporter=reporter,
-        fresh=opened.fresh,
-        cross_dataset=opened.meta.made_for != dataset.info.name,
-        features=features,
-    )
-    encoding = {
-        "encode_seconds": features.seconds,
-        "encoded_clips": features.encoded,
-        "reused_clips": features.reused,
-    }
-    store.write(make_record(task, result, {**(cost or {}), **encoding}), predictions_of(result))
 
 
 def _opened(name: str) -> StoredDataset:

@@ -14,8 +14,7 @@ from sslskel.config.suites import Suite
 from sslskel.errors import UsageError
 from sslskel.grid.jobs import result_of, side_by_side
 from sslskel.grid.request import GridRequest
-from sslskel.grid.run import BenchResult, run_grid
-from sslskel.leaderboard import build_board
+from sslskel.grid.run import BenchResult, run_each
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.suite import ColumnRule, SuiteRules, Training
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS
@@ -82,23 +81,12 @@ def bench_suite(
     for one in requests:
         one.cells()
     if jobs is None:
-        result = _joined([run_grid(each, reporter) for one in requests for each in one.each_variant()])
+        result = run_each([each for one in requests for each in one.each_variant()], reporter)
     else:
         result = result_of(*side_by_side(requests, jobs, reporter))
     if (output / "records").is_dir():
         result.board = board_of(output, report=reporter.line, suite=rules_of(suite))
     return result
-
-
-def _joined(parts: Sequence[BenchResult]) -> BenchResult:
-    """Several grids as one, without a board."""
-    whole = BenchResult(build_board([]))
-    for part in parts:
-        whole.records += part.records
-        whole.failures += [failure for failure in part.failures if failure not in whole.failures]
-        whole.ran += part.ran
-        whole.reused += part.reused
-    return whole
 
 
 def rules_of(suite: Suite) -> SuiteRules:

@@ -13,10 +13,12 @@ from sslskel.leaderboard.build import Board, build_board, of_board
 from sslskel.leaderboard.checked import checked
 from sslskel.leaderboard.clip_scores import all_clip_scores
 from sslskel.leaderboard.confusion import confusions_of
+from sslskel.leaderboard.failed import failed_cells
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.seeds import unrecorded_runs
 from sslskel.leaderboard.suite import SuiteRules, suite_board
+from sslskel.results.failures import FOLDER
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -36,7 +38,7 @@ def board_of(
     suite: SuiteRules | None = None,
 ) -> Board:
     """Build the board of a folder. Records that are broken, or whose scores do not follow from their predictions, are
-    named through ``report`` and left out.
+    named through ``report`` and left out; cells that failed are named among the warnings.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
@@ -45,7 +47,7 @@ def board_of(
     the folder holds no results and ``DataError`` where a file of published numbers is broken.
     """
     output = Path(output)
-    if not (output / "records").is_dir():
+    if not any((output / name).is_dir() for name in ("records", FOLDER)):
         raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
     if suite is not None:
         benchmarks, protocols = suite.suite.benchmarks, suite.suite.protocols
@@ -62,7 +64,8 @@ def board_of(
         board = build_board(sound, benchmarks=benchmarks, protocols=protocols, per_clip=per_clip)
     else:
         board = suite_board(suite, sound, per_clip)
-    warnings = (*board.warnings, *unrecorded_runs(output, board.records, records), *shown.warnings())
+    failed = failed_cells(output, records, benchmarks, protocols)
+    warnings = (*board.warnings, *failed, *unrecorded_runs(output, board.records, records), *shown.warnings())
     board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})

@@ -35,19 +35,48 @@ def own_code(what: str, plugin: type) -> Iterator[None]:
     except SslskelError:
         raise
     except Exception as fault:
-        reason = plain(f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__)
-        raise PluginError(f"{what} fails in its own code, {_place(fault, plugin)}: {reason}") from fault
+        raise PluginError(of_own_code(what, plugin, fault)) from fault
 
 
-def _place(fault: Exception, plugin: type) -> str:
-    """File and line of the plugin that led to an error, or where its class begins if none did."""
-    source = getattr(sys.modules.get(plugin.__module__), "__file__", None)
-    if source is None:
+def of_own_code(what: str, plugin: type, fault: BaseException) -> str:
+    """The sentence for an error of a plugin's own code."""
+    return f"{what} fails in its own code, {line_of(fault, plugin) or _beginning(plugin)}: {reason_of(fault)}"
+
+
+def reason_of(fault: BaseException) -> str:
+    """Type and text of an error."""
+    return plain(f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__)
+
+
+def line_of(fault: BaseException, plugin: type) -> str:
+    """File and line of a plugin that led to an error; empty where it had no part in it."""
+    depth = depth_of(fault, plugin)
+    if depth < 0:
+        return ""
+    frame = traceback.extract_tb(fault.__traceback__)[depth]
+    return f"{plain(frame.filename)}, line {frame.lineno}"
+
+
+def depth_of(fault: BaseException, plugin: type) -> int:
+    """How many calls lead to the innermost line of a plugin in an error's traceback; -1 where there is none."""
+    file = _file(plugin)
+    if file is None:
+        return -1
+    names = [Path(frame.filename) for frame in traceback.extract_tb(fault.__traceback__)]
+    own = [name == file or (file.name == "__init__.py" and file.parent in name.parents) for name in names]
+    return max((depth for depth, inside in enumerate(own) if inside), default=-1)
+
+
+def _beginning(plugin: type) -> str:
+    """Where a plugin's class begins."""
+    file = _file(plugin)
+    if file is None:
         return plugin.__module__
-    file = Path(source)
-    for frame in reversed(traceback.extract_tb(fault.__traceback__)):
-        if Path(frame.filename) == file or (file.name == "__init__.py" and file.parent in Path(frame.filename).parents):
-            return f"{plain(frame.filename)}, line {frame.lineno}"
     with contextlib.suppress(OSError, TypeError):
         return f"{plain(file)}, line {inspect.getsourcelines(plugin)[1]}"
     return plain(file)
+
+
+def _file(plugin: type) -> Path | None:
+    source = getattr(sys.modules.get(plugin.__module__), "__file__", None)
+    return None if source is None else Path(source)

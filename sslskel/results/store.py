@@ -8,12 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import os
-import re
-import socket
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.errors import UsageError
-from sslskel.files import publish, read_json, read_regular, writing_in
-from sslskel.results import claims
+from sslskel.files import publish, read_regular, writing_in
+from sslskel.results import claims, failures
 from sslskel.results.arrays import npz_arrays
 from sslskel.results.claims import Claim, Holder
+from sslskel.results.failures import FailedCell
 from sslskel.results.record import Record, RecordError, UnknownRecord, parse_record
 
 MOST_BYTES = 2**25
@@ -107,7 +104,7 @@ class ResultStore:
         Predictions come first, so a record never points to a file that is not there, and are
         named by their content, so a later writer cannot change those of an earlier one. Raises
         ``RunError`` on a full disk; then there is no record and nothing half-written. Raises
-        ``RecordError`` for a record that could not be read back.
+        ``RecordError`` for a record that could not be read back. Notes of failures of its cell go.
         """
         if self.has(record.identity):
             return self.read(record.identity)
@@ -125,6 +122,7 @@ class ResultStore:
             if not publish(path, text.encode()) and not self.has(record.identity):
                 self._keep_damaged(record.identity)
                 publish(path, text.encode(), replace_existing=True)
+        failures.forget(self.folder, record.identity)
         kept = self.read(record.identity)
         if predictions is not None and (kept.predictions is None or kept.predictions["file"] != name):
             (self.folder / name).unlink(missing_ok=True)
@@ -172,33 +170,21 @@ class ResultStore:
                 raise RecordError(f"{path}: array '{name}' has shape {array.shape} and type {array.dtype}, no writer's")
         return arrays
 
-    def fail(self, identity: str, fault: BaseException, command: str = "") -> Path:
-        """Note why a cell failed; the cell stays due."""
-        content = {
-            "identity": identity,
-            "error": type(fault).__name__,
-            "message": str(fault),
-            "command": command,
-            "host": socket.gethostname(),
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        text, attempt = json.dumps(content, indent=1) + "\n", 1
-        with writing_in(self.folder, "a note of a failure"):
-            while not publish(path := self.folder / "failures" / f"{identity}-{attempt}.json", text.encode()):
-                attempt += 1
-        return path
+    def fail(
+        self,
+        identity: str,
+        fault: BaseException,
+        command: str = "",
+        cell: FailedCell | None = None,
+        *,
+        trace: bool = False,
+    ) -> Path:
+        """Note why a cell failed; the cell stays due. ``trace`` keeps the traceback beside the note."""
+        return failures.note(self.folder, identity, fault, command, cell, trace=trace)
 
     def last_failure(self, identity: str) -> dict[str, Any]:
         """What the last :meth:`fail` of a cell noted; empty where there is none."""
-        named = re.compile(rf"{re.escape(identity)}-(\d{{1,9}})\.json")
-        paths = (self.folder / "failures").glob(f"{identity}-*.json")
-        attempts = {int(match[1]): path for path in paths if (match := named.fullmatch(path.name))}
-        for _, path in sorted(attempts.items(), reverse=True):
-            with contextlib.suppress(OSError, ValueError):
-                content = read_json(path)
-                if isinstance(content, dict):
-                    return content
-        return {}
+        return failures.last(self.folder, identity)
 
     def claim(self, identity: str, needs: Sequence[str] | None = None) -> Claim | None:
         """Take a piece of work for this process; None while a live process holds it.

@@ -63,7 +63,7 @@ def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Pat
     recorder = Recorder()
     result = bench_in_jobs(request(tiny, tmp_path / "runs", "train.lr=1e30"), 1, recorder)
     [failure] = result.failures
-    assert failure.startswith(f"mamp on {tiny}/xsub, seed 0 ended with code 1: ")
+    assert failure.startswith(f"mamp on {tiny}/xsub, seed 0, knn: ")
     assert "finite" in failure
     assert [record.method["name"] for record in result.records] == ["random_init"]
     assert (result.ran, result.reused) == (1, 0)

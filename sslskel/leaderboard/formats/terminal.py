@@ -25,6 +25,7 @@ def print_board(board: Board, console: Console | None = None) -> None:
     console = console or Console()
     if not board.rows:
         console.print("There are no records yet.")
+        _print_warnings(board, console)
         return
     for table in _tables(board, console):
         console.print(table)
@@ -34,10 +35,14 @@ def print_board(board: Board, console: Console | None = None) -> None:
     _, shared = facts_of(board)
     for text in filter(None, (legend(board), shared, *board.findings)):
         console.print(Text(plain(text)))
-    for warning in board.warnings:
-        console.print(Text(plain(f"Warning: {warning}"), style="yellow"))
+    _print_warnings(board, console)
     for note in board.notes:
         console.print(Text(plain(note), style="dim"))
+
+
+def _print_warnings(board: Board, console: Console) -> None:
+    for warning in board.warnings:
+        console.print(Text(plain(f"Warning: {warning}"), style="yellow"))
 
 
 def table_text(board: Board) -> str:
