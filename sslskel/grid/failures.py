@@ -14,8 +14,10 @@ import torch
 
 from sslskel.api.distributed import world_size
 from sslskel.encoders.meta import CheckpointMeta
+from sslskel.engine.checkpoint import UnknownCheckpoint
+from sslskel.engine.elastic import CONTACT
 from sslskel.engine.provenance import command_line
-from sslskel.errors import RunError, SslskelError
+from sslskel.errors import DataError, Interrupted, PluginError, RunError, SslskelError, UsageError
 from sslskel.grid.cell import Cell
 from sslskel.plugins.own_code import depth_of, line_of, of_own_code, reason_of
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
@@ -36,6 +38,13 @@ class Unforeseen(RunError):
 
 class OutOfStep(Unforeseen):
     """The same in one of several processes, of which the others know nothing."""
+
+
+def ends_grid(fault: SslskelError) -> bool:
+    """Whether an error is of the whole command, and not of one cell: an interruption, lost processes, wrong use."""
+    if isinstance(fault, Interrupted) or CONTACT in str(fault):
+        return True
+    return isinstance(fault, UsageError) and not isinstance(fault, (DataError, PluginError, UnknownCheckpoint))
 
 
 @contextmanager

@@ -24,15 +24,14 @@ from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import resolved_for
 from sslskel.engine.accelerator import join
-from sslskel.engine.checkpoint import UnknownCheckpoint
 from sslskel.engine.device import resolve_device
 from sslskel.engine.train import TrainResult
-from sslskel.errors import DataError, Diverged, Interrupted, PluginError, RunError, SslskelError, UsageError
+from sslskel.errors import DataError, Diverged, PluginError, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target
 from sslskel.grid.buildable import Checked, check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
-from sslskel.grid.failures import OutOfStep, Unforeseen, in_a_sentence, keep, named, parts_of
+from sslskel.grid.failures import OutOfStep, Unforeseen, ends_grid, in_a_sentence, keep, named, parts_of
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
 from sslskel.grid.judging import judge_alone, judge_and_record
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
@@ -130,9 +129,7 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
         except OutOfStep as fault:
             raise RunError(f"{cell.title}: {keep(run.store, identity, fault, named(cell))}") from fault
         except SslskelError as fault:
-            if isinstance(fault, Interrupted) or (
-                isinstance(fault, UsageError) and not isinstance(fault, (DataError, PluginError, UnknownCheckpoint))
-            ):
+            if ends_grid(fault):
                 raise
             words = keep(run.store, identity, fault, named(cell)) if is_first() else str(fault)
             result.failures.append(f"{cell.title}: {words}")
