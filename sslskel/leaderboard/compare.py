@@ -5,7 +5,7 @@ A pure function of records and their predictions; it never looks at data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.leaderboard.cells import is_fixed, seed_of
 from sslskel.leaderboard.clip_scores import ClipScores, NoClipScores, clip_scores
-from sslskel.leaderboard.model import Board, Column, Row
+from sslskel.leaderboard.labels import names_of
+from sslskel.leaderboard.model import Board, Column
 from sslskel.results.record import Record, RecordError
 from sslskel.results.statistics import Discordance, Estimate, discordance, holm, over_clips, over_pretrainings
 from sslskel.results.store import ResultStore
@@ -145,10 +146,11 @@ class Skipped:
 def compare(
     board: Board, store: ResultStore, first: str, second: str, clusters: Callable[[Column], Clusters] | None = None
 ) -> tuple[Comparison | Skipped, ...]:
-    """Compare two rows, named by label, method or a record's identity, in every column that both have.
+    """Compare two rows in every column that both have.
 
-    ``clusters`` gives the groups of a column's clips that vary instead of clips. Raises ``UsageError``
-    where a name fits no row or several, and where the two can be compared in no column.
+    Each is named by its label, with preset and the like behind it where boards write them, by its method or by a
+    record's identity. ``clusters`` gives the groups of a column's clips that vary instead of clips. Raises
+    ``UsageError`` where a name fits no row or several, and where the two can be compared in no column.
     """
     one, other = _named(board, first), _named(board, second)
     results: list[Comparison | Skipped] = []
@@ -260,16 +262,18 @@ class _Named:
 
 
 def _named(board: Board, name: str) -> _Named:
-    records = {record.identity: record for record in board.records}
+    records, shown = {record.identity: record for record in board.records}, names_of(board.rows)
     by_identity = [row for row in board.rows for cell in row.cells if cell and name in cell.records]
-    rows = by_identity or [row for row in board.rows if name == row.label]
+    rows = by_identity or [row for row in board.rows if name in (row.label, shown[row.key])]
     rows = rows or [row for row in board.rows if name == row.key.method]
     if not rows:
-        labels = [row.label for row in board.rows]
-        raise UsageError(f"no row is called '{name}'{did_you_mean(name, labels)} (there are: {', '.join(labels)})")
+        labels = list(shown.values())
+        raise UsageError(f"no row is called '{name}'{did_you_mean(name, labels)} (there are: {_quoted(labels)})")
     if len(rows) > 1:
-        described = ", ".join(_described(row) for row in rows)
-        raise UsageError(f"'{name}' may be any of {described}; give a label, or a record's identity")
+        rows = [row for row in rows if name == shown[row.key]] or rows
+    if len(rows) > 1:
+        several = _quoted(shown[row.key] for row in rows)
+        raise UsageError(f"'{name}' may be any of {several}; give one of these names, or a record's identity")
     cells = {}
     for at, cell in enumerate(rows[0].cells):
         groups = [[records[e.record] for e in one.evaluations] for one in cell.pretrainings] if cell else []
@@ -277,8 +281,8 @@ def _named(board: Board, name: str) -> _Named:
             groups = [[one] for group in groups for one in group if one.identity == name]
         if groups:
             cells[at] = groups
-    return _Named(rows[0].label, cells)
+    return _Named(shown[rows[0].key], cells)
 
 
-def _described(row: Row) -> str:
-    return f"'{row.label}' [{row.key.preset}, {row.key.backbone}, {row.key.precision}]"
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

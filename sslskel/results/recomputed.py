@@ -32,7 +32,7 @@ def recomputed(scores: Iterable[str], arrays: Arrays, details: Mapping[str, Any]
     if "label" not in arrays or "keys" not in arrays:
         return {}
     try:
-        if "value_first" in arrays and "value_average_precision" in arrays:
+        if is_ranked(arrays):
             again = _of_rankings(wanted, arrays)
         elif "value_predicted" in arrays or "value_logits" in arrays:
             again = _of_classes(arrays, details)
@@ -105,10 +105,22 @@ def _accuracies(labels: Ints, predicted: Ints) -> tuple[float, float]:
     return float(right.mean()), float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-def _of_rankings(wanted: Iterable[str], arrays: Arrays) -> dict[str, float]:
+def is_ranked(arrays: Arrays) -> bool:
+    """Whether predictions are ranked galleries."""
+    return "value_first" in arrays and "value_average_precision" in arrays
+
+
+def query_precisions(arrays: Arrays) -> npt.NDArray[np.float64]:
+    """(R,) average precision of each query's own class in its ranked gallery; 0 for a class that the gallery lacks."""
     row, labels = np.arange(len(arrays["label"])), arrays["label"]
     place, precision = arrays["value_first"][row, labels], arrays["value_average_precision"][row, labels]
-    scores = {"map": float(np.where(place >= 0, precision, 0).astype(np.float64).mean())}
+    return np.where(place >= 0, precision, 0).astype(np.float64)
+
+
+def _of_rankings(wanted: Iterable[str], arrays: Arrays) -> dict[str, float]:
+    row, labels = np.arange(len(arrays["label"])), arrays["label"]
+    place = arrays["value_first"][row, labels]
+    scores = {"map": float(query_precisions(arrays).mean())}
     for name in wanted:
         length = 1 if name == "top1" else int(name[7:]) if name.startswith("recall_") else 0
         if length:

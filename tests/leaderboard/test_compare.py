@@ -162,6 +162,79 @@ def test_a_score_that_is_no_mean_over_clips_is_compared_by_its_own_values(tmp_pa
     assert "over 3 pretrainings, on these test clips" in one.words()
 
 
+def ranked(folder: Path, method: str, seed: int, at_least: float) -> Record:
+    """A record of ranked galleries, whose average precisions are evenly spread above a number."""
+    random = np.random.default_rng([sum(method.encode()), seed])
+    precision = random.uniform(at_least, 1, (CLIPS, CLASSES)).astype(np.float32)
+    first = np.where(np.arange(CLASSES) == 4, -1, random.integers(0, 9, (CLIPS, CLASSES))).astype(np.int32)
+    truth = np.arange(CLIPS) % CLASSES
+    own = np.where(truth == 4, 0, precision[np.arange(CLIPS), truth]).astype(np.float64)
+    arrays = {"keys": np.arange(CLIPS), "label": truth, "value_first": first, "value_average_precision": precision}
+    identity = f"{sum(method.encode()):016x}{seed:016x}"
+    record = replace(
+        STORED,
+        identity=identity,
+        pretrain_identity=identity,
+        weights_sha256=identity * 2,
+        method={**STORED.method, "name": method},
+        seed=seed,
+        scores={"map": float(own.mean())},
+        primary="map",
+        predictions=None,
+    )
+    return ResultStore(folder).write(record, arrays)
+
+
+def test_average_precisions_are_compared_over_their_queries(tmp_path: Path) -> None:
+    first = [ranked(tmp_path, "good", seed, 0.5) for seed in range(3)]
+    second = [ranked(tmp_path, "poor", seed, 0.2) for seed in range(3)]
+    one = compared(tmp_path, "good", "poor")
+    differences = [a.scores["map"] - b.scores["map"] for a, b in zip(first, second, strict=True)]
+    assert one.difference == pytest.approx(np.mean(differences))
+    assert one.on_any_clips is not None
+    assert one.on_any_clips.mean == pytest.approx(one.difference)
+    assert (one.sure, one.mcnemar) == (True, None)
+    assert "over 3 pretrainings and 400 clips" in one.words()
+
+
+def test_names_that_are_offered_are_accepted(tmp_path: Path) -> None:
+    for preset in ("cpu", "paper"):
+        for seed in range(2):
+            judged(tmp_path, "good", seed, 0.9, preset=preset)
+    judged(tmp_path, "poor", 0, 0.5, preset="cpu")
+    with pytest.raises(UsageError, match=r"'good' may be any of 'good \[cpu\]', 'good \[paper\]'; give one"):
+        compared(tmp_path, "good", "poor")
+    with pytest.raises(UsageError, match=r"there are: 'good \[cpu\]', 'good \[paper\]', 'poor \[cpu\]'"):
+        compared(tmp_path, "nobody", "poor")
+    one = compared(tmp_path, "good [cpu]", "good [paper]")
+    assert (one.first, one.second, one.seeds) == ("good [cpu]", "good [paper]", (0, 1))
+
+
+@pytest.mark.long
+def test_the_score_of_every_protocol_can_be_compared(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares of clips over pretrainings and clips, all others over pretrainings."""
+    monkeypatch.chdir(tmp_path)
+    protocols = ("cluster", "few_shot", "knn", "motion_prediction", "occlusion", "retrieval")
+    words = ["--protocol", ",".join(protocols), "--benchmark", tiny, "--seeds", "2"]
+    options = ["protocol.future=2", "protocol.observed=4", "protocol.epochs=1"]
+    assert main(["bench", "--method", "random_init,aligned_features", *words, *options]) == 0
+    results = compare(board_of("runs"), ResultStore("runs"), "random_init", "aligned_features")
+    columns = {column.title: column for column in board_of("runs").columns}
+    assert {columns[one.column].protocol for one in results} == {*protocols}
+    for one in results:
+        assert isinstance(one, Comparison), one.words()
+        records = ResultStore("runs").read_all()[0]
+        own = [r for r in records if r.protocol["name"] == columns[one.column].protocol]
+        means = [np.mean([r.scores[r.primary] for r in own if r.method["name"] == m]) for m in (one.first, one.second)]
+        assert one.scores == pytest.approx(means)
+    capsys.readouterr()
+    assert main(["compare", "random_init", "aligned_features"]) == 0
+    printed = capsys.readouterr().out
+    assert all(one.column in printed for one in results)
+
+
 def test_subjects_vary_instead_of_clips(tmp_path: Path) -> None:
     first = [judged(tmp_path, "good", seed, 0.8) for seed in range(3)]
     second = [judged(tmp_path, "poor", seed, 0.7) for seed in range(3)]
