@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
     parser.add_argument("--suite", metavar="NAME", help="the board of a suite (`sslskel list suites`)")
-    parser.add_argument("--format", default="table", help="table, markdown, csv, json, latex or html (default: table)")
+    parser.add_argument(
+        "--format", help="table, markdown, csv, json, latex or html (default: as --output ends, else table)"
+    )
     parser.add_argument(
         "--intervals",
         choices=("pretrainings", "clips"),
@@ -34,35 +36,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="over pretrainings on these test clips, or over test clips too (default: %(default)s)",
     )
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
-    parser.add_argument("--output", type=user_path, help="file to write (default: print)")
+    parser.add_argument(
+        "--output", type=user_path, help="file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Build and write the board; broken record files are named and left out."""
     if options.action == "merge":
         return _merge(options)
-    from sslskel.leaderboard import print_board, render, write_board
+    from sslskel.leaderboard import form_of, print_board, render, write_board
     from sslskel.leaderboard.folder import board_of
 
     if options.suite and (options.benchmark or options.protocol):
         raise UsageError("a suite names its benchmarks and protocols; leave out --benchmark and --protocol")
+    form = options.format or (form_of(options.output) if options.output else "table")
     board = board_of(
         options.results,
         names(options.benchmark) if options.benchmark else None,
         report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
         protocols=names(options.protocol) if options.protocol else None,
-        details=options.format == "html",
+        details=form == "html",
         published=not options.no_published,
         over_clips=options.intervals == "clips",
         suite=_rules(options.suite) if options.suite else None,
     )
     if options.output:
-        write_board(board, options.format, options.output)
+        write_board(board, form, options.output)
         print(options.output)
-    elif options.format == "table":
+    elif form == "table":
         print_board(board)
     else:
-        sys.stdout.write(render(board, options.format))
+        sys.stdout.write(render(board, form))
     return 0
 
 

@@ -121,6 +121,8 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  --intervals {pretrainings,clips} over pretrainings on these test clips, or over test clips too (default:"
             " pretrainings)\n  --no-published  ",
         ),
+        ("or html (default: table)", "or html (default: as --output ends, else table)"),
+        ("file to write (default: print)", "file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"),
     ),
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""

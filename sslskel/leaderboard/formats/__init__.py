@@ -13,7 +13,7 @@ from sslskel.leaderboard.formats.markdown import markdown_text
 from sslskel.leaderboard.formats.terminal import print_board, table_text
 from sslskel.leaderboard.model import Board
 
-__all__ = ["RENDERERS", "print_board", "render", "write_board"]
+__all__ = ["RENDERERS", "form_of", "print_board", "render", "write_board"]
 
 RENDERERS = {
     "table": table_text,
@@ -23,6 +23,24 @@ RENDERERS = {
     "latex": latex_text,
     "html": html_text,
 }
+SUFFIXES = {
+    ".txt": "table",
+    ".md": "markdown",
+    ".csv": "csv",
+    ".json": "json",
+    ".tex": "latex",
+    ".html": "html",
+}
+"""Ending of a file -> what is written into it."""
+
+
+def form_of(path: Path) -> str:
+    """The format that a file's ending stands for, a table where it has none. ``UsageError`` for an unknown one."""
+    if form := SUFFIXES.get(path.suffix.lower(), "" if path.suffix else "table"):
+        return form
+    raise UsageError(
+        f"'{path}' ends in '{path.suffix}', which says no format; end it in {', '.join(SUFFIXES)}, or give --format"
+    )
 
 
 def render(board: Board, form: str) -> str:

@@ -1,0 +1,50 @@
+"""What `sslskel leaderboard` writes into which file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_records import three
+
+from sslskel.leaderboard import render
+from sslskel.leaderboard.folder import board_of
+from sslskel.results.store import ResultStore
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A results folder with three records."""
+    for record in three("mamp", 0.5, 0.6, 0.7):
+        ResultStore(tmp_path / "runs").write(record)
+    return tmp_path / "runs"
+
+
+def test_the_ending_of_the_file_decides_its_format(runs: Path, sslskel: Command, tmp_path: Path) -> None:
+    endings = {".html": "html", ".MD": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "table"}
+    for ending, form in {**endings, "": "table"}.items():
+        done = sslskel("leaderboard", "--results", str(runs), "--output", f"b{ending}")
+        assert (done.returncode, done.stdout) == (0, f"b{ending}\n"), done.stderr
+        board = board_of(runs, details=form == "html")
+        assert (tmp_path / f"b{ending}").read_text(encoding="utf-8") == render(board, form)
+
+
+def test_a_format_that_is_asked_for_counts_more(runs: Path, sslskel: Command, tmp_path: Path) -> None:
+    assert sslskel("leaderboard", "--results", str(runs), "--format", "csv", "--output", "b.dat").returncode == 0
+    assert (tmp_path / "b.dat").read_text(encoding="utf-8") == render(board_of(runs), "csv")
+
+
+def test_an_ending_that_says_no_format_is_refused_before_anything_is_written(
+    runs: Path, sslskel: Command, tmp_path: Path
+) -> None:
+    done = sslskel("leaderboard", "--results", str(runs), "--output", "b.htlm")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "sslskel: 'b.htlm' ends in '.htlm', which says no format; end it in .txt, .md, .csv, .json, .tex, .html, or"
+        " give --format\n"
+    )
+    assert not (tmp_path / "b.htlm").exists()
