@@ -43,13 +43,15 @@ def run(options: argparse.Namespace) -> int:
         return max(submit_grid(request, options) for request in requests)
     if started_processes(options):
         return 0
-    from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
     from sslskel.leaderboard import print_board
 
-    if sum(map(_size, requests)) >= ESTIMATED_CELLS and is_first():
-        print(f"estimated: {_due(_planned(requests))}", flush=True)
     with ConsoleReporter() as reporter:
+        # Torch takes a few seconds to be loaded, which must not pass in silence.
+        from sslskel.api.distributed import is_first
+
+        if sum(map(_size, requests)) >= ESTIMATED_CELLS and is_first():
+            reporter.line(f"estimated: {cost_of(planned_cells(requests, reporter))}")
         result = _result(requests, options, reporter)
     if not is_first():
         return 1 if result.failures else 0
@@ -117,29 +119,40 @@ def _dry_run(requests: Sequence[GridRequest]) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    planned = _planned(requests)
+    from sslskel.cli.console import ConsoleReporter
+
+    with ConsoleReporter() as reporter:
+        planned = planned_cells(requests, reporter)
     table = Table("cell", "state", "time", "disk")
     for row in (row for row in planned if row.fits):
         state = "done" if row.done else "refused" if row.refused else "due"
-        table.add_row(Text(plain(row.title)), state, duration(row.seconds), mebibytes(row.bytes))
+        time = "unknown" if row.untimed else duration(row.seconds)
+        table.add_row(Text(plain(row.title)), state, time, mebibytes(row.bytes))
     Console().print(table)
-    print(_due(planned))
+    print(cost_of(planned))
     for row in planned:
         if not row.fits:
             print(f"left out: {row.title}")
         elif row.refused:
             print(f"refused: {row.title}: {row.refused}")
+        elif row.untimed:
+            print(f"unknown time: {row.title}: {row.untimed}")
     return 0
 
 
-def _planned(requests: Sequence[GridRequest]) -> list[Planned]:
-    from sslskel.speed.estimate import plan
+def planned_cells(requests: Sequence[GridRequest], reporter: Reporter) -> list[Planned]:
+    """The cells of several grids, each with what it would cost."""
+    from sslskel.speed.estimate import SECONDS_IN_ALL, plan
 
-    return [row for request in requests for each in request.each_variant() for row in plan(each)]
+    every = [each for request in requests for each in request.each_variant()]
+    return [row for each in every for row in plan(each, reporter, limit=SECONDS_IN_ALL / len(every))]
 
 
-def _due(planned: Sequence[Planned]) -> str:
+def cost_of(planned: Sequence[Planned]) -> str:
+    """How many of these cells are to be run, and what they cost in all."""
     cells = [row for row in planned if row.fits]
     due = [row for row in cells if not row.done and not row.refused]
     total = duration(sum(row.seconds for row in due))
-    return f"{len(due)} of {len(cells)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}"
+    unknown = sum(bool(row.untimed) for row in due)
+    more = f", and {unknown} cells of unknown time" if unknown else ""
+    return f"{len(due)} of {len(cells)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}{more}"

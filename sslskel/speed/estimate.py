@@ -1,26 +1,28 @@
-"""What a grid would cost: cells, hours and disk, from a few timed steps of each kind of cell."""
+"""What a grid would cost: cells, hours and disk, from a glance at each kind of cell that takes seconds in all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
 
 from sslskel.api.dataset import Dataset
 from sslskel.data.prepare import open_benchmark
-from sslskel.grid.buildable import check_each, count_weights
+from sslskel.errors import UsageError
+from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
+from sslskel.grid.failures import Unforeseen, in_a_sentence, parts_of
 from sslskel.grid.pretrain import pretrain_folder
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.own_code import construct
-from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
+from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
-from sslskel.speed.works import measure_cell
+from sslskel.speed.glance import Glance, glance
 
-STEPS = 2
-TIMED = ("pretraining", "encoding")
+SECONDS_IN_ALL, MOST_SECONDS, LEAST_SECONDS = 10.0, 1.0, 0.1
+"""What timing all kinds of cells may take, and most and least of it for training, and for encoding, of one of them."""
 BYTES_PER_WEIGHT = {"sgd": 8, "adam": 12, "adamw": 12}
 """Weight and optimiser state in float32."""
 
@@ -37,14 +39,16 @@ class Planned:
     """False: the title is a sentence on cells that are left out, since the data do not fit them."""
     refused: str = ""
     """Why the run would end at this cell, as a sentence; empty where it would not."""
+    untimed: str = ""
+    """Why the cell's steps could not be timed, so that its seconds are unknown; empty where they were."""
 
 
 @looked_up_once()
-def plan(request: GridRequest) -> list[Planned]:
+def plan(request: GridRequest, reporter: Reporter = SILENT, *, limit: float = SECONDS_IN_ALL) -> list[Planned]:
     """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
 
-    The estimate times a few steps on this machine; evaluation is counted as the passes
-    over the clips that the protocol makes.
+    The estimate times a few clips of each kind of cell on this machine, all of them in about ``limit`` seconds;
+    evaluation is counted as the passes over the clips that the protocol makes.
     """
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
@@ -52,25 +56,39 @@ def plan(request: GridRequest) -> list[Planned]:
     checked = check_each(cells, datasets)
     cells = checked.cells
     guard = SourceGuard(ResultStore(request.output), request.keep_results, writes=False)
-    rates, counted, rows = {}, set(), []
+    rates, counted, rows = _rates(cells, limit, reporter), set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        seconds, size, encode_rate, refused = 0.0, 0, 1.0, ""
+        seconds, size, encode_rate, refused, untimed = 0.0, 0, 1.0, "", ""
         done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
-            kind = _kind(stage)
-            if kind not in rates:
-                rates[kind] = _measure(stage, dataset)
-            train_seconds, encode_rate, bytes_kept = rates[kind]
+            rate = rates[_kind(stage)]
             identity = stage.pretrain_identity(dataset)
             folder = pretrain_folder(request.output, stage, identity)
+            encode_rate, untimed = (1.0, untimed or rate) if isinstance(rate, str) else (rate.encode_rate, untimed)
             if identity not in counted and (not folder.exists() or guard.is_outdated(stage, folder)):
-                seconds, size = seconds + train_seconds, size + bytes_kept
+                more = (0.0, 0) if isinstance(rate, str) else _pretraining(stage, dataset, rate)
+                seconds, size = seconds + more[0], size + more[1]
             counted.add(identity)
             refused = refused or ("" if done else guard.refusal(stage, folder))
-        evaluation = _passes(cell, target) / encode_rate
-        rows.append(Planned(cell.title, done, evaluation + seconds, size, refused=refused))
+        evaluation = 0.0 if untimed else _passes(cell, target) / encode_rate
+        rows.append(Planned(cell.title, done, evaluation + seconds, size, refused=refused, untimed=untimed))
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
+
+
+def _rates(cells: Sequence[Cell], in_all: float, reporter: Reporter) -> dict[tuple[str, ...], Glance | str]:
+    """By kind of cell what its steps cost, or why they could not be timed."""
+    kinds = {_kind(stage): stage for cell in cells for stage in cell.stages}
+    limit = max(LEAST_SECONDS, min(MOST_SECONDS, in_all / 2 / max(1, len(kinds))))
+    rates: dict[tuple[str, ...], Glance | str] = {}
+    for kind, stage in kinds.items():
+        reporter.step("estimate", len(rates), len(kinds), method=stage.method)
+        try:
+            with in_a_sentence(parts_of(stage)):
+                rates[kind] = glance(stage, limit)
+        except (Unforeseen, UsageError) as fault:
+            rates[kind] = str(fault)
+    return rates
 
 
 def _passes(cell: Cell, dataset: Dataset) -> float:
@@ -89,15 +107,10 @@ def _kind(cell: Cell) -> tuple[str, ...]:
     return cell.method, cell.backbone, cell.benchmark, cell.split, digest(options)
 
 
-def _measure(cell: Cell, dataset: Dataset) -> tuple[float, float, int]:
-    """Seconds of pretraining, clips encoded per second, bytes of the kept checkpoints."""
-    weights, train = count_weights(cell, dataset), cell.resolved.train
-    with torch.random.fork_rng(devices=[]):
-        speed = measure_cell(cell, STEPS, TIMED)
-    seconds = 0.0
-    if METHODS.get(cell.method).trains:
-        clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
-        steps = train.trained_epochs * max(1, clips // train.batch_size)
-        seconds = steps * speed["pretraining"]["step_seconds"]["median"]
-    size = weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
-    return seconds, speed["encoding"]["samples_per_second"], size
+def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int]:
+    """Seconds of a pretraining, and bytes of the checkpoints that it keeps."""
+    train = cell.resolved.train
+    clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
+    steps = train.trained_epochs * max(1, clips // train.batch_size)
+    size = rate.weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
+    return steps * rate.step_seconds, size

@@ -82,6 +82,25 @@ class Workload:
 
 def build_workload(cell: Cell) -> Workload:
     """Build one. Raises ``UsageError`` for a device or precision that this machine lacks, or too large a batch."""
+    workload = _placed(cell, None)
+    if cell.resolved.engine.compile:
+        compile_forward(workload.method)
+    with compiling(cell.resolved.engine):
+        _begin(workload)
+        if workload.method.trains:
+            require_room(workload)
+    return workload
+
+
+def small_workload(cell: Cell, clips: int) -> Workload:
+    """The same of at most ``clips`` training clips, for a glance at few steps: not compiled, whether or not it fits."""
+    workload = _placed(cell, clips)
+    _begin(workload)
+    return workload
+
+
+def _placed(cell: Cell, most: int | None) -> Workload:
+    """A method with initial weights on its device, and its training clips or the first of them."""
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
@@ -89,29 +108,30 @@ def build_workload(cell: Cell) -> Workload:
     benchmark = BENCHMARKS.get(cell.benchmark)
     dataset = open_benchmark(benchmark)
     spec = clip_spec(dataset.info, resolved.clip)
-    rows = benchmark.split(cell.split).part(dataset, "train")
+    rows = benchmark.split(cell.split).part(dataset, "train")[:most]
     known = replace(spec, clips=len(rows))
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     built.to(device=device, dtype=dtype_of(engine))
-    if engine.compile:
-        compile_forward(built)
     joints = reading_of(spec, dataset.info).read
     source = ClipSource(dataset, rows, spec, device=device, dtype=dtype_of(engine), labels=False, joints=joints)
     turns = tuple(turn.name for turn in built.turns())
-    workload = Workload(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
-    if built.trains:
-        built.eval()
-        with torch.no_grad():
-            built.load_start()
-            first = PROGRESS._replace(clips=len(source), batch_size=workload.size, seed=cell.seed)
-            built.on_epoch_start(SourceClips(source), workload.noise(0).between_steps(), first)
-        built.train()
-        with compiling(engine):
-            _require_room(workload)
-    return workload
+    return Workload(cell, dataset, device, built, source, min(resolved.train.batch_size, len(source)), turns)
 
 
-def _require_room(workload: Workload) -> None:
+def _begin(workload: Workload) -> None:
+    """What a run does before its first step."""
+    method = workload.method
+    if not method.trains:
+        return
+    method.eval()
+    with torch.no_grad():
+        method.load_start()
+        first = PROGRESS._replace(clips=len(workload.source), batch_size=workload.size, seed=workload.cell.seed)
+        method.on_epoch_start(SourceClips(workload.source), workload.noise(0).between_steps(), first)
+    method.train()
+
+
+def require_room(workload: Workload) -> None:
     """Raise ``UsageError`` if the batch does not fit in memory; two small steps predict the largest that does."""
     small, large = PROBE
     if workload.size <= 2 * large:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -25,6 +24,7 @@ from sslskel.grid.run import run_grid
 from sslskel.grid.runs import list_runs, prune
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.estimate import plan
+from sslskel.speed.glance import Glance
 from sslskel.transforms.clip import clip_spec
 
 PRESETS = {
@@ -203,11 +203,11 @@ def test_an_interrupted_stage_continues(monkeypatch: pytest.MonkeyPatch) -> None
 def test_steps_of_each_stage_and_variant_are_timed_with_their_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = []
 
-    def measured(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]:
+    def measured(cell: Cell, limit: float) -> Glance:
         timed.append((cell.method, cell.resolved.plain()))
-        return {"pretraining": {"step_seconds": {"median": 1.0}}, "encoding": {"samples_per_second": 1.0}}
+        return Glance(1.0, 1.0, 0)
 
-    monkeypatch.setattr("sslskel.speed.estimate.measure_cell", measured)
+    monkeypatch.setattr("sslskel.speed.estimate.glance", measured)
     variants = (("method.decoder_depth=1",), ("method.decoder_depth=2",))
     plan(request(protocols=("knn", "retrieval"), seeds=(0, 1), variants=variants))
     assert [(method, plain["train"]["epochs"], plain["method"]["decoder_depth"]) for method, plain in timed] == [
