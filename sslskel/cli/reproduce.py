@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from sslskel.cli.options import JOBS_HELP, OVERRIDES_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
 from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
+
+if TYPE_CHECKING:
+    from sslskel.grid.request import GridRequest
+    from sslskel.grid.tables import Table
+    from sslskel.progress import Reporter
 
 OVERRIDES = OVERRIDES_HELP
 
@@ -45,10 +51,30 @@ def run(options: argparse.Namespace) -> int:
     if options.write:
         require_output(options.write)
     with ConsoleReporter() as reporter:
-        table = reproduce(options.table, request_of(options), mode=options.mode, jobs=options.jobs, reporter=reporter)
+        request = request_of(options)
+        _announce(read_table(options.table), request, options.mode, reporter)
+        table = reproduce(options.table, request, mode=options.mode, jobs=options.jobs, reporter=reporter)
     if options.write:
         write_output(options.write, table.markdown().encode())
         print(options.write)
     else:
         print(table.markdown(), end="")
     return 0
+
+
+def _announce(table: Table, request: GridRequest, mode: str | None, reporter: Reporter) -> None:
+    """Say what is about to run, where, at what cost, and whether that is the paper's own setting."""
+    from sslskel.cli.bench import cost_of, planned_cells
+    from sslskel.grid.deviations import other_setting
+    from sslskel.grid.reproduce import requests_of_table
+
+    requests = requests_of_table(table, request, mode)
+    [cell, *_] = requests[0].cells()
+    place = "/".join(cell.judged_on) + (f", pretrained on {cell.benchmark}/{cell.split}" if cell.target else "")
+    grid = (
+        f"{len(table.rows)} rows x {len(request.seeds)} seeds under {table.protocol} on {place}, preset {cell.preset}"
+    )
+    reporter.line(f"{table.name}: {grid}")
+    reporter.line(f"  {cost_of(planned_cells(requests, reporter))}")
+    if other := other_setting(table, request):
+        reporter.line(f"  warning: {other}")

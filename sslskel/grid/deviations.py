@@ -32,12 +32,30 @@ def deviations(table: Table, request: GridRequest, mode: str | None) -> tuple[st
     return (*listed, *(f"paper and scripts: {one.says}" for one in script.paper if one.meets(table)))
 
 
-def _place(script: Script, name: str) -> str:
+def other_setting(table: Table, request: GridRequest) -> str:
+    """A sentence where ``request`` is on other data than every printed column, or of another preset than the scripts'.
+
+    Empty where it is not.
+    """
+    cell, script = _cell(table.rows[0], table, request, None), table.script
+    measured, known = (*cell.judged_on, cell.benchmark), [_column(script, column) for column in table.published]
+    printed = [(name, split, home or name) for name, split, home in known]
+    preset = cell.preset if script is None else script.preset
+    if (measured in printed or not printed) and preset == cell.preset:
+        return ""
+    theirs = " and ".join(_data_words(*one) for one in printed) or "data that are not named"
+    return (
+        f"the printed numbers are of {theirs} with preset {preset}, those measured here of {_data_words(*measured)}"
+        f" with preset {cell.preset}: the order of rows may agree, the numbers will not"
+    )
+
+
+def _place(script: Script | None, name: str) -> str:
     """A benchmark as columns name it -> the one that the scripts had."""
-    return script.data.get(name, name)
+    return name if script is None else script.data.get(name, name)
 
 
-def _column(script: Script, column: str) -> tuple[str, str, str | None]:
+def _column(script: Script | None, column: str) -> tuple[str, str, str | None]:
     """Benchmark, split and what was pretrained on, of a column, as the scripts had them."""
     where, _, home = column.partition(" from ")
     name, _, split = where.partition("/")

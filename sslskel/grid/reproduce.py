@@ -51,6 +51,14 @@ class Reproduced:
         return printed_table(*about, table.published, score, rows, self.pairs, self.deviations, board)
 
 
+def requests_of_table(table: Table, request: GridRequest, mode: str | None = None) -> list[GridRequest]:
+    """What every row of a table asks for. Raises ``UsageError`` where one does not fit the benchmark or preset."""
+    requests = [request_of_row(row, table, request, mode) for row in table.rows]
+    for one in requests:
+        one.cells()
+    return requests
+
+
 def reproduce(
     name: str,
     request: GridRequest,
@@ -65,24 +73,23 @@ def reproduce(
     ``mode`` is one of ``sslskel.config.modes``: ``exact`` is what the papers' scripts compute.
     With ``jobs``, that many pretrainings of all rows run side by side, each a process. Raises
     ``UsageError`` before anything runs where a row does not fit the benchmark or preset,
-    ``RunError`` where a cell failed. Interrupted, the same call continues.
+    ``RunError`` where a cell failed, once all others have run. Interrupted, the same call continues.
     """
     table = read_table(name)
-    requests = [request_of_row(row, table, request, mode) for row in table.rows]
-    for one in requests:
-        one.cells()
+    requests = requests_of_table(table, request, mode)
     departs = deviations(table, request, mode)
     if jobs is not None:
         _, failures = side_by_side(requests, jobs, reporter)
         if failures:
-            raise RunError(f"{table.name}: {failures[0]}; the same command continues")
-    rows = []
+            raise RunError(f"{table.name}: {'; '.join(failures)}; the same command continues")
+    rows, failed = [], []
     for row, one in zip(table.rows, requests, strict=True):
         reporter.line(f"{table.name}: {row.name}")
         result = run_grid(one, reporter)
-        if result.failures:
-            raise RunError(f"{table.name}, row '{row.name}': {result.failures[0]}; the same command continues")
+        failed += [f"row '{row.name}': {failure}" for failure in result.failures]
         rows.append(tuple(sorted(result.records, key=lambda record: record.seed)))
+    if failed:
+        raise RunError(f"{table.name}: {'; '.join(failed)}; the same command continues")
     pairs = _compared(table, rows, ResultStore(request.output))
     return Reproduced(table, request.benchmarks[0], tuple(rows), pairs, departs)
 

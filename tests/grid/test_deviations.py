@@ -12,7 +12,7 @@ import pytest
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid import reproduce as module
-from sslskel.grid.deviations import deviations
+from sslskel.grid.deviations import deviations, other_setting
 from sslskel.grid.reproduce import reproduce
 from sslskel.grid.request import GridRequest
 from sslskel.grid.tables import Table, TableRow, read_script, read_table, request_of_row, scripts, tables
@@ -229,3 +229,22 @@ def test_scripts_that_cannot_be_read_are_named(
         read_script("mine")
     with pytest.raises(UsageError, match="there is no script 'mamq'; did you mean 'mamp'"):
         read_script("mamq")
+
+
+def test_another_setting_than_the_papers_is_said_in_a_sentence() -> None:
+    table = read_table("mamp-table1")
+    assert table.script is not None
+    column = table.published[0]
+    benchmark, split = column.split("/")
+    own = GridRequest(benchmarks=(table.script.data.get(benchmark, benchmark),), split=split, preset="released")
+    assert other_setting(table, own) == ""
+    small = other_setting(table, replace(own, preset="cpu"))
+    assert "with preset released, those measured here of " in small
+    assert small.endswith("with preset cpu: the order of rows may agree, the numbers will not")
+    others = other_setting(table, GridRequest(benchmarks=("utd_mhad",), preset="released"))
+    assert f"are of {own.benchmarks[0]}/{split} and " in others
+    assert "measured here of utd_mhad/" in others
+    moved = read_table("mamp-table6")
+    home = moved.published[0].partition(" from ")[2]
+    asked = GridRequest(benchmarks=("pku_mmd2",), pretrain_on=home, preset="cpu")
+    assert f", pretrained on {home}" in other_setting(moved, asked)

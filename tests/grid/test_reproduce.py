@@ -10,7 +10,7 @@ import pytest
 from recorder import Recorder
 
 from sslskel.cli import main
-from sslskel.errors import UsageError
+from sslskel.errors import RunError, UsageError
 from sslskel.grid import reproduce as module
 from sslskel.grid.reproduce import reproduce
 from sslskel.grid.request import GridRequest
@@ -214,3 +214,32 @@ def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> No
     assert "mamp-table7" in capsys.readouterr().out
     assert main(["reproduce", "mamp-table77"]) == 2
     assert "did you mean 'mamp-table7'" in capsys.readouterr().err
+
+
+def test_the_command_says_what_it_will_cost_and_where_it_is_not_the_papers(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (TableRow("small", "random_init", published=(60.0,)), TableRow("raw", "raw_features", published=(50.0,)))
+    table = Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows)
+    for place in ("sslskel.grid.reproduce.read_table", "sslskel.grid.tables.read_table"):
+        monkeypatch.setattr(place, lambda name: table)
+    words = ["reproduce", "t", "--benchmark", tiny, "--seeds", "2", "--output", str(tmp_path)]
+    assert main(words) == 0
+    lines = capsys.readouterr().err.splitlines()
+    announced = lines.index("t: 2 rows x 2 seeds under knn on tiny/xsub, preset tiny")
+    assert lines[announced + 1].startswith("  4 of 4 cells to run: about ")
+    assert lines[announced + 2].startswith("  warning: the printed numbers are of ntu60/xsub with preset tiny, those ")
+    assert announced < lines.index("t: small")
+    assert main(words) == 0
+    assert "  0 of 4 cells to run: about 0 s" in capsys.readouterr().err
+
+
+def test_a_row_that_fails_leaves_the_others_to_run(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        TableRow("bad", "mamp", overrides=("train.lr=1e30", "train.warmup_epochs=0")),
+        TableRow("raw", "raw_features"),
+    )
+    monkeypatch.setattr(module, "read_table", lambda name: Table("t", "t", "p", "", "knn", (), rows))
+    with pytest.raises(RunError, match=r"^t: row 'bad': mamp on tiny/xsub, seed 0, knn: .*the same command continues$"):
+        reproduce("t", replace(request(tiny, tmp_path, "train.epochs=2"), seeds=(0,)))
+    assert len([*(tmp_path / "records").iterdir()]) == 1
