@@ -14,6 +14,13 @@ RESOLVERS = ("oc.env", "oc.select", "oc.decode")
 """What an override may call: a variable of the environment, another option, a value out of text."""
 MOST_DEPTH = 50
 """Of plain data; options have two or three."""
+SEED = "{seed}"
+"""What stands for a run's seed in the path of ``--init``."""
+NO_SEED = (
+    f"{SEED} stands for the seed in --init alone, since a method has the same options and reads the same files whatever"
+    " the seed; write one path, and give a command for each seed (--seeds 3, is seed 3) where each needs its own"
+)
+"""Why it stands nowhere else."""
 _START = "${"
 _INNERMOST = re.compile(rf"\$\{{(?:(?:{'|'.join(map(re.escape, RESOLVERS))}):[^${{}}]*|[A-Za-z_][\w.]*)\}}")
 _PLACE = "_"
@@ -38,7 +45,9 @@ def refuse_interpolations(values: object, what: str, depth: int = 0) -> None:
 
 
 def check_override(override: str) -> None:
-    """Raise ``UsageError`` for an override that calls anything but :data:`RESOLVERS` or names another option."""
+    """Raise ``UsageError`` for an override that calls anything but :data:`RESOLVERS`, or that differs by seed."""
+    if SEED in override:
+        raise UsageError(f"'{override}': {NO_SEED}")
     rest, before = override, ""
     while rest != before:
         before, rest = rest, _INNERMOST.sub(_PLACE, rest)

@@ -13,6 +13,7 @@ from typing import Any
 from sslskel.api.method import PretextMethod
 from sslskel.api.origin import Kind, Origin
 from sslskel.config.compose import to_plain
+from sslskel.config.interpolation import NO_SEED, SEED
 from sslskel.engine.checkpoint import is_step, weights_sha256
 from sslskel.errors import CheckpointError, RunError, SslskelError, UsageError
 from sslskel.hashing import file_sha256
@@ -115,6 +116,8 @@ def _content_once(origin: Origin, what: str) -> str:
 def _content(origin: Origin, what: str) -> str:
     """sha256 of what is there; ``UsageError`` that begins with ``what`` where it is not what was declared."""
     path = origin.path
+    if not path.exists() and SEED in str(path):
+        raise UsageError(f"{what}: {NO_SEED}")
     if not path.exists():
         raise UsageError(f"{what}: there is no such {origin.kind}")
     if origin.kind == "file":

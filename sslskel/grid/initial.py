@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sslskel.api.method import PretextMethod
+from sslskel.config.interpolation import SEED
 from sslskel.config.stages import ENCODER, WEIGHTS
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.encoders.open import open_encoders, open_method
@@ -18,7 +19,6 @@ from sslskel.grid.sources import OUTDATED
 from sslskel.hashing import digest
 
 PART = re.compile(r"[A-Za-z_][\w.]*(=[A-Za-z_][\w.]*)?")
-SEED = "{seed}"
 
 
 @dataclass(frozen=True)
