@@ -11,8 +11,19 @@ import time
 from contextlib import ExitStack
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from sslskel.cli.streams import clean_streams
 from sslskel.text import plain
@@ -22,25 +33,32 @@ PLAIN_SECONDS = (10.0, 300.0)
 
 
 class ConsoleReporter:
-    """Shows lines and steps on stderr; use it as a context manager."""
+    """Shows lines and steps on stderr; use it as a context manager.
+
+    On a terminal something always moves: a bar, or else how long it has been silent since the last line.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live = self._console.is_terminal
+        self._live, self._shows = self._console.is_terminal, os.environ.get("RANK", "0") == "0"
         self._bars = Progress(
-            TextColumn("  {task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total}"),
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            _OfSteps(BarColumn(bar_width=24)),
+            _OfSteps(TextColumn("{task.completed}/{task.total}")),
             TextColumn("{task.fields[detail]}", markup=False),
-            TimeRemainingColumn(),
+            _OfSteps(TimeRemainingColumn(), TimeElapsedColumn()),
             console=self._console,
             transient=True,
         )
         self._task: _Task | None = None
+        self._silence: TaskID | None = None
         self._held = ExitStack()
 
     def __enter__(self) -> ConsoleReporter:
         if self._live:
+            if self._shows:
+                self._silence = self._bars.add_task("working", total=None, detail="")
             self._bars.start()
             # Rich takes the streams for its own while bars are shown.
             self._held.enter_context(clean_streams())
@@ -55,10 +73,11 @@ class ConsoleReporter:
 
     def line(self, text: str) -> None:
         """One line; of several processes of one run only the first shows it."""
-        if os.environ.get("RANK", "0") != "0":
+        if not self._shows:
             return
         if self._live:
             self._bars.console.print(plain(text), markup=False)
+            self._wait()
         else:
             print(text, file=sys.stderr, flush=True)
 
@@ -71,15 +90,48 @@ class ConsoleReporter:
         task.done = done
         if task.bar is not None:
             self._bars.update(task.bar, completed=done, detail=text)
+            if done >= of:
+                self._wait()
         elif task.is_due():
             print(f"  {what} {done}/{of}  {text}  {task.left()}".rstrip(), file=sys.stderr, flush=True)
+
+    def refresh(self) -> None:
+        """Draw what is shown on a terminal now; it is drawn ten times a second by itself."""
+        self._bars.refresh()
 
     def _begin(self, what: str, done: int, of: int, text: str) -> _Task:
         if not self._live:
             return _Task(what, done, of, None)
+        self._remove_bar()
+        if self._silence is not None:
+            self._bars.update(self._silence, visible=False)
+        return _Task(what, done, of, self._bars.add_task(what, total=of, completed=done, detail=text))
+
+    def _wait(self) -> None:
+        """Show how long it takes until the next line or step, in place of a bar that has ended."""
+        if self._task is not None and self._task.done < self._task.of:
+            return
+        self._remove_bar()
+        self._task = None
+        if self._silence is not None:
+            self._bars.reset(self._silence, total=None, visible=True)
+
+    def _remove_bar(self) -> None:
         if self._task is not None and self._task.bar is not None:
             self._bars.remove_task(self._task.bar)
-        return _Task(what, done, of, self._bars.add_task(what, total=of, completed=done, detail=text))
+
+
+class _OfSteps(ProgressColumn):
+    """A column of tasks whose steps are counted; others have another one, or nothing."""
+
+    def __init__(self, counted: ProgressColumn, other: ProgressColumn | None = None) -> None:
+        super().__init__()
+        self._counted, self._other = counted, other
+
+    def render(self, task: Task) -> RenderableType:
+        """What the column of this kind of task shows."""
+        column = self._other if task.total is None else self._counted
+        return Text("") if column is None else column(task)
 
 
 class _Task:

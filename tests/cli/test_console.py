@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from sslskel.cli import console
 from sslskel.cli.console import ConsoleReporter
@@ -66,6 +67,44 @@ def test_bars_on_a_terminal_survive_any_text(monkeypatch: pytest.MonkeyPatch) ->
     assert "loss 0.5" in text
     assert "linear" in text
     assert "done [/y]" in text
+
+
+def test_a_terminal_is_never_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between lines and bars the time since the last of them runs, in the first process of a run alone."""
+
+    def shown(rank: str) -> list[str]:
+        screen = io.StringIO()
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setattr(
+            console, "Console", lambda stderr, **kept: Console(file=screen, force_terminal=True, width=120, **kept)
+        )
+        frames = []
+
+        def frame() -> None:
+            screen.seek(0)
+            screen.truncate()
+            reporter.refresh()
+            frames.append(" ".join(Text.from_ansi(screen.getvalue()).plain.split()))
+
+        with ConsoleReporter() as reporter:
+            frame()
+            reporter.step("pretraining", 1, 2)
+            frame()
+            reporter.step("pretraining", 2, 2)
+            frame()
+            reporter.line("cell 2")
+            frame()
+        return frames
+
+    first, training, between, after = shown("0")
+    assert "working 0:00:0" in first
+    assert "pretraining" in training
+    assert "1/2" in training
+    assert "working" not in training
+    assert "working 0:00:0" in between
+    assert "pretraining" not in between
+    assert "working 0:00:0" in after
+    assert not any("working" in frame for frame in shown("1"))
 
 
 def test_showing_progress_does_not_import_torch() -> None:
