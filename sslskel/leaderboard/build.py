@@ -166,7 +166,7 @@ def _row_key(record: Record, imposed: Imposed) -> RowKey:
     return RowKey(
         record.method["name"],
         record.backbone["name"],
-        record.preset,
+        imposed.preset(record),
         record.streams,
         record.precision,
         record.method["version"],

@@ -16,7 +16,7 @@ from sslskel.errors import SslskelError, UsageError, did_you_mean
 from sslskel.leaderboard.cells import is_fixed, seed_of
 from sslskel.leaderboard.clip_scores import ClipScores, NoClipScores, clip_scores
 from sslskel.leaderboard.labels import names_of
-from sslskel.leaderboard.model import Board, Column
+from sslskel.leaderboard.model import Board, Column, Row, RowKey
 from sslskel.results.record import Record, RecordError
 from sslskel.results.statistics import Discordance, Estimate, discordance, holm, over_clips, over_pretrainings
 from sslskel.results.store import ResultStore
@@ -262,17 +262,15 @@ class _Named:
 
 
 def _named(board: Board, name: str) -> _Named:
-    records, shown = {record.identity: record for record in board.records}, names_of(board.rows)
+    records, names = {record.identity: record for record in board.records}, _names(board.rows)
     by_identity = [row for row in board.rows for cell in row.cells if cell and name in cell.records]
-    rows = by_identity or [row for row in board.rows if name in (row.label, shown[row.key])]
-    rows = rows or [row for row in board.rows if name == row.key.method]
+    rows = by_identity or [row for row in board.rows if name == names[row.key]]
+    rows = rows or [row for row in board.rows if name in (row.label, row.key.method)]
     if not rows:
-        labels = list(shown.values())
-        raise UsageError(f"no row is called '{name}'{did_you_mean(name, labels)} (there are: {_quoted(labels)})")
+        known = list(names.values())
+        raise UsageError(f"no row is called '{name}'{did_you_mean(name, known)} (there are: {_quoted(known)})")
     if len(rows) > 1:
-        rows = [row for row in rows if name == shown[row.key]] or rows
-    if len(rows) > 1:
-        several = _quoted(shown[row.key] for row in rows)
+        several = _quoted(names[row.key] for row in rows)
         raise UsageError(f"'{name}' may be any of {several}; give one of these names, or a record's identity")
     cells = {}
     for at, cell in enumerate(rows[0].cells):
@@ -281,7 +279,13 @@ def _named(board: Board, name: str) -> _Named:
             groups = [[one] for group in groups for one in group if one.identity == name]
         if groups:
             cells[at] = groups
-    return _Named(shown[rows[0].key], cells)
+    return _Named(names[rows[0].key], cells)
+
+
+def _names(rows: Sequence[Row]) -> dict[RowKey, str]:
+    """A name for every row that no other one has: its label, with preset and the like where several have it."""
+    labels, whole = [row.label for row in rows], names_of(rows)
+    return {row.key: row.label if labels.count(row.label) == 1 else whole[row.key] for row in rows}
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sslskel.api.benchmark import CLEAN
 from sslskel.leaderboard.heads import head_note
+from sslskel.leaderboard.imposed import EACH_OWN, home_of
 from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.model import BoardCell, Column, Row
 from sslskel.leaderboard.seeds import seed_notes
@@ -30,6 +31,7 @@ def notes_of(
     names = names_of(rows)
     notes += filter(None, (head_note(at, columns[at], own, rows, names) for at, own in enumerate(members)))
     notes += seed_notes(columns, rows, names)
+    notes += filter(None, [_own_presets_note(rows, records)])
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
     notes += _description_notes(rows, records)
@@ -167,6 +169,14 @@ def _best_on_test(record: Record) -> float | None:
     best = details.get("best_test_epoch") if isinstance(details, dict) else None
     share = best.get("top1") if isinstance(best, dict) else None
     return float(share) if isinstance(share, (int, float)) and 0 <= share <= 1 else None
+
+
+def _own_presets_note(rows: Sequence[Row], records: Sequence[Record]) -> str:
+    """Which preset each benchmark has for the rows in whose columns nobody chose one; empty without such rows."""
+    named = {one for row in rows if row.key.preset == EACH_OWN for cell in row.cells if cell for one in cell.records}
+    presets = sorted({(home_of(record), record.preset) for record in records if record.identity in named})
+    listed = ", ".join(f"{home} {preset}" for home, preset in presets)
+    return f"preset {EACH_OWN}: {listed}" if listed else ""
 
 
 def _preset_note(preset: str, records: Sequence[Record]) -> str:

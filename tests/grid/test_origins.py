@@ -322,9 +322,9 @@ def test_an_origin_for_each_seed_is_refused_in_a_sentence() -> None:
     for value in ("run-s{seed}", "'run-s{seed}'"):
         with pytest.raises(UsageError, match=r"^'method.source=.*': \{seed\} stands for the seed in --init alone"):
             request("distil", overrides=(f"method.source={value}",)).cells()
-    preset = Path("sslskel_plugins/method/seeded.yaml")
+    preset = Path("sslskel_plugins/configs/method/seeded.yaml")
     preset.parent.mkdir(parents=True)
-    preset.write_text("plugin: distil\nmethod:\n  source: run-s{seed}\n")
+    preset.write_text("plugin: distil\nconfig: {source: 'run-s{seed}'}\n")
     with pytest.raises(UsageError, match=r"method.source=run-s\{seed\}: \{seed\} stands for the seed in --init alone"):
         request("seeded").cells()
     assert request("distil", overrides=(f"method.source={teacher()}",)).cells()
