@@ -106,8 +106,7 @@ def release(fault: BaseException) -> None:
     while one is not None:
         traceback.clear_frames(one.__traceback__)
         one = one.__cause__ or one.__context__
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()
 
 
 def out_of_memory(fault: BaseException) -> bool:
