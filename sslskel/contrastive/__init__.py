@@ -11,6 +11,7 @@ from sslskel.contrastive.config import (
     require_distillation,
     require_shear,
     require_streams,
+    require_temperature,
     require_weight,
 )
 from sslskel.contrastive.losses import (
@@ -46,6 +47,7 @@ __all__ = [
     "require_distillation",
     "require_shear",
     "require_streams",
+    "require_temperature",
     "require_weight",
     "sgd_recipe",
     "start_normal",

@@ -128,11 +128,15 @@ class Tower(nn.Module):
         raw: Tensor = self.head(features)
         return functional.normalize(raw, dim=1) if self.unit_length else raw
 
-    def forward(self, batch: Batch, noise: Noise) -> Tensor:
-        """A view of N clips -> (N, dim) as of :meth:`embed`; ``noise`` is for the backbone's own draws."""
+    def feature(self, batch: Batch, noise: Noise) -> Tensor:
+        """A view of N clips -> (N, D), before the head; ``noise`` is for the backbone's own draws."""
         batch = self.rows(batch)
         self.backbone.bind(noise.on(batch))
-        return self.embed(self.pooled(self.backbone.read(self.tracks(batch), self.valid(batch)), batch))
+        return self.pooled(self.backbone.read(self.tracks(batch), self.valid(batch)), batch)
+
+    def forward(self, batch: Batch, noise: Noise) -> Tensor:
+        """A view of N clips -> (N, dim) as of :meth:`embed`; ``noise`` as for :meth:`feature`."""
+        return self.embed(self.feature(batch, noise))
 
     def encoder(self) -> PooledEncoder:
         """What protocols see: the backbone on this stream, averaged over persons as in training."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from mutants.kind import Mutant, planted_in
 
 ASSL = "tests/methods/test_assl.py"
+COLORIZATION = "tests/methods/test_colorization.py"
 CPM = "tests/methods/test_cpm.py"
 LONGT_GAN = "tests/methods/test_longt_gan.py"
+MCC = "tests/methods/test_mcc.py"
 
 DESCRIBED: tuple[Mutant, ...] = (
     *planted_in(
@@ -41,5 +43,21 @@ DESCRIBED: tuple[Mutant, ...] = (
         ("shows the encoder everything", "left = true * ~hidden", "left = true"),
         ("adds the critic's verdict without weight", "(made)), self.config.deceive)", "(made)))"),
         ("looks at true clips alone", " + softplus(self.critic(made.detach()))", ""),
+    ),
+    *planted_in(
+        "methods",
+        "methods/colorization.py",
+        COLORIZATION,
+        ("takes the smaller direction", "torch.maximum(to_wanted, to_made)", "torch.minimum(to_wanted, to_made)"),
+        ("paints its points blue first", "torch.stack([(1 - 2 * place).clamp(min=0)", "torch.stack([2 * place"),
+        ("counts points that are not there", "away = ~there & there", "away = there & ~there"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/mcc.py",
+        MCC,
+        ("breaks no clip", "torch.where(chosen[:, None], order, straight)", "straight.expand_as(order)"),
+        ("may leave a broken clip whole", "order.roll(1, 1), order)", "order, order)"),
+        ("plays faster always", "tracks=batch.tracks[:, ::speed]", "tracks=batch.tracks[:, ::2]"),
     ),
 )
