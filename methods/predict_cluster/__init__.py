@@ -14,6 +14,7 @@ from sslskel import (
     Batch,
     BuildBackbone,
     ClipSpec,
+    DataError,
     Encoder,
     Fidelity,
     MethodCard,
@@ -28,9 +29,11 @@ from sslskel import (
     mean_term,
 )
 from sslskel.methods.predict_cluster.config import Basis, Flavour, PredictClusterConfig
-from sslskel.methods.predict_cluster.decoder import Compressor, Decoder
-from sslskel.methods.predict_cluster.preparation import EveryFrame, Landmarks, Preparation
+from sslskel.methods.predict_cluster.decoder import Decoder
+from sslskel.methods.predict_cluster.preparation import Preparation
+from sslskel.nn.auto_encoder import AutoEncoder
 from sslskel.nn.original_gru import OriginalGruCell
+from sslskel.transforms.body_axes import EveryFrame, Landmarks
 
 
 class PreparedEncoder(Encoder):
@@ -66,7 +69,7 @@ class PreparedEncoder(Encoder):
 class CompressedEncoder(Encoder):
     """The codes of an encoder's features."""
 
-    def __init__(self, encoder: Encoder, compressor: Compressor, code: int) -> None:
+    def __init__(self, encoder: Encoder, compressor: AutoEncoder, code: int) -> None:
         super().__init__()
         self.encoder, self.compressor, self.spec, self.dim = encoder, compressor, encoder.spec, code
 
@@ -134,8 +137,11 @@ class PredictCluster(PretextMethod[PredictClusterConfig]):
             basis = Basis.rotation if config.fidelity is Fidelity.paper else Basis.mirrored
         landmarks = None
         if basis is not Basis.none:
-            clip.require_3d("predict_cluster (unless method.basis=none)")
-            landmarks = Landmarks.of(clip.layout)
+            try:
+                clip.require_3d("predict_cluster")
+                landmarks = Landmarks.of(clip.layout)
+            except DataError as fault:
+                raise DataError(f"{fault}; set method.basis=none") from fault
         backbone = build_backbone(replace(clip, persons=1))
         if config.flavour is Flavour.pytorch and any(isinstance(part, OriginalGruCell) for part in backbone.modules()):
             raise UsageError(
@@ -144,7 +150,7 @@ class PredictCluster(PretextMethod[PredictClusterConfig]):
             )
         preparation = Preparation(clip.frames, basis, config.rescale, landmarks)
         self.network = PreparedEncoder(backbone, clip, preparation, config.read_frames)
-        self.compressor = Compressor(backbone.dim, config.code_widths, config.code) if config.code else None
+        self.compressor = AutoEncoder(backbone.dim, config.code_widths, config.code) if config.code else None
         numbers = clip.layout.num_joints * clip.coordinates
         self.decoder = None if config.code else Decoder(config, backbone.dim, numbers)
         if config.code:

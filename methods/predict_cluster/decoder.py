@@ -1,9 +1,6 @@
-"""What makes frames, and shorter codes, of a clip's feature."""
+"""What makes frames of a clip's feature."""
 
 from __future__ import annotations
-
-import itertools
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,25 +56,3 @@ class Decoder(nn.Module):
             x = x + self.read_out(self.cell(x, feature))
             made.append(x)
         return torch.stack(made, 1) if made else first[:, None, :][:, :0]
-
-
-class Compressor(nn.Module):
-    """An auto-encoder of features: linear layers with tanh behind each but the last, the code's included."""
-
-    def __init__(self, dim: int, widths: Sequence[int], code: int) -> None:
-        super().__init__()
-        sizes = [dim, *widths, code]
-        self.encoder = nn.Sequential(*_layers(sizes), nn.Tanh())
-        self.decoder = nn.Sequential(*_layers(sizes[::-1]))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D) -> (N, D), the features again."""
-        again: Tensor = self.decoder(self.encoder(features))
-        return again
-
-
-def _layers(sizes: Sequence[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Tanh(), nn.Linear(before, after)] if layers else [nn.Linear(before, after)]
-    return layers

@@ -138,7 +138,7 @@ def _layers(
     if named:
         named["method"] = named.pop("config", {})
         groups = ("method", "backbone", "clip", "train", "protocol")
-        yield f"method preset '{method}'", {key: named[key] for key in groups if key in named}
+        yield f"method preset '{method}'", {key: named[key] for key in groups if key in named and key not in foreign}
     if protocol is not None and (content := PROTOCOLS.preset(protocol)):
         yield f"protocol preset '{protocol}'", {"protocol": content.get("config", {})}
     yield "the recipe of the benchmark", recipe

@@ -165,3 +165,11 @@ def test_an_override_goes_to_the_cells_that_have_the_option(tiny: str) -> None:
     assert {cell.resolved.protocol.k for cell in made if cell.protocol == "knn"} == {3}
     with pytest.raises(UsageError, match=r"no option 'method\.tau'"):
         cells(["random_init"], ["linear"], tiny, "method.tau=0.5")
+
+
+def test_layers_of_a_method_preset_are_for_its_own_backbone_alone() -> None:
+    own = compose("predict_cluster_pytorch", backbone="gru_lengths", preset="quick").plain()
+    other = compose("predict_cluster_pytorch", backbone="gru_stepped", preset="quick").plain()
+    assert own["backbone"]["kind"] == "stepped"
+    assert "kind" not in other["backbone"]
+    assert own["method"] == other["method"]

@@ -18,7 +18,8 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.errors import DataError, UsageError
 from sslskel.methods.predict_cluster.config import Basis, DecoderKind, PredictClusterConfig
-from sslskel.methods.predict_cluster.preparation import EveryFrame, Landmarks, Preparation, leaders, strided, turned
+from sslskel.methods.predict_cluster.preparation import Preparation
+from sslskel.transforms.body_axes import EveryFrame, Landmarks, liveliest, strided, turned
 
 SMALL = ("backbone.hidden=4", "backbone.layers=1", "clip.frames=6", "engine.device=cpu")
 
@@ -48,7 +49,7 @@ def test_the_person_who_moves_most_is_seen_and_no_other() -> None:
     both = torch.stack([calm, lively], -1)
     alone = torch.stack([lively, torch.zeros_like(lively)], -1)
     batch = batch_of(both, alone, torch.zeros_like(both), both.flip(3))
-    assert batch.slot[leaders(batch)].tolist() == [1, 0, 0]
+    assert batch.slot[liveliest(batch)].tolist() == [1, 0, 0]
     ready = Preparation(6, Basis.mirrored, True, Landmarks.of(NTU25))(batch)
     assert ready.owner.tolist() == [0, 1, 3]
     assert torch.equal(ready.tracks[0], ready.tracks[1])
@@ -155,5 +156,8 @@ def test_bodies_that_cannot_be_turned_are_refused() -> None:
     legs = {"left_leg": (1,), "right_leg": (2,), "torso": ()}
     bare = SkeletonLayout("bare", ("hips", "left", "right"), (-1, 0, 0), 0, parts=legs)
     for body in (star(5), bare):
-        with pytest.raises(DataError, match=f"layout '{body.name}' has no such joints; set method.basis=none"):
+        with pytest.raises(DataError, match=f"layout '{body.name}' has no such joints"):
             Landmarks.of(body)
+    with pytest.raises(DataError, match=r"layout 'star' has no such joints; set method.basis=none"):
+        made("predict_cluster", *SMALL, body=star(5))
+    assert made("predict_cluster", *SMALL, "method.basis=none", body=star(5))

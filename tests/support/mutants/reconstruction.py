@@ -28,12 +28,18 @@ RECONSTRUCTION: tuple[Mutant, ...] = (
         "views",
         "methods/predict_cluster/preparation.py",
         f"{RELEASED} {OWN} -k 'made or turned or rotation or frames'",
+        ("keeps frames with missing joints", "torch.where(whole.any(1, keepdim=True), whole, kept)", "kept"),
+    ),
+    *planted_in(
+        "views",
+        "sslskel/transforms/body_axes.py",
+        f"{RELEASED} {OWN} -k 'made or turned or rotation or frames or moves'",
+        ("sees who moves least", "argsort(descending=True, stable=True)", "argsort(stable=True)"),
         (
             "mirrors never",
             "if mirrored else torch.linalg.cross(up, across)",
             "if not mirrored else torch.zeros_like(up)",
         ),
-        ("keeps frames with missing joints", "torch.where(whole.any(1, keepdim=True), whole, kept)", "kept"),
         ("takes the first frames of a long clip", "(count // frames).clamp(min=1)", "torch.ones_like(count)"),
     ),
     *planted_in(
