@@ -19,6 +19,9 @@ FILES = (
     "golden_more/pc_*.npz",
     "golden_more/*_gltransformer_*.npz",
     "golden_more/*_hitrs_*.npz",
+    "golden_more/sup_sttformer_*.npz",
+    "golden_more/sup_unik_*.npz",
+    "golden_more/sup_hyperformer_*.npz",
 )
 """Recorded files of the folder whose systems do not all run yet."""
 NO_USE: Mapping[str, str] = {

@@ -7,7 +7,6 @@ graph of the contrastive codes is ``st_gcn.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.nn.batch_norm import GlobalBatchNorm
 from sslskel.nn.graph import directed
+from sslskel.nn.temporal_conv import TemporalConv
 
 
 @dataclass
@@ -72,32 +72,6 @@ class GraphConv(nn.Module):
         edges = self.alpha * edges + self.graph[:, None].to(edges.dtype)
         values = self.value(x).reshape(rows, self.parts, -1, frames, joints)
         return torch.einsum("pkcuv,pkctv->pctu", edges, values)
-
-
-def branch(channels: int, out: int, *then: nn.Module) -> nn.Sequential:
-    """Fewer channels, batch norm, ReLU, something over time, batch norm."""
-    return nn.Sequential(nn.Conv2d(channels, out, 1), GlobalBatchNorm(out), nn.ReLU(), *then, GlobalBatchNorm(out))
-
-
-class TemporalConv(nn.Module):
-    """Four branches over time side by side: 5 frames, 5 of every second frame, the largest of 3, and one frame."""
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        quarter = channels // 4
-        span = partial(nn.Conv2d, quarter, quarter, (5, 1), (stride, 1))
-        self.branches = nn.ModuleList(
-            [
-                branch(channels, quarter, span((2, 0))),
-                branch(channels, quarter, span((4, 0), (2, 1))),
-                branch(channels, quarter, nn.MaxPool2d((3, 1), (stride, 1), (1, 0))),
-                nn.Sequential(nn.Conv2d(channels, quarter, 1, (stride, 1)), GlobalBatchNorm(quarter)),
-            ]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(P, C, T, V) -> (P, C, T', V)."""
-        return torch.cat([part(x) for part in self.branches], 1)
 
 
 class CtrGcnBlock(nn.Module):

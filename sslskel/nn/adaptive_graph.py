@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.temporal_conv import shortcut, start_convolutions
 
 STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 """Frames that each of the ten blocks steps by."""
@@ -43,10 +44,9 @@ class AdaptiveGraphConv(nn.Module):
         self.after = GlobalBatchNorm(out)
         self.beside: nn.Module = nn.Identity()
         if channels != out:
-            self.beside = nn.Sequential(nn.Conv2d(channels, out, 1), GlobalBatchNorm(out))
+            self.beside = shortcut(channels, out)
         for module in (self.first, self.second):
-            start_conv(module)
-        start_shortcut(self.beside)
+            start_convolutions(module)
         # A head's weights start as if it were one of H that are summed; blocks start as their way around.
         nn.init.normal_(self.value.weight, 0, math.sqrt(2 / self.value.weight.numel()))
         nn.init.zeros_(self.value.bias)  # type: ignore[arg-type]
@@ -75,24 +75,10 @@ class AdaptiveBlock(nn.Module):
         self.temporal = nn.Sequential(nn.Conv2d(out, out, (9, 1), (stride, 1), (4, 0)), GlobalBatchNorm(out))
         self.shortcut: nn.Module | None = nn.Identity() if around else None
         if around and (channels != out or stride != 1):
-            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, (stride, 1)), GlobalBatchNorm(out))
-            start_shortcut(self.shortcut)
-        start_shortcut(self.temporal)
+            self.shortcut = shortcut(channels, out, stride)
+        start_convolutions(self.temporal)
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) -> (P, C', T', V)."""
         mixed = self.temporal(self.spatial(x))
         return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
-
-
-def start_conv(conv: nn.Conv2d) -> None:
-    """Kaiming-normal weights by outgoing connections, zero biases."""
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out")
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # every convolution here has one
-
-
-def start_shortcut(module: nn.Module) -> None:
-    """:func:`start_conv` for every convolution inside."""
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            start_conv(part)
