@@ -31,20 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a few lines per column, or all of it as JSON."""
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.grid.subjects import subjects_of
     from sslskel.leaderboard.compare import compare
     from sslskel.leaderboard.folder import board_of
     from sslskel.results.store import ResultStore
 
     asked = names(options.benchmark) if options.benchmark else ()
-    board = board_of(
-        options.results,
-        asked or None,
-        report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
-        protocols=names(options.protocol) if options.protocol else None,
-    )
-    clusters = functools.partial(subjects_of, asked=asked) if options.clusters else None
-    results = compare(board, ResultStore(options.results), options.first, options.second, clusters)
+    with ConsoleReporter():
+        board = board_of(
+            options.results,
+            asked or None,
+            report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
+            protocols=names(options.protocol) if options.protocol else None,
+        )
+        clusters = functools.partial(subjects_of, asked=asked) if options.clusters else None
+        results = compare(board, ResultStore(options.results), options.first, options.second, clusters)
     if options.format == "json":
         print(json.dumps(list(map(_json, results)), indent=1))
     else:

@@ -22,17 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file and print what is in it."""
-    from sslskel.api.distributed import is_first
-    from sslskel.encoders.embed import embed
+    from sslskel.cli.console import ConsoleReporter
 
-    clips, dim = embed(
-        options.checkpoint,
-        options.output,
-        benchmark=options.benchmark,
-        split=options.split,
-        num_heads=options.heads,
-        overrides=engine_overrides(options),
-    )
+    with ConsoleReporter():
+        from sslskel.api.distributed import is_first
+        from sslskel.encoders.embed import embed
+
+        clips, dim = embed(
+            options.checkpoint,
+            options.output,
+            benchmark=options.benchmark,
+            split=options.split,
+            num_heads=options.heads,
+            overrides=engine_overrides(options),
+        )
     if is_first():
         print(f"{options.output}: {clips} clips, {dim} features each")
     return 0

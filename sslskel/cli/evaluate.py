@@ -32,15 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
-    from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.encoders.foreign import build_module
-    from sslskel.encoders.open import open_encoders
-    from sslskel.grid.run import evaluate
     from sslskel.leaderboard import print_board
     from sslskel.leaderboard.build import build_board
 
     with ConsoleReporter() as reporter:
+        from sslskel.api.distributed import is_first
+        from sslskel.encoders.foreign import build_module
+        from sslskel.encoders.open import open_encoders
+        from sslskel.grid.run import evaluate
+
         foreign = build_module(options.encoder) if options.encoder else None
         records = [
             evaluate(

@@ -21,10 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the folder and print what is in it."""
-    from sslskel.encoders.export import export
+    from sslskel.cli.console import ConsoleReporter
 
     run_name = options.checkpoint.resolve()
     name = run_name.parent.name if run_name.name.startswith("step-") else run_name.name
-    target, records = export(options.checkpoint, options.output or Path("export") / name, results=options.results)
+    with ConsoleReporter():
+        from sslskel.encoders.export import export
+
+        target, records = export(options.checkpoint, options.output or Path("export") / name, results=options.results)
     print(f"{target}: encoder, card and {records} records; `sslskel evaluate --checkpoint {target}` evaluates it")
     return 0

@@ -45,22 +45,24 @@ def run(options: argparse.Namespace) -> int:
     """Build and write the board; broken record files are named and left out."""
     if options.action == "merge":
         return _merge(options)
+    from sslskel.cli.console import ConsoleReporter
     from sslskel.leaderboard import form_of, print_board, render, write_board
     from sslskel.leaderboard.folder import board_of
 
     if options.suite and (options.benchmark or options.protocol):
         raise UsageError("a suite names its benchmarks and protocols; leave out --benchmark and --protocol")
     form = options.format or (form_of(options.output) if options.output else "table")
-    board = board_of(
-        options.results,
-        names(options.benchmark) if options.benchmark else None,
-        report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
-        protocols=names(options.protocol) if options.protocol else None,
-        details=form == "html",
-        published=not options.no_published,
-        over_clips=options.intervals == "clips",
-        suite=_rules(options.suite) if options.suite else None,
-    )
+    with ConsoleReporter():
+        board = board_of(
+            options.results,
+            names(options.benchmark) if options.benchmark else None,
+            report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
+            protocols=names(options.protocol) if options.protocol else None,
+            details=form == "html",
+            published=not options.no_published,
+            over_clips=options.intervals == "clips",
+            suite=_rules(options.suite) if options.suite else None,
+        )
     if options.output:
         write_board(board, form, options.output)
         print(options.output)

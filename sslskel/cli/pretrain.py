@@ -25,11 +25,12 @@ def run(options: argparse.Namespace) -> int:
     """Pretrain, then print the folder of checkpoints."""
     if started_processes(options):
         return 0
-    from sslskel.api.distributed import is_first
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.grid.run import pretrain
 
     with ConsoleReporter() as reporter:
+        from sslskel.api.distributed import is_first
+        from sslskel.grid.run import pretrain
+
         folder, trained = pretrain(request_of(options), reporter)
     if not is_first():
         return 0

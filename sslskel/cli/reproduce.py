@@ -46,11 +46,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     from sslskel.cli.console import ConsoleReporter
     from sslskel.files import require_output, write_output
-    from sslskel.grid.reproduce import reproduce
 
     if options.write:
         require_output(options.write)
     with ConsoleReporter() as reporter:
+        from sslskel.grid.reproduce import reproduce
+
         request = request_of(options)
         _announce(read_table(options.table), request, options.mode, reporter)
         table = reproduce(options.table, request, mode=options.mode, jobs=options.jobs, reporter=reporter)

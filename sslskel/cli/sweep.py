@@ -64,10 +64,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_all(request: GridRequest, jobs: int | None) -> BenchResult:
     from sslskel.cli.console import ConsoleReporter
-    from sslskel.grid.jobs import bench_in_jobs
-    from sslskel.grid.run import run_each
 
     with ConsoleReporter() as reporter:
+        from sslskel.grid.jobs import bench_in_jobs
+        from sslskel.grid.run import run_each
+
         if jobs is not None:
             return bench_in_jobs(request, jobs, reporter)
         # A value that an option does not take stops the sweep before its first combination runs.

@@ -46,6 +46,8 @@ class Checked:
 
     cells: list[Cell]
     failures: list[str]
+    broken: list[tuple[Cell, PluginError]]
+    """Cells that were left out since the code of a plugin fails, and how."""
 
 
 def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> Checked:
@@ -66,7 +68,8 @@ def check_each(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> Checke
     for cell in cells:
         if _kind(cell) in faults:
             titles.setdefault(faults[_kind(cell)], []).append(cell)
-    return Checked(fitting, [_failure(fault, left_out) for fault, left_out in titles.items()])
+    broken = [(one, fault) for fault, own in titles.items() if isinstance(fault, PluginError) for one in own]
+    return Checked(fitting, [_failure(fault, left_out) for fault, left_out in titles.items()], broken)
 
 
 def misfit(method: str, benchmark: str) -> str:

@@ -89,7 +89,7 @@ def keep(store: ResultStore, identity: str, fault: SslskelError, cell: FailedCel
 
     Memory that the error held is free then.
     """
-    trace = isinstance(fault, Unforeseen)
+    trace = isinstance(fault, (Unforeseen, PluginError)) and fault.__cause__ is not None
     words = str(fault)
     # Where the disk takes no note of it either, the fault itself is what people must read.
     with suppress(RunError):

@@ -89,6 +89,8 @@ class GridJobs:
     guard: SourceGuard
     failures: list[str] = field(default_factory=list)
     """One sentence per method and per protocol that the data do not fit, whose cells are left out."""
+    broken: list[tuple[str, Cell, PluginError]] = field(default_factory=list)
+    """Identity of each cell that was left out since the code of a plugin fails, and how."""
 
 
 def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) -> BenchResult:
@@ -117,6 +119,9 @@ def side_by_side(
     grids = _grids(requests, reporter)
     queue = [job for grid in grids for job in grid.jobs]
     failures = [failure for grid in grids for failure in grid.failures]
+    for grid in grids:
+        for identity, cell, fault in grid.broken:
+            keep(grid.store, identity, fault, named(cell))
     return grids, failures + (_JobRunner(queue, jobs, reporter).run() if queue else [])
 
 
@@ -165,7 +170,8 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
             continue
         cells = checked.cells
         grid.failures.extend(checked.failures)
-        identities = [cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]]) for cell in cells]
+        grid.broken.extend((_identity(cell, datasets), cell, fault) for cell, fault in checked.broken)
+        identities = [_identity(cell, datasets) for cell in cells]
         # An option that a method lacks leaves its cell as it was in an earlier variant.
         before, named = set(grid.identities), dict(zip(identities, cells, strict=True))
         due = {key: cell for key, cell in named.items() if key not in before and grid.guard.is_due(cell, key)}
@@ -176,6 +182,10 @@ def find_jobs(request: GridRequest, reporter: Reporter = SILENT) -> GridJobs:
         raise faults[0]
     grid.failures.extend(dict.fromkeys(map(str, faults)))
     return grid
+
+
+def _identity(cell: Cell, datasets: Mapping[str, StoredDataset]) -> str:
+    return cell.identity(datasets[cell.benchmark], datasets[cell.judged_on[0]])
 
 
 def _jobs(due: Mapping[str, Cell], request: GridRequest, variant: Sequence[str]) -> list[Job]:

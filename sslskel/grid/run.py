@@ -102,14 +102,13 @@ def bench(
 def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank what a request asks for.
 
-    Everything is composed and checked before the first cell runs: a wrong name, key or
-    type raises ``UsageError`` and leaves nothing behind, and a method or protocol that the body
-    does not fit takes its own cells out alone. A cell that fails later, for whatever reason, is kept in
-    ``failures/`` until it succeeds, with the traceback of an error that nobody foresaw.
-    Both are named in the result; the others go on. Where several processes train together, such an error
-    raises ``RunError``, since the others wait for the one that failed. Interrupting leaves a state
-    that the same call continues. The results folder gets ``records/``, ``predictions/``,
-    ``pretrain/`` and ``failures/``.
+    Everything is composed and checked before the first cell runs: a wrong name, key or type raises ``UsageError`` and
+    leaves nothing behind, and a method or protocol that the body does not fit, or whose code fails, takes its own cells
+    out alone. A cell that fails later, for whatever reason, is kept in ``failures/`` until it succeeds, with the
+    traceback of an error that nobody foresaw. Both are named in the result; the others go on. Where several processes
+    train together, such an error raises ``RunError``, since the others wait for the one that failed. Interrupting
+    leaves a state that the same call continues. The results folder gets ``records/``, ``predictions/``, ``pretrain/``
+    and ``failures/``.
     """
     cells = request.cells()
     join(resolve_device(cells[0].resolved.engine.device))
@@ -119,6 +118,8 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
     result = BenchResult(build_board([]), failures=checked.failures)
     for failure in checked.failures:
         reporter.line(f"left out: {failure}")
+    for cell, fault in checked.broken if is_first() else ():
+        keep(run.store, run.identity(cell), fault, named(cell))
     for number, cell in enumerate(cells, 1):
         reporter.line(f"[{number}/{len(cells)}] {cell.title}")
         identity = run.identity(cell)

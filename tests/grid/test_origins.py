@@ -327,7 +327,6 @@ def test_an_origin_for_each_seed_is_refused_in_a_sentence() -> None:
     preset.write_text("plugin: distil\nconfig: {source: 'run-s{seed}'}\n")
     with pytest.raises(UsageError, match=r"method.source=run-s\{seed\}: \{seed\} stands for the seed in --init alone"):
         request("seeded").cells()
-    assert request("distil", overrides=(f"method.source={teacher()}",)).cells()
 
 
 @pytest.mark.parametrize(

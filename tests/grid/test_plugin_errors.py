@@ -13,6 +13,7 @@ from sslskel.grid.jobs import find_jobs
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.plugins.scaffold import new_backbone, new_method, new_protocol
+from sslskel.results.failures import failures
 
 QUICK = ("train.epochs=1", "backbone.dim=8", "backbone.depth=1")
 
@@ -66,6 +67,9 @@ def test_a_method_s_errors_end_its_own_cells(line: str, instead: str, reason: st
     if "views" not in instead:
         assert place in failure
     assert find_jobs(request()).failures == [failure]
+    [noted] = failures(Path("runs"))
+    assert reason in Path("runs", noted.trace).read_text()
+    assert f"failed: mine on tiny/xsub, seed 0, knn: {noted.words(Path('runs'))}" in result.board.warnings
 
 
 def test_where_it_is_the_only_method_it_is_the_command_s_error(folder: Path, sslskel: Callable[..., Any]) -> None:
