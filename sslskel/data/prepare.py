@@ -6,6 +6,7 @@ importers of ``benchmarks/``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from sslskel.data.store.format import info_to_json
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.paths import data_root as data_root
-from sslskel.plugins.own_code import own_code
+from sslskel.plugins.own_code import Code, own_code
 from sslskel.progress import SILENT, Reporter
 
 
@@ -111,9 +112,14 @@ def open_benchmark(benchmark: Benchmark, root: Path | None = None) -> StoredData
             )
     elif not benchmark.embedded:
         raise DataError(f"benchmark '{benchmark.name}' is not prepared ('{target}' does not exist); {hint}")
-    with own_code(f"benchmark '{benchmark.name}'", type(benchmark)):
+    with own_code(f"benchmark '{benchmark.name}'", reader_of(benchmark)):
         prepare(benchmark, (), root)
     return open_dataset(target, hint)
+
+
+def reader_of(benchmark: Benchmark) -> Code:
+    """What of a benchmark lies in its own file."""
+    return benchmark.read if inspect.isfunction(benchmark.read) else type(benchmark.read)
 
 
 def _describes(benchmark: Benchmark, dataset: StoredDataset) -> bool:

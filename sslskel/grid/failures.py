@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 import torch
 
 from sslskel.api.distributed import world_size
+from sslskel.data.prepare import reader_of
 from sslskel.encoders.meta import CheckpointMeta
 from sslskel.engine.checkpoint import UnknownCheckpoint
 from sslskel.engine.elastic import CONTACT
 from sslskel.engine.provenance import command_line
 from sslskel.errors import DataError, Interrupted, PluginError, RunError, SslskelError, UsageError
 from sslskel.grid.cell import Cell
-from sslskel.plugins.own_code import depth_of, line_of, of_own_code, reason_of
+from sslskel.plugins.own_code import Code, depth_of, line_of, of_own_code, reason_of
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.failures import FailedCell, failure_in
 from sslskel.results.store import ResultStore
@@ -28,8 +29,8 @@ from sslskel.text import plain
 NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
 """What torch says of a tensor too large for the machine, or for any."""
 
-Part = tuple[str, type]
-"""How a plugin is named in sentences, and its class."""
+Part = tuple[str, Code]
+"""How a plugin is named in sentences, and what its code is known by."""
 
 
 class Unforeseen(RunError):
@@ -70,7 +71,7 @@ def parts_of(cell: Cell) -> list[Part]:
     if cell.protocol is not None:
         parts.append((f"protocol '{cell.protocol}'", PROTOCOLS.get(cell.protocol)))
     places = dict.fromkeys((cell.benchmark, cell.judged_on[0]))
-    return [*parts, *((f"benchmark '{name}'", type(BENCHMARKS.get(name))) for name in places)]
+    return [*parts, *((f"benchmark '{name}'", reader_of(BENCHMARKS.get(name))) for name in places)]
 
 
 def parts_of_encoder(meta: CheckpointMeta, protocol: str) -> list[Part]:

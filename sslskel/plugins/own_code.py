@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from sslskel.plugins.registry import Registry
 from sslskel.text import plain
 
 Plugin = TypeVar("Plugin")
+Code = type | Callable[..., object]
+"""What a plugin's own code is known by: its class, or a function of its file."""
 
 
 def construct(registry: Registry[type[Plugin]], name: str, *arguments: object) -> Plugin:
@@ -25,7 +27,7 @@ def construct(registry: Registry[type[Plugin]], name: str, *arguments: object) -
 
 
 @contextlib.contextmanager
-def own_code(what: str, plugin: type) -> Iterator[None]:
+def own_code(what: str, plugin: Code) -> Iterator[None]:
     """Raise ``PluginError`` for any error that is not foreseen; ``what`` names the plugin, as in ``method 'mine'``.
 
     The error itself stays as its cause.
@@ -38,7 +40,7 @@ def own_code(what: str, plugin: type) -> Iterator[None]:
         raise PluginError(of_own_code(what, plugin, fault)) from fault
 
 
-def of_own_code(what: str, plugin: type, fault: BaseException) -> str:
+def of_own_code(what: str, plugin: Code, fault: BaseException) -> str:
     """The sentence for an error of a plugin's own code."""
     return f"{what} fails in its own code, {line_of(fault, plugin) or _beginning(plugin)}: {reason_of(fault)}"
 
@@ -48,7 +50,7 @@ def reason_of(fault: BaseException) -> str:
     return plain(f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__)
 
 
-def line_of(fault: BaseException, plugin: type) -> str:
+def line_of(fault: BaseException, plugin: Code) -> str:
     """File and line of a plugin that led to an error; empty where it had no part in it."""
     depth = depth_of(fault, plugin)
     if depth < 0:
@@ -57,7 +59,7 @@ def line_of(fault: BaseException, plugin: type) -> str:
     return f"{plain(frame.filename)}, line {frame.lineno}"
 
 
-def depth_of(fault: BaseException, plugin: type) -> int:
+def depth_of(fault: BaseException, plugin: Code) -> int:
     """How many calls lead to the innermost line of a plugin in an error's traceback; -1 where there is none."""
     file = _file(plugin)
     if file is None:
@@ -67,8 +69,8 @@ def depth_of(fault: BaseException, plugin: type) -> int:
     return max((depth for depth, inside in enumerate(own) if inside), default=-1)
 
 
-def _beginning(plugin: type) -> str:
-    """Where a plugin's class begins."""
+def _beginning(plugin: Code) -> str:
+    """Where a plugin's class or function begins."""
     file = _file(plugin)
     if file is None:
         return plugin.__module__
@@ -77,6 +79,6 @@ def _beginning(plugin: type) -> str:
     return plain(file)
 
 
-def _file(plugin: type) -> Path | None:
+def _file(plugin: Code) -> Path | None:
     source = getattr(sys.modules.get(plugin.__module__), "__file__", None)
     return None if source is None else Path(source)

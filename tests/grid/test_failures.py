@@ -149,6 +149,31 @@ def test_an_evaluation_alone_says_it_too(sslskel: Callable[..., Any]) -> None:
     assert failure.cell.protocol == "mine"
 
 
+BENCHMARK = """
+from dataclasses import replace
+
+from sslskel.benchmarks.synthetic import BENCHMARK as OTHER
+
+
+def read(sources, report):
+    yield from ()
+    {}["clips"]
+
+
+BENCHMARK = replace(OTHER, name="broken", info=replace(OTHER.info, name="broken"), read=read)
+"""
+
+
+def test_a_benchmark_that_cannot_make_its_data_is_named(sslskel: Callable[..., Any]) -> None:
+    file = Path("sslskel_plugins/benchmarks/broken.py").absolute()
+    file.parent.mkdir(parents=True)
+    file.write_text(BENCHMARK)
+    done = sslskel("bench", "--method", "random_init", "--benchmark", "broken")
+    assert done.returncode == 2
+    said = f"sslskel: benchmark 'broken' fails in its own code, {file}, line 9: KeyError: 'clips'"
+    assert done.stderr.strip().splitlines()[-1] == said
+
+
 @pytest.mark.long
 def test_a_combination_of_a_sweep_that_fails_leaves_the_others(sslskel: Callable[..., Any]) -> None:
     broken("        super().__init__(config, build_backbone, clip)", "1 / (config.jitter - 0.25)")
