@@ -20,6 +20,7 @@ from sslskel.api.protocol import ProtocolRun
 from sslskel.errors import UsageError
 from sslskel.evaluation.features import feature_dtype
 from sslskel.evaluation.finetune_head import FineTuneHead
+from sslskel.evaluation.linear_head import LinearHead
 
 
 class Trainable(Protocol):
@@ -53,11 +54,11 @@ class Trainable(Protocol):
 
 
 class WithHead:
-    """The protocol's head, and cross entropy."""
+    """The protocol's head, on all tokens or on the clip's feature alone, and cross entropy."""
 
     reads_unlabelled = False
 
-    def __init__(self, encoder: Encoder, head: FineTuneHead, smoothing: float, run: ProtocolRun) -> None:
+    def __init__(self, encoder: Encoder, head: FineTuneHead | LinearHead, smoothing: float, run: ProtocolRun) -> None:
         self._encoder, self._head, self._smoothing, self._run = encoder, head, smoothing, run
 
     def start_epoch(self, clips: Iterator[Batch]) -> None:
@@ -78,7 +79,7 @@ class WithHead:
         seen = batch.unlabelled()
         self._encoder.bind(seen, noise)
         with self._run.autocast():
-            logits = self._head(self._encoder.tokens(seen), noise.on(seen))
+            logits = self._scores(seen, noise.on(seen))
         return functional.cross_entropy(
             logits.to(feature_dtype(self._run)), batch.label, label_smoothing=self._smoothing
         )
@@ -86,8 +87,15 @@ class WithHead:
     def logits(self, batch: Batch) -> Tensor:
         """(N, num_classes)."""
         with self._run.autocast():
-            logits: Tensor = self._head(self._encoder.tokens(batch))
+            logits = self._scores(batch, None)
         return logits.to(feature_dtype(self._run))
+
+    def _scores(self, batch: Batch, noise: Noise | None) -> Tensor:
+        if isinstance(self._head, LinearHead):
+            scores: Tensor = self._head(self._encoder.clip(batch))
+        else:
+            scores = self._head(self._encoder.tokens(batch), noise)
+        return scores
 
 
 class WithOwn:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +23,15 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
-from sslskel.config.groups import TrainConfig, require
+from sslskel.config.groups import Optimiser, Schedule, TrainConfig, require
 from sslskel.engine.optim import FUSED, set_rate
-from sslskel.engine.optimisers import AdamW
+from sslskel.engine.optimisers import Adam, AdamW
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.evaluation.features import feature_dtype
 from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.finetune_networks import Trainable, WithHead, WithOwn
-from sslskel.evaluation.linear_head import mini_batches
+from sslskel.evaluation.linear_head import HeadStart, LinearHead, initial_deviation, mini_batches
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
 
@@ -41,6 +41,13 @@ class Start(Enum):
 
     pretrained = "pretrained"
     scratch = "scratch"
+
+
+class Head(Enum):
+    """What stands on the encoder: the two-layer head of MAMP on all tokens, or one layer on a clip's feature."""
+
+    tokens = "tokens"
+    linear = "linear"
 
 
 @dataclass
@@ -77,6 +84,25 @@ class FineTuneConfig:
     """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
     encode_batch: int = 128
     """Clips of an evaluation pass; a matter of memory and speed only."""
+    head: Head = Head.tokens
+    """``linear`` starts Xavier-normal and has no dropout and no hidden layer."""
+    optimiser: Optimiser = Optimiser.adamw
+    """``adamw`` or ``adam``."""
+    schedule: Schedule = Schedule.cosine
+    """Half a cosine to ``min_lr``, steps at milestones, or constant."""
+    milestones: list[int] = field(default_factory=list)
+    """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
+    decay: float = 0.1
+    clip_norm: float = 0.0
+    """Largest gradient norm of the encoder and of the head, apart from each other; 0 for no clipping."""
+    unsaid: ClassVar[Mapping[str, object]] = {
+        "head": "tokens",
+        "optimiser": "adamw",
+        "schedule": "cosine",
+        "milestones": [],
+        "decay": 0.1,
+        "clip_norm": 0.0,
+    }
 
     def __post_init__(self) -> None:
         for name in ("epochs", "hidden", "encode_batch"):
@@ -95,6 +121,16 @@ class FineTuneConfig:
         for name in ("beta1", "beta2", "label_smoothing", "drop_path", "dropout"):
             require(0 <= getattr(self, name) < 1, f"protocol.{name} is {getattr(self, name)}; it must be in [0, 1)")
         require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
+        require(
+            self.optimiser in (Optimiser.adamw, Optimiser.adam),
+            f"protocol.optimiser is {self.optimiser.value}; fine-tuning takes adamw or adam",
+        )
+        require(
+            self.schedule is not Schedule.step or bool(self.milestones),
+            "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[30]",
+        )
+        require(0 < self.decay <= 1, f"protocol.decay is {self.decay}; it must be in (0, 1]")
+        require(0 <= self.clip_norm < math.inf, f"protocol.clip_norm is {self.clip_norm}; it must not be negative")
 
 
 UNSAID = frozenset({"selection", "report", "encode_batch"})
@@ -225,9 +261,16 @@ class _Stream:
         self.layers = self._all_layers()
         groups = layer_groups(self.layers, self.network.head, config.layer_decay, config.weight_decay)
         betas, fused = (config.beta1, config.beta2), run.device.type in FUSED
-        self.optimiser = AdamW(groups, lr=config.lr, betas=betas, fused=fused)
+        kind = AdamW if config.optimiser is Optimiser.adamw else Adam
+        self.optimiser = kind(groups, lr=config.lr, betas=betas, fused=fused)
         self.schedule = TrainConfig(
-            epochs=config.epochs, lr=config.lr, min_lr=config.min_lr, warmup_epochs=config.warmup_epochs
+            epochs=config.epochs,
+            lr=config.lr,
+            min_lr=config.min_lr,
+            warmup_epochs=config.warmup_epochs,
+            schedule=config.schedule,
+            milestones=config.milestones,
+            decay=config.decay,
         )
 
     def _network(self, classes: int) -> Trainable:
@@ -235,6 +278,10 @@ class _Stream:
         if self.encoder.classifies:
             seed = stable_id("finetune", str(run.seed), *self._site, self.name, "classifier")
             return WithOwn(self.name, self.encoder, classes, seed, run)
+        if config.head is Head.linear:
+            std = initial_deviation(HeadStart.xavier, 0.0, self.encoder.dim, classes)
+            layer = LinearHead(self.encoder.dim, classes, self._noise(0), feature_dtype(run), norm=False, std=std)
+            return WithHead(self.encoder, layer.to(run.device), config.label_smoothing, run)
         with torch.no_grad():
             # A clip of the training part tells V' and D; no option says them.
             one = self.clips.subset(torch.zeros(1, dtype=torch.int64))
@@ -260,6 +307,9 @@ class _Stream:
             loss = self.network.loss(batch, self._noise((epoch - 1) * len(parts) + at, "step"))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            if config.clip_norm > 0:
+                for part in (self.encoder.parameters(), self.network.head):
+                    nn.utils.clip_grad_norm_(part, config.clip_norm)
             self.optimiser.step()
             total += loss.detach()
         if not torch.isfinite(total):

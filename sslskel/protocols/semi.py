@@ -40,7 +40,7 @@ class SemiConfig(FineTuneConfig):
     in_order: bool = False
     """Nothing is drawn: the first clips of each class in the order of the dataset, as many of each, at least one.
     Draws differ in their training alone."""
-    unsaid: ClassVar[Mapping[str, object]] = {"in_order": False}
+    unsaid: ClassVar[Mapping[str, object]] = {**FineTuneConfig.unsaid, "in_order": False}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -85,3 +85,11 @@ def test_a_mean_of_half_precision_counts_beyond_256() -> None:
     term = mean_term(torch.ones(1000, dtype=torch.bfloat16) / 2)
     assert (float(term.total), float(term.count)) == (500, 1000)
     assert term.total.dtype == torch.float32
+
+
+def test_a_clip_ends_with_the_last_frame_in_which_anyone_is_valid() -> None:
+    tracks = torch.zeros(3, 5, 2, 3)
+    valid = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [1, 0, 0, 0, 0]], dtype=torch.bool)
+    owner, nothing = torch.tensor([0, 0, 2]), torch.zeros(3, dtype=torch.int64)
+    batch = Batch(tracks, valid, owner, torch.tensor([0, 1, 0]), torch.arange(3), nothing, nothing)
+    assert batch.lengths().tolist() == [4, 0, 1], "the second clip has no one"

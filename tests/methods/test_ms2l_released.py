@@ -8,16 +8,13 @@ import pytest
 import torch
 from recorded import Recorded
 from released_contrast import close, value
-from released_sequences import body_of, case_of, files, ms2l_name, ms2l_state
-from replays import Made, RecordedClips, made, spied, train
-from stored_clips import dense_clip, stored
+from released_sequences import case_of, files, ms2l_clips, ms2l_name, ms2l_run, ms2l_state
+from replays import Made, RecordedClips, spied, train
 from torch import Tensor
 
 import sslskel.methods.ms2l
 from sslskel.api.batch import Batch, StepOutput
-from sslskel.api.dataset import DatasetInfo
 from sslskel.api.noise import Noise, ReplayNoise
-from sslskel.data.loader import ClipSource
 from sslskel.methods.ms2l import shuffled
 from sslskel.nn.gru import axis_by_axis
 from sslskel.nn.lengths import mean_up_to
@@ -26,48 +23,17 @@ PARTS = ("encoder.", "motion_head.", "jigsaw_head.", "contrast_head.")
 """Beginnings of our names, in the order of the recorded norms."""
 
 
-def ms2l(case: Recorded, **more: object) -> Made:
-    """The method with the recorded sizes and weights."""
-    config = case.config
-    values = {
-        "engine.device": "cpu",
-        "backbone.hidden": config["hidden"] // 2,
-        "method.padding": config["padding"],
-        "method.hidden_share": config["mask_ratio"],
-        "method.segments": config["segments"],
-        "method.width": config["projector"],
-        "method.dim": config["dim"],
-        "method.temperature": config["temp"],
-        "clip.frames": config["frames"],
-        "train.batch_size": config["batch"],
-        "train.epochs": config["steps"],
-    }
-    values |= {name.replace("__", "."): option for name, option in more.items()}
-    options = [f"{name}={option}" for name, option in values.items()]
-    run = made("ms2l", *options, body=body_of(config["joints"]), persons=config["persons"])
-    assert config["features"] == 3 * config["joints"] * config["persons"]
-    return run
-
-
 def drawn(case: Recorded, run: Made, folder: Path) -> Batch:
     """The recorded clips without their padding, stored, and read as the method asks for them."""
-    config = case.config
-    info = DatasetInfo("recorded", 1, body_of(config["joints"]), ("A",), fps=30.0, persons=config["persons"])
-    data = case.tensor("in/data_nctvm")
-    clips = [
-        dense_clip(f"clip{at}", x[:, :length].permute(1, 2, 0, 3).numpy())
-        for at, (x, length) in enumerate(zip(data, case["in/lengths"], strict=True))
-    ]
-    rows = torch.arange(len(clips))
-    source = ClipSource(stored(folder, clips, info), rows.numpy(), run.method.clip, dtype=torch.float32)
+    source = ms2l_clips(case, case.tensor("in/data_nctvm"), run.method.clip, folder)
     [view] = run.method.views()
-    return source.batch(rows, view, Noise(0))
+    return source.batch(torch.arange(len(source)), view, Noise(0))
 
 
 @pytest.mark.parametrize("name", files("ms2l"))
 def test_clips_are_padded_as_released(shared: Path, name: str, tmp_path: Path) -> None:
     case = case_of(shared, name)
-    run = ms2l(case)
+    run = ms2l_run(case)
     batch = drawn(case, run, tmp_path)
     assert torch.equal(batch.dense(case.config["persons"]), case.tensor("in/data_nctvm"))
     assert batch.lengths().tolist() == case["in/lengths"].tolist() == case.config["lengths"]
@@ -77,7 +43,7 @@ def test_clips_are_padded_as_released(shared: Path, name: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", files("ms2l"))
 def test_training(shared: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     case = case_of(shared, name)
-    run = ms2l(case)
+    run = ms2l_run(case)
     method = run.method
     assert method.orders.tolist() == case["jigsaw/permutations"].tolist()  # type: ignore[union-attr,operator]
     assert run.resolved.method.clip_norm == case.config["clip"]  # type: ignore[attr-defined]
@@ -144,10 +110,24 @@ def test_training(shared: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_
         close(mine[place], wanted, 5e-3 if place.endswith(("running_mean", "running_var")) else 2e-4)
 
 
+@pytest.mark.parametrize("name", files("ms2l")[:1])
+def test_the_encoder_and_every_head_are_clipped_apart(shared: Path, name: str, tmp_path: Path) -> None:
+    case = case_of(shared, name)
+    run = ms2l_run(case, method__clip_norm=0.01, train__epochs=1)
+
+    def on_step(step: int, output: StepOutput) -> None:
+        gradients = {n: p.grad for n, p in run.method.named_parameters() if p.grad is not None}
+        for part in PARTS:
+            norm = torch.stack([g.norm() for n, g in gradients.items() if n.startswith(part)]).norm()
+            assert float(norm) == pytest.approx(0.01, rel=1e-3), part
+
+    train(run, RecordedClips([drawn(case, run, tmp_path / "data")]), tmp_path / "run", on_step)
+
+
 @pytest.mark.parametrize("name", files("ms2l"))
 def test_weights_start_as_released(shared: Path, name: str) -> None:
     case = case_of(shared, name)
-    run = ms2l(case)
+    run = ms2l_run(case)
     mine = run.method.state_dict()
     assert set(mine) == set(ms2l_state(case, "state/"))
     recorded = ms2l_state(case, "init/")

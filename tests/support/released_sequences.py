@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from recorded import Recorded
+from replays import Made, made
+from stored_clips import dense_clip, stored
 from torch import Tensor
 from undrawn_clips import star
 
+from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import NTU25, SkeletonLayout
+from sslskel.api.view import ClipSpec
+from sslskel.data.loader import ClipSource
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "golden_more"
 
@@ -68,3 +75,39 @@ def ms2l_name(name: str) -> str:
 def ms2l_state(case: Recorded, prefix: str) -> dict[str, Tensor]:
     """A recorded group under our names."""
     return {ms2l_name(name): value for name, value in case.group(prefix).items()}
+
+
+def ms2l_run(case: Recorded, **more: object) -> Made:
+    """The method with the recorded sizes, and other options by name: ``method__clip_norm=1.0``."""
+    config = case.config
+    values = {
+        "engine.device": "cpu",
+        "backbone.hidden": config["hidden"] // 2,
+        "method.padding": config["padding"],
+        "method.hidden_share": config["mask_ratio"],
+        "method.segments": config["segments"],
+        "method.width": config["projector"],
+        "method.dim": config["dim"],
+        "method.temperature": config["temp"],
+        "clip.frames": config["frames"],
+        "train.batch_size": config["batch"],
+        "train.epochs": config["steps"],
+    }
+    values |= {name.replace("__", "."): value for name, value in more.items()}
+    assert config["features"] == 3 * config["joints"] * config["persons"]
+    options = [f"{name}={option}" for name, option in values.items()]
+    return made("ms2l", *options, body=body_of(config["joints"]), persons=config["persons"])
+
+
+def ms2l_clips(
+    case: Recorded, data: Tensor, spec: ClipSpec, folder: Path, labels: Sequence[int] | None = None
+) -> ClipSource:
+    """The recorded clips (N, C, T, V, M) without their padding, stored in a folder."""
+    config = case.config
+    names = tuple(f"A{number}" for number in range(config["labels"]))
+    info = DatasetInfo("recorded", 1, body_of(config["joints"]), names, fps=30.0, persons=config["persons"])
+    clips = [
+        dense_clip(f"clip{at}", x[:, :length].permute(1, 2, 0, 3).numpy(), 0 if labels is None else labels[at])
+        for at, (x, length) in enumerate(zip(data, case["in/lengths"], strict=True))
+    ]
+    return ClipSource(stored(folder, clips, info), np.arange(len(clips)), spec)

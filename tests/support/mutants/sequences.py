@@ -5,6 +5,8 @@ from __future__ import annotations
 from mutants.kind import Mutant, planted_in
 
 ASCAL = "tests/methods/test_ascal_released.py"
+MS2L = "tests/methods/test_ms2l_released.py"
+JUDGED = "tests/evaluation/test_ms2l_released_heads.py"
 
 SEQUENCES: tuple[Mutant, ...] = (
     *planted_in(
@@ -21,6 +23,34 @@ SEQUENCES: tuple[Mutant, ...] = (
             "self.clip.test_view.augment",
         ),
         ("spares missing persons its noise", "(FillPersons(), GaussianNoise(sd=0.05", "(GaussianNoise(sd=0.05"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/ms2l.py",
+        f"{MS2L} {JUDGED}",
+        ("clips its heads together", '"clip_norm": self.config.clip_norm}', '"weight_decay": 0.0}'),
+        ("puts itself out of the contrast", "masked_fill(itself, -1.0)", "masked_fill(itself, -1e9)"),
+        ("leaves a short clip short", "torch.where(lengths < config.segments, steps, lengths)", "lengths.clamp(min=3)"),
+        (
+            "counts what it predicts behind the end",
+            "self.motion_head(read[1][0]) * inside[..., None]",
+            "self.motion_head(read[1][0])",
+        ),
+        ("shows the end", "lengths * (1 - config.hidden_share)", "lengths * 1.0"),
+        ("has no padding in the test view", "view = self._view(clip.test_view)", "view = clip.test_view"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/lengths.py",
+        MS2L,
+        ("divides by the length alone", "+ 0.01)", "+ 0.0)"),
+        ("averages padding too", "inside = states * up_to(lengths, states.shape[1])[..., None]", "inside = states"),
+    ),
+    *planted_in(
+        "protocols",
+        "sslskel/evaluation/finetune_training.py",
+        JUDGED,
+        ("starts a linear head as linear probes do", "HeadStart.xavier, 0.0", "HeadStart.normal, 0.01"),
     ),
     *planted_in(
         "methods",
