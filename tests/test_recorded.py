@@ -22,6 +22,7 @@ FILES = (
     "golden_more/sup_sttformer_*.npz",
     "golden_more/sup_unik_*.npz",
     "golden_more/sup_hyperformer_*.npz",
+    "golden_more/sup_skateformer_*.npz",
 )
 """Recorded files of the folder whose systems do not all run yet."""
 NO_USE: Mapping[str, str] = {

@@ -29,6 +29,13 @@ class Place(NamedTuple):
 
 Places = Callable[[str], Place | None]
 """From a released name to its place; None for what ours does not have."""
+Turned = Callable[[str, Tensor], Tensor]
+"""A released array of this name as it lies in ours."""
+
+
+def straight(name: str, value: Tensor) -> Tensor:
+    """As it is."""
+    return value
 
 
 class Network(nn.Module):
@@ -56,13 +63,13 @@ def case_of(shared: Path, name: str) -> Recorded:
     return Recorded(shared / "golden_more" / f"{name}.npz")
 
 
-def joined(case: Recorded, prefix: str, places: Places, like: dict[str, Tensor]) -> dict[str, Tensor]:
+def joined(case: Recorded, prefix: str, places: Places, like: dict[str, Tensor], turned: Turned) -> dict[str, Tensor]:
     """A recorded group in our arrays; parts that were not recorded leave theirs out."""
     parts: dict[str, dict[int, tuple[Place, Tensor]]] = defaultdict(dict)
     for name, value in case.group(prefix).items():
         place = places(name)
         if place is not None:
-            parts[place.name][place.part] = place, value
+            parts[place.name][place.part] = place, turned(name, value)
     made = {}
     for name, pieces in parts.items():
         place = next(iter(pieces.values()))[0]
@@ -81,9 +88,9 @@ def joined(case: Recorded, prefix: str, places: Places, like: dict[str, Tensor])
     return made
 
 
-def load(network: nn.Module, case: Recorded, places: Places) -> None:
+def load(network: nn.Module, case: Recorded, places: Places, turned: Turned = straight) -> None:
     """Put the recorded start into a network; every array of ours must be recorded."""
-    network.load_state_dict(joined(case, "state/", places, network.state_dict()))
+    network.load_state_dict(joined(case, "state/", places, network.state_dict(), turned))
 
 
 def part_of(value: Tensor, place: Place) -> Tensor:
@@ -93,7 +100,9 @@ def part_of(value: Tensor, place: Place) -> Tensor:
     return value.chunk(place.parts, place.axis)[place.part]
 
 
-def check_gradients(network: nn.Module, case: Recorded, places: Places, tolerance: float) -> None:
+def check_gradients(
+    network: nn.Module, case: Recorded, places: Places, tolerance: float, turned: Turned = straight
+) -> None:
     """Norms of all recorded gradients, relative to that of all, and the full ones that were kept."""
     ours = {name: parameter.grad for name, parameter in network.named_parameters()}
     total, compared = float(case["grad/total_norm"]), 0
@@ -113,20 +122,22 @@ def check_gradients(network: nn.Module, case: Recorded, places: Places, toleranc
         place = places(name)
         assert place is not None
         gradient = part_of(ours[place.name], place)  # type: ignore[arg-type]
+        full = turned(name, full)
         difference = gradient.reshape(full.shape) - full
         assert float(difference.norm()) < tolerance * max(float(full.norm()), 1e-5 * total), name
 
 
-def check_state(network: nn.Module, case: Recorded, places: Places, tolerance: float, least: float = 0.0) -> None:
-    """Every recorded weight and buffer after the last step, each against its own largest value or ``least``."""
+def check_state(network: nn.Module, case: Recorded, places: Places, recipe: Recipe, turned: Turned = straight) -> None:
+    """Every recorded weight and buffer after the last step, each against its own largest value."""
     mine = network.state_dict()
     for name, wanted in case.group("state_after/").items():
         place = places(name)
         if place is None:
             continue
+        wanted = turned(name, wanted)
         own = part_of(mine[place.name], place).reshape(wanted.shape).to(wanted.dtype)
-        largest = max(float(wanted.abs().max()), least, 1e-30)
-        assert float((own - wanted).abs().max()) <= tolerance * largest, name
+        largest = max(float(wanted.abs().max()), recipe.least, 1e-30)
+        assert float((own - wanted).abs().max()) <= recipe.state * largest, name
 
 
 class Recipe(NamedTuple):
@@ -145,7 +156,12 @@ class Recipe(NamedTuple):
 
 
 def check_training(
-    network: nn.Module, case: Recorded, places: Places, recipe: Recipe, logits: Callable[[], Tensor]
+    network: nn.Module,
+    case: Recorded,
+    places: Places,
+    recipe: Recipe,
+    logits: Callable[[], Tensor],
+    turned: Turned = straight,
 ) -> None:
     """The recorded steps on one batch: logits, losses, the first gradients, and the weights they end with.
 
@@ -166,7 +182,7 @@ def check_training(
         optimiser.zero_grad()
         loss.backward()
         if step == 0:
-            check_gradients(network, case, places, recipe.gradients)
+            check_gradients(network, case, places, recipe.gradients, turned)
         if recipe.clip_norm:
             before = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
             close(before.float(), case.tensor("grad/norm_before_clip")[step], 10 * recipe.gradients)
@@ -174,7 +190,7 @@ def check_training(
     after = case.group("state_after/")
     assert after
     if recipe.state:
-        check_state(network, case, places, recipe.state, recipe.least)
+        check_state(network, case, places, recipe, turned)
 
 
 def seen(module: nn.Module) -> list[Tensor]:
