@@ -52,6 +52,9 @@ class LinearConfig:
     epochs: int = 100
     batch_size: int = 256
     """Clips of a step; the whole training part where it is smaller."""
+    min_steps: int = 4000
+    """Fewest steps. A small training part goes several times through the features of each epoch; one that has
+    as many steps by itself is trained as released."""
     lr: float = 0.1
     """At the first step."""
     rates: list[float] = field(default_factory=list)
@@ -105,7 +108,7 @@ class LinearConfig:
             not self.nesterov or (self.optimiser is Optimiser.sgd and self.momentum > 0),
             "protocol.nesterov=true needs protocol.optimiser=sgd and a protocol.momentum above 0",
         )
-        for name in ("weight_decay", "views", "clip_norm"):
+        for name in ("weight_decay", "views", "min_steps", "clip_norm"):
             require(getattr(self, name) >= 0, f"protocol.{name} is {getattr(self, name)}; it must not be negative")
         for name in ("decay", "init_std"):
             require(0 < getattr(self, name) <= 1, f"protocol.{name} is {getattr(self, name)}; it must be in (0, 1]")
@@ -295,16 +298,24 @@ class LinearTraining:
             raise Diverged(f"the linear head of stream '{stream}' diverged in epoch {epoch}; lower {option}")
 
     def _train(self, contender: Contender, epoch: int, features: Mapping[str, Tensor]) -> None:
-        config = self.config
-        order = self.noise(epoch, "order").permutation("order", len(contender.rows), per="batch")
-        batches = mini_batches(contender.rows[order].to(self.of_run.device), config.batch_size)
+        batches = self._batches(contender.rows, epoch)
         contender.steps += len(batches)
         rates = self._rates(contender.rate, epoch, len(batches))
         for stream, head in contender.heads.items():
             optimiser = contender.optimisers[stream]
-            loss = fit_epoch(head, optimiser, features[stream], self.labels, batches, rates, config.clip_norm)
+            loss = fit_epoch(head, optimiser, features[stream], self.labels, batches, rates, self.config.clip_norm)
             if not torch.isfinite(loss):
                 contender.diverged = contender.diverged or stream
+
+    def _batches(self, rows: Tensor, epoch: int) -> list[Tensor]:
+        """The mini-batches of an epoch, of as many rounds over ``rows`` as the fewest steps take."""
+        config, batches = self.config, []
+        of_round = len(mini_batches(rows, config.batch_size))
+        for number in range(max(1, math.ceil(config.min_steps / (config.epochs * of_round)))):
+            site = ("order", str(number)) if number else ("order",)
+            order = self.noise(epoch, *site).permutation("order", len(rows), per="batch")
+            batches += mini_batches(rows[order].to(self.of_run.device), config.batch_size)
+        return batches
 
     def _rates(self, base: float, epoch: int, steps: int) -> list[float]:
         """The learning rate of every step of an epoch."""

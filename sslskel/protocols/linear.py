@@ -7,6 +7,7 @@ in ``sslskel.evaluation.linear_training``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
@@ -25,7 +26,9 @@ class Linear(EvaluationProtocol[LinearConfig]):
     """
 
     Config = LinearConfig
+    version = 2
     trains = "head"
+    check_config: ClassVar[Mapping[str, Any]] = {"epochs": 20, "min_steps": 0}
 
     def passes(self, train: int, test: int) -> float:
         """The training part once per view that is encoded."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,7 +56,9 @@ class Occlusion(EvaluationProtocol[OcclusionConfig]):
     """Conditions ``clean``, ``spatial`` and ``temporal``, by one head per stream that never saw an occlusion."""
 
     Config = OcclusionConfig
+    version = 2
     trains = "head"
+    check_config: ClassVar[Mapping[str, Any]] = {"epochs": 20, "min_steps": 0}
     primary = "occluded"
 
     def passes(self, train: int, test: int) -> float:

@@ -45,7 +45,7 @@ class Dropping(Encoder):
 def test_values_are_dropped_in_training_anew_in_every_epoch_and_never_in_a_test() -> None:
     parts, truth = problem(spread=1.0)
     encoder = Dropping(12)
-    protocol = Linear(LinearConfig(epochs=8, encoder_dropout=True, encode_batch=1000))
+    protocol = Linear(LinearConfig(epochs=8, min_steps=0, encoder_dropout=True, encode_batch=1000))
     outcome = protocol.evaluate({"joint": encoder}, parts, run_of())
     assert encoder.training
     assert len(encoder.seen) == 8
@@ -53,11 +53,11 @@ def test_values_are_dropped_in_training_anew_in_every_epoch_and_never_in_a_test(
     assert 0.2 < float(dropped.mean()) < 0.3
     assert not torch.equal(dropped[0], dropped[1])
     assert protocol.score(outcome, truth)["top1"] > 0.5
-    assert outcome.info["recipe"] == "mamp (epochs=8, encoder_dropout=True)"
-    smaller = Linear(LinearConfig(epochs=8, encoder_dropout=True, encode_batch=7))
+    assert outcome.info["recipe"] == "mamp (epochs=8, min_steps=0, encoder_dropout=True)"
+    smaller = Linear(LinearConfig(epochs=8, min_steps=0, encoder_dropout=True, encode_batch=7))
     again = smaller.evaluate({"joint": Dropping(12)}, parts, run_of())
     assert np.allclose(again.values["logits"], outcome.values["logits"], atol=1e-4)
-    whole = Linear(LinearConfig(epochs=8)).evaluate({"joint": Dropping(12)}, parts, run_of())
+    whole = Linear(LinearConfig(epochs=8, min_steps=0)).evaluate({"joint": Dropping(12)}, parts, run_of())
     assert not np.allclose(whole.values["logits"], outcome.values["logits"], atol=1e-2)
 
 

@@ -16,7 +16,7 @@ from sslskel.protocols.linear import Linear
 
 
 def linear(**changes: Any) -> Linear:
-    return Linear(LinearConfig(**({"epochs": 10} | changes)))
+    return Linear(LinearConfig(**({"epochs": 10, "min_steps": 0} | changes)))
 
 
 def knn(**changes: Any) -> Knn:

@@ -15,13 +15,14 @@ from toy_features import Pass, problem, run_of
 from sslskel.api.batch import Batch
 from sslskel.config.groups import Schedule
 from sslskel.errors import DataError, RunError, UsageError
+from sslskel.evaluation import linear_training
 from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
 from sslskel.evaluation.selection import Selection
 from sslskel.protocols.linear import Linear
 
 
 def linear(**changes: Any) -> Linear:
-    return Linear(LinearConfig(**({"epochs": 10} | changes)))
+    return Linear(LinearConfig(**({"epochs": 10, "min_steps": 0} | changes)))
 
 
 def test_linear_agrees_with_logistic_regression() -> None:
@@ -98,7 +99,7 @@ def test_the_record_says_what_was_changed_in_the_recipe() -> None:
     info = linear(epochs=3, lr=0.5).evaluate({"joint": Pass(12)}, parts, run_of()).info
     assert 0.2 < info["train_top1"] < 1
     assert {name: value for name, value in info.items() if name != "train_top1"} == {
-        "recipe": "mamp (epochs=3, lr=0.5)",
+        "recipe": "mamp (epochs=3, min_steps=0, lr=0.5)",
         "selection": "last",
         "epoch": 3,
         "labels": 300,
@@ -109,12 +110,61 @@ def test_the_record_says_what_was_changed_in_the_recipe() -> None:
     assert LinearConfig(encode_batch=3).label() == "mamp"
 
 
-@pytest.mark.parametrize(("epochs", "converged"), [(10, False), (2000, True)])
-def test_the_record_says_whether_the_head_has_converged(epochs: int, converged: bool) -> None:
+def test_few_clips_are_gone_through_until_the_fewest_steps_are_taken() -> None:
     parts, _ = problem(spread=2.5)
-    outcome = linear(augment=False, epochs=epochs).evaluate({"joint": Pass(12)}, parts, run_of())
+
+    def ended(**changes: Any) -> dict[str, Any]:
+        return dict(linear(epochs=10, **changes).evaluate({"joint": Pass(12)}, parts, run_of()).info)
+
+    assert (ended()["steps"], ended(min_steps=1000)["steps"]) == (20, 1000)
+    # A whole number of rounds in each epoch.
+    assert ended(min_steps=21)["steps"] == 40
+    assert ended(min_steps=1000)["train_top1"] > ended()["train_top1"]
+    assert LinearConfig().min_steps == 4000
+
+
+def test_a_part_with_as_many_steps_by_itself_is_trained_as_released() -> None:
+    parts, _ = problem()
+    usual, floored, more = (
+        linear(min_steps=steps).evaluate({"joint": Pass(12)}, parts, run_of()).values["logits"] for steps in (0, 20, 21)
+    )
+    assert np.array_equal(usual, floored)
+    assert not np.array_equal(usual, more)
+
+
+def test_the_floor_changes_no_view_and_encodes_nothing_twice() -> None:
+    parts, _ = problem()
+    linear(min_steps=200).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert parts.train.passes == ["train"] * 10
+
+
+def test_rounds_of_an_epoch_have_orders_of_their_own_and_the_rate_falls_over_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batches: list[Tensor] = []
+    rates: list[float] = []
+    fit = linear_training.fit_epoch
+
+    def watched(head: Any, optimiser: Any, features: Any, labels: Any, rows: Any, of_rows: Any, clip: float) -> Tensor:
+        batches.extend(rows)
+        rates.extend(of_rows)
+        return fit(head, optimiser, features, labels, rows, of_rows, clip)
+
+    monkeypatch.setattr(linear_training, "fit_epoch", watched)
+    linear(epochs=2, min_steps=12).evaluate({"joint": Pass(12)}, problem()[0], run_of())
+    assert [len(batch) for batch in batches] == [256, 44] * 6
+    rounds = [torch.cat(batches[at : at + 2]).tolist() for at in range(0, 12, 2)]
+    assert all(sorted(one) == list(range(300)) for one in rounds)
+    assert len(set(map(tuple, rounds))) == 6
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[6]) == (0.1, pytest.approx(0.05))
+
+
+@pytest.mark.parametrize(("steps", "converged"), [(0, False), (4000, True)])
+def test_the_record_says_whether_the_head_has_converged(steps: int, converged: bool) -> None:
+    parts, _ = problem(spread=2.5)
+    outcome = linear(augment=False, min_steps=steps).evaluate({"joint": Pass(12)}, parts, run_of())
     assert outcome.info["converged"] is converged
-    assert outcome.info["steps"] == 2 * epochs
 
 
 def test_a_training_part_of_one_clip_is_refused() -> None:

@@ -70,9 +70,9 @@ def test_what_is_hidden_depends_on_the_clip_alone() -> None:
 
 
 def test_whole_clips_are_judged_as_by_linear_and_drops_are_what_is_lost() -> None:
-    case = ProtocolCase(Occlusion, OcclusionConfig(epochs=5))
+    case = ProtocolCase(Occlusion, OcclusionConfig(epochs=5, min_steps=0))
     outcome, scores = case.run()
-    clean = ProtocolCase(Linear, LinearConfig(epochs=5)).run()
+    clean = ProtocolCase(Linear, LinearConfig(epochs=5, min_steps=0)).run()
     rows = outcome.condition == "clean"
     assert np.array_equal(outcome.values["logits"][rows], clean[0].values["logits"])
     assert scores["clean"] == scores["top1"] == clean[1]["top1"]
@@ -82,7 +82,7 @@ def test_whole_clips_are_judged_as_by_linear_and_drops_are_what_is_lost() -> Non
 
 def test_an_encoder_that_reads_one_part_loses_what_was_hidden() -> None:
     """Its feature is the label, unless the joint that carries it is hidden."""
-    case = ProtocolCase(Occlusion, OcclusionConfig(epochs=20, lr=1.0))
+    case = ProtocolCase(Occlusion, OcclusionConfig(epochs=20, min_steps=0, lr=1.0))
     parts, truth = case.parts()
     encoder = case.encoder("leaking")
     own = encoder.clip

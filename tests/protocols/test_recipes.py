@@ -51,7 +51,7 @@ def test_recipes_are_those_of_the_released_code() -> None:
 
 def test_a_head_trained_with_adam_learns_and_is_another_one() -> None:
     parts, truth = problem(spread=1.5)
-    adam = Linear(LinearConfig(epochs=20, lr=0.01, optimiser=Optimiser.adam))
+    adam = Linear(LinearConfig(epochs=20, min_steps=0, lr=0.01, optimiser=Optimiser.adam))
     outcome = adam.evaluate({"joint": Pass(12)}, parts, run_of())
     assert adam.score(outcome, truth)["top1"] > 0.5
     assert "optimiser=adam" in outcome.info["recipe"]
@@ -85,10 +85,10 @@ def test_a_head_refuses_nesterov_where_there_is_no_momentum() -> None:
 
 def test_a_head_s_gradient_can_be_clipped_and_its_start_be_xavier_s() -> None:
     parts, truth = problem(spread=1.5)
-    plain = Linear(LinearConfig(epochs=1)).evaluate({"joint": Pass(12)}, parts, run_of())
-    clipped = Linear(LinearConfig(epochs=1, clip_norm=1e-6)).evaluate({"joint": Pass(12)}, parts, run_of())
+    plain = Linear(LinearConfig(epochs=1, min_steps=0)).evaluate({"joint": Pass(12)}, parts, run_of())
+    clipped = Linear(LinearConfig(epochs=1, min_steps=0, clip_norm=1e-6)).evaluate({"joint": Pass(12)}, parts, run_of())
     assert np.abs(clipped.values["logits"]).max() < 0.2 < np.abs(plain.values["logits"]).max()
-    assert clipped.info["recipe"] == "mamp (epochs=1, clip_norm=1e-06)"
+    assert clipped.info["recipe"] == "mamp (epochs=1, min_steps=0, clip_norm=1e-06)"
     start = LinearTraining(LinearConfig(head_start=HeadStart.xavier), {"joint": Pass(12)}, parts.train, 8, run_of())
     deviation = float(start.reported[0].heads["joint"].fc.weight.detach().std())
     assert deviation == pytest.approx((2 / 20) ** 0.5, rel=0.2)
@@ -97,11 +97,11 @@ def test_a_head_s_gradient_can_be_clipped_and_its_start_be_xavier_s() -> None:
 
 def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all() -> None:
     parts, truth = problem(spread=1.5)
-    config = LinearConfig(epochs=10, rates=[1e-6, 0.1])
+    config = LinearConfig(epochs=10, min_steps=0, rates=[1e-6, 0.1])
     outcome = Linear(config).evaluate({"joint": Pass(12)}, parts, run_of())
     assert outcome.info["rate"] == 0.1
     assert outcome.info["labels"] == 300
-    alone = Linear(LinearConfig(epochs=10)).evaluate({"joint": Pass(12)}, parts, run_of())
+    alone = Linear(LinearConfig(epochs=10, min_steps=0)).evaluate({"joint": Pass(12)}, parts, run_of())
     assert np.allclose(outcome.values["logits"], alone.values["logits"], atol=1e-5)
     assert len(recipe("linear_grid").rates) > 3
     with pytest.raises(UsageError, match="validation part"):
@@ -111,9 +111,11 @@ def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all()
 
 def test_the_best_test_epoch_is_the_harness_s_and_changes_nothing_reported() -> None:
     parts, truth = problem(spread=1.5)
-    plain = Linear(LinearConfig(epochs=6)).evaluate({"joint": Pass(12)}, parts, run_of())
+    plain = Linear(LinearConfig(epochs=6, min_steps=0)).evaluate({"joint": Pass(12)}, parts, run_of())
     assert plain.by_epoch is None
-    shown = Linear(LinearConfig(epochs=6, report=Report.best_test_epoch)).evaluate({"joint": Pass(12)}, parts, run_of())
+    shown = Linear(LinearConfig(epochs=6, min_steps=0, report=Report.best_test_epoch)).evaluate(
+        {"joint": Pass(12)}, parts, run_of()
+    )
     assert shown.by_epoch is not None
     assert shown.by_epoch.shape == (6, 300)
     assert np.array_equal(shown.values["logits"], plain.values["logits"])
@@ -156,7 +158,7 @@ def test_fine_tuning_from_scratch_needs_new_weights_and_uses_them() -> None:
 def test_a_head_s_rate_can_fall_along_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     parts, _ = problem(spread=1.5)
     fitted = spied(monkeypatch, sslskel.evaluation.linear_training, "fit_epoch")
-    config = LinearConfig(epochs=2, lr=0.8, batch_size=100, schedule=Schedule.linear)
+    config = LinearConfig(epochs=2, min_steps=0, lr=0.8, batch_size=100, schedule=Schedule.linear)
     Linear(config).evaluate({"joint": Pass(12)}, parts, run_of())
     rates = [rate for arguments, _ in fitted for rate in arguments[5]]
     assert rates == pytest.approx([0.8 * (1 - at / len(rates)) for at in range(len(rates))])

@@ -26,7 +26,7 @@ MASKED: tuple[Mutant, ...] = (
             "round(self.num_tokens * (1 - config.mask_ratio) + 0.5)",
         ),
         ("hides its own share", "int(self.num_tokens * (1 - config.mask_ratio))", "int(self.num_tokens * (1 - 0.9))"),
-        ("counts clips for tokens", "total.new_full((), hidden.numel())", "total.new_full((), len(hidden))"),
+        ("counts clips for tokens", "each.new_full((), hidden.numel())", "each.new_full((), len(hidden))"),
         (
             "predicts the tokens that are seen",
             "target = self.targets(tracks, hidden)",
@@ -37,7 +37,7 @@ MASKED: tuple[Mutant, ...] = (
             "signal = self.signal(tracks, self.config.input)",
             "signal = self.signal(tracks, self.config.target)",
         ),
-        ("measures what is predicted by absolute error", ".square().mean(-1).sum()", ".abs().mean(-1).sum()"),
+        ("measures what is predicted by absolute error", ".square().mean(-1)", ".abs().mean(-1)"),
         ("leaves missing persons out", "if self.config.empty_bodies is EmptyBodies.reference:", "if False:"),
         (
             "judges motion where it saw joints",
@@ -51,8 +51,8 @@ MASKED: tuple[Mutant, ...] = (
         f"{RELEASED} {MASKING}",
         (
             "has its own temperature of motion",
-            "intensity(tracks, segment), uniform, config.tau)",
-            "intensity(tracks, segment), uniform, 0.8)",
+            "motion_scores(intensity, uniform, config.tau)",
+            "motion_scores(intensity, uniform, 0.8)",
         ),
         (
             "hides what moves least",

@@ -73,7 +73,7 @@ TRAINING: tuple[Mutant, ...] = (
         ("forgets the betas", "betas=(train.beta1, train.beta2)", "betas=(0.9, 0.999)"),
         ("ignores the decay of a group", "if not group[OWN_DECAY]:", "if True:"),
         ("ignores the rate of a layer", 'rate * group.get("lr_scale", 1.0)', "rate"),
-        ("takes Adam for AdamW", "adam = Adam if train.optimiser is Optimiser.adam else AdamW", "adam = Adam"),
+        ("takes Adam for AdamW", ".get(train.optimiser, AdamW)", ".get(train.optimiser, Adam)"),
     ),
     *planted_in(
         "optimisers",
