@@ -20,7 +20,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ClipSpec, ViewSpec
-from sslskel.errors import DataError, Diverged, RunError, UsageError
+from sslskel.errors import DataError, Diverged, RunError
 
 View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
 """One of an encoder's views, or a function that makes another one."""
@@ -43,17 +43,14 @@ def evaluating(encoders: Mapping[str, Encoder]) -> Iterator[None]:
 def dropping(encoders: Mapping[str, Encoder]) -> Iterator[None]:
     """Put the encoders in training mode, in which they drop values; on exit each module returns to its mode.
 
-    Raises ``UsageError`` where that would change statistics of a batch norm, which are weights that must stay.
+    Batch norms stay in eval mode: what they have counted belongs to the weights.
     """
-    for stream, encoder in encoders.items():
-        if any(name.endswith("running_mean") for name, _ in encoder.named_buffers()):
-            raise UsageError(
-                f"protocol.encoder_dropout=true puts the {stream} encoder in training mode, which would change the"
-                " statistics of its batch norms; use it with encoders without batch norm"
-            )
     with evaluating(encoders):
         for encoder in encoders.values():
             encoder.train()
+            for module in encoder.modules():
+                if "running_mean" in dict(module.named_buffers(recurse=False)):
+                    module.eval()
         yield
 
 
