@@ -18,32 +18,27 @@ import pytest
 from safetensors.torch import load_file
 
 from sslskel.config.stages import stages_of
-from sslskel.plugins.registry import METHODS
+from sslskel.plugins.registry import BACKBONES, METHODS
 
 METHOD_NAMES = sorted(name for name in METHODS.names() if METHODS.get(name).trains and not stages_of(name))
 """Stages are runs of methods that are here by themselves."""
 WORKER = """
-import sys, torch
+import dataclasses, sys, torch
 from pathlib import Path
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import pretrain
-from sslskel.plugins.registry import METHODS
+from sslskel.checks.fixtures import small_config
+from sslskel.plugins.registry import BACKBONES, METHODS
 torch.set_num_threads(1)
-small = {
-    "st_gcn": ["backbone.width=2", "backbone.dim=16"],
-    "gru_stepped": ["backbone.hidden=16"],
-    "lstm": ["backbone.hidden=8"],
-    "bigru_mean": ["backbone.hidden=8"],
-    "gru_lengths": ["backbone.hidden=16"],
-    "transformer": ["backbone.dim=16", "backbone.heads=2"],
-}
 rates = {"pstl": 3e-9}
 for method in sys.argv[3:]:
+    config = BACKBONES.get(METHODS.get(method).default_backbone).Config
+    usual, small = (dataclasses.asdict(one) for one in (config(), small_config(config)))
     options = [
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
         "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4",
         f"train.lr={rates.get(method, 3e-6)}", "train.min_lr=0", "clip.frames=16", "clip.min_frames=8",
-        *small.get(METHODS.get(method).default_backbone, [])]
+        *(f"backbone.{name}={value}" for name, value in small.items() if value != usual[name])]
     pretrain(GridRequest(methods=(method,), benchmarks=("tiny",), output=Path(sys.argv[1]), preset="quick",
         overrides=tuple(options)))
 """
@@ -53,6 +48,10 @@ Rates are those at which rounding stays rounding. A bias in front of a norm has 
 makes steps of that: at 1e-3 such biases, which nothing depends on, are 1e-8 apart after 51 steps where losses agree to
 1e-11. PSTL's gradients are in the thousands, and its rounding with them.
 """
+
+
+SECONDS = 150
+"""For one method; a few on a machine with a core for each process."""
 
 
 def train(output: Path, world: int, env: dict[str, str], methods: list[str], precision: str = "fp64") -> None:
@@ -66,7 +65,7 @@ def train(output: Path, world: int, env: dict[str, str], methods: list[str], pre
         own = {**env, **({name: str(value) for name, value in where.items()} if world > 1 else {})}
         command = [sys.executable, "-c", WORKER, str(output), precision, *methods]
         running.append(subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True))
-    errors = [process.communicate(timeout=1200)[1] for process in running]
+    errors = [process.communicate(timeout=SECONDS * len(methods))[1] for process in running]
     assert [process.returncode for process in running] == [0] * world, "\n".join(errors)
 
 
@@ -136,12 +135,19 @@ def test_a_run_goes_on_with_another_number_of_processes(
         assert weight <= 1e-9, method
 
 
+def of_batches(backbone: str) -> bool:
+    """Whether clips see each other in a network's batch norms."""
+    return bool(getattr(BACKBONES.get(backbone), "batch_statistics", False))
+
+
 @pytest.mark.long
 def test_float32_losses_agree_where_clips_do_not_see_each_other(tmp_path: Path, env: dict[str, str]) -> None:
     methods = [name for name in METHOD_NAMES if not METHODS.get(name).cross_batch]
+    methods = [name for name in methods if not of_batches(METHODS.get(name).default_backbone)]
     for world in (1, 2):
         train(tmp_path / str(world), world, env, methods, "fp32")
     for method in methods:
         one, two = (lines(run_of(tmp_path / str(world), method)) for world in (1, 2))
         # The first steps; later ones see weights that 1e-7 of difference has been fed back into.
-        assert max(abs(a["loss"] - b["loss"]) for a, b in zip(one[:12], two[:12], strict=True)) <= 1e-6, method
+        losses = [(a["loss"], b["loss"]) for a, b in zip(one[:12], two[:12], strict=True)]
+        assert max(abs(a - b) / max(1.0, abs(a)) for a, b in losses) <= 1e-6, method
