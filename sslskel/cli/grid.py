@@ -25,7 +25,7 @@ def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
     parser.add_argument(
         "--pretrain-on",
         metavar="NAME[/SPLIT]",
-        help="pretrain on this benchmark and evaluate on --benchmark (default: the same)",
+        help="pretrain on this benchmark, or on a suite (suite:NAME), and evaluate on --benchmark (default: the same)",
     )
     parser.add_argument("--dry-run", action="store_true", help=dry_run)
     parser.add_argument("--jobs", type=int, help=JOBS_HELP)

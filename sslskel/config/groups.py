@@ -180,6 +180,8 @@ class TrainConfig:
     """Weight decay at the end of training where its course is not constant."""
     stop_after: int = 0
     """Epochs after which training ends although its schedule is for ``epochs``; 0 for all of them."""
+    suite: str = ""
+    """A suite to pretrain on instead of the benchmark, as ``--pretrain-on suite:NAME`` sets it."""
 
     @property
     def trained_epochs(self) -> int:
@@ -187,6 +189,10 @@ class TrainConfig:
         return min(self.stop_after or self.epochs, self.epochs)
 
     def __post_init__(self) -> None:
+        require(
+            not (self.suite and self.also),
+            f"train.suite={self.suite} and train.also both say what else is trained on; give one of them",
+        )
         require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; it must be 0 or a number of epochs")
         for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)}; it must be at least 1")

@@ -15,6 +15,12 @@ from sslskel.errors import UsageError, did_you_mean
 from sslskel.plugins.registry import config_names, only_file
 from sslskel.plugins.yaml_file import read_yaml
 
+PRETRAINING = (
+    *("clip.body=common", "clip.fps=30", "clip.centre=first"),
+    *("clip.align_root=true", "clip.align_heading=true", "clip.align_size=true"),
+)
+"""Overrides under which a suite's datasets are trained on together, where its file has no others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
@@ -37,6 +43,8 @@ class Suite:
     """Benchmarks that count into means over all, ranks and intervals; every one where none is named."""
     untrained: tuple[str, ...] = ()
     """Overrides under which a method learns nothing; what it gains over that is shown. Empty: no gain is shown."""
+    pretraining: tuple[str, ...] = PRETRAINING
+    """Overrides of pretraining on the datasets of the suite together."""
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -92,6 +100,7 @@ def _made(name: str, content: Any) -> Suite:
         ranking=_places(content, "ranking") if "ranking" in content else (),
         floors=_names(content, "floors"),
         untrained=_names(content, "untrained") if "untrained" in content else (),
+        pretraining=_names(content, "pretraining") if "pretraining" in content else PRETRAINING,
     )
     strange = [place for place in suite.ranking if place not in suite.benchmarks]
     if strange:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from sslskel.encoders.meta import CheckpointMeta
+from sslskel.config.compose import from_plain
+from sslskel.config.groups import ClipConfig
+from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.engine.checkpoint import pack, resolve
 from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
@@ -22,6 +24,7 @@ from sslskel.results.origins import described
 from sslskel.results.record import Record, RecordError
 from sslskel.results.store import ResultStore
 from sslskel.text import escape, percent, table
+from sslskel.transforms.clip import clip_spec
 
 CARD = "README.md"
 
@@ -70,7 +73,6 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
     """What a recipient of the folder must know: data, recipe, results, licence, limits, use."""
     made = meta.construction
     assert made is not None
-    dataset = made.dataset
     seen = [
         f"- {escape(s['dataset'])}, split {escape(s['split'])}, part {escape(s['part'])}: {s['clips']:,} clips,"
         f" data {escape(s['fingerprint'][:12])}"
@@ -80,17 +82,17 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
     named = {origin["option"]: origin["sha256"] for origin in meta.origins if "option" in origin}
     options = by_content(made.method, named)
     recipe = {"clip": made.clip, "train": made.train, "method": options, "backbone": made.backbone}
+    together = str(made.train.get("suite", ""))
     blocks = [
         f"# {escape(name)}",
         f"An encoder of 3D human skeletons: method {escape(meta.method.name)} (version"
         f" {meta.method.version}), backbone {escape(meta.backbone.name)}, preset {escape(meta.preset)},"
         f" seed {meta.seed}, precision {escape(made.precision)}, step {step:,}.",
         "## Data",
+        *([f"Pretrained on suite:{escape(together)}, without the clips that its splits test:"] if together else []),
         "\n".join(seen) or ("It was not trained here." if brought else "It was not trained on any clip."),
         *(["Besides clips it comes from:", "\n".join(brought)] if brought else []),
-        f"Layout {escape(dataset.layout.name)}, {dataset.layout.num_joints} joints,"
-        f" {dataset.coordinates} coordinates, unit {escape(dataset.unit)}, {dataset.fps:g} frames/s,"
-        f" at most {dataset.persons} persons.",
+        _body(made),
         "## Results",
         _scores(records),
         "## Use",
@@ -100,16 +102,34 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
         *_code(meta),
         "## Licence",
-        f"Data: {escape(_licence(meta.benchmark.name))}. Whether weights learned from data fall under its licence is"
+        f"Data: {escape(_licences(meta))}. Whether weights learned from data fall under its licence is"
         " not settled; treat them as if they did.",
         "## Limits",
-        f"Trained and evaluated on {escape(dataset.name)} alone unless the results say otherwise: other layouts, frame"
-        " rates, sensors and people were not tried. Scores are of the test part of the splits named above, with this"
+        f"Trained {'' if together else 'and evaluated '}on {escape(_datasets(meta))} alone unless the results say"
+        " otherwise: other layouts, frame rates, sensors and people were not tried. Scores are of the test part of the"
+        " splits named above, with this"
         " one seed.",
         "## Recipe",
         f"```yaml\n{yaml.safe_dump(recipe, sort_keys=True, allow_unicode=False)}```",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _body(made: Construction) -> str:
+    """What clips the encoder reads."""
+    dataset = made.dataset
+    spec = clip_spec(dataset.info, from_plain(ClipConfig, made.clip, "clip"))
+    rate = "frames/s, to which clips of other rates are resampled" if spec.resampled else "frames/s"
+    return (
+        f"Layout {escape(spec.layout.name)}, {spec.layout.num_joints} joints, {spec.coordinates} coordinates, unit"
+        f" {escape(spec.unit)}, {spec.fps:g} {rate}, at most {dataset.persons} persons."
+    )
+
+
+def _datasets(meta: CheckpointMeta) -> str:
+    """The datasets that it was made for or trained on."""
+    assert meta.construction is not None
+    return ", ".join(dict.fromkeys(entry["dataset"] for entry in meta.seen)) or meta.construction.dataset.name
 
 
 def _code(meta: CheckpointMeta) -> list[str]:
@@ -131,6 +151,14 @@ def _scores(records: Sequence[Record]) -> str:
         score = f"{escape(record.primary)} {percent(record.scores[record.primary])} %"
         rows.append([*map(escape, names), score])
     return table(("benchmark", "protocol", "recipe", "score"), rows, range(3, 4))
+
+
+def _licences(meta: CheckpointMeta) -> str:
+    """Of the benchmark, or of every dataset that was trained on where these are several."""
+    names = list(dict.fromkeys(entry["dataset"] for entry in meta.seen))
+    if len(names) < 2:
+        return _licence(meta.benchmark.name)
+    return "; ".join(f"{name}: {_licence(name)}" for name in names)
 
 
 def _licence(benchmark: str) -> str:

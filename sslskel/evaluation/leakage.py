@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from sslskel.api.benchmark import Benchmark
-from sslskel.api.dataset import Dataset, Ints
+from sslskel.api.dataset import Bools, Dataset, Ints
 from sslskel.data.duplicates.poses import clip_ids
 from sslskel.errors import CheckpointError
 from sslskel.hashing import stable_id
@@ -67,20 +67,46 @@ def judged_seen(
     if not any(name in entry for entry in entries for name in (*IDS, MOVEMENTS)):
         return tuple(entries)
     rows = benchmark.split(split).part(dataset, "test") if test is None else test
-    ours = {"recordings": _recordings(benchmark, dataset, rows), "frames": _frames(dataset, rows)}
-    if any(MOVEMENTS in entry for entry in entries):
-        ours[MOVEMENTS] = clip_ids(dataset, rows)
+    ours = _ids(benchmark, dataset, rows, any(MOVEMENTS in entry for entry in entries))
     return tuple(_judged(entry, ours) for entry in entries)
+
+
+class KnownClips:
+    """Clips that are known again in any dataset, by recording, frames or movement as the clips of checkpoints are."""
+
+    def __init__(self) -> None:
+        self._ids = {str(name): np.zeros(0, np.int64) for name in (*IDS, MOVEMENTS)}
+
+    def add(self, benchmark: Benchmark | None, dataset: Dataset, rows: Ints) -> None:
+        """Remember the clips in these rows."""
+        for name, ids in _ids(benchmark, dataset, rows).items():
+            self._ids[name] = np.union1d(self._ids[name], ids.ravel())
+
+    def among(self, benchmark: Benchmark | None, dataset: Dataset, rows: Ints) -> Bools:
+        """(n,) which of the clips in these rows (n,) are known."""
+        return _same(_ids(benchmark, dataset, rows), self._ids)
+
+
+def _ids(benchmark: Benchmark | None, dataset: Dataset, rows: Ints, movements: bool = True) -> dict[str, Ints]:
+    ids = {"recordings": _recordings(benchmark, dataset, rows), "frames": _frames(dataset, rows)}
+    return {**ids, MOVEMENTS: clip_ids(dataset, rows)} if movements else ids
+
+
+def _same(ours: Mapping[str, Ints], theirs: Mapping[str, Ints]) -> Bools:
+    """(n,) which of our clips are among theirs: a clip has several ids of its movement, and any of them is enough."""
+    known = np.zeros(len(ours["recordings"]), bool)
+    for name, ids in theirs.items():
+        hits = np.isin(ours[name], ids) & (ours[name] != 0)
+        known |= hits if hits.ndim == 1 else hits.any(1)
+    return known
 
 
 def _judged(entry: SeenFacts, ours: Mapping[str, Ints]) -> SeenFacts:
     packed = {name: entry.pop(name) for name in (*IDS, MOVEMENTS) if name in entry}
-    theirs = {name: _unpacked(text, entry["dataset"]) for name, text in packed.items()}
+    theirs = {str(name): _unpacked(text, entry["dataset"]) for name, text in packed.items()}
     if not theirs.keys() >= set(IDS):
         return entry
-    # A clip has several ids of its movement, and any of them is enough.
-    hits = [np.isin(ours[name], ids) & (ours[name] != 0) for name, ids in theirs.items()]
-    known = np.logical_or.reduce([one if one.ndim == 1 else one.any(1) for one in hits])
+    known = _same(ours, theirs)
     digest = hashlib.sha256(theirs["recordings"].astype("<i8").tobytes()).hexdigest()
     return {**entry, "overlap": int(known.sum()), "sha256": digest}
 

@@ -18,6 +18,7 @@ from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
 from sslskel.grid.extra_data import extra_datasets
 from sslskel.grid.origins import KnownOrigin
+from sslskel.grid.suite_data import PREFIX, content_of
 from sslskel.hashing import digest
 from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, PROTOCOLS
 from sslskel.results.facts import StageFacts
@@ -94,9 +95,15 @@ class Cell:
     def title(self) -> str:
         """For people: ``METHOD on BENCHMARK/SPLIT, seed 0, PROTOCOL``."""
         tail = f", {self.protocol}" if self.protocol else ""
-        if self.target:
-            tail += f" on {self.target}/{self.target_split}"
-        return f"{self.method} on {self.benchmark}/{self.split}, seed {self.seed}{tail}"
+        if self.target or (self.protocol and self.resolved.train.suite):
+            tail += " on " + "/".join(self.judged_on)
+        return f"{self.method} on {self.trained_on}, seed {self.seed}{tail}"
+
+    @property
+    def trained_on(self) -> str:
+        """What it is pretrained on, for people: ``BENCHMARK/SPLIT`` or ``suite:NAME``."""
+        suite = self.resolved.train.suite
+        return PREFIX + suite if suite else f"{self.benchmark}/{self.split}"
 
     def pretrain_identity(self, dataset: Dataset) -> str:
         """Hex id of the pretraining that this cell needs; protocols share it."""
@@ -121,6 +128,8 @@ class Cell:
             content["train"] = shaping("train", plain["train"])
             if self.resolved.train.also:
                 content["also"] = [[a.dataset.fingerprint, a.split] for a in extra_datasets(self.resolved.train.also)]
+            if self.resolved.train.suite:
+                content["suite"] = content_of(self.resolved.train.suite)
         return digest(content)
 
     def identity(self, dataset: Dataset, target: Dataset | None = None) -> str:

@@ -1,6 +1,6 @@
 """What else a pretraining reads besides its benchmark: ``train.also``, other benchmarks or prepared folders.
 
-All of it reaches the network in the body of the benchmark; ``data/mixture.py`` draws the batches.
+All of it reaches the network in one body; ``data/mixture.py`` draws the batches. For whole suites: ``suite_data``.
 """
 
 from __future__ import annotations
@@ -72,21 +72,24 @@ def declared_datasets(seen: str) -> tuple[ExtraDataset, ...]:
     return () if named == [NOTHING] else tuple(extra_datasets(named))
 
 
-def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig) -> JointReading:
-    """How clips of another dataset are read in the body of ``home``. Raises ``UsageError`` where they cannot be."""
+def read_by(extra: ExtraDataset, home: DatasetInfo, clip: ClipConfig, option: str = "train.also") -> JointReading:
+    """How clips of another dataset, which ``option`` names, are read in the body of ``home`` or the common one.
+
+    Raises ``UsageError`` where they cannot be.
+    """
     info = extra.dataset.info
     if info.persons > home.persons:
         raise UsageError(
-            f"train.also: clips of '{extra.name}' have up to {info.persons} persons, those of '{home.name}' up to"
+            f"{option}: clips of '{extra.name}' have up to {info.persons} persons, those of '{home.name}' up to"
             f" {home.persons}; pretrain on '{extra.name}' and add '{home.name}' to it"
         )
     if info.unit != home.unit and clip.centre is not Centre.sized and not clip.align_size:
         raise UsageError(
-            f"train.also: '{extra.name}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
-            " clip.centre=sized, which measures in body sizes"
+            f"{option}: '{extra.name}' is measured in {info.unit}, '{home.name}' in {home.unit}; add"
+            " clip.centre=sized or clip.align_size=true, which measure in sizes of the body"
         )
     if extra.centred and clip.centre is Centre.stored and not clip.align_root:
         raise UsageError(
-            f"train.also: '{extra.name}' is stored as recorded, its origin is the camera; add clip.centre=first"
+            f"{option}: '{extra.name}' is stored as recorded, its origin is the camera; add clip.centre=first"
         )
     return reading_of(clip_spec(home, clip), info)

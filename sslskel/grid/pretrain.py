@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from sslskel.api.benchmark import Benchmark
@@ -34,6 +36,7 @@ from sslskel.grid.extra_data import extra_datasets, read_by
 from sslskel.grid.initial import start_from
 from sslskel.grid.origins import Inheritance, once_each
 from sslskel.grid.sources import digests, of_pretraining
+from sslskel.grid.suite_data import suite_parts
 from sslskel.plugins.registry import BACKBONES, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.facts import SeenFacts
@@ -45,18 +48,26 @@ NOTHING = Inheritance()
 
 def pretrain_folder(output: Path, cell: Cell, identity: str) -> Path:
     """Where a pretraining lives: readable names first, identity last."""
-    return output / "pretrain" / f"{cell.method}-{cell.benchmark}-{cell.split}-s{cell.seed}-{identity[:10]}"
+    return output / "pretrain" / f"{cell.method}-{re.sub('[/:]', '-', cell.trained_on)}-s{cell.seed}-{identity[:10]}"
 
 
 def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenFacts]:
     """Which data a pretraining reads, for records and the leakage guard."""
     if not METHODS.get(cell.method).trains:
         return []
-    more = [
-        seen_rows(extra.benchmark, extra.dataset, extra.rows, extra.split, "train")
-        for extra in extra_datasets(cell.resolved.train.also)
-    ]
-    return [seen_part(benchmark, dataset, cell.split, "train"), *more]
+    train = cell.resolved.train
+    own = [] if train.suite else [seen_part(benchmark, dataset, cell.split, "train")]
+    extras = suite_parts(train.suite) if train.suite else extra_datasets(train.also)
+    return own + [seen_rows(one.benchmark, one.dataset, one.rows, one.split, "train") for one in extras]
+
+
+def training_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> int:
+    """Number of clips that a pretraining reads in an epoch."""
+    train = cell.resolved.train
+    if train.suite:
+        return sum(len(part.rows) for part in suite_parts(train.suite))
+    extras = extra_datasets(train.also)
+    return len(benchmark.split(cell.split).part(dataset, "train")) + sum(len(one.rows) for one in extras)
 
 
 def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: Inheritance = NOTHING) -> CheckpointMeta:
@@ -120,14 +131,8 @@ def pretrain_stage(
     set_threads(engine)
     keep_freed_memory()
     spec = clip_spec(dataset.info, resolved.clip)
-    rows = benchmark.split(cell.split).part(dataset, "train")
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
-    own = draw(without_labels(dataset), rows, joints=reading_of(spec, dataset.info).read)
-    also = [
-        draw(without_labels(one.dataset), one.rows, joints=read_by(one, dataset.info, resolved.clip).read)
-        for one in extra_datasets(resolved.train.also)
-    ]
-    source = Mixture([own, *also]) if also else own
+    source = _source(cell, dataset, benchmark, draw)
     known = dataclasses.replace(spec, clips=len(source))
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     meta = checkpoint_meta(cell, dataset, benchmark, NOTHING if init is None else Inheritance.read(init[0]))
@@ -135,6 +140,21 @@ def pretrain_stage(
     return pretrain(
         method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, reporter=reporter
     )
+
+
+def _source(
+    cell: Cell, dataset: Dataset, benchmark: Benchmark, draw: Callable[..., ClipSource]
+) -> ClipSource | Mixture:
+    """The training clips of a cell; ``draw`` makes a source of a dataset, rows and how joints are read."""
+    train, clip, parts = cell.resolved.train, cell.resolved.clip, list[ClipSource]()
+    if not train.suite:
+        rows, spec = benchmark.split(cell.split).part(dataset, "train"), clip_spec(dataset.info, clip)
+        parts = [draw(without_labels(dataset), rows, joints=reading_of(spec, dataset.info).read)]
+    option = "train.suite" if train.suite else "train.also"
+    for one in suite_parts(train.suite) if train.suite else extra_datasets(train.also):
+        read = read_by(one, dataset.info, clip, option).read
+        parts.append(draw(without_labels(one.dataset), one.rows, joints=read))
+    return Mixture(parts) if len(parts) > 1 else parts[0]
 
 
 def _start(cell: Cell, init: tuple[Path, str] | None) -> Start:

@@ -66,8 +66,9 @@ def config_of(task: EvaluationTask) -> dict[str, Any]:
         config["method"] = by_content(config["method"], named)
     if others := [origin for origin in own if "option" not in origin]:
         config["origins"] = {f"{one['kind']}_{n}": one["sha256"][:SHORT] for n, one in enumerate(others, 1)}
-    if meta.made_for != task.target.dataset.info.name and not meta.seen:
-        # Encoders that saw no data differ by what they were built for alone.
+    in_suite = config.get("train", {}).get("suite")
+    if meta.made_for != task.target.dataset.info.name and not meta.seen and not in_suite:
+        # Encoders that saw no data differ by what they were built for alone; those of a suite have its one body.
         config["built_for"] = {"dataset": meta.made_for}
     if meta.init:
         # Runs that start from other weights are other rows of a board.

@@ -16,6 +16,7 @@ from sslskel.errors import UsageError
 from sslskel.grid.cell import Cell, require_cross_dataset
 from sslskel.grid.initial import InitialWeights, initial_weights
 from sslskel.grid.origins import known_origins
+from sslskel.grid.suite_data import PREFIX, read_suite_data, require_common_body
 from sslskel.plugins.registry import BENCHMARKS, DEFAULT_BENCHMARK, DEFAULT_PROTOCOL, METHODS, looked_up_once, once
 
 
@@ -41,7 +42,7 @@ class GridRequest:
     init: Path | None = None
     """A checkpoint to start from, a folder of one run per seed, or a path with ``{seed}``; ``:PART`` takes a part."""
     pretrain_on: str | None = None
-    """``NAME`` or ``NAME/SPLIT`` of another benchmark."""
+    """``NAME`` or ``NAME/SPLIT`` of another benchmark, or ``suite:NAME``; see ``sslskel.grid.suite_data``."""
     keep_results: bool = False
     """Whether results of plugins that were edited at the same version are kept: their numbers are unchanged."""
     variants: tuple[tuple[str, ...], ...] = ((),)
@@ -124,9 +125,10 @@ class GridRequest:
         shared = set[str]().union(*(option_names(m, network, p) for m, network in networks for p in protocols))
         for judged in self.judged_on():
             place = self._place(judged)
+            asked = (*place.overrides, *overrides)
             for method in self.methods:
                 row = [
-                    self._chain(method, chains[method], backbones[method], protocol, place, overrides, shared)
+                    self._chain(method, chains[method], backbones[method], protocol, place, asked, shared)
                     for protocol in protocols
                 ]
                 for seed in self.seeds:
@@ -152,7 +154,7 @@ class GridRequest:
 
         former = None
         for stage in stages[:-1]:
-            pretraining = _Place(place.benchmark, place.split, "", "")
+            pretraining = replace(place, target="", target_split="")
             made = self._cell(stage.method, backbone, None, pretraining, own(stage.method, None), stage.layer)
             former = replace(made, former=former, part=stage.part)
         if not stages:
@@ -163,10 +165,16 @@ class GridRequest:
 
     def _place(self, judged: tuple[str, str]) -> _Place:
         """Where encoders are pretrained and judged; refuses protocols that need these to differ where they do not."""
-        home = _benchmark_and_split(self.pretrain_on) if self.pretrain_on else judged
+        if self.pretrain_on and self.pretrain_on.startswith(PREFIX):
+            data = read_suite_data(self.pretrain_on.removeprefix(PREFIX), judged[0])
+            home, crosses = data.home, not data.contains(judged[0])
+            overrides = (f"train.suite={data.words}", *data.suite.pretraining)
+        else:
+            home = _benchmark_and_split(self.pretrain_on) if self.pretrain_on else judged
+            crosses, overrides = judged != home, ()
         for protocol in self.protocols:
-            require_cross_dataset(protocol, judged != home)
-        return _Place(*home, *(judged if judged != home else ("", "")))
+            require_cross_dataset(protocol, crosses)
+        return _Place(*home, *(judged if judged != home else ("", "")), overrides)
 
     def _cell(
         self,
@@ -189,6 +197,7 @@ class GridRequest:
             stage=layer,
             benchmarks=(place.benchmark, place.target or place.benchmark),
         )
+        require_common_body(resolved)
         return Cell(
             method=method,
             backbone=backbone,
@@ -212,6 +221,8 @@ class _Place:
     split: str
     target: str
     target_split: str
+    overrides: tuple[str, ...] = ()
+    """Options of pretraining there, weaker than those of the request."""
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from sslskel.errors import UsageError
 from sslskel.grid.jobs import result_of, side_by_side
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import BenchResult, run_each
+from sslskel.grid.suite_data import PREFIX
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.suite import ColumnRule, SuiteRules, Training
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS
@@ -35,7 +36,7 @@ def requests_of_suite(suite: Suite, request: GridRequest) -> list[GridRequest]:
     plain = replace(request, preset=suite.preset)
     grids = []
     if floors + still:
-        grids.append(replace(plain, methods=floors + still))
+        grids.append(replace(plain, methods=floors + still, pretrain_on=None))
     if trained:
         variants = ((), suite.untrained) if suite.untrained else ((),)
         grids.append(replace(plain, methods=trained, variants=variants))
@@ -117,7 +118,7 @@ class _TrainingOf:
         self._imported = {entry.name for entry in METHODS.entries() if entry.source != "local"}
         overrides = (override.partition("=")[::2] for override in suite.untrained)
         self._untrained = {name: yaml.safe_load(value) for name, value in overrides}
-        self._known: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        self._known: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
 
     def __call__(self, record: Record) -> Training:
         if not record.seen:
@@ -127,18 +128,29 @@ class _TrainingOf:
         method = record.method["name"]
         if method not in self._imported:
             return Training.unknown
-        return Training.own if self._of_suite(record) == _training(record.config) else Training.other
+        try:
+            asked = self._of_suite(record)
+        except UsageError:
+            # A suite that is not known here was trained on.
+            return Training.other
+        return Training.own if asked == _training(record.config) else Training.other
 
     def _learns_nothing(self, record: Record) -> bool:
         options = self._untrained.items()
         return bool(options) and all(_option(record.config, name) == value for name, value in options)
 
     def _of_suite(self, record: Record) -> Mapping[str, Any]:
-        key = record.method["name"], record.backbone["name"], record.benchmark["name"]
+        trained_on = str(record.config.get("train", {}).get("suite", ""))
+        key = record.method["name"], record.backbone["name"], record.benchmark["name"], trained_on
         if key not in self._known:
-            method, backbone, benchmark = key
+            method, backbone, benchmark, suite = key
             request = GridRequest(
-                methods=(method,), backbone=backbone, benchmarks=(benchmark,), protocols=(), preset=self._suite.preset
+                methods=(method,),
+                backbone=backbone,
+                benchmarks=(benchmark,),
+                protocols=(),
+                preset=self._suite.preset,
+                pretrain_on=PREFIX + suite if suite else None,
             )
             [cell] = request.cells()
             self._known[key] = _training(cell.resolved.plain())

@@ -181,6 +181,8 @@ def _shaping(record: Record) -> dict[str, Any]:
     groups = {group: values for group, values in record.config.items() if group not in UNLISTED}
     if not record.seen:
         groups.pop("train", None)
+    if _suite(record):
+        groups["train"] = {key: value for key, value in groups.get("train", {}).items() if key != "suite"}
     return {group: shaping(group, values) for group, values in groups.items()}
 
 
@@ -195,7 +197,16 @@ def _same_data(record: Record, seen: Mapping[str, Any]) -> bool:
     return bool(seen["fingerprint"] == judged["fingerprint"] or seen["dataset"] == judged["name"])
 
 
+def _suite(record: Record) -> str:
+    """The suite whose datasets were pretrained on together, said alike of encoders that left out what judges them."""
+    suite = str(record.config.get("train", {}).get("suite", "")) if record.seen else ""
+    own = f"without-{record.benchmark['name']}"
+    return "/".join("without-itself" if part == own else part for part in suite.split("/"))
+
+
 def _pretrained_on(record: Record) -> str:
+    if suite := _suite(record):
+        return f"suite:{suite}"
     if all(_own(record, seen) for seen in record.seen):
         return ""
     return " + ".join(sorted(f"{seen['dataset']}/{seen['split']}/{seen['part']}" for seen in record.seen))

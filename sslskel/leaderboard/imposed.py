@@ -6,15 +6,18 @@ So do options that a preset has for a method on a benchmark: a paper's method is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from sslskel.config.compose import compose
+import yaml
+
+from sslskel.config.compose import UNSAID, compose
 from sslskel.config.groups import COMMON
+from sslskel.config.suites import read_suite
 from sslskel.errors import UsageError
 from sslskel.plugins.presets import read_preset
-from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, Registry, looked_up_once
+from sslskel.plugins.registry import BACKBONES, BENCHMARKS, METHODS, Registry, looked_up_once, once
 from sslskel.results.record import Record
 
 EACH_OWN = "of each benchmark"
@@ -70,12 +73,43 @@ def imposed_options(records: Iterable[Record]) -> Imposed:
 
 
 def chosen(config: Mapping[str, Mapping[str, Any]], record: Record, imposed: Imposed) -> dict[str, dict[str, Any]]:
-    """A record's options without those that are as its benchmark asks for, by itself or through its preset."""
-    asked = imposed.options.get(_recipe(record), {})
-    return {
-        group: {key: value for key, value in values.items() if asked.get((group, key), ...) != value}
-        for group, values in config.items()
-    }
+    """A record's options without those that are as its benchmark asks for, by itself or through its preset.
+
+    Of an encoder of a suite's datasets together, what the suite has for that is no choice either.
+    """
+    asked, together = imposed.options.get(_recipe(record), {}), _of_suite(record)
+    return {group: dict(_chosen(group, values, asked, together)) for group, values in config.items()}
+
+
+def _chosen(
+    group: str,
+    values: Mapping[str, Any],
+    asked: Mapping[tuple[str, str], object],
+    together: Mapping[tuple[str, str], object],
+) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        place = group, key
+        if together.get(place, ...) == value:
+            if key in UNSAID.get(group, {}):
+                continue
+            # As in the rows beside it, which are of one dataset each.
+            value = asked.get(place, _default(group, key))
+        if asked.get(place, ...) != value:
+            yield key, value
+
+
+def _of_suite(record: Record) -> dict[tuple[str, str], object]:
+    """Options under which the suite that was trained on is trained on; none where it is not known here."""
+    name = str(record.config.get("train", {}).get("suite", "")).partition("/")[0]
+    if not name:
+        return {}
+    try:
+        asked = once(("suite", name), lambda: read_suite(name).pretraining)
+    except UsageError:
+        return {}
+    pairs = (override.partition("=")[::2] for override in asked)
+    options = ((*option.partition(".")[::2], yaml.safe_load(value)) for option, value in pairs)
+    return {(group, key): value for group, key, value in options}
 
 
 def home_of(record: Record) -> str:

@@ -11,7 +11,7 @@ from sslskel.errors import UsageError
 from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import Unforeseen, in_a_sentence, parts_of
-from sslskel.grid.pretrain import pretrain_folder
+from sslskel.grid.pretrain import pretrain_folder, training_clips
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
@@ -110,7 +110,7 @@ def _kind(cell: Cell) -> tuple[str, ...]:
 def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int]:
     """Seconds of a pretraining, and bytes of the checkpoints that it keeps."""
     train = cell.resolved.train
-    clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
+    clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
     steps = train.trained_epochs * max(1, clips // train.batch_size)
     size = rate.weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
     return steps * rate.step_seconds, size

@@ -127,6 +127,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
 REWORDED = (
+    ("pretrain on this benchmark and judge", "pretrain on this benchmark, or on a suite (suite:NAME), and judge"),
     ("benchmark or comma list", "benchmark, NAME or NAME/SPLIT, or comma list"),
     ("; the main job", ": the main command"),
     ("comma list, for instance mamp,random_init", "comma list (`sslskel list methods` shows them)"),
