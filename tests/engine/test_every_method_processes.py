@@ -34,6 +34,8 @@ rates = {"pstl": 3e-9}
 for method in sys.argv[3:]:
     config = BACKBONES.get(METHODS.get(method).default_backbone).Config
     usual, small = (dataclasses.asdict(one) for one in (config(), small_config(config)))
+    if "segment" in small:
+        small["segment"] = 4  # divides the 16 frames
     options = [
         "engine.device=cpu", f"engine.precision={sys.argv[2]}", "engine.log_every=1", "train.drop_last=false",
         "train.batch_size=7", "train.epochs=17", "train.keep_checkpoints=99", "train.checkpoint_epochs=4",

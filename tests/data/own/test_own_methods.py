@@ -39,7 +39,10 @@ def build(name: str, spec: ClipSpec) -> PretextMethod:
 
     def backbone(clip: ClipSpec) -> Backbone:
         kind = BACKBONES.get(plugin.default_backbone)
-        return kind(small_config(kind.Config), clip)
+        options = small_config(kind.Config)
+        if hasattr(options, "segment"):
+            options.segment = 4
+        return kind(options, clip)
 
     config = small_config(plugin.Config)
     if hasattr(config, "mask_frames"):

@@ -8,7 +8,9 @@ ASSL = "tests/methods/test_assl.py"
 COLORIZATION = "tests/methods/test_colorization.py"
 CPM = "tests/methods/test_cpm.py"
 LONGT_GAN = "tests/methods/test_longt_gan.py"
+MAE = "tests/methods/test_skeletonmae_wu.py"
 MCC = "tests/methods/test_mcc.py"
+VIA = "tests/methods/test_via.py"
 
 DESCRIBED: tuple[Mutant, ...] = (
     *planted_in(
@@ -59,5 +61,25 @@ DESCRIBED: tuple[Mutant, ...] = (
         ("breaks no clip", "torch.where(chosen[:, None], order, straight)", "straight.expand_as(order)"),
         ("may leave a broken clip whole", "order.roll(1, 1), order)", "order, order)"),
         ("plays faster always", "tracks=batch.tracks[:, ::speed]", "tracks=batch.tracks[:, ::2]"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/skeletonmae_wu.py",
+        MAE,
+        ("counts what is seen too", ".square() * hidden[..., None]", ".square()"),
+        (
+            "hides joints of hidden frames alone",
+            "lost_frames[:, :, None] | lost_joints",
+            "lost_frames[:, :, None] & lost_joints",
+        ),
+        ("shows what is hidden", "self.point.to(batch.tracks), batch.tracks)", "batch.tracks, batch.tracks)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/via.py",
+        VIA,
+        ("turns nobody", "RandomRotation(self.config.turn)", "RandomRotation(0.0)"),
+        ("retargets to the own performer", "self.together(other_motion, static)", "self.together(motion, static)"),
+        ("counts frames without the person", "- tracks).square() * seen).sum()", "- tracks).square()).sum()"),
     ),
 )
