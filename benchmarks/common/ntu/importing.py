@@ -23,6 +23,7 @@ SUFFIX = ".skeleton"
 FILE_LIMIT = 12 << 20
 """Bytes; the longest recording with six bodies has about 6 MB."""
 CAMERAS, REPLICATIONS = 3, 2
+BEHIND = "files with lines behind their last frame, which are not read"
 LISTED = "its name is on the published list of samples with missing or incomplete skeletons"
 
 _NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})\.skeleton", re.IGNORECASE)
@@ -87,7 +88,8 @@ def plan(
 
 def make(recipe: Recipe, copied: bool, place: Place, name: str, file: SourceFile) -> Made:
     """The clip of one file; raises ``DataError`` naming file, line and fault where it is damaged."""
-    actors = recipe(read_skeleton(file.read(), file.where), file.where)
+    recording = read_skeleton(file.read(), file.where)
+    actors = recipe(recording, file.where)
     if copied and len(actors.joints) == 1:
         actors = replace(actors, joints=np.repeat(actors.joints, 2, axis=0), valid=np.repeat(actors.valid, 2, axis=0))
     clip = Clip(
@@ -99,7 +101,7 @@ def make(recipe: Recipe, copied: bool, place: Place, name: str, file: SourceFile
         camera=place.camera,
         setup=place.setup,
     )
-    return Made((clip,), tally=actors.tally)
+    return Made((clip,), tally={**actors.tally, **({BEHIND: 1} if recording.behind else {})})
 
 
 def misnamed(file: SourceFile) -> Made:

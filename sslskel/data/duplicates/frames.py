@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.dataset import Dataset, Ints
-from sslskel.data.duplicates.poses import COURSES, POINT, Reals, distances, joint_pairs, projection
+from sslskel.data.duplicates.poses import COURSES, POINT, Reals, distances, joint_pairs, projection, whole_cells
 from sslskel.hashing import stable_id
 from sslskel.progress import Reporter
 
@@ -119,7 +119,7 @@ def frame_codes(dataset: Dataset, positions: Positions, scale: float, reporter: 
 
 def _cell_codes(series: Reals) -> Codes:
     numbers = series @ projection(series.shape[1], FEATURES, "pose")
-    return _mixed(np.floor(numbers / CELL).astype(np.int64).view(np.uint64))
+    return _mixed(whole_cells(numbers / CELL).view(np.uint64))
 
 
 def _byte_codes(joints: npt.NDArray[Any]) -> Codes:

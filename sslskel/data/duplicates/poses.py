@@ -66,6 +66,12 @@ def courses(series: Reals) -> Reals:
     return np.asarray((waves @ series).ravel())
 
 
+def whole_cells(places: Reals) -> Ints:
+    """The whole numbers below places on a grid; those of bodies beyond any measure share one, without a warning."""
+    with np.errstate(invalid="ignore"):
+        return np.floor(places).astype(np.int64)
+
+
 def clip_ids(dataset: Dataset, rows: Ints) -> Ints:
     """(n, GRIDS) ids of clips: copies in another unit, turned, moved or rounded share at least one of them.
 
@@ -81,7 +87,7 @@ def clip_ids(dataset: Dataset, rows: Ints) -> Ints:
             continue
         numbers, lengths = described
         for grid in range(GRIDS):
-            cells = np.floor(numbers / CELL + grid / GRIDS).astype(np.int64)
+            cells = whole_cells(numbers / CELL + grid / GRIDS)
             ids[place, grid] = stable_id("movement", str(FORM), str(grid), *map(str, [*lengths, *cells.tolist()]))
     return ids
 

@@ -45,6 +45,8 @@ class SkeletonFile:
 
     frames: int
     bodies: tuple[Body, ...]
+    behind: int = 0
+    """Lines with words behind those of the last declared frame, which are not read."""
 
     def seen(self) -> list[int]:
         """The frames with at least one body, ascending."""
@@ -52,7 +54,7 @@ class SkeletonFile:
 
 
 def read_skeleton(data: bytes, where: str) -> SkeletonFile:
-    """Parse the content of a file; what follows the last declared frame is ignored.
+    """Parse the content of a file; what follows the last declared frame is counted and not read.
 
     Numbers are read to double precision and rounded to float32, and only x, y and z are
     read. Raises ``DataError`` naming ``where``, line and fault.
@@ -78,7 +80,7 @@ def read_skeleton(data: bytes, where: str) -> SkeletonFile:
             lines.skip(JOINTS, "a joint of a body in frame %d", frame)
     for body in bodies.values():
         body.joints = _positions(body, lines, where)
-    return SkeletonFile(frames, tuple(bodies.values()))
+    return SkeletonFile(frames, tuple(bodies.values()), lines.behind())
 
 
 def _positions(body: Body, lines: Lines, where: str) -> Floats:

@@ -83,6 +83,10 @@ class Lines:
                 raise self.fault(f"({what % of}) {why}")
         raise self._end(what % of)
 
+    def behind(self) -> int:
+        """Lines that are not blank behind the one that was read last."""
+        return int(np.count_nonzero(np.diff(self._first[self.at :])))
+
     def numbers(self, lines: Ints, fields: int) -> npt.NDArray[np.float64]:
         """(len(lines), fields) the first fields of some lines, counted from 1, that have as many."""
         return np.concatenate([self._numbers(lines[i : i + CHUNK] - 1, fields) for i in range(0, len(lines), CHUNK)])

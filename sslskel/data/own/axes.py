@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.data.own.content import Content
+from sslskel.data.own.content import Content, doubles
 from sslskel.data.own.layout_file import VALUES
 from sslskel.data.own.units import factor
 from sslskel.errors import DataError
@@ -71,11 +71,11 @@ class ArrayFormat:
         moved = moved if "M" in axes else moved[None]
         # Whoever states a scale converts themselves.
         scale = self.scale if self.scale != 1 else factor(content.unit, self.unit or "")
-        joints = moved[..., : self.dimensions].astype(np.float64) * scale
-        confidence = moved[..., -1].astype(np.float64) if coordinates.endswith("c") else None
+        joints = doubles(moved[..., : self.dimensions]) * scale
+        confidence = doubles(moved[..., -1]) if coordinates.endswith("c") else None
         if content.confidence is not None:
             known = content.confidence.transpose([axes.replace("C", "").index(a) for a in "MTV" if a in axes])
-            confidence = (known if "M" in axes else known[None]).astype(np.float64)
+            confidence = doubles(known if "M" in axes else known[None])
         return joints, confidence
 
     def _misfit(self, shape: tuple[int, ...], axes: str | None, coordinates: str, where: str) -> DataError:

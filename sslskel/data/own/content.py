@@ -14,6 +14,12 @@ import numpy.typing as npt
 Doubles = npt.NDArray[np.float64]
 
 
+def doubles(array: npt.NDArray[Any]) -> Doubles:
+    """The same numbers in double precision; marks of a damaged file that are none become NaN without a warning."""
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Content:
     """An array, and what its file says of it besides numbers.

@@ -84,11 +84,12 @@ def _digest_files(report: ImportReport, what: str, folder: Path, recordings: Seq
     digest, count = hashlib.sha256(), 0
     files = {Path(os.path.relpath(file, folder)).as_posix(): file for one in recordings for file in one.files}
     for name, file in sorted(files.items()):
-        if file.is_file():
-            try:
-                digest.update(f"{name}\0{file_sha256(file)[1]}\n".encode())
-            except OSError:
-                continue  # the clip will be named with its reason
-            count += 1
+        try:
+            if not file.is_file():
+                continue
+            digest.update(f"{name}\0{file_sha256(file)[1]}\n".encode())
+        except OSError:
+            continue  # the clip will be named with its reason
+        count += 1
     if files:
         report.source[f"{count} {what}"] = digest.hexdigest()

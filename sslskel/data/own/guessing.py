@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.data.own.axes import DEFAULT, ArrayFormat, dimensions, order_of, orders
 from sslskel.data.own.bodies import dimensions_of
-from sslskel.data.own.content import Content
+from sslskel.data.own.content import Content, doubles
 from sslskel.data.own.layout_file import VALUES, Description
 from sslskel.errors import DataError
 
@@ -131,8 +131,8 @@ def _numbers(where: str, content: Content, layout: SkeletonLayout, ways: list[Re
 def _joints(array: npt.NDArray[Any], way: Reading, layout: SkeletonLayout) -> npt.NDArray[np.floating[Any]]:
     """The same array with the numbers of a joint last."""
     if array.ndim == 2:
-        return array.reshape(len(array), layout.num_joints, VALUES[way.coordinates]).astype(np.float64)
-    return np.moveaxis(array, way.axes.index("C"), -1).astype(np.float64)
+        return doubles(array).reshape(len(array), layout.num_joints, VALUES[way.coordinates])
+    return np.moveaxis(doubles(array), way.axes.index("C"), -1)
 
 
 def _scores(values: npt.NDArray[np.floating[Any]]) -> bool:

@@ -24,7 +24,7 @@ from sslskel.data.own.splitting import Rule, check_parts, splits_of
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import open_dataset, write_dataset
-from sslskel.errors import UsageError
+from sslskel.errors import DataError, UsageError
 from sslskel.paths import BENCHMARK_FILE, data_root
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BENCHMARKS
@@ -100,8 +100,7 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
     recordings, described, layout = gathered(request, described, report)
     recordings = with_pattern(recordings, request.name_pattern)
-    numbering = numbered(recordings, described.classes)
-    splits = splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
+    numbering, splits = _divided(request, recordings, described)
     reader = ClipReader(request.name, recordings, report, request.strict, reporter)
     form, first = reader.array_format(described, layout)
     measured = described.fps is None and first is not None and first.measured and first.fps is not None
@@ -125,6 +124,20 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     )
     open_dataset(target).copies(reporter)
     return target
+
+
+def _divided(
+    request: Request, recordings: Sequence[Recording], described: Description
+) -> tuple[Numbering, Mapping[str, Mapping[str, Any]]]:
+    """Numbers for what is written in words, and the splits; faults of the files that state them name the first one."""
+    try:
+        numbering = numbered(recordings, described.classes)
+        return numbering, splits_of(recordings, numbering, Rule(request.split_by, request.train, request.validation))
+    except DataError as fault:
+        [first, *_] = request.pyskl or request.clips or ()
+        if first.name in str(fault):
+            raise
+        raise DataError(f"'{first}': {fault}") from fault
 
 
 def _check(request: Request, target: Path) -> None:

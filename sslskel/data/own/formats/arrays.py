@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ from sslskel.errors import DataError
 
 MAGIC = b"\x93NUMPY"
 HEADER_LIMIT = 10_000
+SHOWN = 120
+"""Letters of another library's reason, which may quote the file."""
+_ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
+"""Of an object in this process, which numpy names and no two readings share."""
 
 
 @contextmanager
@@ -30,7 +35,8 @@ def faults_of(where: str) -> Iterator[None]:
     except OSError as fault:
         raise DataError(f"'{where}' cannot be read ({fault.strerror or fault}); check the path") from fault
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as fault:
-        raise DataError(f"'{where}' is damaged or truncated ({fault}); write or copy it again") from fault
+        reason = str(fault)[:SHOWN]
+        raise DataError(f"'{where}' is damaged or truncated ({reason}); write or copy it again") from fault
 
 
 class Header(NamedTuple):
@@ -121,6 +127,6 @@ def read_header(file: IO[bytes], where: str) -> Header:
         if any(axis < 0 for axis in shape):
             raise ValueError(f"shape {shape}")
     except Exception as fault:  # numpy raises almost anything for a header that a stranger wrote
-        reason = str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__
+        reason = _ADDRESS.sub("", str(fault).splitlines()[0])[:SHOWN] if str(fault) else type(fault).__name__
         raise DataError(f"'{where}' has a damaged header ({reason}); write or copy it again") from fault
     return Header(dtype, tuple(int(axis) for axis in shape), bool(fortran), 8 + width + count)

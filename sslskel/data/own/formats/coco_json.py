@@ -18,17 +18,14 @@ IDENTITIES = ("idx", "track_id", "tracking_id", "person_id", "instance_id")
 def read_results(source: Source) -> Content:
     """Persons by picture, whose number counts the frames."""
     where, value = str(source.path), source.json()
-    frames: dict[int, list[Person]] = {}
-    for number, person in _listed(value, where):
-        frames.setdefault(number, []).append(person)
     detections = Detections(where)
-    for number in sorted(frames):
-        detections.add(number, frames[number])
+    for number, persons in sorted(_frames(value, where), key=lambda frame: frame[0]):
+        detections.add(number, persons)
     return detections.content(source.layout)
 
 
-def _listed(value: Any, where: str) -> Iterator[tuple[int, Person]]:
-    """(frame, person) of every form that is known here."""
+def _frames(value: Any, where: str) -> Iterator[tuple[int, list[Person]]]:
+    """(frame, persons) of every form that is known here; of a list of persons, those of one picture are together."""
     if isinstance(value, Mapping) and "instance_info" in value:
         value = value["instance_info"]
     if isinstance(value, Mapping) and "annotations" in value:
@@ -38,15 +35,16 @@ def _listed(value: Any, where: str) -> Iterator[tuple[int, Person]]:
         ]
     if isinstance(value, Mapping):
         for place, (name, frame) in enumerate(value.items()):
-            for one in frame.get("bodies", frame.get("people", [])):
-                yield number_in(name, place), _person(one, where)
+            persons = frame.get("bodies", frame.get("people", []))
+            yield number_in(name, place), [_person(one, where) for one in persons]
         return
+    pictures: dict[int, list[Person]] = {}
     for place, one in enumerate(value):
         if "instances" in one:
-            for instance in one["instances"]:
-                yield number_in(one.get("frame_id", place), place), _person(instance, where)
+            yield number_in(one.get("frame_id", place), place), [_person(each, where) for each in one["instances"]]
         else:
-            yield number_in(one.get("image_id", place), place), _person(one, where)
+            pictures.setdefault(number_in(one.get("image_id", place), place), []).append(_person(one, where))
+    yield from pictures.items()
 
 
 def _person(one: Any, where: str) -> Person:

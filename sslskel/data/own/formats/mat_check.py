@@ -10,7 +10,7 @@ import contextlib
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,10 @@ _PIECE, _PLAIN_PIECE = 1 << 20, 1 << 16
 _MATRIX, _PACKED = 14, 15
 _CELL, _STRUCTURE, _OBJECT, _TEXT, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 4, 5, 16, 17
 _NUMBERS = range(6, 16)
+_NUMBER_TYPES = frozenset({*range(1, 8), 9, 12, 13})
+_TEXT_TYPES = _NUMBER_TYPES | {16, 17, 18}
+_INT8, _INT32 = frozenset({1, 2}), frozenset({5, 6})
+"""Types of elements. A type that scipy has no name for ends its process."""
 
 
 def check_mat(path: Path) -> None:
@@ -118,9 +122,11 @@ class _Stream:
         self._count.add_bytes(len(part))
         return part
 
-    def element(self, order: str, most: int = 0) -> bytes:
-        """Pass over one element; its first ``most`` bytes."""
+    def element(self, order: str, types: Set[int], most: int = 0) -> bytes:
+        """Pass over one element; its first ``most`` bytes. Raises ``ValueError`` where it is of none of these types."""
         first, second = struct.unpack(f"{order}II", self.take(8))
+        if (first & 0xFFFF if first >> 16 else first) not in types:
+            raise ValueError(f"an element is of type {first}, as none is there")
         if first >> 16:
             return struct.pack(f"{order}I", second)[: min(first >> 16, 4)]
         kept = self.take(min(second, most))
@@ -157,10 +163,10 @@ def _matrix(stream: _Stream, order: str) -> int:
     kind, parts = flags & 0xFF, 1 + (flags >> 11 & 1)
     if kind == _OPAQUE:
         for _ in range(3):
-            stream.element(order)
+            stream.element(order, _INT8)
         return 1
-    dimensions = stream.element(order, 256)
-    stream.element(order)
+    dimensions = stream.element(order, _INT32, 256)
+    stream.element(order, _INT8)
     number: int = math.prod(max(0, size) for (size,) in struct.iter_unpack(f"{order}i", dimensions))
     if kind not in _NUMBERS and kind != _SPARSE and number > MOST_MATRICES:
         raise ValueError(f"{number:,} cells, structures or letters in one array")
@@ -170,15 +176,15 @@ def _matrix(stream: _Stream, order: str) -> int:
         return 1
     if kind in (_STRUCTURE, _OBJECT):
         if kind == _OBJECT:
-            stream.element(order)
+            stream.element(order, _INT8)
         length: int
-        (length,) = struct.unpack_from(f"{order}i", stream.element(order, 4))
-        names = stream.element(order, MOST_FIELD_LETTERS)
+        (length,) = struct.unpack_from(f"{order}i", stream.element(order, _INT32, 4))
+        names = stream.element(order, _INT8, MOST_FIELD_LETTERS)
         if length <= 0 or len(names) == MOST_FIELD_LETTERS:
             raise ValueError("the fields of a structure have no names")
         return number * (len(names) // length)
     if kind not in _NUMBERS and kind not in (_TEXT, _SPARSE):
         raise ValueError(f"a matrix is of the unknown class {kind}")
     for _ in range(parts + 2 if kind == _SPARSE else parts if kind in _NUMBERS else 1):
-        stream.element(order)
+        stream.element(order, _TEXT_TYPES if kind == _TEXT else _NUMBER_TYPES)
     return 0

@@ -36,14 +36,20 @@ class Detections:
     where: str
     numbers: list[int] = field(default_factory=list)
     people: list[list[Person]] = field(default_factory=list)
+    _known: set[int] = field(default_factory=set)
 
     def add(self, number: int, persons: Sequence[Person]) -> None:
-        """Add a frame; persons of a number that is there already are added to that frame."""
-        if self.numbers and self.numbers[-1] == number:
-            self.people[-1].extend(persons)
-        else:
-            self.numbers.append(number)
-            self.people.append(list(persons))
+        """Add a frame; raises ``DataError`` for a number that is there already, or where it lists a person twice."""
+        if number in self._known:
+            raise DataError(
+                f"'{self.where}' has frame {number} twice; number the frames 0, 1, 2 ... and keep one of each number"
+            )
+        identities = [person.identity for person in persons if person.identity is not None]
+        if len(set(identities)) < len(identities):
+            raise DataError(f"'{self.where}' lists a tracked person twice in frame {number}; keep one of them")
+        self._known.add(number)
+        self.numbers.append(number)
+        self.people.append(list(persons))
 
     def content(self, layout: SkeletonLayout, coordinates: str = "", unit: str = "pixel") -> Content:
         """(M, T, V, C), NaN where a person is not detected; ``coordinates`` by how many numbers there are if empty.

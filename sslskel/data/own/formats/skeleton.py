@@ -27,6 +27,11 @@ def _content(source: Source) -> Content:
     file = read_skeleton(data, str(path))
     if not file.bodies:
         raise DataError(f"'{path}' has no body in any of its {file.frames} frames; leave the clip out of the table")
+    if file.behind:
+        raise DataError(
+            f"'{path}' has {file.behind} lines behind its {file.frames} frames: a line is there twice, or the number of"
+            " frames is wrong; write or copy the file again"
+        )
     array = nobody((len(file.bodies), file.frames, JOINTS, 3), str(source.path))
     for slot, body in enumerate(file.bodies):
         array[slot, body.frames] = body.joints

@@ -33,9 +33,12 @@ def format_of(source: Source) -> Format:
     """The format of a file or folder; raises ``DataError`` where it has none, or is not there."""
     path, ending = source.path, source.path.suffix.lower()
     hint = "correct column 'file', or say with --source where the files are"
-    if not path.exists():
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except OSError as fault:
+        raise DataError(f"'{path}' cannot be read ({fault.strerror}); {hint}") from fault
+    if not there:
         raise DataError(f"'{path}' does not exist; {hint}")
-    folder = path.is_dir()
     if not folder and not path.is_file():
         raise DataError(f"'{path}' is a pipe or a device, where a file was expected; {hint}")
     for known in FORMATS:
@@ -50,8 +53,11 @@ def format_of(source: Source) -> Format:
 def files_of(source: Source) -> tuple[Path, ...]:
     """The files that a row's recording is read from: one, those of a folder, or one with what it needs beside it."""
     path = source.path
-    if path.is_dir():
-        return tuple(sorted(filter(Path.is_file, path.glob("*"))))
+    try:
+        if path.is_dir():
+            return tuple(sorted(filter(Path.is_file, path.glob("*"))))
+    except OSError:
+        return (path,)  # the clip will be named with its reason
     known = next((known for known in FORMATS if path.suffix.lower() in known.endings), None)
     try:
         return (path,) if known is None or known.beside is None else (path, known.beside(source))

@@ -164,6 +164,31 @@ def test_skeleton_files_of_ones_own(root: Path, tmp_path: Path) -> None:
     assert np.allclose(dense(dataset, 0), array * 100, atol=1e-4)
 
 
+def test_a_line_twice_in_a_skeleton_file_is_refused(tmp_path: Path) -> None:
+    """Joints would move on by one, and the last line would be read by nobody."""
+    joint = "{0} {0} {0} 0 0 0 0 0 0 0 1 2\n"
+    lines = ["1\n", "1\n", "72057 0 1 1 1 1 0 0.1 0.2 2\n", "25\n", *(joint.format(n / 10) for n in range(1, 26))]
+    path = tmp_path / "a.skeleton"
+    path.write_text("".join(lines) + "\n")
+    assert read(Source(path, NTU25)).array.shape == (1, 1, 25, 3)
+    path.write_text("".join([*lines[:7], lines[6], *lines[7:]]))
+    with pytest.raises(DataError, match=r"a\.skeleton' has 1 lines behind its 1 frames"):
+        read(Source(path, NTU25))
+
+
+def test_a_damaged_header_has_the_same_sentence_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, ARRAYS[0])
+    path.write_bytes(path.read_bytes().replace(b"(8, ", b"(8* "))
+    sentences = set()
+    for _ in range(3):
+        with pytest.raises(DataError, match="has a damaged header") as fault:
+            read(Source(path, BODY))
+        sentences.add(str(fault.value))
+    assert len(sentences) == 1
+    assert " at 0x" not in sentences.pop()
+
+
 def test_matlab_files(tmp_path: Path) -> None:
     path = tmp_path / "c.mat"
     cells = np.empty((1, 2), object)

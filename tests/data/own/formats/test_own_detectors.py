@@ -194,3 +194,25 @@ ODD: dict[str, Any] = {
 def test_a_value_of_another_type_is_named_with_the_file(tmp_path: Path, value: Any) -> None:
     with pytest.raises(DataError, match=r"clip\.json' is not in the form '\w+': something in it is of another type"):
         read_json(tmp_path, value, "coco17")
+
+
+TWICE: dict[str, Any] = {
+    "frames of azure": {
+        "frames": [{"frame_id": n, "bodies": [{"body_id": 1, "joint_positions": BODY}]} for n in (3, 3)]
+    },
+    "frames of kinetics": {"data": [{"frame_index": n, "skeleton": []} for n in (1, 2, 1)]},
+    "frames of landmarks": {"frames": [{"frame": n, "pose_landmarks": [{"x": 1, "y": 2}] * 17} for n in (0, 1, 0)]},
+    "frames of mmpose": {"instance_info": [{"frame_id": n, "instances": [{"keypoints": BODY}]} for n in (5, 5)]},
+}
+
+
+@pytest.mark.parametrize("value", TWICE.values(), ids=TWICE)
+def test_a_frame_that_is_there_twice_is_no_second_person(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(DataError, match=r"clip\.json' has frame \d twice"):
+        read_json(tmp_path, value, "coco17")
+
+
+def test_a_tracked_person_twice_in_a_frame_is_refused(tmp_path: Path) -> None:
+    body = {"body_id": 7, "joint_positions": [[1.0, 2.0, 3.0]] * 32}
+    with pytest.raises(DataError, match="lists a tracked person twice in frame 0"):
+        read_json(tmp_path, {"frames": [{"bodies": [body, body]}]}, "azure_kinect")

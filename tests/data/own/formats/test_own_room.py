@@ -163,6 +163,18 @@ def test_what_scipy_writes_passes(packed: bool, tmp_path: Path) -> None:
     check_mat(path)
 
 
+def test_elements_of_types_that_scipy_does_not_know_are_refused(tmp_path: Path) -> None:
+    """Such a type ended the process: scipy takes it for a place in a table of its own."""
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"x": np.ones((2, 3)), "text": "some words"})
+    sound = path.read_bytes()
+    for at in (sound.index(struct.pack("<II", 9, 48)), sound.index(b"some words") - 8):
+        for kind in (0, 8, 10, 0x1009, 0xFFFF):
+            path.write_bytes(sound[:at] + struct.pack("<I", kind) + sound[at + 4 :])
+            with pytest.raises(DataError, match=r"a\.mat' is damaged .*an element is of type"):
+                read(Source(path, BODY, key="x"))
+
+
 def test_an_array_that_is_read_backwards_is_unpacked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips, shelf = np.arange(24.0).reshape(6, 2, 2), Shelf()
     np.savez_compressed(tmp_path / "a.npz", x=clips)

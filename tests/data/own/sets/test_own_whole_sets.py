@@ -147,6 +147,13 @@ def test_kinetics_with_its_label_files(root: Path, tmp_path: Path) -> None:
     assert dataset.names[benchmark.split().part(dataset, "test")].tolist() == ["id2", "id3"]
     assert np.allclose(dense(dataset, 3)[0], poses[3, ..., :2], atol=1e-6)
     assert any("1 clips without a skeleton" in note for note in dataset.report()["notes"])
+    long = {"9" * 400: {"has_skeleton": True, "label": "wave", "label_index": 1}}
+    (tmp_path / "kinetics_train_label.json").write_text(json.dumps({**json.loads(files[0].read_text()), **long}))
+    import_dataset("mine", clips=files, layout="openpose18")
+    [(name, why)] = opened()[1].report()["dropped"].items()
+    assert name == "9" * 400
+    assert "cannot be read (File name too long)" in why
+    assert len(why.replace(f"{tmp_path}/", "")) < 600
     (tmp_path / "kinetics_val" / "id3.json").write_text((tmp_path / "kinetics_val" / "id2.json").read_text())
     import_dataset("mine", clips=files, layout="openpose18")
     assert opened()[1].info.source["4 files of clips"] != dataset.info.source["4 files of clips"]
