@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable
 
 _MOST_KNOWN, _LONGEST = 2000, 100
 """Words that are compared with a misspelt one, and letters of each: more would take longer than a person waits."""
+_WORD, _KEPT = 160, 80
+_LONG_WORD = re.compile(rf"[^\s/\\]{{{_WORD + 1},}}")
+
+
+def _cut(sentence: str) -> str:
+    return _LONG_WORD.sub(lambda match: f"{match[0][:_KEPT]}...", sentence)
 
 
 class SslskelError(Exception):
-    """Base of every error that is shown as one sentence; a failed run exits 1."""
+    """Base of every error that is shown as one sentence; a failed run exits 1.
+
+    What it quotes of a stranger's file may be of any length: a word longer than names of files are is cut.
+    """
 
     exit_code = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(_cut(value) if isinstance(value, str) else value for value in arguments))
 
 
 class UsageError(SslskelError):

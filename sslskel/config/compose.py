@@ -7,6 +7,7 @@ check themselves. Nothing here knows a method, a dataset or a device.
 from __future__ import annotations
 
 import copy
+import re
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -211,15 +212,32 @@ def compose(
 
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: _node(schema, f"the options of group '{name}'") for name, schema in base.items()})
-    for source, layer in _layers(method, backbone, protocol, preset, recipe, stage, benchmarks):
+    layers = list(_layers(method, backbone, protocol, preset, recipe, stage, benchmarks))
+    for source, layer in layers:
         refuse_interpolations(dict(layer), source)
         try:
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
         except OmegaConfBaseException as fault:
             raise UsageError(f"{source}: {_first_line(fault)}") from fault
     node = _overridden(node, overrides)
-    groups: dict[str, Any] = {name: _made(node[name], schema) for name, schema in base.items()}
+    try:
+        groups: dict[str, Any] = {name: _made(node[name], schema) for name, schema in base.items()}
+    except UsageError as fault:
+        if not (source := _source_of(str(fault), layers, overrides)):
+            raise
+        raise type(fault)(f"{source}: {fault}") from fault
     return Resolved(**groups)
+
+
+def _source_of(fault: str, layers: Iterable[tuple[str, Mapping[str, Any]]], overrides: Sequence[str]) -> str:
+    """What set the option that a sentence begins with; empty for a default, and for what a person typed."""
+    named = re.match(r"(\w+)\.(\w+)", fault)
+    if named is None:
+        return ""
+    group, option = named.groups()
+    if any(override.partition("=")[0].strip() == f"{group}.{option}" for override in overrides):
+        return ""
+    return next((source for source, layer in reversed([*layers]) if option in (layer.get(group) or {})), "")
 
 
 def option_names(method: str, backbone: str, protocol: str | None) -> set[str]:

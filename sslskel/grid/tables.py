@@ -146,6 +146,9 @@ def _difference(content: str | Mapping[str, Any]) -> Difference:
 
 def _row(content: Mapping[str, Any], columns: int) -> TableRow:
     published = tuple(content.get("published", (None,) * columns))
+    odd = [value for value in published if value is not None and not _is_number(value)]
+    if odd:
+        raise ValueError(f"row '{content['name']}' has the published number {odd[0]!r:.40}; give a number, or null")
     if len(published) != columns:
         raise ValueError(f"row '{content['name']}' has {len(published)} published numbers, the table {columns} columns")
     return TableRow(
@@ -157,6 +160,10 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
         published,
         content.get("printed_of", ""),
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
 
 
 def request_of_row(row: TableRow, table: Table, request: GridRequest, mode: str | None = None) -> GridRequest:

@@ -12,6 +12,14 @@ from sslskel.errors import UsageError
 from sslskel.plugins.registry import config_names, once, only_file
 from sslskel.plugins.yaml_file import read_yaml
 
+GROUPS = {
+    **dict.fromkeys(("clip", "train", "engine"), 1),
+    **dict.fromkeys(("backbone", "method", "protocol"), 2),
+    "recipe": 3,
+    "benchmark": 4,
+}
+"""What a preset may say of options, and how many levels of mappings deep."""
+
 
 def presets() -> list[str]:
     """Their names."""
@@ -28,4 +36,14 @@ def _read_preset(name: str) -> Mapping[str, Any]:
     content = read_yaml(file, f"preset {file}")
     if not isinstance(content, dict):
         raise UsageError(f"preset {file} must be a mapping of configuration groups")
+    for group in GROUPS:
+        _require_mappings(content.get(group, {}), GROUPS[group], group, f"preset {file}")
     return content
+
+
+def _require_mappings(content: object, levels: int, name: str, where: str) -> None:
+    """Raise ``UsageError`` where something that many levels deep is no mapping."""
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: '{name}' is {content!r:.40}, where a mapping was expected")
+    for key, inner in content.items() if levels > 1 else ():
+        _require_mappings(inner, levels - 1, f"{name}.{key}", where)

@@ -162,7 +162,10 @@ class Registry(Generic[T]):
     def _get(self, name: str) -> T:
         entry = self.entry(name)
         if entry.source == "preset":
-            plugin = self.entry(self.plugin_of(name))
+            try:
+                plugin = self.entry(self.plugin_of(name))
+            except UsageError as fault:
+                raise UsageError(f"{self.kind} preset {entry.origin}: {fault}") from fault
             if plugin.source == "preset":
                 raise UsageError(
                     f"{self.kind} preset {entry.origin} names '{plain(plugin.name)}', which is a preset itself; name a"

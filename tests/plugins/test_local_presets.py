@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sslskel.config.compose import compose
 from sslskel.errors import UsageError
 from sslskel.grid.tables import read_table
 from sslskel.plugins.presets import read_preset
+from sslskel.plugins.registry import METHODS
 
 Command = Callable[..., Any]
 
@@ -51,3 +54,45 @@ def test_the_list_shows_where_presets_are(configs: Path, sslskel: Command) -> No
 def test_an_unknown_name_is_a_sentence(read: Callable[[str], object], kind: str) -> None:
     with pytest.raises(UsageError, match=f"there is no {kind} 'nothing' \\(there are: "):
         read("nothing")
+
+
+def written(configs: Path, kind: str, text: str) -> None:
+    (configs / kind).mkdir(parents=True, exist_ok=True)
+    (configs / kind / "odd.yaml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("protocol: 3\n", "'protocol' is 3, where a mapping was expected"),
+        ("backbone: {transformer: 8}\n", "'backbone.transformer' is 8"),
+        ("recipe: {masked_modelling: {train: x}}\n", "'recipe.masked_modelling.train' is 'x'"),
+        ("benchmark: {tiny: {method: [1]}}\n", r"'benchmark.tiny.method' is \[1\]"),
+    ],
+)
+def test_groups_of_a_preset_are_mappings(configs: Path, text: str, words: str) -> None:
+    written(configs, "preset", text)
+    with pytest.raises(UsageError, match=rf"preset .*odd\.yaml: {words}"):
+        read_preset("odd")
+
+
+def test_a_value_out_of_range_is_named_with_the_preset_that_has_it(configs: Path) -> None:
+    written(configs, "protocol", "plugin: knn\nconfig: {temperature: -1}\n")
+    made = partial(compose, "random_init", backbone="transformer", preset="quick", protocol="odd")
+    with pytest.raises(UsageError, match=r"^protocol preset 'odd': protocol.temperature is -1.0"):
+        made()
+    with pytest.raises(UsageError, match=r"^protocol.temperature is -2.0"):
+        made(overrides=["protocol.temperature=-2"])
+
+
+def test_a_plugin_that_is_not_there_is_named_with_its_preset(configs: Path) -> None:
+    written(configs, "method", "plugin: masked_modeling\n")
+    with pytest.raises(UsageError, match=r"^method preset .*odd\.yaml: there is no method 'masked_modeling'"):
+        METHODS.get("odd")
+
+
+def test_published_numbers_of_a_table_are_numbers(configs: Path) -> None:
+    text = "title: t\npaper: p\nprotocol: knn\npublished: [a/b]\nrows: [{name: n, method: m, published: [.inf]}]\n"
+    written(configs, "table", text)
+    with pytest.raises(UsageError, match=r"table .*odd\.yaml cannot be read: row 'n' has the published number inf"):
+        read_table("odd")
