@@ -12,10 +12,12 @@ from typing import Any
 
 from sslskel.api.dataset import DatasetInfo
 from sslskel.api.skeleton import SkeletonLayout
+from sslskel.encoders.meta_kinds import check_items, check_meta
 from sslskel.engine.checkpoint import read_state, resolve
 from sslskel.errors import CheckpointError, DataError
 from sslskel.hashing import IDENTITY, digest, file_sha256
 from sslskel.results.facts import MethodFacts, OriginFacts, SeenFacts, StageFacts
+from sslskel.results.schema import WHOLE
 from sslskel.text import plain
 
 Options = Mapping[str, object]
@@ -179,6 +181,7 @@ class CheckpointMeta:
         what it says cannot be.
         """
         try:
+            check_meta(content)
             made = cls(
                 identity=content["identity"],
                 method=MethodMeta(**_some(content["method"], "name", "plugin", "version", "origin")),
@@ -200,8 +203,8 @@ class CheckpointMeta:
                 origins=tuple(content.get("origins", ())),
                 sources=content.get("sources", {}),
             )
-            made._check_texts()
             made._check_names(where)
+            check_items(content)
         except KeyError as fault:
             raise CheckpointError(f"{where} does not say how to rebuild its encoder: {fault} is missing") from fault
         except (TypeError, AttributeError, ValueError, DataError) as fault:
@@ -214,14 +217,6 @@ class CheckpointMeta:
         stages = [stage["identity"] for stage in self.stages]
         read = [origin["identity"] for origin in self.origins if "identity" in origin]
         return (*stages, *read, *([self.init_identity] if self.init_identity else []))
-
-    def _check_texts(self) -> None:
-        """Raise ``TypeError`` for a name that is no text."""
-        named = (self.method, self.backbone, self.benchmark, self)
-        for name, kind in (("name", str), ("plugin", str), ("origin", str), ("preset", str), ("version", int)):
-            for value in (getattr(one, name) for one in named if hasattr(one, name)):
-                if not isinstance(value, kind):
-                    raise TypeError(f"'{name}' is {value!r:.40}, not a {kind.__name__}")
 
     def _check_names(self, where: Path | str) -> None:
         """Files and folders are called after identities; raises ``CheckpointError`` for one that is none."""
@@ -238,8 +233,8 @@ class CheckpointMeta:
         step = resolve(path)
         state = read_state(step)
         settings = state.get("settings", {})
-        if not isinstance(settings, dict) or not isinstance(state["meta"], dict):
-            raise CheckpointError(f"{step}: its state holds no settings and meta by name; it cannot be read")
+        if not isinstance(settings, dict) or not WHOLE.fits(settings.get("clips", 0)):
+            raise CheckpointError(f"{step}: its state does not say by name how it was trained; it cannot be read")
         return cls.from_json(state["meta"], step, settings.get("clips", 0))
 
     @classmethod

@@ -150,6 +150,8 @@ def read_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{step / STATE} does not say what the checkpoint is of")
     if state.get("format") != FORMAT:
         raise CheckpointError(f"{step / STATE} has format {state.get('format')}; this version reads format {FORMAT}")
+    if not isinstance(state.get("step"), int) or isinstance(state["step"], bool) or state["step"] < 0:
+        raise CheckpointError(f"{step / STATE} does not say by a whole number which step it is of")
     return state
 
 

@@ -97,7 +97,7 @@ def test_forged_records(amount: int, world: Path) -> None:
         shutil.rmtree("merged", ignore_errors=True)
 
 
-@pytest.mark.parametrize("amount", AMOUNTS[:1])
+@pytest.mark.parametrize("amount", AMOUNTS)
 def test_forged_states_of_checkpoints(amount: int, world: Path) -> None:
     [path] = (world / "runs" / "pretrain").glob("random_init-*/step-*/state.json")
     for what, content in forgeries(json.loads(path.read_text()), seed=amount, count=amount):

@@ -87,3 +87,34 @@ def test_an_identity_that_could_be_a_path_is_refused(place: str, identity: Any) 
 def test_what_cannot_be_is_one_sentence(name: str, value: Any) -> None:
     with contextlib.suppress(CheckpointError):
         CheckpointMeta.from_json({**META, name: value}, "here")
+
+
+ODD: dict[str, tuple[tuple[Any, ...], Any, str]] = {
+    "a name that is a number": (("method", "plugin"), 7, "'method.plugin' is 7, not text that is not empty"),
+    "a version that is text": (("backbone", "version"), "1", "'backbone.version' is '1', not a whole number from 0"),
+    "a split that is a list": (("benchmark", "split"), ["xsub"], "'benchmark.split' is ['xsub'], not text or null"),
+    "a benchmark that is text": (("benchmark",), "synthetic", "'benchmark' is 'synthetic', not an object"),
+    "a rate that is null": (("dataset", "fps"), None, "'dataset.fps' is None, not a number above 0"),
+    "half a person": (("dataset", "persons"), 0.5, "'dataset.persons' is 0.5, not a whole number from 1 to 999"),
+    "a precision that is true": (("precision",), True, "'precision' is True, not text"),
+    "clips that are text": (("seen", 0, "clips"), "9", "'seen[0].clips' is '9', not a whole number from 0"),
+    "data without a part": (("seen", 0), {"dataset": "synthetic"}, "'seen[0].fingerprint' is missing"),
+    "data that are text": (("seen", 0), "synthetic", "'seen[0]' is 'synthetic', not an object"),
+    "origins that are an object": (("origins",), {"kind": "file"}, "'origins' is {'kind': 'file'}, not a list"),
+    "an origin without a digest": (("origins",), [{"kind": "file", "name": "a"}], "'origins[0].sha256' is missing"),
+    "sources that are a list": (("sources",), ["method"], "'sources' is ['method'], not an object of strings"),
+    "a stage that is a number": (("stages",), [3], "'stages[0]' is 3, not an object"),
+    "options that are a list": (("train",), [1], "'train' is [1], not an object"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "words"), ODD.values(), ids=ODD)
+def test_a_value_of_another_kind_is_named(path: tuple[Any, ...], value: Any, words: str) -> None:
+    content: Any = copy.deepcopy(META)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(CheckpointError) as fault:
+        CheckpointMeta.from_json(content, "here")
+    assert str(fault.value) == f"here does not say how to rebuild its encoder: {words}"
