@@ -12,6 +12,7 @@ from stored_clips import clips_of
 from torch import Tensor
 from undrawn_clips import star
 
+from sslskel import check_method
 from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
@@ -137,6 +138,30 @@ def test_codes_are_learned_with_all_else_frozen(tmp_path: Path) -> None:
     codes = method.encoders()["joint"].eval().clip(batch)
     assert codes.shape == (3, 3)
     assert torch.equal(codes, method.compressor.encoder(features))
+
+
+CHECKS = (
+    "loss_is_finite",
+    "every_parameter_gets_a_gradient",
+    "clips_bring_their_own_draws",
+    "missing_persons_do_not_matter",
+    "features_do_not_depend_on_the_batch",
+    "weights_come_back",
+    "encoders_hold_no_second_copy",
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["method.code=4", "method.code_widths=[8]"],
+        pytest.param(["method.decoder=fixed_state"], marks=pytest.mark.long),
+        pytest.param(["method.fidelity=paper"], marks=pytest.mark.long),
+    ],
+)
+def test_other_options_keep_the_contract(options: list[str]) -> None:
+    results = check_method("predict_cluster", overrides=options, only=CHECKS)
+    assert [result.name for result in results if not result.passed] == []
 
 
 def test_the_port_takes_its_own_gru() -> None:

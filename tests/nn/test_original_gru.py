@@ -48,3 +48,6 @@ def test_one_step_is_that_of_the_layer_and_not_that_of_torch() -> None:
     zero = torch.zeros_like(state)
     torch.testing.assert_close(cell(x, zero), theirs(x, zero))
     assert float((cell(x, state) - theirs(x, state)).abs().max()) > 1e-2
+    first, second = by_hand(cell, x)
+    torch.testing.assert_close(cell(x[:1], zero[:1])[0], first)
+    torch.testing.assert_close(cell(x[1:], first[None])[0], second)
