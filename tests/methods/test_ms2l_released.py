@@ -10,7 +10,6 @@ from recorded import Recorded
 from released_contrast import close, value
 from released_sequences import case_of, files, ms2l_clips, ms2l_name, ms2l_run, ms2l_state
 from replays import Made, RecordedClips, spied, train
-from torch import Tensor
 
 import sslskel.methods.ms2l
 from sslskel.api.batch import Batch, StepOutput
@@ -53,7 +52,6 @@ def test_training(shared: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_
         part: spied(monkeypatch, getattr(method, part), "forward")
         for part in ("motion_head", "jigsaw_head", "contrast_head")
     }
-    before: dict[str, Tensor] = {}
 
     def on_step(step: int, output: StepOutput) -> None:
         for term in ("motion", "jigsaw", "contrast"):
@@ -96,18 +94,17 @@ def test_training(shared: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_
     def draws(step: int) -> Noise:
         return ReplayNoise({"jigsaw": case.tensor("draws/jigsaw_label")[step]})
 
-    before |= {name: tensor.clone() for name, tensor in method.state_dict().items()}
     train(run, RecordedClips([drawn(case, run, tmp_path / "data")]), tmp_path / "run", on_step, draws=draws)
     mine = method.state_dict()
     for place, wanted in ms2l_state(case, "state_after/").items():
-        if place.endswith("_head.0.bias"):
-            # In front of a norm: no gradient but rounding, of which Adam makes whole steps.
-            assert float((mine[place] - before[place]).abs().max()) < 1.01 * case["lr"].sum()
+        if place.endswith(("_head.0.bias", "running_mean")):
+            # In front of a norm: no gradient but rounding, of which Adam makes whole steps; its mean goes with it.
+            assert float((mine[place] - wanted).abs().max()) < 2.02 * case["lr"].sum(), place
             continue
         if not wanted.is_floating_point():
             assert int(mine[place]) == int(wanted), place
             continue
-        close(mine[place], wanted, 5e-3 if place.endswith(("running_mean", "running_var")) else 2e-4)
+        close(mine[place], wanted, 2e-4)
 
 
 @pytest.mark.parametrize("name", files("ms2l")[:1])
