@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from sslskel.config.suites import read_suite
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.export import export
-from sslskel.engine.checkpoint import read_meta
+from sslskel.engine.checkpoint import load_weights, read_meta
 from sslskel.errors import UsageError
 from sslskel.evaluation.leakage import KnownClips
 from sslskel.grid.request import GridRequest
@@ -25,6 +30,7 @@ from sslskel.plugins.registry import BENCHMARKS
 MEETING = Path(__file__).resolve().parents[1] / "support" / "meeting"
 SHORT = ("train.epochs=1", "train.warmup_epochs=0", "train.drop_last=false")
 STEPS = ("train.epochs=2", "train.checkpoint_epochs=1", "train.drop_last=false")
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 PLACES = ("upper/xsub", "tiny/xsub", "tiny_more/xsub")
 
 
@@ -144,16 +150,12 @@ def test_what_is_trained_on_is_part_of_the_identity(meeting: str, tmp_path: Path
 
 @pytest.mark.long
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(meeting: str, tmp_path: Path) -> None:
-    from sslskel.engine.checkpoint import load_weights
-
-    def weights(output: Path, *overrides: str) -> tuple[Path, dict[str, object]]:
+    def weights(output: Path, *overrides: str) -> tuple[Path, dict[str, Tensor]]:
         request = GridRequest(
             methods=("mamp",), benchmarks=("tiny",), output=output, pretrain_on="suite:meeting", overrides=overrides
         )
         folder, _ = pretrain(request)
         return folder, load_weights(sorted(folder.glob("step-*"))[-1])
-
-    import shutil
 
     whole, expected = weights(tmp_path / "whole", *STEPS)
     steps = sorted(whole.glob("step-*"))
@@ -163,8 +165,22 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(meeting: str, tmp_p
     shutil.rmtree(part / steps[-1].name)
     folder, resumed = weights(tmp_path / "part", *STEPS)
     assert folder == part
-    assert all(np.array_equal(resumed[name], value) for name, value in expected.items())  # type: ignore[call-overload]
+    assert all(torch.equal(resumed[name], value) for name, value in expected.items())
     assert [entry["clips"] for entry in read_meta(folder)["seen"]] == [12, 9, 6]
+
+
+@pytest.mark.long
+def test_two_processes_train_as_one(meeting: str, command: Command, tmp_path: Path) -> None:
+    words = ("bench", "--method", "mamp", "--protocol", "knn", "--benchmark", "upper", "--pretrain-on", "suite:meeting")
+    weights = []
+    for count in ("1", "2"):
+        more = ("--precision", "fp64", "--processes", count, "--output", f"runs{count}", *STEPS)
+        done = command(*words, *more, SSLSKEL_PLUGINS=os.environ["SSLSKEL_PLUGINS"])
+        assert done.returncode == 0, done.stderr
+        [folder] = (tmp_path / f"runs{count}" / "pretrain").iterdir()
+        weights.append(load_weights(max(folder.glob("step-*"))))
+    one, two = weights
+    assert all(torch.allclose(two[name], value, rtol=0, atol=1e-9) for name, value in one.items())
 
 
 @pytest.mark.long
