@@ -27,7 +27,7 @@ class FailedCell:
     """A cell as its notes name it."""
 
     title: str
-    """``mamp on synthetic/xsub, seed 0, knn``."""
+    """``METHOD on BENCHMARK/SPLIT, seed 0, PROTOCOL``."""
     benchmark: str
     """``NAME/SPLIT`` that it was to be judged on."""
     protocol: str
