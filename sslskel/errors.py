@@ -13,12 +13,18 @@ from collections.abc import Iterable
 
 _MOST_KNOWN, _LONGEST = 2000, 100
 """Words that are compared with a misspelt one, and letters of each: more would take longer than a person waits."""
-_WORD, _KEPT = 160, 80
-_LONG_WORD = re.compile(rf"[^\s/\\]{{{_WORD + 1},}}")
+_WORD, _KEPT = 260, 80
+"""Letters that a word of a sentence may have, quotes included, and those that are kept of a longer one."""
+_WORDS = re.compile(r"[^\s/\\]+")
 
 
 def _cut(sentence: str) -> str:
-    return _LONG_WORD.sub(lambda match: f"{match[0][:_KEPT]}...", sentence)
+    return _WORDS.sub(lambda match: _short(match[0]), sentence)
+
+
+def _short(word: str) -> str:
+    signs = word[len(word.rstrip("'\"),;:.")) :][:4]
+    return word if len(word) <= _WORD else f"{word[:_KEPT]}...{signs}"
 
 
 class SslskelError(Exception):
