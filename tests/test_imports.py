@@ -25,6 +25,7 @@ NAMED = {
     "encoders/meta.py: transformer": "the backbone that released files are read into",
     "evaluation/finetune_parts.py: finetune": "the protocol whose presets are recipes of fine-tuning",
     "evaluation/finetune_training.py: finetune": "a noise site: another name would change numbers",
+    "evaluation/finetune_training.py: linear": "a value of protocol.head",
     "evaluation/finetune_training.py: mamp": "the name of a published recipe in records, hashed into identities",
     "evaluation/finetune_training.py: scratch": "a value of protocol.start",
     "evaluation/linear_training.py: linear": "a noise site, and the protocol whose presets are recipes of heads",
