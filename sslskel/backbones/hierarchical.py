@@ -103,7 +103,7 @@ class Hierarchical(Backbone[HierarchicalConfig]):
         super().__init__(config, clip)
         self.cut = Windows(config.window, config.stride, config.dilation)
         self.twice, self.dropout = config.fidelity is Fidelity.released, config.dropout
-        most = int(self.cut.count(torch.tensor(clip.frames))) + self.twice
+        most = int(self.cut.count(torch.tensor(clip.frames, device="cpu"))) + self.twice
         require(
             most <= MOST_WINDOWS,
             f"clip.frames={clip.frames} has {most} windows, but there are {MOST_WINDOWS} positions; use fewer frames"
