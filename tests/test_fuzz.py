@@ -50,6 +50,7 @@ def test_readers_have_names_of_their_own() -> None:
     assert len({reader.name for reader in READERS}) == len(READERS)
 
 
+@pytest.mark.long
 def test_few_damaged_files(tmp_path: Path) -> None:
     with looked_up_once():
         faults = [fault for one in READERS if one.cached for fault in tried(one, range(2), tmp_path, False)[1]]

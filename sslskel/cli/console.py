@@ -57,11 +57,12 @@ class ConsoleReporter:
 
     def __enter__(self) -> ConsoleReporter:
         if self._live:
+            self._bars.start()
+            # Rich takes the streams for its own while bars are shown; nothing is drawn before they are clean again,
+            # since Rich's own control characters would be shown as text.
+            self._held.enter_context(clean_streams())
             if self._shows:
                 self._silence = self._bars.add_task("working", total=None, detail="")
-            self._bars.start()
-            # Rich takes the streams for its own while bars are shown.
-            self._held.enter_context(clean_streams())
         return self
 
     def __exit__(

@@ -254,7 +254,8 @@ def test_what_a_needed_run_came_from_stays(key: str, runs: Path) -> None:
     one, two = (read_state(folder_of(seed))["meta"]["identity"] for seed in (1, 2))
 
     def source(identity: str) -> dict[str, Any]:
-        facts = {"identity": identity, "method": "m", "kind": "checkpoint", "name": "n", "sha256": "0" * 64}
+        facts: dict[str, Any] = {"identity": identity, "kind": "checkpoint", "name": "n", "sha256": "0" * 64}
+        facts |= {"method": "m", "version": 1, "options": "none", "taken": "the backbone"}
         return {"init": "f" * 64, key: identity} if key == "init_identity" else {key: [facts]}
 
     rewrite(folder_of(0), **source(two))

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from sslskel.results.statistics.summary import all_equal
+
 FEWEST = 3
 """Fewest pretrainings of a row that may be called above all others."""
 
@@ -86,8 +88,8 @@ def _moments(samples: Sequence[Sequence[float]]) -> tuple[Floats, Floats, Floats
     """Number, mean and variance of each sample; equal values have exactly none."""
     arrays = [np.sort(np.asarray(sample, dtype=np.float64)) for sample in samples]
     counts = np.array([len(array) for array in arrays], dtype=np.float64)
-    means = np.array([array[0] if array[0] == array[-1] else array.mean() for array in arrays])
-    variances = np.array([0.0 if array[0] == array[-1] else array.var(ddof=1) for array in arrays])
+    means = np.array([array[0] if all_equal(array) else array.mean() for array in arrays])
+    variances = np.array([0.0 if all_equal(array) else array.var(ddof=1) for array in arrays])
     return counts, means, variances
 
 

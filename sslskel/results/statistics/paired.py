@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sslskel.results.statistics.summary import quantile, summarise
+from sslskel.results.statistics.summary import all_equal, quantile, summarise
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def over_clips(values: npt.ArrayLike, clusters: npt.ArrayLike | None = None) -> 
     groups = np.arange(clips) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     number = int(groups.max()) + 1
     mean, by_clip, by_run = float(table.mean()), table.mean(0), table.mean(1)
-    if number < 2 or (count > 1 and np.ptp(by_run) == 0):
+    if number < 2 or (count > 1 and all_equal(by_run)):
         return Estimate(mean, None, None)
     between = _between(by_clip[None] - mean, groups, number) / clips**2
     if count == 1:

@@ -10,6 +10,9 @@ import numpy.typing as npt
 from scipy import special  # the distributions of scipy.stats without its half second of imports
 
 LEVEL = 0.95
+ROUNDING = 1e-12
+"""Scores that are closer to each other than this, or than this share of one above 1, are equal: equal differences of
+scores are not so to the last digit, and the spread of their rounding would make them certain."""
 BLOCK_VALUES = 5_000_000
 """How many resampled values are held at once."""
 
@@ -30,14 +33,18 @@ def summarise(values: Sequence[float]) -> Summary:
     if len(values) == 0:
         raise ValueError("a summary needs at least one value")
     array = np.sort(np.asarray(values, dtype=np.float64))
-    # All equal is stated exactly: summing them would leave a rounding error as their spread.
-    same = array[0] == array[-1]
+    same = all_equal(array)
     mean = float(array[0]) if same else float(array.mean())
     if same:
         return Summary(len(array), mean, None if len(array) == 1 else 0.0, None)
     sd = float(array.std(ddof=1))
     half = quantile(len(array) - 1) * sd / float(np.sqrt(len(array)))
     return Summary(len(array), mean, sd, (mean - half, mean + half))
+
+
+def all_equal(values: npt.NDArray[np.float64]) -> bool:
+    """Whether values (n,), at least one, are equal up to rounding."""
+    return bool(np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())))
 
 
 def quantile(freedom: float) -> float:

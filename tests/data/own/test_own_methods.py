@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +33,20 @@ def built_in() -> list[str]:
     return [entry.name for entry in METHODS.entries() if entry.source == "built-in"]
 
 
+def frames_are_cut(config: type) -> bool:
+    """Whether a network reads windows or segments of several frames."""
+    return bool({"segment", "dilation"} & {field.name for field in fields(config)})
+
+
 def build(name: str, spec: ClipSpec) -> PretextMethod:
     """A small instance with a small backbone of its own default kind."""
     plugin = METHODS.get(name)
 
     def backbone(clip: ClipSpec) -> Backbone:
         kind = BACKBONES.get(plugin.default_backbone)
-        options = small_config(kind.Config)
-        if hasattr(options, "segment"):
-            options.segment = 4
+        # Segments and windows of which clips of so few frames have several.
+        short = {"segment": 4, "window": 3, "stride": 2, "dilation": 1} if frames_are_cut(kind.Config) else {}
+        options = small_config(kind.Config, **short)
         return kind(options, clip)
 
     config = small_config(plugin.Config)

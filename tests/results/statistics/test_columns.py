@@ -66,10 +66,11 @@ def test_the_leader_is_above_all_only_where_it_is_above_each() -> None:
         ([HIGH, [0.3]], [True, True]),
         ([HIGH, HIGH], [True, True]),
         ([[0.9, 0.9], [0.8, 0.8]], [True, True]),
+        ([[0.9, 0.9 + 1e-16, 0.9], [0.8, 0.8, 0.8 + 2e-16]], [True, True]),
         ([HIGH], [True]),
         ([], []),
     ],
-    ids=["may not", "a single value", "equal means", "no spread", "alone", "nobody"],
+    ids=["may not", "a single value", "equal means", "no spread", "spread of rounding", "alone", "nobody"],
 )
 def test_where_nobody_can_be_called_above_all(samples: list[list[float]], may_lead: list[bool]) -> None:
     assert column_tests(samples, [], may_lead).above_all is None

@@ -30,6 +30,14 @@ def test_one_pretraining_and_equal_differences_say_nothing_of_their_spread() -> 
     assert over_clips([[0.0, 1.0], [1.0, 0.0]]) == Estimate(0.5, None, None)
 
 
+def test_differences_that_are_equal_up_to_rounding_are_equal() -> None:
+    """Two more clips of twelve, twice: their 1e-17 of spread would be a p of 1e-16."""
+    differences = [7 / 12 - 5 / 12, 11 / 12 - 9 / 12]
+    assert differences[0] != differences[1]
+    assert over_pretrainings(differences) == Estimate(pytest.approx(1 / 6), None, None)
+    assert over_pretrainings([0.3 - 0.2 - 0.1, 0.7 - 0.6 - 0.1]).p is None
+
+
 def test_the_variance_over_clips_too_is_that_of_crossed_effects() -> None:
     """(MS runs + MS clips - MS interaction) / (runs x clips), Satterthwaite's freedom: analysis of variance by hand."""
     values = crossed()
