@@ -48,7 +48,7 @@ renamed, and deep nesting. Input N of a reader is the same at each run. Made by
 
 Every input must end in one of three ways, and the same way when it is read again:
 
-- **refused**: one sentence of at most 600 characters that names the file;
+- **refused**: one sentence of at most 800 characters that names the file;
 - **unchanged**: what was read is what the file held before the damage;
 - **changed**: what was read is finite and differs by no more than the damage stands for, or the report says so. One
   number of a text file changes one joint (of motion capture: its clip), a line its frame; clips of other files stay as

@@ -5,7 +5,7 @@ A table is a file of ``configs/table``, the scripts that made its numbers a file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,9 +103,10 @@ def read_table(name: str) -> Table:
     """A table by name. Raises ``UsageError`` for one that is unknown or cannot be read."""
     content = _content("table", name)
     try:
-        columns = tuple(content.get("published", ()))
+        columns = _texts(content, "published")
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
         options = {name: content[name] for name in ("score", "condition") if name in content}
+        _require_texts(content, ("title", "paper", "note", "protocol", "score", "condition", "script"))
         script = read_script(content["script"]) if "script" in content else None
         note = content.get("note", "")
         made = Table(name, content["title"], content["paper"], note, content["protocol"], columns, rows, **options)
@@ -118,6 +119,7 @@ def read_script(name: str) -> Script:
     """A paper's scripts by name. Raises ``UsageError`` for what is unknown or cannot be read."""
     content = _content("script", name)
     try:
+        _require_texts(content, ("code", "preset", "mode"))
         here, paper = (tuple(map(_difference, content.get(group, ()))) for group in ("here", "paper"))
         data = {str(column): str(benchmark) for column, benchmark in content.get("data", {}).items()}
         return Script(name, content["code"], content["preset"], content["mode"], data, here, paper)
@@ -135,16 +137,37 @@ def _content(what: str, name: str) -> Mapping[str, Any]:
     return content
 
 
+def _require_texts(content: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise ``ValueError`` where one of these is there and no text."""
+    odd = [name for name in names if name in content and not isinstance(content[name], str)]
+    if odd:
+        raise ValueError(f"'{odd[0]}' is {content[odd[0]]!r:.40}; give it text")
+
+
+def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts; none where it is not there. Raises ``ValueError`` for anything else."""
+    values = content.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"'{name}' is {values!r:.60}; give it a list of texts")
+    return tuple(values)
+
+
 def _difference(content: str | Mapping[str, Any]) -> Difference:
     if isinstance(content, str):
         return Difference(content)
     unknown = sorted(map(str, set(content) - {"says", "benchmarks", "protocols"}))
     if unknown:
         raise ValueError(f"a difference has {', '.join(unknown)}; it takes says, benchmarks and protocols")
+    _require_texts(content, ("says",))
     return Difference(content["says"], tuple(content.get("benchmarks", ())), tuple(content.get("protocols", ())))
 
 
 def _row(content: Mapping[str, Any], columns: int) -> TableRow:
+    _require_texts(content, ("name", "method", "printed_of"))
+    factors = dict(content.get("scaled", {}))
+    wrong = next((option for option, factor in factors.items() if not _is_number(factor)), None)
+    if wrong is not None:
+        raise ValueError(f"row '{content['name']}' scales {wrong} by {factors[wrong]!r:.40}; give a number")
     published = tuple(content.get("published", (None,) * columns))
     odd = [value for value in published if value is not None and not _is_number(value)]
     if odd:
@@ -155,8 +178,8 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
         content["name"],
         content["method"],
         content.get("backbone"),
-        tuple(content.get("overrides", ())),
-        dict(content.get("scaled", {})),
+        _texts(content, "overrides"),
+        factors,
         published,
         content.get("printed_of", ""),
     )

@@ -38,7 +38,7 @@ def test_a_recording_that_lacks_a_file_is_dropped_by_name(root: Path) -> None:
     assert report.dropped == {
         "0011-L": "it has a skeleton file but no label file",
         "0012-M": "it has a label file but no skeleton file",
-        "0099-L": "the list of split xview names it, but the source has no file of it",
+        "0099-L": "cross-view.txt names it, but the source has no file of it",
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sslskel.config.compose import compose
 from sslskel.errors import UsageError
-from sslskel.grid.tables import read_table
+from sslskel.grid.tables import read_script, read_table
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import METHODS
 
@@ -96,3 +96,28 @@ def test_published_numbers_of_a_table_are_numbers(configs: Path) -> None:
     written(configs, "table", text)
     with pytest.raises(UsageError, match=r"table .*odd\.yaml cannot be read: row 'n' has the published number inf"):
         read_table("odd")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("title: .nan\nprotocol: knn\npublished: [a/b]\nrows: []\n", "'title' is nan; give it text"),
+        ("title: t\nprotocol: knn\npublished: [.inf]\nrows: []\n", "'published' is [inf]; give it a list of texts"),
+        ("title: t\nprotocol: knn\nrows: [{name: n, method: .nan}]\n", "'method' is nan"),
+        ("title: t\nprotocol: knn\nrows: [{name: n, method: m, overrides: [.inf]}]\n", "'overrides' is [inf]"),
+        ("title: t\nprotocol: knn\nrows: [{name: n, method: m, scaled: {a.b: .nan}}]\n", "scales a.b by nan"),
+    ],
+)
+def test_words_of_a_table_are_text_and_its_factors_numbers(text: str, fault: str, configs: Path) -> None:
+    written(configs, "table", f"paper: p\n{text}")
+    with pytest.raises(UsageError, match=r"table .*odd\.yaml cannot be read: ") as caught:
+        read_table("odd")
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["code: .nan", "preset: 3", "mode: [a]", "here: [{says: .inf}]"])
+def test_words_of_a_script_are_text(line: str, configs: Path) -> None:
+    words = {"code": "code: c", "preset": "preset: released", "mode": "mode: exact"}
+    written(configs, "script", "\n".join([*(said for key, said in words.items() if not line.startswith(key)), line]))
+    with pytest.raises(UsageError, match=r"script .*odd\.yaml cannot be read: '\w+' is .*; give it text"):
+        read_script("odd")

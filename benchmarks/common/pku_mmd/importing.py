@@ -201,7 +201,7 @@ def _note_gaps(parts: _Parts, halves: Mapping[str, Halves], report: ImportReport
     known = parts.skeletons.keys() | parts.labels.keys()
     for split, (training, others) in halves.items():
         for video in sorted((training | others) - known):
-            report.dropped[video] = f"the list of split {split} names it, but the source has no file of it"
+            report.dropped[video] = f"{parts.lists[split].name} names it, but the source has no file of it"
         unlisted = sorted(parts.skeletons.keys() - training - others)
         _note(report, unlisted, f"recordings in neither half of the list of split {split}, which count as test")
     _note(report, parts.others, "text files that are none of this phase, passed over")

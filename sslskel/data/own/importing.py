@@ -96,7 +96,10 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
     described = read_description(request.layout, request.overrides)
-    read_preset(described.preset)
+    try:
+        read_preset(described.preset)
+    except UsageError as fault:
+        raise UsageError(f"'{request.layout or request.overrides}', preset: {fault}") from fault
     described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
     recordings, described, layout = gathered(request, described, report)
     recordings = with_pattern(recordings, request.name_pattern)

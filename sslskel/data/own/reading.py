@@ -20,6 +20,7 @@ from sslskel.data.own.layout_file import Description
 from sslskel.data.own.numbering import Numbering
 from sslskel.data.own.recordings import Recording
 from sslskel.data.own.tracks import Shown, tracks_of
+from sslskel.data.store.rows import is_name
 from sslskel.errors import DataError
 from sslskel.progress import SILENT, Reporter
 
@@ -105,6 +106,8 @@ class ClipReader:
 def _clip(recording: Recording, settled: Settled, account: Account) -> Clip:
     """The clip; what was left out or filled in is counted."""
     form, described, numbering, where = settled.form, settled.described, settled.numbering, recording.where
+    if not is_name(recording.name):
+        raise DataError(f"{where} has no printable name; give it one")
     content = recording.load()
     rows, confidence = form.rows(content, where)
     if content.fps is None and described.recorded_fps is not None:

@@ -24,6 +24,11 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INT64 = 1 << 63
 
 
+def is_name(name: object) -> bool:
+    """Whether a clip may be called so: printable text, not empty."""
+    return isinstance(name, str) and bool(name) and "\0" not in name and name.isprintable()
+
+
 def check_info(info: DatasetInfo) -> None:
     """Raise ``DataError`` where the description of a dataset makes no sense."""
     faults = [
@@ -120,7 +125,7 @@ class Index:
     def _claim(self, name: str) -> int:
         """The key of a name that no other clip has; raises ``DataError``."""
         info = self.info
-        if not isinstance(name, str) or not name or "\0" in name or not name.isprintable():
+        if not is_name(name):
             raise DataError(f"dataset '{info.name}' has a clip named {name!r}; a name is printable and not empty")
         if name in self._seen:
             raise DataError(f"clip '{name}' occurs twice in dataset '{info.name}'; clip names must differ")

@@ -177,3 +177,10 @@ def test_all_opcodes_of_python_are_known_or_refused() -> None:
     names = {opcode.name for value in VALUES for protocol in range(6)
              for opcode, _, _ in pickletools.genops(pickle.dumps(value, protocol))}  # fmt: skip
     assert not names & {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4"}
+
+
+def test_what_a_file_asks_for_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "odd.pkl").write_bytes(b"\x80\x04\x8c\x05os\nx\x1b\x8c\x01n\x93.")
+    with pytest.raises(DataError, match="because it asks for") as caught:
+        load_plain(tmp_path / "odd.pkl")
+    assert str(caught.value).isprintable()

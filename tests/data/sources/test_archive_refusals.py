@@ -50,6 +50,17 @@ def test_link_in_a_zip(tmp_path: Path) -> None:
     assert "is a link" in refused(tmp_path / "t.zip")
 
 
+@pytest.mark.parametrize("name", ["a1.dau", "a9.dat"])
+def test_a_zip_whose_directory_calls_a_file_otherwise(name: str, tmp_path: Path) -> None:
+    """No checksum is over names: a flipped bit leaves a clip out, or gives it another one's label."""
+    path = write("zip", tmp_path, {"a1.dat": b"1", "a2.dat": b"2"})
+    data = path.read_bytes()
+    at = data.rindex(b"a1.dat")
+    path.write_bytes(data[:at] + name.encode() + data[at + 6 :])
+    message = refused(path)
+    assert f"has another name before the data of '{name}' than in its directory" in message
+
+
 @pytest.mark.parametrize("kind", ["zip", *ENDINGS])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.95])
 def test_truncated_archives(kind: str, share: float, tmp_path: Path) -> None:

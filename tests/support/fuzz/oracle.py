@@ -11,7 +11,7 @@ import numpy as np
 from fuzz.damage import Damaged
 from fuzz.specimens import Array, Files, Reader, Result
 
-LONGEST = 600
+LONGEST = 800
 """Characters of a sentence."""
 REFUSED, UNCHANGED, CHANGED, FAULT = "refused", "unchanged", "changed", "fault"
 VERDICTS = (REFUSED, UNCHANGED, CHANGED, FAULT)
@@ -95,6 +95,8 @@ def _beyond(reader: Reader, before: Result, damage: Damaged, after: Result, move
     if not (damage.kind == "token" and damage.was_number) or reader.reach == "any":
         return ""
     for one, other in pairs:
+        if one.shape != other.shape and reader.ids:
+            continue
         if one.shape != other.shape:
             return f"one number changed the shape from {one.shape} to {other.shape}"
         places = np.argwhere((one != other).any(-1))

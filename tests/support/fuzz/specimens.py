@@ -55,6 +55,8 @@ class Reader:
     reach: str = "any"
     """What one number may change where it stands for something of a clip: ``joint`` (one of a person in a frame),
     ``frame``, ``clip``; ``any`` where it may stand for something of the whole set."""
+    ids: bool = False
+    """Whether a number may be that of a person or a frame, so that another one is another person or frame."""
     line: str = "any"
     """What a line is: a ``frame``; ``part`` of one, so that dropping it is refused or changes nothing; or ``any``."""
     cached: bool = True

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from sslskel.data.own.pickles.stand_ins import STAND_INS, StandIn, Wrapper
 from sslskel.errors import DataError
+from sslskel.text import plain as in_one_line
 
 BUDGET = 1 << 20
 """Bytes that calls may copy besides twice the file: one long text may be named a million times."""
@@ -210,7 +211,7 @@ class _Machine:
             raise Refused("because it imports something that is not a name")
         known = STAND_INS.get((module.replace("numpy._core", "numpy.core"), name))
         if known is None:
-            raise Refused(f"because it asks for '{module[:60]}.{name[:60]}'")
+            raise Refused(f"because it asks for '{in_one_line(module[:60])}.{in_one_line(name[:60])}'")
         self._stack.append(known)
 
     def call(self, _: Any) -> None:

@@ -98,6 +98,18 @@ def test_label_files_with_their_arrays(root: Path, tmp_path: Path) -> None:
         import_dataset("mine", clips=tmp_path / "loose.npy", layout="ntu25")
 
 
+@pytest.mark.parametrize("name", ["", "S001\x10C001", "\u202e\x1b[2J"])
+def test_a_clip_without_a_printable_name_is_left_out_with_its_file(name: str, root: Path, tmp_path: Path) -> None:
+    names, stacked = ["c0", "c1", "c2", name, "c4", "c5"], CLIPS.transpose(0, 4, 2, 3, 1)
+    for part, rows in (("train", slice(0, 4)), ("val", slice(4, 6))):
+        np.save(tmp_path / f"{part}_data.npy", stacked[rows])
+        write_label(tmp_path / f"{part}_label.pkl", names[rows], LABELS[rows])
+    import_dataset("mine", clips=[tmp_path / "train_label.pkl", tmp_path / "val_label.pkl"], layout="ntu25")
+    [reason] = opened()[1].report()["dropped"].values()
+    assert "train_data.npy" in reason
+    assert "has no printable name" in reason
+
+
 def annotations(names: list[str]) -> list[dict[str, Any]]:
     made = []
     for name in names:
