@@ -25,7 +25,7 @@ from typing import IO
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.data.sources.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
-from sslskel.data.sources.zip_part import METHODS, ZipPart
+from sslskel.data.sources.zip_part import METHODS, ZipPart, require_names
 from sslskel.errors import DataError
 
 FILE_LIMIT = 256 << 20
@@ -34,9 +34,6 @@ IN_MEMORY = 64 << 20
 """Bytes of a packed tar archive's wanted files held in memory; more go to an unnamed temporary file."""
 ARCHIVES = (".tar", ".tar.xz", ".txz", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".zip")
 """Endings by which archives are recognised inside a directory."""
-
-UTF_8, LOCAL_NAME = 0x800, 30
-"""The flag of a zip archive's names in UTF-8, and where a member's name begins in the header before its data."""
 
 _HASH_CHUNK = 1 << 20
 
@@ -231,18 +228,13 @@ class _Search:
         try:
             with zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
-            renamed = next((member for member in members if not _is_named(file, member)), None)
         except Exception as fault:  # a stranger's bytes make zipfile raise almost anything
             raise DataError(
                 f"archive '{path}' is not a readable zip archive ({fault}); fetch or copy it again"
             ) from fault
         if len(members) > MEMBERS:
             raise DataError(f"archive '{path}' holds more than {MEMBERS:,} members and is refused")
-        if renamed is not None:
-            raise DataError(
-                f"archive '{path}' has another name before the data of '{shown(renamed.filename)}' than in its"
-                " directory: it is corrupt; fetch or copy it again"
-            )
+        require_names(file, members, str(path))
         kept = [member for member in members if _zip_member_is_file(member, str(path)) and self.wants(member.filename)]
         if sum(member.file_size for member in kept) > max(FREE, RATIO * path.stat().st_size):
             raise DataError(
@@ -339,13 +331,6 @@ def _walk(root: Path, report: ImportReport) -> Iterator[Path]:
         seen.add(real)
         below.sort()
         yield from (Path(folder, name) for name in sorted(names))
-
-
-def _is_named(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
-    """Whether a member has its name before its data too: no checksum is over the names of an archive."""
-    name = member.orig_filename.encode("utf-8" if member.flag_bits & UTF_8 else "cp437")
-    file.seek(member.header_offset + LOCAL_NAME)
-    return file.read(len(name)) == name
 
 
 def _zip_member_is_file(member: zipfile.ZipInfo, archive: str) -> bool:

@@ -9,13 +9,40 @@ import bz2
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from sslskel.data.sources.tar_stream import shown
 from sslskel.errors import DataError
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+UTF_8 = 0x800
+"""The flag of a member's name in UTF-8."""
 _LOCAL = struct.Struct("<4s5H3I2H")
+
+
+def require_names(file: IO[bytes], members: Sequence[zipfile.ZipInfo], archive: str) -> None:
+    """Hold that all members have their names before their data too, since no checksum is over names.
+
+    Raises ``DataError`` naming the archive and the first that has another one.
+    """
+    for member in members:
+        if not _is_named(file, member):
+            raise DataError(
+                f"archive '{archive}' has another name before the data of '{shown(member.filename)}' than in its"
+                " directory: it is corrupt; fetch or copy it again"
+            )
+
+
+def _is_named(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
+    try:
+        name = member.orig_filename.encode("utf-8" if member.flag_bits & UTF_8 else "cp437")
+        file.seek(member.header_offset + _LOCAL.size)
+        return file.read(len(name)) == name
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
