@@ -26,7 +26,7 @@ from sslskel import (
     mean_term,
     require,
 )
-from sslskel.contrastive import require_weight
+from sslskel.contrastive import WHOLE_CLIP, require_weight
 
 
 @dataclass
@@ -100,7 +100,7 @@ class LongTGAN(PretextMethod[LongTGANConfig]):
             "epochs": 100,
             "batch_size": 64,
         },
-        "clip": {"frames": 64, "crop_min": 1.0, "min_frames": 1, "test_crop": 1.0, "rotation": 0.0},
+        "clip": {**WHOLE_CLIP, "frames": 64},
         "backbone": {"hidden": 512, "layers": 1, "input_norm": False},
     }
 

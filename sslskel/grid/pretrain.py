@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
 from sslskel.api.method import PretextMethod
+from sslskel.api.view import ClipSpec
+from sslskel.config.groups import TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.data.withheld import without_labels
@@ -32,7 +34,7 @@ from sslskel.engine.origins import require_unchanged
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
-from sslskel.grid.extra_data import extra_datasets, read_by
+from sslskel.grid.extra_data import ExtraDataset, extra_datasets, read_by
 from sslskel.grid.initial import start_from
 from sslskel.grid.origins import Inheritance, once_each
 from sslskel.grid.sources import digests, of_pretraining
@@ -57,17 +59,19 @@ def seen_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> list[SeenF
         return []
     train = cell.resolved.train
     own = [] if train.suite else [seen_part(benchmark, dataset, cell.split, "train")]
-    extras = suite_parts(train.suite) if train.suite else extra_datasets(train.also)
-    return own + [seen_rows(one.benchmark, one.dataset, one.rows, one.split, "train") for one in extras]
+    return own + [seen_rows(one.benchmark, one.dataset, one.rows, one.split, "train") for one in _others(train)]
 
 
 def training_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> int:
     """Number of clips that a pretraining reads in an epoch."""
     train = cell.resolved.train
-    if train.suite:
-        return sum(len(part.rows) for part in suite_parts(train.suite))
-    extras = extra_datasets(train.also)
-    return len(benchmark.split(cell.split).part(dataset, "train")) + sum(len(one.rows) for one in extras)
+    own = 0 if train.suite else len(benchmark.split(cell.split).part(dataset, "train"))
+    return own + sum(len(one.rows) for one in _others(train))
+
+
+def _others(train: TrainConfig) -> Sequence[ExtraDataset]:
+    """The datasets whose clips are trained on beside a benchmark's own, or in its place."""
+    return suite_parts(train.suite) if train.suite else extra_datasets(train.also)
 
 
 def checkpoint_meta(cell: Cell, dataset: Dataset, benchmark: Benchmark, start: Inheritance = NOTHING) -> CheckpointMeta:
@@ -132,7 +136,7 @@ def pretrain_stage(
     keep_freed_memory()
     spec = clip_spec(dataset.info, resolved.clip)
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
-    source = _source(cell, dataset, benchmark, draw)
+    source = _source(cell, dataset, benchmark, spec, draw)
     known = dataclasses.replace(spec, clips=len(source))
     method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     meta = checkpoint_meta(cell, dataset, benchmark, NOTHING if init is None else Inheritance.read(init[0]))
@@ -143,15 +147,15 @@ def pretrain_stage(
 
 
 def _source(
-    cell: Cell, dataset: Dataset, benchmark: Benchmark, draw: Callable[..., ClipSource]
+    cell: Cell, dataset: Dataset, benchmark: Benchmark, spec: ClipSpec, draw: Callable[..., ClipSource]
 ) -> ClipSource | Mixture:
     """The training clips of a cell; ``draw`` makes a source of a dataset, rows and how joints are read."""
     train, clip, parts = cell.resolved.train, cell.resolved.clip, list[ClipSource]()
     if not train.suite:
-        rows, spec = benchmark.split(cell.split).part(dataset, "train"), clip_spec(dataset.info, clip)
+        rows = benchmark.split(cell.split).part(dataset, "train")
         parts = [draw(without_labels(dataset), rows, joints=reading_of(spec, dataset.info).read)]
     option = "train.suite" if train.suite else "train.also"
-    for one in suite_parts(train.suite) if train.suite else extra_datasets(train.also):
+    for one in _others(train):
         read = read_by(one, dataset.info, clip, option).read
         parts.append(draw(without_labels(one.dataset), one.rows, joints=read))
     return Mixture(parts) if len(parts) > 1 else parts[0]

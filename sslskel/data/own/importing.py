@@ -26,7 +26,6 @@ from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import open_dataset, write_dataset
 from sslskel.errors import DataError, UsageError
 from sslskel.paths import BENCHMARK_FILE, data_root
-from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BENCHMARKS
 from sslskel.progress import SILENT, Reporter
 
@@ -96,10 +95,6 @@ def _imported(request: Request, root: Path, reporter: Reporter) -> Path:
     target, report = root / request.name, ImportReport()
     _check(request, target)
     described = read_description(request.layout, request.overrides)
-    try:
-        read_preset(described.preset)
-    except UsageError as fault:
-        raise UsageError(f"'{request.layout or request.overrides}', preset: {fault}") from fault
     described = replace(described, fps=request.fps or described.fps, unit=request.unit or described.unit)
     recordings, described, layout = gathered(request, described, report)
     recordings = with_pattern(recordings, request.name_pattern)

@@ -18,6 +18,7 @@ from sslskel.data.own.missing import FILLS, MissingRule, parse_missing
 from sslskel.data.own.text_form import TextForm
 from sslskel.data.own.yaml_nodes import Node, read_override, read_yaml
 from sslskel.errors import DataError, UsageError, did_you_mean
+from sslskel.plugins.presets import read_preset
 
 VALUES = {"xy": 2, "xyz": 3, "xyc": 3, "xyzc": 4}
 """What the numbers of a joint mean -> how many there are; ``c`` is a confidence, which is left out."""
@@ -92,6 +93,8 @@ def read_description(layout: Path | str | None, overrides: Sequence[str] = ()) -
 def _described(path: Path, nodes: Mapping[str, Node]) -> Description:
     words = ("unit", "title", "licence", "citation", "preset")
     texts: dict[str, Any] = {key: nodes[key].text() for key in words if key in nodes}
+    if "preset" in texts:
+        _require_preset(nodes["preset"])
     rates = ("fps", "recorded_fps", "scale")
     numbers: dict[str, Any] = {key: nodes[key].number() for key in rates if key in nodes}
     return Description(
@@ -105,6 +108,13 @@ def _described(path: Path, nodes: Mapping[str, Node]) -> Description:
         **texts,
         **numbers,
     )
+
+
+def _require_preset(node: Node) -> None:
+    try:
+        read_preset(node.text())
+    except UsageError as fault:
+        raise node.fault(str(fault)) from None
 
 
 def _persons(node: Node | None) -> int | None:

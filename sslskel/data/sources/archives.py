@@ -25,7 +25,7 @@ from typing import IO
 
 from sslskel.api.benchmark import ImportReport
 from sslskel.data.sources.tar_stream import FREE, MEMBERS, RATIO, TarBytes, check_path, shown, tar_members
-from sslskel.data.sources.zip_part import METHODS, ZipPart, require_names
+from sslskel.data.sources.zip_part import METHODS, ZipPart, require_name
 from sslskel.errors import DataError
 
 FILE_LIMIT = 256 << 20
@@ -234,8 +234,12 @@ class _Search:
             ) from fault
         if len(members) > MEMBERS:
             raise DataError(f"archive '{path}' holds more than {MEMBERS:,} members and is refused")
-        require_names(file, members, str(path))
-        kept = [member for member in members if _zip_member_is_file(member, str(path)) and self.wants(member.filename)]
+        kept = []
+        for member in [one for one in members if _zip_member_is_file(one, str(path))]:
+            if self.wants(member.filename):
+                kept.append(member)
+            else:
+                require_name(file, path, member)
         if sum(member.file_size for member in kept) > max(FREE, RATIO * path.stat().st_size):
             raise DataError(
                 f"archive '{path}' decompresses to more than {RATIO} times its size, as no motion data does"

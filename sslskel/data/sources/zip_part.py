@@ -9,7 +9,6 @@ import bz2
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,26 +22,31 @@ UTF_8 = 0x800
 _LOCAL = struct.Struct("<4s5H3I2H")
 
 
-def require_names(file: IO[bytes], members: Sequence[zipfile.ZipInfo], archive: str) -> None:
-    """Hold that all members have their names before their data too, since no checksum is over names.
+def require_name(file: IO[bytes], archive: Path, member: zipfile.ZipInfo) -> None:
+    """Hold that a member has its name before its data too, since no checksum is over names.
 
-    Raises ``DataError`` naming the archive and the first that has another one.
+    For members that are passed over; a :class:`ZipPart` holds it of its own when it is read.
+    Raises ``DataError`` where it has another one.
     """
-    for member in members:
-        if not _is_named(file, member):
-            raise DataError(
-                f"archive '{archive}' has another name before the data of '{shown(member.filename)}' than in its"
-                " directory: it is corrupt; fetch or copy it again"
-            )
-
-
-def _is_named(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
+    name = _name_of(member)
     try:
-        name = member.orig_filename.encode("utf-8" if member.flag_bits & UTF_8 else "cp437")
         file.seek(member.header_offset + _LOCAL.size)
-        return file.read(len(name)) == name
+        same = file.read(len(name)) == name
     except ValueError:
-        return False
+        same = False
+    if not same:
+        raise _renamed(archive, member.filename)
+
+
+def _name_of(member: zipfile.ZipInfo) -> bytes:
+    return member.orig_filename.encode("utf-8" if member.flag_bits & UTF_8 else "cp437", "replace")
+
+
+def _renamed(archive: Path, name: str) -> DataError:
+    return DataError(
+        f"archive '{archive}' has another name before the data of '{shown(name)}' than in its directory: it is"
+        " corrupt; fetch or copy it again"
+    )
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class ZipPart:
     """Where a member's packed bytes lie and what they must expand to; calling it reads them.
 
     Raises ``DataError`` naming ``where`` for packed data that is truncated, corrupt, or of
-    another size or CRC-32 than the archive's directory states.
+    another size, name or CRC-32 than the archive's directory states.
     """
 
     archive: Path
@@ -60,12 +64,13 @@ class ZipPart:
     crc: int
     method: int
     where: str
+    name: bytes
 
     @classmethod
     def of(cls, archive: Path, member: zipfile.ZipInfo, where: str) -> ZipPart:
         """The part that a directory entry describes."""
         at, packed, size = member.header_offset, member.compress_size, member.file_size
-        return cls(archive, at, packed, size, member.CRC, member.compress_type, where)
+        return cls(archive, at, packed, size, member.CRC, member.compress_type, where, _name_of(member))
 
     def __call__(self) -> bytes:
         try:
@@ -82,7 +87,9 @@ class ZipPart:
             magic, *_, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
             if magic != b"PK\x03\x04":
                 raise ValueError("its header is damaged")
-            file.seek(name + extra, 1)
+            if file.read(name) != self.name:
+                raise _renamed(self.archive, self.where.removeprefix(f"{self.archive}: "))
+            file.seek(extra, 1)
             data = file.read(self.packed)
         if self.method == zipfile.ZIP_STORED:
             return data

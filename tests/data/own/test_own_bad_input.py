@@ -210,5 +210,5 @@ def test_a_failed_import_leaves_the_earlier_one_as_it_was(root: Path, tmp_path: 
 
 def test_a_preset_that_is_not_there_is_named_with_the_layout_file(root: Path, tmp_path: Path) -> None:
     words = write_set(tmp_path / "set", CHAIN, preset="cqu")
-    with pytest.raises(SslskelError, match=r"layout\.yaml', preset: there is no preset 'cqu'"):
+    with pytest.raises(SslskelError, match=r"layout\.yaml', line \d+: there is no preset 'cqu'"):
         import_dataset("mine", **words)

@@ -95,9 +95,9 @@ def _beyond(reader: Reader, before: Result, damage: Damaged, after: Result, move
     if not (damage.kind == "token" and damage.was_number) or reader.reach == "any":
         return ""
     for one, other in pairs:
-        if one.shape != other.shape and reader.ids:
-            continue
         if one.shape != other.shape:
+            if reader.ids:
+                continue
             return f"one number changed the shape from {one.shape} to {other.shape}"
         places = np.argwhere((one != other).any(-1))
         frames, joints = len(set(places[:, 1].tolist())), len(places)
