@@ -78,6 +78,7 @@ def test_torch_waits_for_a_name_that_needs_it() -> None:
     assert done.stdout == "False\n"
 
 
+@pytest.mark.long
 def test_mypy_rejects_wrong_calls_and_passes_right_ones(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(RIGHT, encoding="utf-8")
     (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")

@@ -51,6 +51,7 @@ def as_the_authors_write(text: str) -> str:
     return "\n".join([*counted, *[" ".join(["7"] * 18)] * 2, ""])
 
 
+@pytest.mark.long
 def test_every_recorded_window_is_the_manifest_s(shared: Path, tmp_path: Path) -> None:
     rows: Rows = manifest(shared, "cad60_w90", lambda file: file.removesuffix(".txt"))
     dataset = opened(BENCHMARK, shared / "data/cad60_w90", tmp_path)

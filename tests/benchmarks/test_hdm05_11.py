@@ -115,6 +115,7 @@ def test_kinematics_equal_the_reference_positions(shared: Path, full_rate: dict[
             np.testing.assert_allclose(full_rate[name][::12], reference[name], rtol=0, atol=2e-7)
 
 
+@pytest.mark.long
 def test_every_clip_is_the_manifest_s(
     shared: Path,
     tmp_path: Path,

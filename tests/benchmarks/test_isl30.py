@@ -79,6 +79,7 @@ def test_the_near_duplicate_is_on_one_side_of_every_split(recorded: StoredDatase
             assert part[one] == part[two]
 
 
+@pytest.mark.long
 def test_a_whole_source_has_the_stated_splits(tmp_path: Path) -> None:
     dataset = opened(BENCHMARK, zipped(tmp_path / "isl30.zip", files()), tmp_path / "root")
     split = BENCHMARK.split()

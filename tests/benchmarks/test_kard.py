@@ -39,6 +39,7 @@ def files() -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_every_recorded_clip_is_the_manifest_s(shared: Path, tmp_path: Path) -> None:
     rows: Rows = manifest(shared, "kard", lambda file: file.removesuffix("_realworld.txt"))
     dataset = opened(BENCHMARK, shared / "data/kard", tmp_path)

@@ -55,6 +55,7 @@ def dataset(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> StoredDat
     return open_benchmark(BENCHMARK, root)
 
 
+@pytest.mark.long
 def test_every_clip_is_the_manifest_s(dataset: StoredDataset, rows: dict[str, dict[str, str]]) -> None:
     assert sorted(dataset.names) == sorted(rows)
     assert len(dataset) == 1484

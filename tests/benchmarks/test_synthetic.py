@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice, pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from sslskel.benchmarks.synthetic.generate import (
     subject,
 )
 from sslskel.data.prepare import open_benchmark, prepare
+from sslskel.data.store.store import StoredDataset
 
 RIGID = ("spine_mid", "neck", "left_elbow", "right_wrist", "left_knee", "right_ankle", "head")
 
@@ -42,6 +42,13 @@ def made() -> list[Clip]:
 @pytest.fixture(scope="module")
 def clean() -> list[Clip]:
     return list(clips(sensor=None))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> StoredDataset:
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(BENCHMARK, [], folder)
+    return open_benchmark(BENCHMARK, folder)
 
 
 def at(joints: Joints, name: str) -> Joints:
@@ -70,6 +77,7 @@ def actor(joints: Joints) -> int:
     return nearest
 
 
+@pytest.mark.long
 def test_two_runs_give_the_same_bytes(made: list[Clip]) -> None:
     for one, other in zip(made, clips(), strict=True):
         assert one.name == other.name
@@ -120,6 +128,7 @@ def test_names_say_who_what_and_from_where(made: list[Clip]) -> None:
         assert clip.name[-1] in ("12" if clip.camera in FRONT else "34")
 
 
+@pytest.mark.long
 def test_the_first_actor_is_the_subject_and_a_partner_is_of_the_same_part(clean: list[Clip]) -> None:
     for clip in clean:
         actors = [actor(track.joints.astype(float)) for track in clip.tracks]
@@ -198,10 +207,8 @@ def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
 
 
 @pytest.mark.parametrize(("name", "clips_of_it"), [("xsub", 768), ("xview", 768)])
-def test_the_prepared_benchmark_has_its_counts_and_parts(name: str, clips_of_it: int, data_folder: Path) -> None:
+def test_the_prepared_benchmark_has_its_counts_and_parts(name: str, clips_of_it: int, dataset: StoredDataset) -> None:
     """Preparing compares the stored clips with the numbers that the benchmark expects."""
-    prepare(BENCHMARK, [], data_folder)
-    dataset = open_benchmark(BENCHMARK, data_folder)
     split = BENCHMARK.split(name)
     rows = {part: set(split.part(dataset, part).tolist()) for part in ("fit", "validation", "train", "test")}
     assert rows["fit"] | rows["validation"] == rows["train"]

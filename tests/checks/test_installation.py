@@ -24,6 +24,7 @@ def test_it_names_versions_devices_and_plugins() -> None:
     assert not [finding for finding in findings.values() if finding.fault]
 
 
+@pytest.mark.long
 def test_the_self_test_passes_and_leaves_nothing(tmp_path: Path) -> None:
     assert [finding for finding in doctor.self_test() if finding.fault] == []
     assert list(tmp_path.iterdir()) == []

@@ -147,6 +147,7 @@ def test_a_sound_method_passes_every_check() -> None:
     assert [result.name for result in results if not result.passed] == ["classifier_learns"], "it reads no labels"
 
 
+@pytest.mark.long
 def test_a_sound_method_with_several_turns_passes_every_check_of_its_training() -> None:
     results = check_method(Duel)
     assert not failed(results)
@@ -242,6 +243,7 @@ def test_clips_that_see_each_other_in_the_backbone_are_excused() -> None:
     assert "batch_statistics" in result.detail
 
 
+@pytest.mark.long
 def test_clips_that_see_each_other_are_excused_where_it_is_said() -> None:
     results = {result.name: result for result in check_method(Declared)}
     for name in (
@@ -275,6 +277,7 @@ class Misspelt(Sound):
     expected_failed_checks: Mapping[str, str] = {"loss_fals": "a slip"}
 
 
+@pytest.mark.long
 def test_an_expected_failure_of_no_check_is_a_fault() -> None:
     assert "loss_fals" in failed(check_method(Misspelt))["expected_failed_checks_exist"]
 

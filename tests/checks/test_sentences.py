@@ -14,6 +14,7 @@ from sslskel.encoders.released import load_released
 from sslskel.errors import CheckpointError
 
 
+@pytest.mark.long
 def test_a_loss_that_stays_names_rate_and_optimiser_and_the_way_out() -> None:
     sentence = failed(check_method(Unlearnable, only=["loss_falls"]))["loss_falls"]
     for word in ("rates", "AdamW", "optimiser", "expected_failed_checks"):

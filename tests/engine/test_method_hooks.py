@@ -136,6 +136,7 @@ def test_a_stop_after_any_step_of_an_epoch_leads_to_the_same_bytes(
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.long
 def test_two_processes_do_the_same(tmp_path: Path) -> None:
     cases: list[dict[str, Any]] = [{"kind": kind, "train": {"epochs": 3, "drop_last": True}} for kind in KINDS]
     cases += [

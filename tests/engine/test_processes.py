@@ -64,6 +64,7 @@ def test_processes_train_as_one(tmp_path: Path, world: int) -> None:
         assert any(line["gradient_norm"] > 0 for line in toy_engine.lines(one))
 
 
+@pytest.mark.long
 def test_a_run_continues_on_another_number_of_processes(tmp_path: Path) -> None:
     case = {"precision": "fp64", "method": {"terms": 2, "poisoned_step": 13}, "train": {"epochs": 4}}
     sound = {**case, "method": {"terms": 2}}

@@ -162,6 +162,7 @@ def drop_later(now: dict[str, Any], before: dict[str, Any]) -> None:
                 del now[group][name]
 
 
+@pytest.mark.long
 def test_frozen_results_are_reused(runs: Path, sslskel: Command) -> None:
     done = sslskel(*bench_words())
     # Those of `linear` are of a version that is no longer made.

@@ -128,6 +128,7 @@ def test_a_row_that_the_scripts_options_do_not_fit_is_named() -> None:
         deviations(table, asked, None)
 
 
+@pytest.mark.long
 def test_the_exact_mode_reaches_rows_that_have_it(tiny: str, tmp_path: Path) -> None:
     table = read_table("mamp-table2")
     asked = GridRequest(benchmarks=(tiny,), output=tmp_path)

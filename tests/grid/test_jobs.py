@@ -35,6 +35,7 @@ def request(benchmark: str, output: Path, *overrides: str) -> GridRequest:
     )
 
 
+@pytest.mark.long
 def test_jobs_make_the_records_of_a_plain_run(tiny: str, tmp_path: Path) -> None:
     """Options that only one method of the grid has are given to that one alone."""
     options = ("method.tau=0.5", "train.epochs=1")

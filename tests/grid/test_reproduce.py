@@ -121,6 +121,7 @@ def test_rows_side_by_side_make_the_records_of_rows_in_turn(
         assert [record.scores for record in mine] == [record.scores for record in theirs]
 
 
+@pytest.mark.long
 def test_a_table_compares_the_score_and_condition_that_it_names(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
