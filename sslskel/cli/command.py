@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
 import sys
@@ -67,8 +66,7 @@ def _main(argv: Sequence[str]) -> int:
             return code
     except SslskelError as fault:
         if not tell_launcher(fault):
-            with contextlib.suppress(SslskelError):
-                print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
+            print(f"sslskel: {_one_line(str(fault))}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt:
         print("sslskel: interrupted; the same command continues", file=sys.stderr)

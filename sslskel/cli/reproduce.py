@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from sslskel.cli.options import JOBS_HELP, OVERRIDES_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
+from sslskel.errors import UsageError
 from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
 
@@ -37,15 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what is due and show the table."""
-    from sslskel.grid.tables import read_table, tables
-
     if options.table is None:
-        for name in tables():
-            one = read_table(name)
-            print(f"{name}  {one.title} ({one.protocol}, {len(one.rows)} rows)")
-        return 0
+        return _list()
     from sslskel.cli.console import ConsoleReporter
     from sslskel.files import require_output, write_output
+    from sslskel.grid.tables import read_table
 
     if options.write:
         require_output(options.write)
@@ -61,6 +59,22 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(table.markdown(), end="")
     return 0
+
+
+def _list() -> int:
+    """Print every table; one that cannot be read is named and hides no other."""
+    from sslskel.grid.tables import read_table, tables
+
+    broken = 0
+    for name in tables():
+        try:
+            one = read_table(name)
+        except UsageError as fault:
+            broken = 1
+            print(f"sslskel: {fault}", file=sys.stderr)
+        else:
+            print(f"{name}  {one.title} ({one.protocol}, {len(one.rows)} rows)")
+    return broken
 
 
 def _announce(table: Table, request: GridRequest, mode: str | None, reporter: Reporter) -> None:

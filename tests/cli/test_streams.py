@@ -146,6 +146,22 @@ def test_a_stream_that_cannot_be_written_is_a_sentence() -> None:
         CleanStream(Full()).write("a")
 
 
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), BrokenPipeError()])
+def test_messages_that_cannot_be_written_end_no_work(fault: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise fault
+
+        def flush(self) -> None:
+            raise fault
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with clean_streams():
+        print("a message", file=sys.stderr, flush=True)
+        with ConsoleReporter() as reporter:
+            reporter.line("another")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(
     "words", [("list",), ("--help",), ("--version",), ("leaderboard",), ("leaderboard", "--format", "json")]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sslskel.cli import main
 from sslskel.config.compose import compose
 from sslskel.errors import UsageError
 from sslskel.grid.tables import read_script, read_table
@@ -113,6 +114,14 @@ def test_words_of_a_table_are_text_and_its_factors_numbers(text: str, fault: str
     with pytest.raises(UsageError, match=r"table .*odd\.yaml cannot be read: ") as caught:
         read_table("odd")
     assert fault in str(caught.value)
+
+
+def test_a_table_that_cannot_be_read_hides_no_other(configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(configs, "table", "[]\n")
+    assert main(["reproduce"]) == 1
+    listed = capsys.readouterr()
+    assert "mamp-table7  " in listed.out
+    assert "odd.yaml cannot be read" in listed.err
 
 
 @pytest.mark.parametrize("line", ["code: .nan", "preset: 3", "mode: [a]", "here: [{says: .inf}]"])
