@@ -193,7 +193,11 @@ ARITHMETIC = """
     ("methods", "words"),
     [
         (["random_init"], ["--protocol", "knn", *SMALL]),
-        (["mamp", "skeletonclr", "own_idea"], ["--protocol", "linear,finetune", *SMALL, *SHORT]),
+        pytest.param(
+            ["mamp", "skeletonclr", "own_idea"],
+            ["--protocol", "linear,finetune", *SMALL, *SHORT],
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             [name for name in METHODS.names() if not METHODS.get(name).reads_labels],
             ["--protocol", "knn", *SMALL, *SHORT[:2]],

@@ -177,6 +177,7 @@ def test_a_faulty_method_fails_the_check_for_its_fault(plugin: type, check: str)
     assert list(failed(check_method(plugin, only=[check]))) == [check]
 
 
+@pytest.mark.long
 def test_a_constructor_that_reads_weights_is_refused_and_pointed_to_load_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +227,7 @@ class Planar(Sound):
         super().__init__(config, build_backbone, clip)
 
 
+@pytest.mark.long
 def test_a_method_for_other_clips_is_checked_on_those() -> None:
     assert "2D only" in failed(check_method(Planar))["loss_is_finite"]
     assert not failed(check_method(Planar, clips=dataset_info(coordinates=2, persons=1)))

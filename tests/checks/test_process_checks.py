@@ -35,7 +35,9 @@ def checked(method: type) -> CheckResult:
     return result
 
 
-@pytest.mark.parametrize("method", [Sound, Contrast, Bank, Duel])
+@pytest.mark.parametrize(
+    "method", [Sound, *(pytest.param(one, marks=pytest.mark.long) for one in (Contrast, Bank, Duel))]
+)
 def test_a_method_that_is_right_passes_and_says_how_large_the_differences_are(method: type) -> None:
     result = checked(method)
     assert result.passed, result.detail
@@ -47,11 +49,13 @@ def test_a_method_that_is_right_passes_and_says_how_large_the_differences_are(me
     ("method", "causes"),
     [
         (ForgottenGather, ["step 1", "loss term 'agree'", "gather_rows"]),
-        (MeanWithCountOne, ["loss term 'agree'", "count of 1", "sum", "how many"]),
-        (BankOfOwnClips, ["'bank'", "differs between processes", "step 1", "gather_rows"]),
-        (DetachedGather, ["gradient", "gather_rows"]),
-        (OwnStatistics, ["norm", "BatchNorm1d", "GlobalBatchNorm"]),
-        (MeanCritic, ["step 1", "loss term 'tell'", "count of 1"]),
+        pytest.param(MeanWithCountOne, ["loss term 'agree'", "count of 1", "sum", "how many"], marks=pytest.mark.long),
+        pytest.param(
+            BankOfOwnClips, ["'bank'", "differs between processes", "step 1", "gather_rows"], marks=pytest.mark.long
+        ),
+        pytest.param(DetachedGather, ["gradient", "gather_rows"], marks=pytest.mark.long),
+        pytest.param(OwnStatistics, ["norm", "BatchNorm1d", "GlobalBatchNorm"], marks=pytest.mark.long),
+        pytest.param(MeanCritic, ["step 1", "loss term 'tell'", "count of 1"], marks=pytest.mark.long),
         (FailsBeside, ["2 processes", "ValueError", "not beside others"]),
     ],
 )

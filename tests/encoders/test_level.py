@@ -13,6 +13,7 @@ from sslskel.errors import UsageError
 from sslskel.leaderboard.build import build_board
 
 
+@pytest.mark.long
 def test_protocols_read_a_level_by_name(tiny: str, tmp_path: Path) -> None:
     records = [
         sslskel.bench(["random_init"], [protocol], [tiny], output=tmp_path, overrides=overrides).records[0]

@@ -230,6 +230,7 @@ def _train_share(rank: int, world: int, port: int, folder: str, plugins: str, da
     run(Path(folder), settings(batch_size=5, drop_last=False), precision=Precision.fp64)
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(tiny: str, data_folder: Path, tmp_path: Path) -> None:
     one = run(tmp_path / "one", settings(batch_size=5, drop_last=False), precision=Precision.fp64)
     plugins = os.environ["SSLSKEL_PLUGINS"]

@@ -68,6 +68,7 @@ def test_a_turn_may_be_taken_at_some_steps_only(tmp_path: Path) -> None:
     assert [word for word in kept["method"].hooks if word.startswith("generator")] == ["generator 2", "generator 5"]
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
     options = {"kind": "Adversary", "slow": 0.01, "train": {"epochs": 8}}
     whole = toy_engine.run(tmp_path / "whole", **options)

@@ -112,6 +112,7 @@ def test_other_data_are_said() -> None:
     )
 
 
+@pytest.mark.long
 def test_what_paper_and_scripts_say_is_of_the_tables_protocol_and_data() -> None:
     paper = said("mamp-table2", "paper and scripts")
     assert any("5 blocks" in one for one in paper)

@@ -130,6 +130,7 @@ def test_a_teacher_is_named_and_what_it_saw_is_inherited() -> None:
             assert torch.equal(weights[name.replace("backbone.", "teacher.network.", 1)], value), name
 
 
+@pytest.mark.long
 def test_a_teacher_of_the_same_clips_adds_none_and_counts_by_its_weights() -> None:
     folder = teacher()
     record = only(reading("distil", folder))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from sslskel import bench
 from sslskel.leaderboard.checked import Doubt, checked
 from sslskel.results.store import ResultStore
@@ -12,6 +14,7 @@ from sslskel.results.store import ResultStore
 PROTOCOLS = ["linear", "knn", "retrieval", "few_shot", "cluster", "occlusion", "motion_prediction"]
 
 
+@pytest.mark.long
 def test_scores_of_built_in_protocols_are_those_of_their_predictions(tiny: str, tmp_path: Path) -> None:
     overrides = ["protocol.encode_batch=8"]
     done = bench(["raw_features"], PROTOCOLS, [tiny], output=tmp_path / "runs", overrides=overrides)

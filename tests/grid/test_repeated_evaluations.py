@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import sslskel
 from sslskel.leaderboard.folder import board_of
 
@@ -22,6 +24,7 @@ def test_a_checkpoint_that_is_evaluated_with_three_seeds_is_one_pretraining(tiny
     assert (cell.summary.n, cell.seeds, len(cell.evaluations), cell.summary.interval) == (1, (1,), 3, None)
 
 
+@pytest.mark.long
 def test_raw_features_are_one_encoder_whatever_the_seed(tiny: str, tmp_path: Path) -> None:
     overrides = ["protocol.epochs=1", "protocol.views=1", *SMALL]
     sslskel.bench(

@@ -169,6 +169,7 @@ def test_scaled_rows_multiply_what_the_preset_says(tiny: str) -> None:
         request_of_row(odd, table, asked)
 
 
+@pytest.mark.long
 def test_few_labels_are_compared_by_the_mean_of_their_draws(tiny: str, tmp_path: Path) -> None:
     """A clip has a prediction from each draw of the labelled clips and gives the share of them that is right."""
     small = ["train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0"]

@@ -188,6 +188,7 @@ def test_all_that_asks_what_is_due_knows_of_it(method: Path) -> None:
     assert (result.ran, result.reused, result.failures) == (1, 0, [])
 
 
+@pytest.mark.long
 def test_a_search_forgets_trials_of_other_code(method: Path) -> None:
     asked = request(overrides=("train.epochs=1", "method.jitter=0.01,0.1"))
     first = search(asked, 1)

@@ -142,6 +142,7 @@ def test_the_second_stage_starts_from_the_first() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.long
 def test_another_method_takes_the_encoder_and_shares_the_first_stage() -> None:
     run_grid(request(overrides=("train.epochs=1",)))
     result = run_grid(request("same_start", overrides=("train.epochs=1", "train.lr=0", "train.min_lr=0")))
@@ -262,6 +263,7 @@ def test_stages_that_cannot_be_taken_are_refused_before_any_work(method: str, re
     assert not Path("runs/pretrain").exists()
 
 
+@pytest.mark.long
 def test_weights_to_start_from_are_found_per_seed() -> None:
     made = run_grid(request("skeletonmae", seeds=(0, 1)))
     result = run_grid(request("mamp", seeds=(0, 1), init=Path("runs/pretrain:encoder"), output=Path("next")))

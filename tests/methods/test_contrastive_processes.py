@@ -76,6 +76,7 @@ def losses(folder: Path) -> list[dict[str, float]]:
     return [{key: line[key] for key in line if key == "loss" or key.startswith("term")} for line in lines]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", GROUPS)
 def test_two_processes_train_as_one(names: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")

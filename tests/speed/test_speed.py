@@ -199,6 +199,7 @@ def test_brackets_pair_both_sides() -> None:
     assert report["cpu_ratio"] == {"median": 1.5, "min": 1.5, "max": 1.5}
 
 
+@pytest.mark.long
 def test_the_report_says_what_was_measured(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "speed.json"
     assert main(["speed", "--method", "mamp", "--benchmark", "tiny", "--steps", "1", "--output", str(target)]) == 0
