@@ -19,6 +19,7 @@ FILES = (
     "golden_more/pc_*.npz",
     "golden_more/*_gltransformer_*.npz",
     "golden_more/*_hitrs_*.npz",
+    "golden_more/hiclr_*.npz",
     "golden_more/sup_sttformer_*.npz",
     "golden_more/sup_unik_*.npz",
     "golden_more/sup_hyperformer_*.npz",

@@ -33,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "skeletonclr": {"queue": 7},
     "crossclr": {"queue": 7, "cross_epoch": 1.0},
     "aimclr": {"queue": 7, "mining_epoch": 1.0},
+    "hiclr": {"queue": 7, "mining_epoch": 1.0},
     "cmd": {"queue": 7, "neighbours": 4},
     "isc": {"queue": 7, "graph_width": 2},
     "pcm3": {"queue": 7, "decoder_width": 8},
@@ -41,7 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
 """Batches of 5 divide neither the queue nor the processes."""
 GROUPS = [
     ("pcm3", "pstl"),
-    pytest.param(("skeletonclr", "crossclr", "aimclr", "cmd", "isc"), marks=pytest.mark.long),
+    pytest.param(("skeletonclr", "crossclr", "aimclr", "hiclr", "cmd", "isc"), marks=pytest.mark.long),
 ]
 
 

@@ -21,7 +21,7 @@ from sslskel.errors import UsageError
 from sslskel.nn.gru import GruConfig
 from sslskel.plugins.registry import METHODS
 
-CONTRASTIVE = ("aimclr", "cmd", "crossclr", "isc", "pcm3", "pstl", "skeletonclr")
+CONTRASTIVE = ("aimclr", "cmd", "crossclr", "hiclr", "isc", "pcm3", "pstl", "skeletonclr")
 LONE_JOINTS = SkeletonLayout("lone", ("a", "b", "c"), (-1, -1, -1), 0)
 BARE = SkeletonLayout("bare", NTU25.joints, NTU25.parents, NTU25.centre)
 """A body without sides and parts."""
@@ -47,6 +47,8 @@ def small(name: str, layout: SkeletonLayout = NTU25, frames: int = 16, **options
         ("cmd", LONE_JOINTS, {}, "stream 'bone' needs bones, but no joint of layout 'lone' has a parent"),
         ("pcm3", BARE, {}, "layout 'bare' does not define the body part 'torso'"),
         ("aimclr", BARE, {}, "layout 'bare' names no pairs"),
+        ("hiclr", BARE, {}, "layout 'bare' names no pairs"),
+        ("hiclr", NTU25, {"mask_ratio": 1.5}, "method.mask_ratio is 1.5; it must be in [0, 1]"),
         ("pstl", BARE, {"mask_frames": 2}, "layout 'bare' names no pairs"),
         ("pstl", NTU25, {}, "method.mask_frames is 10, but clips like these can lose 7 at most"),
         ("crossclr", NTU25, {"streams": []}, "method.streams names none"),

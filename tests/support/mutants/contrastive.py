@@ -8,6 +8,7 @@ RELEASED = "tests/methods/test_contrastive_released.py"
 PARTS = "tests/methods/test_contrastive_released_parts.py"
 PSTL = "tests/methods/test_pstl_released.py"
 PCM3 = "tests/methods/test_pcm3_released.py"
+HICLR = "tests/methods/test_hiclr_released.py"
 LOSSES = "tests/contrastive/test_losses.py"
 QUEUE = "tests/contrastive/test_queue.py"
 VIEWS = "tests/methods/test_released_views.py"
@@ -55,6 +56,17 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("drops whole frames as released", "frames=not self.released", "frames=self.released"),
         ("does not scale what stays", "maps * stays * (sums[0] / sums[1].clamp(min=1))", "maps * stays"),
         ("lets gradients pass to the target", "cross_entropy(branch, logits[0])", "cross_entropy(logits[0], branch)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/hiclr.py",
+        HICLR,
+        ("lets the strong view imitate the basic one", "cross_entropy(strong, normal)", "cross_entropy(strong, basic)"),
+        ("hides the same joints in all frames", "joints, (frames,), per", "joints, (1,), per"),
+        ("puts zeros where joints are hidden", "self.hidden_value.to(tracks)", "0 * self.hidden_value.to(tracks)"),
+        ("mines in the basic view alone", "marked[0] | marked[1] | marked[2]", "marked[0]"),
+        (FIXED_TEMPERATURE, "similarity / self.config.temperature for", "similarity / 0.07 for"),
+        ("weighs its strong term 1", "cross_entropy(strong, normal), 0.5", "cross_entropy(strong, normal), 1.0"),
     ),
     *planted_in(
         "methods",
