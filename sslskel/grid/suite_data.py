@@ -78,7 +78,12 @@ def read_suite_data(text: str, judged: str = "") -> SuiteData:
     known = list(dict.fromkeys(place.partition("/")[0] for place in data.suite.benchmarks))
     for change in changes:
         benchmark = change.removeprefix(WITHOUT)
-        if benchmark == ITSELF and judged:
+        if benchmark == ITSELF:
+            if not judged:
+                raise UsageError(
+                    f"{PREFIX}{text}: no benchmark is evaluated on here, so that none is left out as 'itself';"
+                    f" name it: {', '.join(WITHOUT + one for one in known)}"
+                )
             benchmark = judged
         if change == CHOOSING:
             data = replace(data, choosing=True)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sslskel.cli import main
 from sslskel.config.suites import read_suite
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.export import export
@@ -135,6 +136,34 @@ def test_each_benchmark_can_be_judged_by_an_encoder_that_never_saw_it(meeting: s
     [row] = result.board.rows
     assert row.label == "mamp (pretrained on suite:meeting/without-itself)"
     assert None not in row.cells
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pretrain-on", "tiny"), "--pretrain-on tiny names no suite; give suite:NAME, or --benchmark"),
+        (("--pretrain-on", "suite:meeting", "--benchmark", "tiny"), "leave out --benchmark and --split"),
+        (("--pretrain-on", "suite:meeting/without-itself"), "name it: without-upper, without-tiny"),
+        (("--pretrain-on", "suite:nowhere"), "there is no suite 'nowhere'"),
+    ],
+)
+def test_what_pretraining_alone_refuses(
+    words: tuple[str, ...], message: str, meeting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pretrain", "--method", "mamp", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_the_command_pretrains_what_the_grid_reuses(
+    meeting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--method", "mamp", "--pretrain-on", "suite:meeting", "--output", str(tmp_path), *SHORT]
+    assert main(["pretrain", *words]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    result = bench(["mamp"], ["knn"], PLACES, output=tmp_path, pretrain_on="suite:meeting", overrides=SHORT)
+    assert result.failures == []
+    assert list((tmp_path / "pretrain").iterdir()) == [folder]
 
 
 def test_what_is_trained_on_is_part_of_the_identity(meeting: str, tmp_path: Path) -> None:

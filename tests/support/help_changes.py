@@ -101,6 +101,18 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  --unfinished prune also what interrupted or failed commands would continue from\n",
         ),
     ),
+    "pretrain": (
+        (
+            "Pretrain one method on one benchmark and keep",
+            "Pretrain one method on one benchmark, or on a suite, and keep",
+        ),
+        ("[--benchmark BENCHMARK]", "[--benchmark BENCHMARK] [--pretrain-on suite:NAME]"),
+        (
+            "  --benchmark BENCHMARK\n",
+            "  --benchmark BENCHMARK benchmark, NAME or NAME/SPLIT (default: synthetic)\n"
+            "  --pretrain-on suite:NAME pretrain on all datasets of a suite instead of one benchmark\n",
+        ),
+    ),
     "compare": (
         ("over the same clips and seeds, and say whether", "over the same pretrainings and clips, and say if"),
         ("[--format {table,json}]", "[--clusters {subjects}] [--format {table,json}]"),
