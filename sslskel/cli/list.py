@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from sslskel.errors import UsageError
+from sslskel.text import plain
 
 FILES = {"presets": "preset", "suites": "suite"}
 """Kinds of which each is a file and no code, and their folders."""
-KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets", "suites")
+KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets", "suites", "encoders")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
-    from sslskel.plugins.registry import REGISTRIES, config_files, origin_of
-
     if options.benchmark:
         if options.kind not in (None, "methods"):
             raise UsageError("--benchmark is of methods; write `sslskel list methods --benchmark NAME`")
@@ -41,22 +40,33 @@ def run(options: argparse.Namespace) -> int:
 
         print(method_table(), end="")
         return 0
+    from sslskel.plugins.registry import REGISTRIES
+
     broken = 0
     for kind in [options.kind] if options.kind else KINDS:
         if not options.kind:
             print(f"{kind}:")
-        if kind in FILES:
-            rows = [(file.stem, origin_of(file)) for file in config_files(FILES[kind])]
-        else:
-            rows = [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
+        rows = _rows(kind)
         width = max((len(name) for name, _ in rows), default=0)
         for name, origin in rows:
             verdict = ""
-            if options.check and kind not in FILES:
+            if options.check and kind in REGISTRIES:
                 fault = _fault(kind, name)
                 verdict, broken = f"  {fault or 'ok'}", broken + bool(fault)
             print(f"  {name:<{width}}  {origin}{verdict}")
     return 1 if broken else 0
+
+
+def _rows(kind: str) -> list[tuple[str, str]]:
+    """Name and origin of each of a kind."""
+    from sslskel.plugins.encoders import encoder_folders
+    from sslskel.plugins.registry import REGISTRIES, config_files, origin_of
+
+    if kind in FILES:
+        return [(file.stem, origin_of(file)) for file in config_files(FILES[kind])]
+    if kind in REGISTRIES:
+        return [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
+    return [(plain(folder.name), plain(folder)) for folder in encoder_folders()]
 
 
 def _fitting(benchmark: str) -> int:

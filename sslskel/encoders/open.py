@@ -20,6 +20,7 @@ from sslskel.encoders.released import load_released
 from sslskel.engine.checkpoint import latest, load_weights
 from sslskel.engine.initial import load_fitting
 from sslskel.errors import CheckpointError, UsageError
+from sslskel.plugins.encoders import checkpoint_path
 from sslskel.plugins.local import LOCAL_FOLDER
 from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import BACKBONES, METHODS, Registry
@@ -80,16 +81,14 @@ def build_method(
 def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     """Open every stream's encoder from a sslskel checkpoint directory or a released ``.pth`` file.
 
-    ``path`` may be one step's directory, a folder of them (the newest undamaged one is
-    taken) or a file. ``num_heads`` is for released files, which do not store it.
+    ``path`` may be one step's directory, a folder of them (the newest undamaged one is taken), a file, or the name
+    of an exported encoder in ``sslskel_plugins/encoders``. ``num_heads`` is for released files, which do not store it.
     Raises ``CheckpointError`` where it is missing, damaged or of another version.
     """
-    path = Path(path)
+    path = checkpoint_path(path)
     if path.is_file():
         encoders: dict[str, Encoder] = {"joint": load_released(path, num_heads=num_heads)}
         return OpenedEncoders(encoders, CheckpointMeta.of_released(path, num_heads), path)
-    if not path.exists():
-        raise CheckpointError(f"there is no checkpoint at {path}")
     step = path if (path / "manifest.json").is_file() else latest(path)
     if step is None:
         raise CheckpointError(f"{path} has no valid checkpoint; give a checkpoint directory or a .pth file")
@@ -112,8 +111,9 @@ def open_method(step: Path) -> tuple[PretextMethod, CheckpointMeta]:
 def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = None) -> Encoder:
     """One encoder in eval mode: maps a dense (N, C, T, V, M) tensor to (N, D) features.
 
-    Missing persons are zeros and are averaged in as the released code does. ``stream``
-    chooses among several; the first is the default. Raises ``CheckpointError``.
+    ``path`` is that of :func:`open_encoders`, the name of an exported encoder included. Missing persons are zeros and
+    are averaged in as the released code does. ``stream`` chooses among several; the first is the default. Raises
+    ``CheckpointError``.
     """
     encoders = open_encoders(path, num_heads=num_heads).encoders
     name = stream or next(iter(encoders))

@@ -23,6 +23,7 @@ from torch import Tensor
 from sslskel.errors import CheckpointError
 from sslskel.files import new_folder, parse_json, read_regular, write_synced, writing_in
 from sslskel.hashing import json_bytes
+from sslskel.plugins.encoders import checkpoint_path
 
 FORMAT = 1
 MANIFEST, STATE, MODEL, OPTIMISER = "manifest.json", "state.json", "model.safetensors", "optimiser.safetensors"
@@ -112,11 +113,13 @@ def latest(folder: Path) -> Path | None:
 
 
 def resolve(path: Path) -> Path:
-    """One step's directory: ``path`` itself, or the newest valid one in it; ``CheckpointError`` if there is none."""
+    """One step's directory: ``path`` itself or the exported encoder of that name, or the newest valid one in it.
+
+    Raises ``CheckpointError`` if there is none.
+    """
+    path = checkpoint_path(path)
     if (path / MANIFEST).exists() or is_step(path):
         return path
-    if not path.exists():
-        raise CheckpointError(f"there is no checkpoint at {path}")
     step = latest(path)
     if step is None:
         raise CheckpointError(f"{path} has no valid checkpoint; give a folder with step-... directories")

@@ -50,7 +50,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "list": (
-        ("protocols,presets}", "protocols,presets,suites}"),
+        ("protocols,presets}", "protocols,presets,suites,encoders}"),
         ("[--table]", "[--table] [--benchmark NAME]"),
         (
             " code\n",
