@@ -23,19 +23,18 @@ from sslskel import (
     PooledEncoder,
     PretextMethod,
     Progress,
-    SparseTokenBackbone,
     StepOutput,
     Term,
     TokenBackbone,
-    UsageError,
     motion,
     require,
 )
 from sslskel.api.encoder import unchanged
 from sslskel.methods.masked_modelling.as_released import released_step
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Signal
-from sslskel.methods.masked_modelling.decoder import Decoder
-from sslskel.methods.masked_modelling.masking import mask_order, normalise_tokens
+from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.nn.token_decoder import DecoderSize, TokenDecoder
+from sslskel.nn.token_masks import encode_kept, known_tokens, normalise_tokens, require_kept, require_tokens
 from sslskel.nn.transformer_blocks import patchify, take_tokens
 
 
@@ -60,33 +59,19 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
     def __init__(self, config: MaskedModellingConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         backbone = build_backbone(clip)
-        if not isinstance(backbone, TokenBackbone) or backbone.joins_persons:
-            raise UsageError(
-                f"masked_modelling hides single tokens, which backbone {type(backbone).__name__} does not offer"
-                " (it has no tokens() and encode()); use a token backbone, for instance --backbone transformer"
-            )
-        if backbone.reads_validity:
-            raise UsageError(
-                f"masked_modelling hides tokens of whole tracks, padding included, but backbone"
-                f" {type(backbone).__name__} asks which frames are valid; use one that does not read validity"
-            )
+        require_tokens(backbone, "masked_modelling")
+        assert isinstance(backbone, TokenBackbone)
         self.joins_joints, numbers = backbone.joins_joints, clip.layout.num_joints * clip.coordinates
         segments, joints = clip.frames // backbone.segment, 1 if self.joins_joints else clip.layout.num_joints
         self.segment, self.num_tokens = backbone.segment, segments * joints
         self.num_kept = int(self.num_tokens * (1 - config.mask_ratio))
         self._require_work()
         self.backbone: Backbone = backbone
-        self.decoder = Decoder(config, backbone.dim, segments, joints, backbone.segment * numbers // joints)
+        size = DecoderSize(config.decoder_dim, config.decoder_depth, config.decoder_heads, config.decoder_mlp_ratio)
+        self.decoder = TokenDecoder(size, backbone.dim, segments, joints, backbone.segment * numbers // joints)
 
     def _require_work(self) -> None:
-        size = (
-            f"the {self.num_tokens} tokens of clip.frames={self.clip.frames} and {self.clip.layout.num_joints} joints"
-        )
-        require(self.num_kept > 0, f"method.mask_ratio={self.config.mask_ratio} keeps none of {size}; lower it")
-        require(
-            self.num_kept < self.num_tokens,
-            f"method.mask_ratio={self.config.mask_ratio} hides none of {size}; raise it",
-        )
+        require_kept(self.num_kept, self.num_tokens, self.config.mask_ratio, self.clip)
         require(
             self.config.motion_stride < self.clip.frames
             or Signal.motion not in (self.config.input, self.config.target),
@@ -108,11 +93,7 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
 
     def latent(self, tracks: Tensor, keep: Tensor) -> Tensor:
         """Encoder output for the tokens with these ids alone: (P, T, V, C), (P, K) -> (P, K, D)."""
-        signal = self.signal(tracks, self.config.input)
-        if isinstance(self.backbone, SparseTokenBackbone):
-            return self.backbone.encode(self.backbone.kept_tokens(signal, keep))
-        assert isinstance(self.backbone, TokenBackbone)
-        return self.backbone.encode(self.backbone.tokens(signal), keep)
+        return encode_kept(self.backbone, self.signal(tracks, self.config.input), keep)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """One term, ``masked``: squared error over hidden tokens, summed, and how many there are."""
@@ -136,15 +117,9 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
 
     def _known_tokens(self, batch: Batch) -> Tensor | None:
         """(P, L) bool, which tokens are of joints that the bodies have; None for all, and where tokens cover all."""
-        if self.joins_joints or not batch.lacks_joints:
+        if self.joins_joints:
             return None
-        fewest = self.num_tokens // batch.known.shape[1] * int(batch.known.sum(1).min())
-        require(
-            fewest > self.num_kept,
-            f"method.mask_ratio={self.config.mask_ratio} keeps {self.num_kept} tokens, but the body that lacks most"
-            f" joints has {fewest}; raise it",
-        )
-        return batch.known.repeat(1, self.num_tokens // batch.known.shape[1])
+        return known_tokens(batch, self.num_tokens, self.num_kept, self.config.mask_ratio)
 
     def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """The step as the released code takes it, which ``sslskel speed --against as_released`` measures."""

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sslskel import Backbone, Batch, Noise, Progress, StepOutput, Term, TokenBackbone, UsageError
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Signal
-from sslskel.methods.masked_modelling.decoder import Decoder
-from sslskel.methods.masked_modelling.masking import mask_order, normalise_tokens
+from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.nn.token_decoder import TokenDecoder
+from sslskel.nn.token_masks import normalise_tokens
 from sslskel.nn.transformer_blocks import patchify, take_tokens
 
 
@@ -24,7 +25,7 @@ class Masked(Protocol):
 
     config: MaskedModellingConfig
     backbone: Backbone
-    decoder: Decoder
+    decoder: TokenDecoder
     segment: int
     num_tokens: int
     num_kept: int

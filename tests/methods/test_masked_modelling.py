@@ -19,8 +19,8 @@ from sslskel.config.groups import EmptyBodies
 from sslskel.errors import UsageError
 from sslskel.methods.masked_modelling import MaskedModelling
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
-from sslskel.methods.masked_modelling.decoder import Decoder
-from sslskel.methods.masked_modelling.masking import normalise_tokens
+from sslskel.nn.token_decoder import DecoderSize, TokenDecoder
+from sslskel.nn.token_masks import normalise_tokens
 from sslskel.nn.transformer_blocks import patchify
 
 
@@ -59,7 +59,7 @@ def test_released_parameter_counts() -> None:
     clip = clip_spec(frames=120, joints=25)
     for depth, count in ((3, 2_453_004), (5, 4_032_524)):
         with torch.device("meta"):
-            decoder = Decoder(MaskedModellingConfig(decoder_depth=depth), 256, 30, 25, 12)
+            decoder = TokenDecoder(DecoderSize(256, depth, 8), 256, 30, 25, 12)
         assert sum(p.numel() for p in decoder.parameters()) == count
     assert clip.frames // 4 == 30
 

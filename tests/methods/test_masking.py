@@ -8,7 +8,8 @@ from small_masked import build, clip_spec, dense, step
 from sslskel.api.batch import Batch
 from sslskel.config.groups import EmptyBodies
 from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
-from sslskel.methods.masked_modelling.masking import mask_order, motion_intensity, normalise_tokens
+from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.nn.token_masks import motion_intensity
 from sslskel.nn.transformer_blocks import patchify
 
 
@@ -25,12 +26,6 @@ def test_kept_tokens_are_counted_as_released() -> None:
     assert (method.num_tokens, method.num_kept) == (750, 74)
 
 
-def test_intensity_is_the_mean_change_over_a_segment() -> None:
-    tracks = torch.zeros(1, 12, 2, 3)
-    tracks[0, 4:8, 1] = 2.0
-    assert motion_intensity(tracks, 4).reshape(3, 2).tolist() == [[0, 2], [0, 2], [0, 2]]
-
-
 def test_moving_tokens_are_hidden_more_often() -> None:
     """One joint moves: the chance that it is hidden exceeds that of the others by about exp(1/tau)."""
     tracks = torch.zeros(4000, 8, 5, 3)
@@ -45,14 +40,6 @@ def test_moving_tokens_are_hidden_more_often() -> None:
         last = mask_order(tracks, 4, uniform, config)[:, -1]  # the token most surely hidden
         counts = torch.bincount(last % 5, minlength=5).double()
         assert low < counts[2] / counts[[0, 1, 3, 4]].mean() < high
-
-
-def test_normalised_tokens() -> None:
-    tokens = torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(0)) * 5 + 3
-    normal = normalise_tokens(tokens)
-    torch.testing.assert_close(normal.mean(-1), torch.zeros(2, 7), rtol=0, atol=1e-5)
-    torch.testing.assert_close(normal.std(-1), torch.ones(2, 7), rtol=1e-4, atol=0)
-    assert not normalise_tokens(torch.zeros(1, 1, 12)).any()
 
 
 def test_targets_without_normalisation_are_the_values() -> None:

@@ -49,18 +49,20 @@ MASKED: tuple[Mutant, ...] = (
         "methods",
         "methods/masked_modelling/masking.py",
         f"{RELEASED} {MASKING}",
-        (
-            "has its own temperature of motion",
-            "motion_scores(intensity, uniform, config.tau)",
-            "motion_scores(intensity, uniform, 0.8)",
-        ),
+        ("has its own temperature of motion", "else config.tau", "else 0.8"),
+        ("masks by motion always", "0.0 if config.masking is Masking.random else config.tau", "config.tau"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/token_masks.py",
+        f"{RELEASED} {MASKING}",
         (
             "hides what moves least",
             "return torch.log_softmax(scaled, -1) + gumbel",
             "return gumbel - torch.log_softmax(scaled, -1)",
         ),
         ("never draws", "return torch.log_softmax(scaled, -1) + gumbel", "return torch.log_softmax(scaled, -1)"),
-        ("ignores tau 0", "or config.tau <= 0", ""),
+        ("ignores tau 0", "if tau <= 0:", "if tau < 0:"),
         (
             "divides by the biased variance",
             "torch.var_mean(tokens, dim=-1, keepdim=True)",
@@ -74,7 +76,7 @@ MASKED: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "methods",
-        "methods/masked_modelling/decoder.py",
+        "sslskel/nn/token_decoder.py",
         RELEASED,
         ("leaves the places out", "x = content + positions", "x = content"),
         ("has no final norm", "self.pred(self.norm(x))", "self.pred(x)"),

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from sslskel.methods.masked_modelling.config import MaskedModellingConfig
+from sslskel.nn.token_masks import placed
 from sslskel.nn.transformer_blocks import Block, init_linears, learned_table
 
 
-class Decoder(nn.Module):
+@dataclass(frozen=True)
+class DecoderSize:
+    """Width, blocks, heads, and width of the hidden layers over that of the decoder."""
+
+    dim: int
+    depth: int
+    heads: int
+    mlp_ratio: float = 4.0
+
+
+class TokenDecoder(nn.Module):
     """Predicts the values of hidden tokens from the encoder's view of the others.
 
     It works in the order [seen | hidden], since attention has no order but the
     positions added, so that the hidden part is a slice and nothing is un-shuffled.
     """
 
-    def __init__(self, config: MaskedModellingConfig, dim: int, segments: int, joints: int, values: int) -> None:
+    def __init__(self, size: DecoderSize, dim: int, segments: int, joints: int, values: int) -> None:
         super().__init__()
-        width = config.decoder_dim
-        self.embed = nn.Linear(dim, width)
-        self.mask_token = learned_table(1, 1, width)
-        self.time_table = learned_table(segments, width)
-        self.joint_table = learned_table(joints, width)
-        self.blocks = nn.ModuleList(
-            Block(width, config.decoder_heads, config.decoder_mlp_ratio) for _ in range(config.decoder_depth)
-        )
-        self.norm = nn.LayerNorm(width)
-        self.pred = nn.Linear(width, values)
+        self.embed = nn.Linear(dim, size.dim)
+        self.mask_token = learned_table(1, 1, size.dim)
+        self.time_table = learned_table(segments, size.dim)
+        self.joint_table = learned_table(joints, size.dim)
+        self.blocks = nn.ModuleList(Block(size.dim, size.heads, size.mlp_ratio) for _ in range(size.depth))
+        self.norm = nn.LayerNorm(size.dim)
+        self.pred = nn.Linear(size.dim, values)
         init_linears(self)
 
     def forward(self, seen: Tensor, order: Tensor, known: Tensor | None = None) -> Tensor:
@@ -37,8 +46,7 @@ class Decoder(nn.Module):
         """
         embedded = self.embed(seen)
         kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
-        table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
-        positions = table.index_select(0, order.flatten()).reshape(*order.shape, table.shape[1])
+        positions = placed((self.time_table[:, None] + self.joint_table).flatten(0, 1), order)
         content = torch.cat([embedded, self.mask_token.to(embedded.dtype).expand(order.shape[0], hidden, -1)], 1)
         x = content + positions
         for at, block in enumerate(self.blocks, start=1):
