@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mutants.kind import Mutant, planted_in
 
+AMR = "tests/methods/test_amr.py"
 ASSL = "tests/methods/test_assl.py"
 COLORIZATION = "tests/methods/test_colorization.py"
 CPM = "tests/methods/test_cpm.py"
+GFP = "tests/methods/test_gfp.py"
 LONGT_GAN = "tests/methods/test_longt_gan.py"
 MAE = "tests/methods/test_skeletonmae_wu.py"
 MCC = "tests/methods/test_mcc.py"
+S_JEPA = "tests/methods/test_s_jepa.py"
 VIA = "tests/methods/test_via.py"
 
 DESCRIBED: tuple[Mutant, ...] = (
@@ -73,6 +76,38 @@ DESCRIBED: tuple[Mutant, ...] = (
             "lost_frames[:, :, None] & lost_joints",
         ),
         ("shows what is hidden", "self.point.to(batch.tracks), batch.tracks)", "batch.tracks, batch.tracks)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/s_jepa.py",
+        S_JEPA,
+        (
+            "shows the teacher the view",
+            "self.wanted(batch), order",
+            "self.wanted(self.moved(batch, noise.view(1))), order",
+        ),
+        ("never centres", "(target - self.centre.to(target))", "target"),
+        ("compares seen tokens", "order[:, seen.kept :]).to(predicted)", "order[:, : -seen.kept]).to(predicted)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/gfp.py",
+        GFP,
+        ("shows the target networks joints", "self.seen.apart(motion(batch.tracks))", "self.seen.apart(batch.tracks)"),
+        (
+            "counts variances as covariances",
+            "covariance.square().sum() - spread.square().sum()",
+            "covariance.square().sum()",
+        ),
+        ("leaves tokens in the order of the mask", "take_tokens(content, order.argsort(-1))", "content"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/amr.py",
+        AMR,
+        ("looks at what rests", "k * mean / (moved + 1e-6)", "k * (moved + 1e-6) / mean"),
+        ("adds the windows up", "torch.stack(by_length).mean(0)", "torch.stack(by_length).sum(0)"),
+        ("predicts joints", "seen.apart(motion(batch.tracks))", "seen.apart(batch.tracks)"),
     ),
     *planted_in(
         "methods",

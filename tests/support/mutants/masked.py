@@ -34,8 +34,8 @@ MASKED: tuple[Mutant, ...] = (
         ),
         (
             "sees the target",
-            "signal = self.signal(tracks, self.config.input)",
-            "signal = self.signal(tracks, self.config.target)",
+            "encode_kept(self.backbone, self.signal(tracks, self.config.input), keep)",
+            "encode_kept(self.backbone, self.signal(tracks, self.config.target), keep)",
         ),
         ("measures what is predicted by absolute error", ".square().mean(-1)", ".abs().mean(-1)"),
         ("leaves missing persons out", "if self.config.empty_bodies is EmptyBodies.reference:", "if False:"),
