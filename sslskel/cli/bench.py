@@ -72,7 +72,7 @@ def _requests(options: argparse.Namespace) -> list[GridRequest]:
 
     suite = read_suite(options.suite)
     options.benchmark = options.benchmark or ",".join(suite.benchmarks)
-    options.protocol = options.protocol or ",".join(suite.protocols)
+    options.protocol = options.protocol or ",".join(suite.judged)
     options.seeds = options.seeds or str(suite.seeds)
     return requests_of_suite(suite, request_of(options))
 

@@ -7,7 +7,7 @@ What is run for a suite is for ``sslskel.grid.suite``, its board for ``sslskel.l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sslskel.config.interpolation import refuse_interpolations
@@ -45,11 +45,18 @@ class Suite:
     """Overrides under which a method learns nothing; what it gains over that is shown. Empty: no gain is shown."""
     pretraining: tuple[str, ...] = PRETRAINING
     """Overrides of pretraining on the datasets of the suite together."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Supervised protocol -> method: what labels alone give, beside the board and never ranked."""
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """All of them, each once."""
         return tuple(dict.fromkeys(place for group in self.tasks.values() for place in group))
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Protocols of the board, then those of its references."""
+        return (*self.protocols, *self.references)
 
     @property
     def ranked(self) -> tuple[str, ...]:
@@ -80,7 +87,7 @@ def read_suite(name: str) -> Suite:
 
 def _made(name: str, content: Any) -> Suite:
     """Raises ``ValueError`` in words."""
-    known = [field.name for field in fields(Suite) if field.name != "name"]
+    known = [one.name for one in fields(Suite) if one.name != "name"]
     if not isinstance(content, dict):
         raise ValueError(f"it must be a mapping of {', '.join(known)}")
     for key in content:
@@ -101,6 +108,7 @@ def _made(name: str, content: Any) -> Suite:
         floors=_names(content, "floors"),
         untrained=_names(content, "untrained") if "untrained" in content else (),
         pretraining=_names(content, "pretraining") if "pretraining" in content else PRETRAINING,
+        references=_references(content),
     )
     strange = [place for place in suite.ranking if place not in suite.benchmarks]
     if strange:
@@ -129,6 +137,16 @@ def _names(content: Mapping[Any, Any], key: Any) -> tuple[str, ...]:
     if len(set(value)) < len(value):
         raise ValueError(f"{key} names something twice: {', '.join(value)}")
     return tuple(value)
+
+
+def _references(content: Mapping[str, Any]) -> dict[str, str]:
+    value = content.get("references", {})
+    if not isinstance(value, dict) or not all(isinstance(one, str) and one for pair in value.items() for one in pair):
+        raise ValueError(f"references is {value!r}; give a mapping from a protocol to the method that it trains")
+    twice = [protocol for protocol in value if protocol in content["protocols"]]
+    if twice:
+        raise ValueError(f"references names {', '.join(twice)}, which protocols has; a reference is not ranked")
+    return value
 
 
 def _places(content: Mapping[Any, Any], key: Any) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from sslskel.results.record import Record
 
 
 def requests_of_suite(suite: Suite, request: GridRequest) -> list[GridRequest]:
-    """The grids that a suite asks for: floors first, then methods, each with and without learning.
+    """The grids that a suite asks for: floors, methods, each with and without learning, and references.
 
     Methods, overrides and results folder come from the request; its benchmarks, protocols and seeds
     choose a part of the suite. Raises ``UsageError`` for what the suite does not have or fixes itself.
@@ -33,14 +33,17 @@ def requests_of_suite(suite: Suite, request: GridRequest) -> list[GridRequest]:
     floors = tuple(name for name in suite.floors if name not in request.methods)
     trained = tuple(name for name in request.methods if METHODS.get(name).trains)
     still = tuple(name for name in request.methods if name not in trained)
-    plain = replace(request, preset=suite.preset)
+    judges = tuple(name for name in request.protocols if name in suite.protocols)
+    plain = replace(request, preset=suite.preset, protocols=judges)
+    alone = replace(plain, pretrain_on=None)
     grids = []
-    if floors + still:
-        grids.append(replace(plain, methods=floors + still, pretrain_on=None))
-    if trained:
+    if judges and floors + still:
+        grids.append(replace(alone, methods=floors + still))
+    if judges and trained:
         variants = ((), suite.untrained) if suite.untrained else ((),)
         grids.append(replace(plain, methods=trained, variants=variants))
-    return grids
+    references = [(name, suite.references[name]) for name in request.protocols if name in suite.references]
+    return grids + [replace(alone, methods=(method,), protocols=(name,)) for name, method in references]
 
 
 def _refuse_fixed(suite: Suite, request: GridRequest) -> None:
@@ -51,7 +54,7 @@ def _refuse_fixed(suite: Suite, request: GridRequest) -> None:
         raise UsageError(f"suite '{suite.name}' names the split of each benchmark; leave out --split")
     for flag, asked, known in (
         ("benchmark", request.benchmarks, suite.benchmarks),
-        ("protocol", request.protocols, suite.protocols),
+        ("protocol", request.protocols, suite.judged),
         ("seeds", map(str, request.seeds), tuple(map(str, range(suite.seeds)))),
     ):
         strange = [one for one in asked if one not in known]
@@ -95,11 +98,11 @@ def rules_of(suite: Suite) -> SuiteRules:
 
     Methods of local plugins are not imported for it: a board runs no code that only a record names.
     """
-    request = GridRequest(
-        methods=suite.floors[:1], protocols=suite.protocols, benchmarks=suite.benchmarks, preset=suite.preset
-    )
+    plain = GridRequest(benchmarks=suite.benchmarks, preset=suite.preset)
+    requests = [replace(plain, methods=suite.floors[:1], protocols=suite.protocols)]
+    requests += [replace(plain, methods=(name,), protocols=(judge,)) for judge, name in suite.references.items()]
     columns = {}
-    for cell in request.cells():
+    for cell in [cell for request in requests for cell in request.cells()]:
         assert cell.protocol is not None
         benchmark, split = cell.judged_on
         columns[f"{benchmark}/{split}", cell.protocol] = ColumnRule(

@@ -50,7 +50,7 @@ def board_of(
     if not any((output / name).is_dir() for name in ("records", FOLDER)):
         raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
     if suite is not None:
-        benchmarks, protocols = suite.suite.benchmarks, suite.suite.protocols
+        benchmarks, protocols = suite.suite.benchmarks, suite.suite.judged
     records, problems = ResultStore(output).read_all()
     shown = checked(ResultStore(output), of_board(records, benchmarks, protocols))
     for path, reason in (*problems, *shown.wrong):

@@ -51,9 +51,12 @@ class SuiteRules:
 
     def broken_by(self, record: Record) -> str:
         """Why a record does not belong on the board; empty where it does."""
-        rule = self.columns.get((_place(record), record.protocol["name"]))
+        protocol = record.protocol["name"]
+        rule = self.columns.get((_place(record), protocol))
         if rule is None:
             return "of other benchmarks or protocols"
+        if self.suite.references.get(protocol, record.method["name"]) != record.method["name"]:
+            return "of other methods than a reference's"
         if record.preset != self.suite.preset:
             return f"of other presets than {self.suite.preset}"
         versions = record.benchmark["version"], record.protocol["version"]
@@ -72,11 +75,14 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
     """
     suite = rules.suite
     reasons = [rules.broken_by(record) for record in records]
-    kept = [record for record, reason in zip(records, reasons, strict=True) if not reason]
+    whole = [record for record, reason in zip(records, reasons, strict=True) if not reason]
+    kept = [record for record in whole if record.protocol["name"] in suite.protocols]
     still = [record for record in kept if rules.training(record) is Training.none]
     learnt = [record for record in kept if rules.training(record) is not Training.none]
     board = build_board(learnt, benchmarks=suite.benchmarks, protocols=suite.protocols, per_clip=per_clip)
     floor = build_board(still, benchmarks=suite.benchmarks, protocols=suite.protocols)
+    labelled = [record for record in whole if record.protocol["name"] in suite.references]
+    reference = build_board(labelled, benchmarks=suite.benchmarks, protocols=tuple(suite.references))
     means, overall = _means(suite, board.columns)
     gained = overall if suite.untrained else {}
     gains = [replace(mean, title=f"{protocol} gain over no learning") for protocol, mean in gained.items()]
@@ -93,8 +99,8 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
         across=across,
         findings=(*board.findings, *across_findings(across)),
         warnings=(*board.warnings, *_left_out(reasons), *_unfinished(suite, ranked)),
-        notes=(*_notes(rules, learnt, floor), *board.notes),
-        commands=tuple(sorted({*board.commands, *floor.commands})),
+        notes=(*_notes(rules, learnt, floor), *_references(suite, reference), *board.notes),
+        commands=tuple(sorted({*board.commands, *floor.commands, *reference.commands})),
     )
 
 
@@ -171,6 +177,22 @@ def _unfinished(suite: Suite, rows: Sequence[Row]) -> list[str]:
         if fewest < suite.seeds:
             lacking.append(f"{row.label} ({fewest})")
     return [f"fewer than the suite's {suite.seeds} pretrainings: {', '.join(lacking)}"] if lacking else []
+
+
+def _references(suite: Suite, board: Board) -> list[str]:
+    """What a network that starts from new weights and sees every label reaches, per protocol and row."""
+    notes = []
+    for protocol in suite.references:
+        columns = [at for at, column in enumerate(board.columns) if column.protocol == protocol]
+        for row in board.rows:
+            cells = {f"{board.columns[at].benchmark}/{board.columns[at].split}": row.cells[at] for at in columns}
+            known = {place: cell.summary.mean for place, cell in cells.items() if cell}
+            shown = [f"{place} {percent(score)}" for place, score in known.items()]
+            if known.keys() >= set(suite.ranked):
+                shown.append(f"mean {percent(sum(known[place] for place in suite.ranked) / len(suite.ranked))}")
+            if shown:
+                notes.append(f"supervised reference, not ranked: {row.label} by {protocol}, %: {', '.join(shown)}")
+    return notes
 
 
 def _notes(rules: SuiteRules, records: Sequence[Record], floor: Board) -> list[str]:

@@ -56,6 +56,8 @@ def test_a_local_suite_is_found_and_read(write: Any) -> None:
         ({"tasks": {"subjects": ["tiny"]}}, "subjects names 'tiny'; give each benchmark with its split, as NAME/SPLIT"),
         ({"tasks": {}}, "tasks is {}; give a mapping"),
         ({"ranking": ["else/xsub"]}, "ranking names else/xsub, which no task has"),
+        ({"references": ["scratch"]}, "references is ['scratch']; give a mapping from a protocol to the method"),
+        ({"references": {"knn": "mamp"}}, "references names knn, which protocols has"),
         ({"protocol": "knn"}, "there is no key 'protocol'; did you mean 'protocols'"),
     ],
 )

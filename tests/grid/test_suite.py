@@ -35,6 +35,16 @@ def test_a_suite_runs_floors_and_each_method_with_and_without_learning(tiny: str
     assert {one.preset for one in (floors, trained)} == {"tiny"}
 
 
+def test_references_are_grids_of_their_own_that_protocol_chooses_too(tiny: str, tmp_path: Path) -> None:
+    suite = replace(read_suite(NAME), references={"scratch": "random_init"})
+    whole = replace(request(tmp_path, "mamp"), protocols=suite.judged, pretrain_on="tiny")
+    _, trained, reference = requests_of_suite(suite, whole)
+    assert trained.protocols == ("knn",)
+    assert (reference.methods, reference.protocols, reference.pretrain_on) == (("random_init",), ("scratch",), None)
+    assert requests_of_suite(suite, replace(whole, protocols=("scratch",))) == [reference]
+    assert ("tiny/xsub", "scratch") in rules_of(suite).columns
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

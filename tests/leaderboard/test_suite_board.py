@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,23 @@ def test_means_are_over_ranked_benchmarks_and_over_each_task() -> None:
     assert best.means[2] == pytest.approx(0.2)
     assert other.means[2] is None, "without its untrained network there is no gain"
     assert "linear mean without learning (train.lr=0), %: best 40.5" in board.notes
+
+
+def test_a_supervised_reference_is_a_note_and_takes_no_rank() -> None:
+    suite = replace(SUITE, references={"all_labels": "new"})
+    rule = ColumnRule(1, 1, OPTIONS)
+    rules = replace(RULES, suite=suite, columns={**RULES.columns, **{(place, "all_labels"): rule for place in PLACES}})
+    labelled = scored("new", 0.8, 0.7, 0.9, protocol__name="all_labels")
+    others = scored("best", 0.99, 0.99, 0.99, protocol__name="all_labels")
+    plain, board = suite_board(rules, LEARNT), suite_board(rules, [*LEARNT, *labelled, *others])
+    assert [(row.label, row.rank, row.means) for row in board.rows] == [
+        (row.label, row.rank, row.means) for row in plain.rows
+    ]
+    said = "new by all_labels, %: a/xsub 80.5, b/xsub 70.5, b/xview 90.5, mean 85.5"
+    assert f"supervised reference, not ranked: {said}" in board.notes
+    assert "6 records left out: of other methods than a reference's" in board.warnings
+    [half] = [note for note in suite_board(rules, labelled[:2] + LEARNT).notes if "supervised" in note]
+    assert half.endswith("%: a/xsub 80.5"), "no mean where a benchmark is missing"
 
 
 def test_what_breaks_a_rule_is_left_out_and_counted() -> None:
