@@ -9,6 +9,7 @@ from sslskel.contrastive.config import (
     ContrastConfig,
     decay_all,
     require_distillation,
+    require_queue,
     require_shear,
     require_streams,
     require_temperature,
@@ -23,6 +24,7 @@ from sslskel.contrastive.losses import (
     positives_nce,
 )
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
+from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
 from sslskel.contrastive.tower import HeadInit, Tower, start_normal
 
@@ -34,6 +36,7 @@ __all__ = [
     "HeadInit",
     "MomentumContrast",
     "MomentumSteps",
+    "Queue",
     "Tower",
     "cross_entropy",
     "decay_all",
@@ -45,6 +48,7 @@ __all__ = [
     "nearest",
     "positives_nce",
     "require_distillation",
+    "require_queue",
     "require_shear",
     "require_streams",
     "require_temperature",

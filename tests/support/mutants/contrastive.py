@@ -7,6 +7,7 @@ from mutants.kind import Mutant, planted_in
 RELEASED = "tests/methods/test_contrastive_released.py"
 PARTS = "tests/methods/test_contrastive_released_parts.py"
 PSTL = "tests/methods/test_pstl_released.py"
+STARS = "tests/methods/test_stars_released.py"
 PCM3 = "tests/methods/test_pcm3_released.py"
 HICLR = "tests/methods/test_hiclr_released.py"
 LOSSES = "tests/contrastive/test_losses.py"
@@ -30,6 +31,16 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("judges the graph encoder", "self.sequence.query.encoder()", "self.graph.query.encoder()"),
     ),
     *planted_in("methods", "methods/pcm3/__init__.py", f"{JUDGED} -k pcm3", SAME_KEY),
+    *planted_in(
+        "methods",
+        "methods/stars_tuning.py",
+        STARS,
+        ("finds a clip's own entry", "similar.masked_fill(self.owners == owners[:, None], -1.0)", "similar"),
+        ("gives the released second half a gradient", "self.config.fidelity is Fidelity.paper", "True"),
+        ("decays from the last block on", "(len(layers) - 1 - at)", "(len(layers) - at)"),
+        ("takes a view's own neighbour", '"second": self.loss(first_near, second)', '"second": self.loss(second_near, second)'),
+        ("clips all tensors together", '"clip_norm": self.config.tensor_norm}', '"weight_decay": 0.01}'),
+    ),
     *planted_in(
         "methods",
         "methods/skeletonclr.py",
