@@ -104,9 +104,11 @@ def test_rates_and_decay_of_each_tensor(case: Recorded) -> None:
 def test_what_is_judged(case: Recorded) -> None:
     run, batch = recorded_run(case)
     method: Any = run.method.eval()
+    method.load_state_dict(group(case, "state_after/"))
     with torch.no_grad():
         feature = method.encoders()["joint"](batch)
-        projected, predicted = method.head(feature)
+        projected = method.head.project(feature)
+        predicted = method.head.predict(projected)
     close(feature, case.tensor("eval/knn_feature"), 2e-5)
     close(projected, case.tensor("eval/projected"), 2e-5)
     close(predicted, case.tensor("eval/predicted"), 2e-5)

@@ -38,7 +38,11 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("finds a clip's own entry", "similar.masked_fill(self.owners == owners[:, None], -1.0)", "similar"),
         ("gives the released second half a gradient", "self.config.fidelity is Fidelity.paper", "True"),
         ("decays from the last block on", "(len(layers) - 1 - at)", "(len(layers) - at)"),
-        ("takes a view's own neighbour", '"second": self.loss(first_near, second)', '"second": self.loss(second_near, second)'),
+        (
+            "takes a view's own neighbour",
+            '"second": self.loss(first_near, second)',
+            '"second": self.loss(second_near, second)',
+        ),
         ("clips all tensors together", '"clip_norm": self.config.tensor_norm}', '"weight_decay": 0.01}'),
     ),
     *planted_in(
