@@ -88,13 +88,13 @@ class Head(nn.Module):
 
 
 class StarsTuning(PretextMethod[StarsTuningConfig]):
-    """The prediction of a clip is told apart from those of others by the clip's nearest neighbour in a queue.
+    """The nearest neighbour of a clip in a queue should be more similar to its prediction than to those of other clips.
 
     Mehraban et al., "STARS: Self-supervised Tuning for 3D Action Recognition in Skeleton Sequences", 2024, with the
     loss of NNCLR. Both views are the whole clip, as released, so that the encoder sees it once and the head twice,
     which moves its batch statistics. Released: the second half of the symmetric loss has no gradient; weight decay is
     torch's 0.01, since the configured one (0.0001 or 0.05) is not passed on. Paper: both halves have a gradient;
-    ``train.weight_decay`` is for you to set. With several processes, predictions of all of them are told apart (ours).
+    ``train.weight_decay`` is for you to set. With several processes, predictions of all of them are compared (ours).
     """
 
     Config = StarsTuningConfig
