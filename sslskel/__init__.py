@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
     from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
     from sslskel.api.encoder import Encoder, PooledEncoder
+    from sslskel.api.erratum import Errata, Erratum, Shown
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
     from sslskel.api.noise import Noise, Per, ReplayNoise
     from sslskel.api.origin import Origin
@@ -105,6 +106,7 @@ _PLACES = {
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
     "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
     "api.encoder": "Encoder PooledEncoder",
+    "api.erratum": "Errata Erratum Shown",
     "api.method": "BuildBackbone MethodCard PretextMethod Progress",
     "api.noise": "Noise Per ReplayNoise",
     "api.origin": "Origin",
@@ -196,6 +198,8 @@ __all__ = [
     "Diverged",
     "EmptyBodies",
     "Encoder",
+    "Errata",
+    "Erratum",
     "EvaluationProtocol",
     "Features",
     "Fidelity",
@@ -228,6 +232,7 @@ __all__ = [
     "Segment",
     "Segments",
     "SequenceBackbone",
+    "Shown",
     "SkeletonLayout",
     "SparseTokenBackbone",
     "Split",

@@ -32,6 +32,7 @@ VERBS = {
     "list": "list methods, backbones, benchmarks, protocols or presets",
     "show": "show a plugin: origin, version, options with defaults",
     "check": "run the contract tests of a plugin",
+    "errata": "show where released code and its paper part",
     "data": "prepare, describe and verify datasets",
     "new": "write the first version of a plugin",
     "runs": "list and prune pretraining runs",

@@ -101,9 +101,13 @@ def test_no_rewording_is_left_over() -> None:
     assert [old for old, _ in REWORDED if not any(old in page for page in pages)] == []
 
 
+NEWER = {"errata"}
+"""Commands that were not there when the pages were frozen."""
+
+
 def test_every_command_is_frozen(sslskel: Command) -> None:
     listed = sslskel("--help").stdout.partition("commands:\n")[2].partition("\n\n")[0].splitlines()
-    assert {line.split()[0] for line in listed} <= {page.stem for page in (HERE / "help").iterdir()}
+    assert {line.split()[0] for line in listed} - NEWER <= {page.stem for page in (HERE / "help").iterdir()}
 
 
 @pytest.mark.parametrize("entry", json.loads((HERE / "cells.json").read_text(encoding="utf-8")))

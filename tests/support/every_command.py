@@ -76,6 +76,7 @@ MORE = (
     ("list", "methods", "--table"),
     ("list", "methods", *SMALL),
     ("reproduce",),
+    ("errata", "ascal/labels"),
     ("runs", "prune", "--unfinished", "--yes"),
 )
 """Command lines besides."""

@@ -19,6 +19,10 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "judge a checkpoint, or a released .pth file, under a protocol",
             "evaluate a checkpoint, a released .pth file or any torch module",
         ),
+        (
+            "  data         prepare,",
+            "  errata       show where released code and its paper part\n  data         prepare,",
+        ),
     ),
     "evaluate": (
         (

@@ -1,0 +1,1 @@
+"""What belongs to methods and is none."""

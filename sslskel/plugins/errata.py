@@ -1,0 +1,36 @@
+"""Finds the errata of systems by the names of their modules; only :func:`errata_of` imports one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from dataclasses import replace
+
+from sslskel.api.erratum import Errata
+from sslskel.errors import UsageError, did_you_mean
+
+FOLDER = "sslskel.methods.common.errata"
+"""The package that has a module for each system."""
+
+
+def errata_names() -> list[str]:
+    """Systems that have errata, sorted."""
+    spec = importlib.util.find_spec(FOLDER)
+    return sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations if spec else None))
+
+
+def errata_of(name: str) -> Errata:
+    """The errata of a system, or of ``SYSTEM/ENTRY`` that one alone; ``UsageError`` where there is none."""
+    system, _, wanted = name.partition("/")
+    names = errata_names()
+    if system not in names:
+        raise UsageError(f"there are no errata of '{system}'{did_you_mean(system, names)} (`sslskel errata` lists all)")
+    errata: Errata = importlib.import_module(f"{FOLDER}.{system}").ERRATA
+    entries = tuple(entry for entry in errata.entries if wanted in ("", entry.name))
+    if not entries:
+        known = [entry.name for entry in errata.entries]
+        raise UsageError(
+            f"'{system}' has no entry '{wanted}'{did_you_mean(wanted, known)} (there are: {', '.join(known)})"
+        )
+    return replace(errata, entries=entries)
