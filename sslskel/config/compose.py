@@ -6,10 +6,11 @@ check themselves. Nothing here knows a method, a dataset or a device.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,15 +109,12 @@ def to_plain(config: object) -> dict[str, Any]:
 def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: str) -> ConfigT:
     """Rebuild a configuration from JSON data; ``UsageError`` names a field that does not fit."""
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     if not isinstance(plain, Mapping):
         raise UsageError(f"{what} is {plain!r:.60}, where options by name were expected")
     refuse_interpolations(dict(plain), what)
-    try:
+    with _in_words(f"{what}: "):
         node = OmegaConf.merge(_node(config_class, what), dict(plain))
-    except OmegaConfBaseException as fault:
-        raise UsageError(f"{what}: {_first_line(fault)}") from fault
     return _made(node, config_class, f"{what}: ")
 
 
@@ -208,17 +206,14 @@ def compose(
     sentence for an unknown name or key, a wrong type or a value out of range.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     base = _schemas(method, backbone, protocol)
     node = OmegaConf.create({name: _node(schema, f"the options of group '{name}'") for name, schema in base.items()})
     layers = list(_layers(method, backbone, protocol, preset, recipe, stage, benchmarks))
     for source, layer in layers:
         refuse_interpolations(dict(layer), source)
-        try:
+        with _in_words(f"{source}: "):
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
-        except OmegaConfBaseException as fault:
-            raise UsageError(f"{source}: {_first_line(fault)}") from fault
     node = _overridden(node, overrides)
     try:
         groups: dict[str, Any] = {name: _made(node[name], schema) for name, schema in base.items()}
@@ -265,13 +260,9 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
 def _made(node: Any, config_class: type[ConfigT], where: str = "") -> ConfigT:
     """The configuration that checked values make; what its own checks raise is a sentence."""
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
-    with own_code(config_class.__name__, config_class):
-        try:
-            made: ConfigT = OmegaConf.to_object(node)  # type: ignore[assignment]
-        except OmegaConfBaseException as fault:
-            raise UsageError(f"{where}{_first_line(fault)}") from fault
+    with own_code(config_class.__name__, config_class), _in_words(where):
+        made: ConfigT = OmegaConf.to_object(node)  # type: ignore[assignment]
     return made
 
 
@@ -340,7 +331,7 @@ def _overridden(node: Any, overrides: Sequence[str]) -> Any:
             return hydra_compose("sslskel_run", overrides=list(overrides))
         with initialize(version_base="1.3", config_path=None):
             return hydra_compose("sslskel_run", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as fault:
+    except (HydraException, OmegaConfBaseException, OverflowError) as fault:
         raise UsageError(_explained(fault, overrides)) from fault
 
 
@@ -362,6 +353,18 @@ def _check_keys(node: Any, overrides: Sequence[str]) -> None:
 def _explained(fault: Exception, overrides: Sequence[str]) -> str:
     cause = fault.__cause__ or fault
     return f"{' '.join(overrides)}: {_first_line(cause)}"
+
+
+@contextlib.contextmanager
+def _in_words(begin: str) -> Iterator[None]:
+    """What OmegaConf has against a value is a ``UsageError`` of one sentence, which begins so."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    # Of a whole number beyond the largest float Python's own error comes through.
+    except (OmegaConfBaseException, OverflowError) as fault:
+        raise UsageError(f"{begin}{_first_line(fault)}") from fault
 
 
 def _first_line(fault: BaseException) -> str:

@@ -56,6 +56,13 @@ def test_points_that_are_not_there_count_for_nothing() -> None:
     torch.testing.assert_close(chamfer(made, wanted, there)[:1], chamfer(made[:1], wanted[:1, :4], there[:1, :4]))
 
 
+def test_a_made_point_has_no_neighbour_among_points_that_are_not_there() -> None:
+    """One made point lies on a point that is not there, far from the only one that is."""
+    made, wanted = torch.tensor([[[0.0, 0.0, 9.0]]]), torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, 9.0]]])
+    two = torch.cat([made, torch.zeros(1, 1, 3)], 1)
+    assert chamfer(two, wanted, torch.tensor([[True, False]])).item() == pytest.approx(4.5)
+
+
 def test_features_do_not_depend_on_the_order_of_points() -> None:
     made = small("colorization", clips=2, **SIZES)
     batch = made.views[0]

@@ -86,6 +86,15 @@ def test_a_value_out_of_range_is_named_with_the_preset_that_has_it(configs: Path
         made(overrides=["protocol.temperature=-2"])
 
 
+def test_a_whole_number_beyond_the_largest_float_is_a_sentence(configs: Path) -> None:
+    written(configs, "protocol", f"plugin: knn\nconfig: {{temperature: {'9' * 400}}}\n")
+    made = partial(compose, "random_init", backbone="transformer", preset="quick")
+    with pytest.raises(UsageError, match=r"^protocol preset .*odd.*: .*int too large to convert to float$"):
+        made(protocol="odd")
+    with pytest.raises(UsageError, match=r"protocol.temperature: int too large to convert to float$"):
+        made(protocol="knn", overrides=[f"protocol.temperature={'9' * 400}"])
+
+
 def test_a_plugin_that_is_not_there_is_named_with_its_preset(configs: Path) -> None:
     written(configs, "method", "plugin: masked_modeling\n")
     with pytest.raises(UsageError, match=r"^method preset .*odd\.yaml: there is no method 'masked_modeling'"):

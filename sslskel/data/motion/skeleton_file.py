@@ -68,6 +68,8 @@ def read_skeleton(data: bytes, where: str) -> SkeletonFile:
         listed = lines.count("the number of bodies in frame %d", frame)
         for place in range(listed):
             identity = lines.first("the identity of body %d in frame %d", place, frame)
+            if not _is_identity(identity):
+                raise lines.fault(f"has the identity '{shown(identity)}', where a whole number from 0 on was expected")
             body = bodies.setdefault(identity, Body(identity))
             if body.frames and body.frames[-1] == frame:
                 raise lines.fault(f"lists body '{shown(identity)}' for the second time in frame {frame}")
@@ -81,6 +83,17 @@ def read_skeleton(data: bytes, where: str) -> SkeletonFile:
     for body in bodies.values():
         body.joints = _positions(body, lines, where)
     return SkeletonFile(frames, tuple(bodies.values()), lines.behind())
+
+
+def _is_identity(text: bytes) -> bool:
+    """Whether a field may be a tracking number of the sensor, written as a whole number or as tables write them."""
+    if text.isdigit():
+        return True
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return number.is_integer() and 0 <= number < 2**64
 
 
 def _positions(body: Body, lines: Lines, where: str) -> Floats:

@@ -89,7 +89,9 @@ def of_dataset(dataset: Dataset, report: Mapping[str, Any]) -> Result:
     for field_name in ("labels", "subjects", "cameras", "setups"):
         facts[field_name] = tuple(getattr(dataset, field_name).tolist())
     arrays = {name: dense(dataset, row) for row, name in enumerate(names)}
-    refused = tuple(f"{name}: {why}" for part in ("dropped", "faults") for name, why in sorted(report[part].items()))
+    refused = tuple(
+        f"{name:.80}: {why}" for part in ("dropped", "faults") for name, why in sorted(report[part].items())
+    )
     tally = tuple(f"{what}: {number}" for what, number in sorted(report["tally"].items()))
     return Result(arrays, facts, (*report["notes"], *tally), refused)
 
@@ -107,7 +109,9 @@ def of_clips(clips: list[Clip], report: ImportReport) -> Result:
             array[track.slot, track.begin : track.begin + len(track.joints)] = shown
         arrays[clip.name] = array
     tally = tuple(f"{what}: {number}" for what, number in sorted(report.tally.items()))
-    refused = tuple(f"{name}: {why}" for part in (report.dropped, report.faults) for name, why in sorted(part.items()))
+    refused = tuple(
+        f"{name:.80}: {why}" for part in (report.dropped, report.faults) for name, why in sorted(part.items())
+    )
     return Result(arrays, {"clips": facts}, (*report.notes, *tally), refused)
 
 

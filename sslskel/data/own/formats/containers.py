@@ -11,14 +11,16 @@ import numpy as np
 
 from sslskel.data.own.pickles.unpickler import unwrapped
 from sslskel.errors import DataError, did_you_mean
+from sslskel.text import plain as named
 
 
 def missing_key(where: str, key: str, keys: Sequence[str]) -> DataError:
     """The error for an array that a file with several does not have, or that was not named."""
+    keys = [named(one) for one in keys]
     have = ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")
     if not key:
         return DataError(f"'{where}' holds {len(keys)} arrays ({have}); say which one in the column 'key' of the table")
-    return DataError(f"'{where}' has no array '{key}'{did_you_mean(key, keys)} (it has: {have})")
+    return DataError(f"'{where}' has no array '{named(key)}'{did_you_mean(key, keys)} (it has: {have})")
 
 
 def chosen(where: str, value: object, key: str, index: int | None) -> object:

@@ -9,6 +9,7 @@ import pytest
 
 from sslskel.data.own.bodies import BODIES
 from sslskel.data.own.content import Content
+from sslskel.data.own.formats.containers import missing_key
 from sslskel.data.own.formats.kind import Source
 from sslskel.data.own.formats.table import read
 from sslskel.data.own.layout_file import Description, read_description
@@ -119,6 +120,11 @@ def test_many_clips_in_one_file(tmp_path: Path) -> None:
     assert np.array_equal(read(Source(tmp_path / "c.csv", COCO, key="v2")).array[0], BODY + 2)
     with pytest.raises(DataError, match="has no array 'v3'"):
         read(Source(tmp_path / "c.csv", COCO, key="v3"))
+
+
+def test_names_inside_a_file_are_printed_on_one_line() -> None:
+    fault = str(missing_key("c.mat", "a\nb", ["motion\n\x1b[2J"]))
+    assert fault == r"'c.mat' has no array 'a b' (it has: motion \u{1b}[2J)"
 
 
 def test_the_header_of_numpy(tmp_path: Path) -> None:
