@@ -6,7 +6,6 @@ over the tuples. Defaults are those of the released code.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +20,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.positions import sinusoids
 from sslskel.nn.temporal_conv import start_convolutions
 
 SLOPE = 0.1
@@ -67,14 +67,6 @@ class SttFormerConfig:
     def sizes(self) -> list[int]:
         """Channels behind each block."""
         return self.channels or [self.width * times for times in (1, 1, 2, 2, 4, 4, 4, 4)]
-
-
-def sinusoids(channels: int, tokens: int) -> Tensor:
-    """Sines in even channels and cosines in odd ones of a token's number: (channels, tokens)."""
-    number = torch.arange(tokens, dtype=torch.float32)
-    at = torch.arange(0, channels, 2, dtype=torch.float32)
-    angles = torch.exp(at * -(math.log(10000.0) / channels))[:, None] * number
-    return torch.stack([angles.sin(), angles.cos()], 1).flatten(0, 1)[:channels]
 
 
 class SttBlock(nn.Module):

@@ -25,8 +25,9 @@ from sslskel.contrastive.losses import (
 )
 from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
 from sslskel.contrastive.queue import Queue
+from sslskel.contrastive.redundancy import normalised_head, pulled_together, spread_out
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadInit, Tower, start_normal
+from sslskel.contrastive.tower import HeadInit, Tower, start_normal, stream_input
 
 __all__ = [
     "CROPPED_CLIP",
@@ -46,7 +47,9 @@ __all__ = [
     "mean_term",
     "momentum_contrast",
     "nearest",
+    "normalised_head",
     "positives_nce",
+    "pulled_together",
     "require_distillation",
     "require_queue",
     "require_shear",
@@ -54,5 +57,7 @@ __all__ = [
     "require_temperature",
     "require_weight",
     "sgd_recipe",
+    "spread_out",
     "start_normal",
+    "stream_input",
 ]

@@ -44,6 +44,10 @@ def test_recipes_are_those_of_the_released_code() -> None:
     ms2l = recipe("linear_ms2l")
     assert (ms2l.optimiser, ms2l.lr, ms2l.batch_size, ms2l.epochs) == (Optimiser.adam, 0.001, 256, 60)
     assert (ms2l.head_start, ms2l.clip_norm, ms2l.milestones) == (HeadStart.xavier, 10.0, [30])
+    for name, rate, epochs in (("usdrl", 0.006, 160), ("umurl", 0.03, 150)):
+        axes = recipe(f"linear_{name}")
+        assert (axes.lr, axes.epochs, axes.batch_size, axes.milestones) == (rate, epochs, 512, [120, 140])
+        assert (axes.norm, axes.augment, axes.label()) == (False, False, name)
     ascal = recipe("linear_ascal")
     assert (ascal.nesterov, ascal.lr, ascal.epochs, ascal.batch_size, ascal.norm) == (True, 1.0, 90, 32, False)
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"

@@ -40,9 +40,9 @@ class Made(NamedTuple):
     resolved: Resolved
 
 
-def made(name: str, *overrides: str, body: SkeletonLayout = NTU25, persons: int = 2) -> Made:
-    """A built-in method with its recipe, its own backbone, and some options changed."""
-    backbone = METHODS.get(name).default_backbone
+def made(name: str, *overrides: str, body: SkeletonLayout = NTU25, persons: int = 2, backbone: str = "") -> Made:
+    """A built-in method with its recipe, its own backbone unless one is named, and some options changed."""
+    backbone = backbone or METHODS.get(name).default_backbone
     resolved = compose(name, backbone=backbone, preset="released", overrides=overrides)
     spec = clip_spec(DatasetInfo("recorded", 1, body, (), fps=30.0, persons=persons), resolved.clip)
     return Made(build_method(name, resolved.method, backbone, resolved.backbone, spec, seed=0), resolved)

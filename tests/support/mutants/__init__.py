@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mutants.axes import AXES
 from mutants.contrastive import CONTRASTIVE
 from mutants.described import DESCRIBED
 from mutants.kind import Mutant
@@ -13,6 +14,17 @@ from mutants.sequences import SEQUENCES
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
-MUTANTS = (*CONTRASTIVE, *DESCRIBED, *MASKED, *PADDED, *PROTOCOLS, *RECONSTRUCTION, *SEQUENCES, *TRAINING, *VIEWS)
+MUTANTS = (
+    *AXES,
+    *CONTRASTIVE,
+    *DESCRIBED,
+    *MASKED,
+    *PADDED,
+    *PROTOCOLS,
+    *RECONSTRUCTION,
+    *SEQUENCES,
+    *TRAINING,
+    *VIEWS,
+)
 
 __all__ = ["MUTANTS", "Mutant"]
