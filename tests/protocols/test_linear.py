@@ -86,6 +86,12 @@ def test_the_reported_epoch_is_that_of_the_kept_head() -> None:
     assert not np.array_equal(chosen.values["logits"], other.values["logits"])
 
 
+def test_of_epochs_that_are_equally_good_the_first_is_reported() -> None:
+    parts, _ = problem()
+    still = linear(selection=Selection.validation, epochs=4, lr=1e-30)
+    assert still.evaluate({"joint": Pass(12)}, parts, run_of()).info["epoch"] == 1
+
+
 def test_selection_without_a_validation_part_is_a_usage_error() -> None:
     parts, _ = problem()
     with pytest.raises(UsageError, match="needs a validation part"):
