@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print all places, or those of one system with what is shown of them."""
-    from sslskel.plugins.errata import errata_names, errata_of
+    from sslskel.plugins.errata import errata_names, errata_of, written
 
     if options.name is None:
         for name in errata_names():
@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"  numbers: {entry.numbers}")
         print(f"  here: {entry.here}")
         print("  shown:")
-        for words, value in entry.demonstrate().items():
-            print(f"    {words}: {value if isinstance(value, str) else f'{value:.6g}'}")
+        for line in written(entry.demonstrate(), 6):
+            print(f"    {line}")
     return 0

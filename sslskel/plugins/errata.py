@@ -7,7 +7,7 @@ import importlib.util
 import pkgutil
 from dataclasses import replace
 
-from sslskel.api.erratum import Errata
+from sslskel.api.erratum import Errata, Shown
 from sslskel.errors import UsageError, did_you_mean
 
 FOLDER = "sslskel.methods.common.errata"
@@ -34,3 +34,8 @@ def errata_of(name: str) -> Errata:
             f"'{system}' has no entry '{wanted}'{did_you_mean(wanted, known)} (there are: {', '.join(known)})"
         )
     return replace(errata, entries=entries)
+
+
+def written(shown: Shown, digits: int) -> list[str]:
+    """A line for each number of a demonstration, with so many digits."""
+    return [f"{words}: {value if isinstance(value, str) else f'{value:.{digits}g}'}" for words, value in shown.items()]

@@ -91,17 +91,17 @@ def views_of(method: PretextMethod, batch: Batch, noise: Noise) -> list[Batch]:
     return made
 
 
-def output_of(method: PretextMethod, batch: Batch, *, step: int = 0, steps: int = 1) -> StepOutput:
-    """What a step of these clips returns; the method stays as it is."""
-    method, noise, progress = copy.deepcopy(method), Noise(7, step), Progress(step, 1, steps)
+def output_of(method: PretextMethod, batch: Batch, *, step: int = 0, copied: bool = True) -> StepOutput:
+    """What a step of these clips returns, of a copy unless its gradients are wanted."""
+    method, noise, progress = copy.deepcopy(method) if copied else method, Noise(7, step), Progress(step, 1, step + 1)
     method.on_step_start(progress, noise)
     output: StepOutput = method(views_of(method, batch, noise), noise, progress)
     return output
 
 
-def terms_of(method: PretextMethod, batch: Batch, *, step: int = 0, steps: int = 1) -> dict[str, float]:
+def terms_of(method: PretextMethod, batch: Batch, *, step: int = 0) -> dict[str, float]:
     """The terms of one step's loss by name, without their weights; the method stays as it is."""
-    terms = output_of(method, batch, step=step, steps=steps).terms
+    terms = output_of(method, batch, step=step).terms
     return {name: float(term.total.detach() / term.count) for name, term in terms.items()}
 
 

@@ -42,7 +42,7 @@ ERRATA = Errata(
             " 2e-4 behind it, and 57 % ones before it. The paper is older than the change.",
             "Yes, of whoever takes the newer code: mixes return the strongly augmented view. The effect on accuracy was"
             " not measured.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             actionlets,
         ),
     ),

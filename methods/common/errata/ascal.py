@@ -81,7 +81,7 @@ ERRATA = Errata(
             " the printed score on all of them.",
             "Semi-supervised script of the release: stage 2 freezes the LSTM and trains on the full labelled set.",
             "Yes: a score of 1 % from this script is of a head trained on 100 %. The size on real data was not"
-            " measured; below, a head on synthetic features.",
+            " measured; shown is a head on synthetic features.",
             "`semi` shows the named share of the labels to everything that is trained.",
             labels,
         ),
@@ -90,7 +90,7 @@ ERRATA = Errata(
             "Features are compared by raw products, not by cosines: a feature twice as long has logits twice as large.",
             "Contrast of the release: no normalisation anywhere, temperature 0.06. Whether the paper normalises is"
             " not known here.",
-            "Yes, the loss below has the same weights and views. The effect on accuracy was not measured.",
+            "Yes: the losses shown, of the same weights and views. The effect on accuracy was not measured.",
             "As released; `method.unit_length=true` compares cosines.",
             products,
         ),

@@ -28,7 +28,7 @@ ERRATA = Errata(
             "direction",
             "Both directions of the bidirectional GRU read forward in time.",
             "Models of the three releases (PCM3: JHang2020/PCM3@aee2400): the GRU is called with one frame at a time,"
-            " its state carried. Predict & Cluster's port, whose code is older, does the same.",
+            " its state carried. Predict & Cluster's port does the same.",
             "Yes: another network, whose weights an ordinary bidirectional GRU cannot use: with the recorded weights"
             " features differ by 0.5 to 0.7. The effect on accuracy was not measured.",
             "As released (`--backbone gru_stepped`); `--backbone bigru` reads from both ends.",

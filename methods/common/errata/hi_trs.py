@@ -31,7 +31,7 @@ def one_gpu() -> Shown:
     try:
         len(torch.tensor(1.0))
     except TypeError as fault:
-        shown["the loss of one GPU"] = f"TypeError: {fault}"
+        shown["the loss of one GPU"] = type(fault).__name__
     return shown
 
 
@@ -81,7 +81,7 @@ ERRATA = Errata(
             "short",
             "For recognition a short last window is read twice.",
             "Recognition dataset of the release; its pretraining reads such a window once.",
-            "Not with the released windows, with which no clip of 19 to 300 frames has one; with others, below.",
+            "Not with the released windows, with which no clip of 19 to 300 frames has one; with others as shown.",
             "As released; `backbone.fidelity=paper` reads it once.",
             short,
         ),

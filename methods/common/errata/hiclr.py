@@ -51,8 +51,8 @@ ERRATA = Errata(
         Erratum(
             "edges",
             "Edges of the graph are never dropped, though the paper lists that among the strong augmentations.",
-            "Model of the release: every call passes drop_graph=False. Below, the method that is held to recorded runs"
-            " of it.",
+            "Model of the release: every call passes drop_graph=False. The demonstration takes the method that is held"
+            " to recorded runs of it.",
             "Yes: one augmentation less. The effect on accuracy was not measured; the paper's chance of dropping an"
             " edge is not known here.",
             "As released, also under `method.fidelity=paper`.",

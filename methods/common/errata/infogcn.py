@@ -53,7 +53,7 @@ def single() -> Shown:
             )
             shown[f"clips in {dtype}"] = f"{made.dtype} comes out"
         except RuntimeError as fault:
-            shown[f"clips in {dtype}"] = f"RuntimeError: {str(fault).splitlines()[0]}"
+            shown[f"clips in {dtype}"] = type(fault).__name__
     return shown
 
 
@@ -94,7 +94,7 @@ ERRATA = Errata(
             " channel, which takes it out exactly, as it does the bias of the linear layer.",
             "Model of the release: Linear, table of 25 x 64, BatchNorm1d over persons, joints and channels.",
             "No: output and gradient change by rounding.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             table,
         ),
         Erratum(
@@ -102,7 +102,7 @@ ERRATA = Errata(
             "Training in single precision cannot run.",
             "Model of the release: the matrix (I - A^k) is in double precision, clips are in single.",
             "No: it does not run; the scripts use half precision of apex.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             single,
         ),
         Erratum(
@@ -110,7 +110,7 @@ ERRATA = Errata(
             "The default input mode k=0 gives an input of zeros.",
             "Options of the release: (I - A^k) x, and A^0 is I. The README has k=1.",
             "Yes, of whoever takes the default.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             zeros,
         ),
         Erratum(
@@ -119,7 +119,7 @@ ERRATA = Errata(
             " difference of distributions.",
             "Loss of the release: squared error of a class's mean in the batch and its prior.",
             "The wording alone: numbers printed are of the code's loss.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             means,
         ),
     ),

@@ -138,7 +138,7 @@ ERRATA = Errata(
             "On two GPUs, as the scripts start them, each process draws its own labelled clips, so that a run called"
             " 1 % sees the labels of 1.98 %, and one called 10 % of 18.9 %.",
             "Semi-supervised scripts: the generator is seeded by 0 plus the process before the draw, and the sampler"
-            " shuffles over both in every epoch. Which processes made the printed numbers is not known.",
+            " shuffles over both in every epoch. How many processes made the printed numbers is not known.",
             "Yes: up to twice the labels. The effect on accuracy was not measured.",
             "`semi` draws once for all processes; records name the labelled clips.",
             union,
@@ -155,8 +155,8 @@ ERRATA = Errata(
             "best",
             "The printed accuracy is the highest on the test clips of all epochs.",
             "Linear, fine-tuning and semi-supervised loops of the release (max_accuracy). The same is printed by the"
-            " releases of AimCLR, CrosSCLR, AS-CAL, GL-Transformer, InfoGCN, USDRL and UmURL.",
-            "Yes: below, of synthetic features. Records here keep the test accuracy of every epoch where"
+            " releases of SkeletonCLR, AS-CAL, GL-Transformer, InfoGCN, USDRL and UmURL.",
+            "Yes: shown of synthetic features. Records here keep the test accuracy of every epoch where"
             " `protocol.report=best_test_epoch` asks for it, which is never ranked.",
             "Protocols judge the last epoch.",
             best,
@@ -214,7 +214,7 @@ ERRATA = Errata(
             "copied",
             "In clips of one person the second body is zeros in NTU RGB+D 60, and a copy of the first in 120.",
             "Preparation scripts of the release, which are CTR-GCN's.",
-            "Yes: the feature below. The effect on accuracy was not measured.",
+            "Yes: the features shown. The effect on accuracy was not measured.",
             "`ntu120` has no second body there; `ntu120_copied` has the copy.",
             copied,
         ),

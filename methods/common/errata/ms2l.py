@@ -103,7 +103,7 @@ ERRATA = Errata(
             " repeated ones behind the clip, where the error is a constant.",
             "Motion loss of the release: predictions are zeroed behind the clip, then plain squared error over all 300"
             " frames.",
-            "Yes: below, parts of the error of predicting zeros. The effect on accuracy was not measured.",
+            "Yes: shown are the parts of the error of predicting zeros. The effect on accuracy was not measured.",
             "As released.",
             visible,
         ),
@@ -112,7 +112,7 @@ ERRATA = Errata(
             "In the contrast a clip stays a weak negative of itself: its own product is set to -1, not left out.",
             "NT-Xent of the release: the diagonals of products of a view with itself are -1 before the temperature"
             " of 0.9.",
-            "Slightly: the two losses below. The effect on accuracy was not measured.",
+            "Slightly: the two losses shown. The effect on accuracy was not measured.",
             "As released.",
             itself,
         ),

@@ -147,7 +147,7 @@ ERRATA = Errata(
             "The decoder of fixed weights is trained like all else, in both releases.",
             "Title of the variant (fixed weights). TensorFlow: the list of the encoder's variables is built and not"
             " used. PyTorch: requires_grad is set on the module, where it does nothing, not on its parameters.",
-            "Yes: losses and weights below, from the same start. The effect on accuracy was not measured.",
+            "Yes: losses and weights shown, from the same start. The effect on accuracy was not measured.",
             "As released; `method.fidelity=paper` fixes the GRU of the decoder.",
             decoder,
         ),
@@ -155,7 +155,7 @@ ERRATA = Errata(
             "mirror",
             "The transform that turns a body to face one way mirrors it too: its determinant is -1.",
             "Pre-processing of both releases: the third axis is the product of the first two in the other order.",
-            "Yes: the losses below, from the same start. All clips are mirrored alike. The effect on accuracy was"
+            "Yes: the losses shown, from the same start. All clips are mirrored alike. The effect on accuracy was"
             " not measured.",
             "As released; `method.basis=rotation`, the default under `method.fidelity=paper`, is a proper rotation.",
             mirror,
@@ -164,7 +164,7 @@ ERRATA = Errata(
             "padding",
             "The port's loss counts frames behind the end of a clip; the paper's release does not.",
             "PyTorch scripts: errors are summed up to the longest clip of the batch, and divided by the length alone.",
-            "Yes: the losses below are of the same clips. The effect on accuracy was not measured.",
+            "Yes: the losses shown are of the same clips. The effect on accuracy was not measured.",
             "`method.flavour=tensorflow`, which masks; `predict_cluster_pytorch` counts padding, to the end of the"
             " view.",
             padding,
@@ -181,7 +181,7 @@ ERRATA = Errata(
             "rate",
             "The port builds a schedule that lowers its rate every 50 epochs, and never steps it.",
             "PyTorch scripts: the schedule's step is not called.",
-            "Yes: the two rates below. The effect on accuracy was not measured.",
+            "Yes: the two rates shown. The effect on accuracy was not measured.",
             "`predict_cluster` lowers the rate as the paper's release; `predict_cluster_pytorch` keeps it, as the"
             " port.",
             rate,
@@ -211,7 +211,7 @@ ERRATA = Errata(
             " there is no linear head in either, so that what later tables print as linear is, as far as the releases"
             " show, such an accuracy. In the authors' own log of NTU-60 cross-view: 56.7 untrained, 75.05 at best,"
             " 74.87 at the end.",
-            "Yes: below on synthetic clips; in the authors' log by 0.2 points.",
+            "Yes: shown on synthetic clips; in the authors' log by 0.2 points.",
             "Protocols judge the last epoch, once.",
             best,
         ),

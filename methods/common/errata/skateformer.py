@@ -45,7 +45,7 @@ def exchange() -> Shown:
         name = str(vars(np)["int"])
     except KeyError:
         name = "there is no such name"
-    return {"numpy": np.__version__, "numpy.int": name}
+    return {"numpy.int": name}
 
 
 ERRATA = Errata(
@@ -59,7 +59,7 @@ ERRATA = Errata(
             " goes by the distance of joints.",
             "Paper, section 3.2; relative positions of the release (types 1 and 3): a token's number modulo the"
             " window's frames is taken for its frame, while frames are outside and joints inside.",
-            "Yes: features below, from the same weights. The effect on accuracy was not measured.",
+            "Yes: features as shown, from the same weights. The effect on accuracy was not measured.",
             "As released; `backbone.fidelity=paper` takes the distance of frames.",
             bias,
         ),

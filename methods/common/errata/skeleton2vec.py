@@ -36,7 +36,7 @@ ERRATA = Errata(
             "Decoder of the release: visible tokens come first, the row is cut into frames of 25, then each frame is"
             " put in order. Recorded runs are those with this order, to 4e-7.",
             "Yes: where the decoder sees what. The effect on accuracy was not measured.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             scramble,
         ),
     ),

@@ -61,8 +61,9 @@ ERRATA = Errata(
             " the parent of neck and shoulders comes after them.",
             "Augmentation of the release, read file by file and typed again; it acts with probability 0.5 in every"
             " view and in linear training.",
-            "Yes: with all factors 1, joints 2 to 11 and 21 to 24 still move. The effect on accuracy was not measured.",
-            "The arithmetic is shown below.",
+            "Yes: with all factors 1, joints 2 to 11 and 21 to 24, counted from 0, still move. The effect on accuracy"
+            " was not measured.",
+            "The demonstration writes the released arithmetic out.",
             limbs,
         ),
         Erratum(
@@ -70,7 +71,7 @@ ERRATA = Errata(
             "The linear score is that of the best of 52 heads, chosen on the test clips.",
             "Linear script of the release: its validation loader reads the test split; 13 rates, two depths, with or"
             " without pooled tokens.",
-            "Yes, upwards; below, heads that guess. How much on real heads was not measured.",
+            "Yes, upwards; shown are heads that guess. How much on real heads was not measured.",
             "`linear_grid` chooses its rate on held-out training subjects.",
             heads,
         ),

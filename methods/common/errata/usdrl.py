@@ -36,7 +36,7 @@ ERRATA = Errata(
             "Feeder of the release: crops are random where their lower bound is 0.1, and the options say 0.5, so that"
             " the branch of the centre crop is taken.",
             "Yes: half of each clip is never seen. The effect on accuracy was not measured.",
-            "The arithmetic is shown below.",
+            "The demonstration writes the released arithmetic out.",
             frames,
         ),
     ),
