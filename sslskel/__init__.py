@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sslskel.api.backbone import (
         Backbone,
         Features,
+        LayeredTokenBackbone,
         SequenceBackbone,
         SparseTokenBackbone,
         TokenBackbone,
@@ -98,7 +99,8 @@ if TYPE_CHECKING:
     from sslskel.transforms.views import crop_view, shifted_view
 
 _PLACES = {
-    "api.backbone": "Backbone Features SequenceBackbone SparseTokenBackbone TokenBackbone valid_steps",
+    "api.backbone": "Backbone Features LayeredTokenBackbone SequenceBackbone SparseTokenBackbone TokenBackbone "
+    "valid_steps",
     "api.batch": "Batch StepOutput Term mean_term",
     "api.benchmark": "Benchmark ImportReport Split SplitRows",
     "api.classifier": "Classifier",
@@ -209,6 +211,7 @@ __all__ = [
     "ImportReport",
     "Interrupted",
     "Ints",
+    "LayeredTokenBackbone",
     "LinearSchedule",
     "MethodCard",
     "Noise",

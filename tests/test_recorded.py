@@ -20,6 +20,8 @@ FILES = (
     "golden_more/*_gltransformer_*.npz",
     "golden_more/*_hitrs_*.npz",
     "golden_more/hiclr_*.npz",
+    "golden_more/macdiff_*.npz",
+    "golden_more/skeleton2vec_*.npz",
     "golden_more/sup_sttformer_*.npz",
     "golden_more/sup_unik_*.npz",
     "golden_more/sup_hyperformer_*.npz",

@@ -178,6 +178,15 @@ class TokenBackbone(Protocol):
 
 
 @runtime_checkable
+class LayeredTokenBackbone(TokenBackbone, Protocol):
+    """A token backbone that shows what every block makes of the tokens, for targets of several layers."""
+
+    def encode_layers(self, tokens: Tensor) -> list[Tensor]:
+        """(P, L, D) -> the tokens, then the output of every block in order, each (P, L, D), before any final norm."""
+        ...
+
+
+@runtime_checkable
 class SequenceBackbone(Protocol):
     """What methods with prompts need from a backbone that reads a clip frame by frame, all persons concatenated."""
 

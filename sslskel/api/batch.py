@@ -66,6 +66,12 @@ class Batch(NamedTuple):
         """The same clips, with their rows (N,) in the training set."""
         return self._replace(position=rows.to(self.key.device))
 
+    def rows(self, some: Tensor) -> Batch:
+        """The same clips with these rows, bool (P,) or ids (R,) in the order of their owners; a row may come twice."""
+        known = self.known[some] if self.lacks_joints else self.known
+        tracks, valid, owner, slot = self.tracks[some], self.valid[some], self.owner[some], self.slot[some]
+        return Batch(tracks, valid, owner, slot, self.key, self.label, self.position, known)
+
     def dense(self, persons: int) -> Tensor:
         """The (N, C, T, V, M) tensor of released code, zeros for missing persons."""
         _, frames, joints, coordinates = self.tracks.shape

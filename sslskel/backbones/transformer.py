@@ -5,9 +5,10 @@ Its blocks are in ``sslskel.nn.transformer_blocks``; masking, decoding and losse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
@@ -16,7 +17,15 @@ from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
-from sslskel.nn.transformer_blocks import Block, init_linears, learned_table, patchify, take_tokens
+from sslskel.nn.transformer_blocks import (
+    Block,
+    branch_factors,
+    init_linears,
+    learned_table,
+    patchify,
+    rising_rates,
+    take_tokens,
+)
 
 
 @dataclass
@@ -32,6 +41,11 @@ class TransformerConfig:
     qkv_bias: bool = True
     drop_path: float = 0.0
     """Chance of skipping the last block's branches in training; earlier blocks rise to it linearly from 0."""
+    layer_scale: float = 0.0
+    """Start of learned factors of what attention and MLP add; 0 for none."""
+    norm_eps: float = 1e-5
+    """Added to variances in layer norms."""
+    unsaid: ClassVar[Mapping[str, object]] = {"layer_scale": 0.0, "norm_eps": 1e-5}
 
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "heads", "segment"):
@@ -42,10 +56,12 @@ class TransformerConfig:
             f"backbone.mlp_ratio is {self.mlp_ratio}; the hidden layer needs at least one unit",
         )
         require(0 <= self.drop_path < 1, f"backbone.drop_path is {self.drop_path}; it must be in [0, 1)")
+        require(self.layer_scale >= 0, f"backbone.layer_scale is {self.layer_scale}; it must not be negative")
+        require(self.norm_eps > 0, f"backbone.norm_eps is {self.norm_eps}; it must be positive")
 
 
 class Transformer(Backbone[TransformerConfig]):
-    """Segment embedding, joint and time positions, pre-norm blocks, final norm; a ``TokenBackbone``.
+    """Segment embedding, joint and time positions, pre-norm blocks, final norm; a ``LayeredTokenBackbone``.
 
     Raises ``UsageError`` where ``clip.frames`` is not a whole number of segments, and
     at the first pass over tracks of another shape than the clip's.
@@ -70,9 +86,17 @@ class Transformer(Backbone[TransformerConfig]):
         self.time_table = learned_table(clip.frames // config.segment, config.dim)
         self.joint_table = learned_table(clip.layout.num_joints, config.dim)
         self.blocks = nn.ModuleList(
-            Block(config.dim, config.heads, config.mlp_ratio, config.qkv_bias) for _ in range(config.depth)
+            Block(
+                config.dim,
+                config.heads,
+                config.mlp_ratio,
+                config.qkv_bias,
+                layer_scale=config.layer_scale,
+                eps=config.norm_eps,
+            )
+            for _ in range(config.depth)
         )
-        self.norm = nn.LayerNorm(config.dim)
+        self.norm = nn.LayerNorm(config.dim, config.norm_eps)
         init_linears(self.blocks)
         self.set_drop_path(config.drop_path)
         self._noise: Noise | None = None
@@ -83,9 +107,8 @@ class Transformer(Backbone[TransformerConfig]):
 
     def set_drop_path(self, rate: float) -> bool:
         """Chance of skipping the last block's branches; earlier blocks rise to it linearly from 0."""
-        depth = len(self.blocks)
-        self.drop_rates = [rate * at / max(depth - 1, 1) for at in range(depth)]
-        return depth > 1
+        self.drop_rates = rising_rates(rate, len(self.blocks))
+        return len(self.blocks) > 1
 
     def layers(self) -> list[list[nn.Parameter]]:
         """Embedding and positions, every block, the final norm: the layers of the released layer decay."""
@@ -128,6 +151,13 @@ class Transformer(Backbone[TransformerConfig]):
         normed: Tensor = self.norm(x)
         return normed
 
+    def encode_layers(self, tokens: Tensor) -> list[Tensor]:
+        """(P, L, D) -> the tokens and the output of every block, without the final norm: depth + 1 of (P, L, D)."""
+        states, branches = [tokens], self._branches(tokens)
+        for at, block in enumerate(self.blocks):
+            states.append(block(states[-1], None if branches is None else branches[at]))
+        return states
+
     def forward(self, tracks: Tensor, known: Tensor | None = None) -> Tensor:
         """(P, T, V, C) [and (P, V) bool, the joints that the bodies have] -> (P, T/segment, V, D)."""
         rows, frames, joints, _ = tracks.shape
@@ -147,6 +177,4 @@ class Transformer(Backbone[TransformerConfig]):
                 f"backbone.drop_path was bound to a batch of {draws.shape[0]} persons, but {x.shape[0]} came;"
                 " with empty bodies, bind and feed batch.filled(persons)"
             )
-        rates = torch.tensor(self.drop_rates, dtype=x.dtype, device=x.device)[:, None]
-        kept = (draws.to(x.dtype) >= rates) / (1 - rates)
-        return kept.permute(1, 2, 0)[..., None, None]
+        return branch_factors(draws, self.drop_rates, x.dtype)

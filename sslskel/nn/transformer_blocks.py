@@ -5,10 +5,13 @@ Which kernel computes attention is in ``attention.py``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
+from sslskel.api.noise import Noise
 from sslskel.nn.attention import attention
 
 
@@ -35,6 +38,27 @@ def init_linears(module: nn.Module) -> None:
             nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+def init_normal(module: nn.Module) -> None:
+    """Weights of every linear layer inside as :func:`learned_table`, biases zero."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.trunc_normal_(part.weight, std=0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def rising_rates(rate: float, depth: int) -> list[float]:
+    """Chances of skipping the branches of each block, linearly from 0 in the first to ``rate`` in the last."""
+    return [rate * at / max(depth - 1, 1) for at in range(depth)]
+
+
+def branch_factors(draws: Tensor, rates: Sequence[float], dtype: torch.dtype) -> Tensor:
+    """Drop path: uniform draws (P, depth, 2) -> (depth, 2, P, 1, 1), 0 for a skipped branch, else 1 / (1 - rate)."""
+    chances = torch.tensor(rates, dtype=dtype, device=draws.device)[:, None]
+    kept = (draws.to(dtype) >= chances) / (1 - chances)
+    return kept.permute(1, 2, 0)[..., None, None]
 
 
 def learned_table(*shape: int) -> nn.Parameter:
@@ -86,14 +110,28 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """One pre-norm transformer block: attention, then MLP, each added to its input."""
+    """One pre-norm transformer block: attention, then MLP, each added to its input.
 
-    def __init__(self, dim: int, heads: int, mlp_ratio: float, qkv_bias: bool = True) -> None:
+    ``layer_scale`` above 0 is what learned factors of what is added start at; ``eps`` is that of the norms.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        mlp_ratio: float,
+        qkv_bias: bool = True,
+        *,
+        layer_scale: float = 0.0,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
+        self.norm1 = nn.LayerNorm(dim, eps)
         self.attn = Attention(dim, heads, qkv_bias)
-        self.norm2 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim, eps)
         self.mlp = MLP(dim, round(dim * mlp_ratio))
+        self.scale1 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale else None
+        self.scale2 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale else None
 
     def forward(self, x: Tensor, branches: Tensor | None = None, first: int = 0, known: Tensor | None = None) -> Tensor:
         """(P, L, D) -> (P, L - first, D); ``branches`` (2, P, 1, 1) scales what the two branches add per row.
@@ -102,6 +140,41 @@ class Block(nn.Module):
         to, but nothing else is computed for them. Nothing attends to tokens that are not ``known``, (P, L) bool.
         """
         attended: Tensor = self.attn(self.norm1(x), first, known)
+        attended = attended if self.scale1 is None else self.scale1 * attended
         x = x[:, first:] + (attended if branches is None else branches[0] * attended)
         changed: Tensor = self.mlp(self.norm2(x))
+        changed = changed if self.scale2 is None else self.scale2 * changed
         return x + (changed if branches is None else branches[1] * changed)
+
+
+class TokenBlocks(nn.Module):
+    """Blocks over all tokens of a row: learned positions before them, drop path of keyed noise, a norm behind them."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        depth: int,
+        grid: tuple[int, int],
+        *,
+        drop_path: float = 0.0,
+        layer_scale: float = 0.0,
+        eps: float = 1e-5,
+    ) -> None:
+        """``grid`` is T' and V: token l * V + v is joint v in segment l; ``drop_path`` the rate of the last block."""
+        super().__init__()
+        self.time_table, self.joint_table = learned_table(grid[0], dim), learned_table(grid[1], dim)
+        self.blocks = nn.ModuleList(Block(dim, heads, 4.0, layer_scale=layer_scale, eps=eps) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim, eps)
+        self.rates = rising_rates(drop_path, depth)
+
+    def forward(self, x: Tensor, noise: Noise, site: str) -> Tensor:
+        """(P, L, D) -> (P, L, D); a training pass draws which branches are skipped from ``noise`` at this site."""
+        x = x + (self.time_table[:, None] + self.joint_table).flatten(0, 1)
+        branches = None
+        if self.training and self.rates[-1] > 0:
+            branches = branch_factors(noise.uniform(site, (len(self.rates), 2)), self.rates, x.dtype)
+        for at, block in enumerate(self.blocks):
+            x = block(x, None if branches is None else branches[at])
+        normed: Tensor = self.norm(x)
+        return normed

@@ -49,6 +49,18 @@ def test_joined_rows_hold_the_persons_side_by_side() -> None:
         assert torch.equal(joined[:, :, 5 * person : 5 * person + 5], dense()[..., person].permute(0, 2, 3, 1))
 
 
+def test_some_rows_of_a_batch() -> None:
+    known = torch.tensor([[True, False], [True, True], [False, True]])
+    batch = Batch.from_dense(torch.arange(1.0, 17).reshape(2, 1, 2, 2, 2))._replace(key=torch.tensor([7, 8]))
+    batch = batch.rows(torch.tensor([True, True, False, True]))._replace(known=known)
+    assert (batch.owner.tolist(), batch.slot.tolist()) == ([0, 0, 1], [0, 1, 1])
+    twice = batch.rows(torch.tensor([1, 2, 2]))
+    assert (twice.owner.tolist(), twice.slot.tolist(), twice.key.tolist()) == ([0, 1, 1], [1, 1, 1], [7, 8])
+    assert torch.equal(twice.tracks, batch.tracks[[1, 2, 2]])
+    assert torch.equal(twice.valid, batch.valid[[1, 2, 2]])
+    assert torch.equal(twice.known, known[[1, 2, 2]])
+
+
 def test_gradients_pass_through_dense() -> None:
     batch = Batch.from_dense(dense())
     tracks = batch.tracks.clone().requires_grad_()

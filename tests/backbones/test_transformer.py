@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from undrawn_clips import star, undrawn
 
-from sslskel.api.backbone import TokenBackbone
+from sslskel.api.backbone import LayeredTokenBackbone, TokenBackbone
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import PooledEncoder
 from sslskel.api.noise import Noise
@@ -60,6 +60,29 @@ def test_kept_tokens_are_rows_of_all_tokens() -> None:
     )
 
 
+def test_every_layer_of_an_encoding() -> None:
+    backbone = build(clip_spec(), depth=3)
+    assert isinstance(backbone, LayeredTokenBackbone)
+    tokens = backbone.tokens(rows(2, 8, 5, 3))
+    layers = backbone.encode_layers(tokens)
+    assert len(layers) == 4
+    assert torch.equal(layers[0], tokens)
+    assert torch.equal(layers[1], backbone.blocks[0](tokens))
+    assert torch.equal(backbone.norm(layers[-1]), backbone.encode(tokens))
+    assert not torch.equal(layers[2], layers[3])
+
+
+def test_layer_scale_and_the_constant_of_norms() -> None:
+    backbone = build(clip_spec(), layer_scale=0.1, norm_eps=1e-6)
+    norms = [part for part in backbone.modules() if isinstance(part, torch.nn.LayerNorm)]
+    assert len(norms) == 5
+    assert {norm.eps for norm in norms} == {1e-6}
+    scales = {name: p for name, p in backbone.named_parameters() if "scale" in name}
+    assert len(scales) == 4
+    assert all(torch.equal(p.detach(), torch.full((16,), 0.1)) for p in scales.values())
+    assert not [name for name in build(clip_spec()).state_dict() if "scale" in name]
+
+
 def test_embedding_equals_a_strided_convolution() -> None:
     backbone = build(clip_spec())
     tracks = rows(2, 8, 5, 3)
@@ -105,6 +128,8 @@ def test_seed_alone_decides_the_weights() -> None:
         ({"mlp_ratio": 0.0}, ("backbone.mlp_ratio is 0.0",)),
         ({"drop_path": 1.0}, ("backbone.drop_path is 1.0",)),
         ({"segment": 0}, ("backbone.segment is 0",)),
+        ({"layer_scale": -1.0}, ("backbone.layer_scale is -1.0",)),
+        ({"norm_eps": 0.0}, ("backbone.norm_eps is 0.0",)),
     ],
 )
 def test_bad_values_are_named(changes: dict[str, object], words: tuple[str, ...]) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.nn.transformer_blocks import Block, patchify, take_tokens
+from sslskel.api.noise import ReplayNoise
+from sslskel.nn.transformer_blocks import Block, TokenBlocks, patchify, rising_rates, take_tokens
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -51,3 +52,35 @@ def test_a_block_adds_its_scaled_branches_to_its_input() -> None:
     assert torch.equal(block(x, torch.zeros(2, 2, 1, 1, dtype=torch.float64)), x), (
         "branches scaled by zero leave the input"
     )
+
+
+def test_learned_factors_scale_what_a_block_adds() -> None:
+    plain, scaled = Block(8, 2, 2.0).double(), Block(8, 2, 2.0, layer_scale=0.5).double()
+    missing, unexpected = scaled.load_state_dict(plain.state_dict(), strict=False)
+    assert (missing, unexpected) == (["scale1", "scale2"], [])
+    assert scaled.scale1 is not None
+    assert torch.equal(scaled.scale1.detach(), torch.full((8,), 0.5, dtype=torch.float64))
+    x = drawn(3, 7, 8)
+    torch.testing.assert_close(scaled(x), plain(x, torch.full((2, 3, 1, 1), 0.5).double()), rtol=0, atol=1e-12)
+
+
+def test_blocks_of_a_row_skip_branches_in_training_alone() -> None:
+    blocks = TokenBlocks(8, 2, 2, (3, 2), drop_path=0.4, eps=1e-6)
+    assert blocks.rates == rising_rates(0.4, 2) == [0.0, 0.4]
+    assert blocks.norm.eps == 1e-6
+    x = drawn(3, 6, 8).float()
+
+    def passed(*draws: float) -> Tensor:
+        noise = ReplayNoise({"site": torch.tensor(draws)[:, None, None].expand(-1, 2, 2)})
+        with torch.no_grad():
+            return blocks(x, noise, "site")
+
+    some = passed(0.3, 0.5, 0.0)
+    before = x + (blocks.time_table[:, None] + blocks.joint_table).flatten(0, 1)
+    first = blocks.blocks[0](before)
+    torch.testing.assert_close(some[0], blocks.norm(first)[0])
+    whole = blocks.blocks[1](first, torch.full((2, 3, 1, 1), 1 / 0.6))
+    torch.testing.assert_close(some[1], blocks.norm(whole)[1])
+    torch.testing.assert_close(some[2], blocks.norm(first)[2])
+    blocks.eval()
+    torch.testing.assert_close(passed(0.3, 0.5, 0.0), blocks.norm(blocks.blocks[1](first)))

@@ -50,6 +50,16 @@ def test_recipes_are_those_of_the_released_code() -> None:
         assert (axes.norm, axes.augment, axes.label()) == (False, False, name)
     ascal = recipe("linear_ascal")
     assert (ascal.nesterov, ascal.lr, ascal.epochs, ascal.batch_size, ascal.norm) == (True, 1.0, 90, 32, False)
+    macdiff = recipe("linear_macdiff")
+    assert (macdiff.level, macdiff.lr, macdiff.norm, macdiff.epochs, macdiff.batch_size) == (
+        "joints",
+        0.1,
+        True,
+        100,
+        256,
+    )
+    teacher = recipe("linear_skeleton2vec")
+    assert (teacher.milestones, teacher.decay, teacher.norm, teacher.batch_size) == ([10, 30, 50], 0.1, True, 128)
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
 
 

@@ -8,6 +8,7 @@ from mutants.described import DESCRIBED
 from mutants.kind import Mutant
 from mutants.masked import MASKED
 from mutants.padded import PADDED
+from mutants.predicted import PREDICTED
 from mutants.protocols import PROTOCOLS
 from mutants.reconstruction import RECONSTRUCTION
 from mutants.sequences import SEQUENCES
@@ -20,6 +21,7 @@ MUTANTS = (
     *DESCRIBED,
     *MASKED,
     *PADDED,
+    *PREDICTED,
     *PROTOCOLS,
     *RECONSTRUCTION,
     *SEQUENCES,
