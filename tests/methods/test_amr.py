@@ -72,14 +72,17 @@ def test_the_weight_of_a_value_is_that_of_its_joint_and_frame() -> None:
 
 
 def test_queries_do_not_see_each_other_and_what_is_seen_has_no_order() -> None:
-    block = CrossBlock(8, 2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        block = CrossBlock(8, 2)
     queries, seen = walk(2, 5, 8), walk(2, 4, 8)
     made = block(queries, seen)
     other = queries.clone()
     other[:, 0] += 1.0
     assert torch.equal(block(other, seen)[:, 1:], made[:, 1:])
     torch.testing.assert_close(block(queries, seen.flip(1)), made)
-    assert not torch.allclose(block(queries, seen + torch.arange(4)[:, None]), made)
+    seen[:, 0, 0] += 5.0
+    assert not torch.allclose(block(queries, seen), made, atol=1e-2)
 
 
 def test_tokens_are_hidden_at_random() -> None:
