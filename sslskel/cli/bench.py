@@ -55,8 +55,9 @@ def run(options: argparse.Namespace) -> int:
         result = _result(requests, options, reporter)
     if not is_first():
         return 1 if result.failures else 0
-    print_board(result.board)
-    _print_costs(result.records)
+    print_board(result.board, details=options.details, intervals=options.intervals)
+    if options.details:
+        _print_costs(result.records)
     print(f"{result.ran} cells run, {result.reused} already there; records in {options.output}/records")
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import JOBS_HELP, add_process_flags, add_run_flags
+from sslskel.cli.options import JOBS_HELP, add_details_flag, add_process_flags, add_run_flags
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
@@ -37,6 +37,8 @@ def add_grid_flags(parser: argparse.ArgumentParser, dry_run: str) -> None:
     )
     add_run_flags(parser)
     add_process_flags(parser)
+    add_details_flag(parser)
+    parser.add_argument("--intervals", action="store_true", help="show intervals behind the scores")
 
 
 def check_processes_or_jobs(options: argparse.Namespace) -> None:

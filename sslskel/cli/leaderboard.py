@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import names
+from sslskel.cli.options import add_details_flag, names
 from sslskel.errors import UsageError
 from sslskel.paths import user_path
 
@@ -31,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--intervals",
+        nargs="?",
         choices=("pretrainings", "clips"),
-        default="pretrainings",
-        help="over pretrainings on these test clips, or over test clips too (default: %(default)s)",
+        const="pretrainings",
+        help="show intervals behind the scores: over pretrainings on these test clips (default), or over test clips too",
     )
+    add_details_flag(parser)
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
     parser.add_argument(
         "--output", type=user_path, help="file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"
@@ -63,13 +65,14 @@ def run(options: argparse.Namespace) -> int:
             over_clips=options.intervals == "clips",
             suite=_rules(options.suite) if options.suite else None,
         )
+    intervals = options.intervals is not None
     if options.output:
-        write_board(board, form, options.output)
+        write_board(board, form, options.output, details=options.details, intervals=intervals)
         print(options.output)
     elif form == "table":
-        print_board(board)
+        print_board(board, details=options.details, intervals=intervals)
     else:
-        sys.stdout.write(render(board, form))
+        sys.stdout.write(render(board, form, details=options.details, intervals=intervals))
     return 0
 
 

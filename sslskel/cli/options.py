@@ -52,6 +52,15 @@ def add_keep_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_details_flag(parser: argparse.ArgumentParser) -> None:
+    """What a board shows besides scores and the key findings."""
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="show all findings, published numbers, recipes, seeds, costs and versions too",
+    )
+
+
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
     """How many processes train together; the batch size stays that of all of them."""
     parser.add_argument("--processes", type=int, default=1, help="processes that train one model together (default: 1)")

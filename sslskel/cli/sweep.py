@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.leaderboard import print_board
 
     if is_first():
-        print_board(result.board)
+        print_board(result.board, details=options.details, intervals=options.intervals)
         for failure in result.failures:
             print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0

@@ -21,10 +21,11 @@ from sslskel.data.store.store import StoredDataset
 from sslskel.engine.interpreter import sslskel_command
 from sslskel.engine.provenance import COMMAND, command_line
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED, StopRequest, interrupted
-from sslskel.errors import DataError, PluginError, RunError, UsageError
+from sslskel.errors import DataError, PluginError, RunError, SslskelError, UsageError
 from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import keep, named
+from sslskel.grid.pace import scored
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import BenchResult
 from sslskel.grid.sources import SourceGuard
@@ -37,6 +38,7 @@ from sslskel.results.failures import attempts
 from sslskel.results.failures import failures as noted
 from sslskel.results.record import UnknownRecord
 from sslskel.results.store import ResultStore
+from sslskel.text import duration
 
 POLL_SECONDS = 0.2
 REPORT_SECONDS = 20.0
@@ -230,6 +232,16 @@ def job_command(job: Job) -> list[str]:
     return sslskel_command("bench", *job.request.argv())
 
 
+def _scores(job: Job) -> str:
+    """Of all cells of a job that has ended well."""
+    try:
+        records = [job.store.read(identity) for identity in job.identities]
+    except SslskelError:
+        # Whoever makes the board says what is wrong with a record.
+        return "done"
+    return ", ".join(f"{record.protocol['name']} {scored(record)}" for record in records)
+
+
 class _JobRunner:
     """Starts jobs as others end, so many at a time, and passes on what they print."""
 
@@ -238,7 +250,7 @@ class _JobRunner:
         self.running: list[Job] = []
         self.failures: list[str] = []
         self.total, self.ended = len(queue), 0
-        self.reported = time.monotonic()
+        self.began = self.reported = time.monotonic()
 
     def run(self) -> list[str]:
         """One sentence per cell that failed, when all jobs have ended."""
@@ -297,11 +309,16 @@ class _JobRunner:
             self.ended += 1
             code = job.process.returncode
             if code == 0:
-                self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: done")
+                self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: {_scores(job)}{self._left()}")
             elif code not in (INTERRUPTED, PREEMPTED):
                 failures = _failures(job, code)
                 self.failures += failures
                 self.reporter.line(f"[{self.ended}/{self.total}] {job.title}: failed: {'; '.join(failures)}")
+
+    def _left(self) -> str:
+        """At the pace of the jobs so far; empty after the last."""
+        seconds = (time.monotonic() - self.began) / self.ended * (self.total - self.ended)
+        return f", about {duration(seconds)} left" if self.ended < self.total else ""
 
     def _report(self) -> None:
         if time.monotonic() - self.reported >= REPORT_SECONDS:

@@ -34,6 +34,7 @@ from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.failures import OutOfStep, Unforeseen, ends_grid, in_a_sentence, keep, named, parts_of
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
 from sslskel.grid.judging import judge_alone, judge_and_record
+from sslskel.grid.pace import Pace, scored
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import EvaluationTask
 from sslskel.grid.request import GridRequest
@@ -120,9 +121,12 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
         reporter.line(f"left out: {failure}")
     for cell, fault in checked.broken if is_first() else ():
         keep(run.store, run.identity(cell), fault, named(cell))
-    for number, cell in enumerate(cells, 1):
-        reporter.line(f"[{number}/{len(cells)}] {cell.title}")
-        identity = run.identity(cell)
+    named_cells = [(run.identity(cell), cell) for cell in cells]
+    due = {key: run.pretrain_identity(cell) for key, cell in named_cells if not run.store.path(key).exists()}
+    pace = Pace([*due.values()])
+    for number, (identity, cell) in enumerate(named_cells, 1):
+        reporter.line(f"[{number}/{len(cells)}] {cell.title}{pace.left()}")
+        pace.start()
         try:
             with in_a_sentence(parts_of(cell)):
                 done = run.finish(cell, identity)
@@ -135,9 +139,15 @@ def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
             words = keep(run.store, identity, fault, named(cell)) if is_first() else str(fault)
             result.failures.append(f"{cell.title}: {words}")
             reporter.line(f"  failed: {words}")
+            if identity in due:
+                pace.end(due[identity])
             continue
         result.ran, result.reused = result.ran + done, result.reused + (not done)
         result.records += [record] if record else []
+        if done:
+            pace.end(run.pretrain_identity(cell))
+        if record:
+            reporter.line(f"  {scored(record)}{'' if done else ', already there'}")
     if run.guard.unknown and is_first():
         reporter.line(f"{len(run.guard.unknown)} reused records do not say which code made them")
     if (request.output / "records").is_dir():

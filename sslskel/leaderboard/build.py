@@ -18,7 +18,7 @@ from typing import Any
 
 from sslskel.config.compose import shaping
 from sslskel.leaderboard.cells import PerClip, cell_of, run_twice, same_weights
-from sslskel.leaderboard.findings import across_findings, findings
+from sslskel.leaderboard.findings import across_findings, findings, highlights
 from sslskel.leaderboard.imposed import Imposed, chosen, imposed_options
 from sslskel.leaderboard.labels import column_titles, names_of, row_labels
 from sslskel.leaderboard.means import across_of, means_of, means_of_row
@@ -89,6 +89,7 @@ def build_board(
         means=means,
         across=across,
         over_clips=per_clip is not None,
+        highlights=highlights(columns, tests, names, across),
     )
 
 

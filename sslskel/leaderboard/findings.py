@@ -12,13 +12,40 @@ from sslskel.text import p_value, percent
 
 def findings(columns: Sequence[Column], tests: Sequence[TestedColumn], names: Mapping[RowKey, str]) -> tuple[str, ...]:
     """Per column: who leads and how surely, and which pretrained rows differ from each one that saw no data."""
-    sentences = []
-    for column, one in zip(columns, tests, strict=True):
-        if len(one.rows) > 1:
-            sentences.append(f"{column.title}: {_lead(one, names)}")
-        floors = sorted({floor for _, floor, _ in one.against})
-        sentences += [f"{column.title}: {_against(one, floor, names)}" for floor in floors]
-    return tuple(sentences)
+    by_column = zip(_leads(columns, tests, names), _comparisons(columns, tests, names), strict=True)
+    return tuple(sentence for lead, comparisons in by_column for sentence in (*lead, *comparisons))
+
+
+def highlights(
+    columns: Sequence[Column],
+    tests: Sequence[TestedColumn],
+    names: Mapping[RowKey, str],
+    tables: Sequence[AcrossBenchmarks],
+) -> tuple[str, ...]:
+    """The findings that tell most, first those that do: ranks over benchmarks, who leads each column, what learning
+    gave."""
+    of_columns = (*_leads(columns, tests, names), *_comparisons(columns, tests, names))
+    return (*rank_findings(tables), *(sentence for own in of_columns for sentence in own))
+
+
+def _leads(
+    columns: Sequence[Column], tests: Sequence[TestedColumn], names: Mapping[RowKey, str]
+) -> list[tuple[str, ...]]:
+    return [
+        (f"{column.title}: {_lead(one, names)}",) if len(one.rows) > 1 else ()
+        for column, one in zip(columns, tests, strict=True)
+    ]
+
+
+def _comparisons(
+    columns: Sequence[Column], tests: Sequence[TestedColumn], names: Mapping[RowKey, str]
+) -> list[tuple[str, ...]]:
+    return [
+        tuple(
+            f"{column.title}: {_against(one, floor, names)}" for floor in sorted({floor for _, floor, _ in one.against})
+        )
+        for column, one in zip(columns, tests, strict=True)
+    ]
 
 
 def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
@@ -60,7 +87,7 @@ def across_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:
     """Per mean over five benchmarks or more: interquartile means, ranks, and probabilities of improvement."""
     sentences = []
     for table in tables:
-        where = f"{table.title} over {len(table.benchmarks)} benchmarks"
+        where = _where(table)
         if table.left_out:
             sentences.append(
                 f"{where}: left out for a missing number, or for other numbers of pretrainings on other benchmarks:"
@@ -69,20 +96,37 @@ def across_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:
         if len(table.rows) < 2:
             continue
         means = ", ".join(f"{row.label} {percent(row.iqm)}{_interval(row.interval)}" for row in table.rows)
-        ranks = ", ".join(f"{row.label} {row.rank:.2f}" for row in table.rows)
         first = table.rows[0]
-        level = [row.label for row in table.rows[1:] if row.rank - first.rank < table.critical_difference]
-        verdict = f"not shown to differ from {', '.join(level)}" if level else "apart from all others"
         chances = ", ".join(
             f"{row.label} {first.improvements[at]:.2f}" for at, row in enumerate(table.rows) if row is not first
         )
         sentences += [
             f"{where}: interquartile mean, % [95 % stratified bootstrap over pretrainings]: {means}",
-            f"{where}: mean rank: {ranks}; critical difference {table.critical_difference:.2f} (Nemenyi, 5 %),"
-            f" {first.label} is {verdict}",
+            *rank_findings([table]),
             f"{where}: probability that a pretraining of {first.label} is above one of: {chances}",
         ]
     return tuple(sentences)
+
+
+def rank_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:
+    """Per mean over five benchmarks or more with two rows or more: their mean ranks."""
+    sentences = []
+    for table in tables:
+        if len(table.rows) < 2:
+            continue
+        ranks = ", ".join(f"{row.label} {row.rank:.2f}" for row in table.rows)
+        first = table.rows[0]
+        level = [row.label for row in table.rows[1:] if row.rank - first.rank < table.critical_difference]
+        verdict = f"not shown to differ from {', '.join(level)}" if level else "apart from all others"
+        sentences.append(
+            f"{_where(table)}: mean rank: {ranks}; critical difference {table.critical_difference:.2f} (Nemenyi, 5 %),"
+            f" {first.label} is {verdict}"
+        )
+    return tuple(sentences)
+
+
+def _where(table: AcrossBenchmarks) -> str:
+    return f"{table.title} over {len(table.benchmarks)} benchmarks"
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

@@ -230,3 +230,5 @@ class Board:
     """Whether intervals are over test clips too."""
     title: str = ""
     """Of a suite; others are called by their benchmarks."""
+    highlights: tuple[str, ...] = ()
+    """Those of the findings that a short form shows as many of as it has room for, the most telling first."""

@@ -12,7 +12,7 @@ from sslskel.config.compose import shaping
 from sslskel.config.suites import Suite
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.cells import PerClip
-from sslskel.leaderboard.findings import across_findings
+from sslskel.leaderboard.findings import across_findings, rank_findings
 from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.means import across_of, means_of_row
 from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
@@ -98,6 +98,7 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
         means=(*means, *gains),
         across=across,
         findings=(*board.findings, *across_findings(across)),
+        highlights=(*rank_findings(across), *board.highlights),
         warnings=(*board.warnings, *_left_out(reasons), *_unfinished(suite, ranked)),
         notes=(*_notes(rules, learnt, floor), *_references(suite, reference), *board.notes),
         commands=tuple(sorted({*board.commands, *floor.commands, *reference.commands})),

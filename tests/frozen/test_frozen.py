@@ -27,6 +27,8 @@ from sslskel.plugins.registry import PROTOCOLS
 HERE = Path(__file__).resolve().parent
 STEPS = sorted((HERE / "runs" / "pretrain").glob("*/step-*"))
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+EVERYTHING = ("--details", "--intervals")
+"""What boards showed then: short forms are newer."""
 MEASURED = ("cost", "created", "environment", "predictions")
 """Parts of a record that differ from run to run, or from machine to machine."""
 
@@ -142,7 +144,7 @@ def test_prepared_data_are_the_same_bytes(tmp_path: Path, sslskel: Command) -> N
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_board_says_the_same_but_for_what_is_named(form: str, runs: Path, sslskel: Command) -> None:
-    text = sslskel("leaderboard", "--results", str(runs), "--format", form, COLUMNS="100").stdout
+    text = sslskel("leaderboard", "--results", str(runs), "--format", form, *EVERYTHING, COLUMNS="100").stdout
     if form == "html":
         text = hashlib.sha256(text.encode()).hexdigest() + "\n"
     frozen = (HERE / "board" / f"{form}.txt").read_text(encoding="utf-8")

@@ -101,12 +101,13 @@ def html_rows(text: str) -> list[list[str]]:
     ]
 
 
+EVERYTHING = {"details": True, "intervals": True}
 READERS = {"html": html_rows, "markdown": markdown_rows, "table": terminal_rows, "latex": latex_rows}
 
 
 def shown_cells(board: Board, form: str) -> dict[str, list[str]]:
     """Per label the numbers of a board in a format that shows a table, the mean last."""
-    rows = READERS[form](render(board, form))
+    rows = READERS[form](render(board, form, **EVERYTHING))
     head, count = rows[0], len(board.columns) + len(board.means)
     assert head[1] == "method"
     assert head[len(head) - len(board.means) :] == [mean.title for mean in board.means]
@@ -151,10 +152,11 @@ def test_all_formats_carry_the_same_numbers(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: build_board(mixed_records()), hostile_board], ids=["mixed", "hostile"])
-def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("details", [False, True])
+def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, details: bool, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed (Debian: texlive-latex-base, texlive-latex-recommended)")
-    table = render(make(), "latex")
+    table = render(make(), "latex", details=details, intervals=details)
     article = "\n".join(
         [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", table, r"\end{document}"]
     )
@@ -173,8 +175,10 @@ def test_latex_compiles_in_an_article_with_booktabs_alone(make: Any, tmp_path: P
 
 def test_bold_is_bold_where_a_format_has_it() -> None:
     board = build_board([*three("mamp", 0.80, 0.81, 0.82), *three("random_init", 0.3, 0.31, 0.32, seen=[])])
-    assert "| **81.0 ± 1.0 (3) \\[78.5, 83.5\\]** |" in render(board, "markdown")
-    assert "| 31.0 ± 1.0 (3) \\[28.5, 33.5\\] |" in render(board, "markdown")
+    whole = render(board, "markdown", **EVERYTHING)
+    assert "| **81.0 ± 1.0 (3) \\[78.5, 83.5\\]** |" in whole
+    assert "| 31.0 ± 1.0 (3) \\[28.5, 33.5\\] |" in whole
+    assert "| **81.0 ± 1.0** |" in render(board, "markdown")
     assert json.loads(render(board, "json"))["rows"][0]["cells"][0]["bold"] is True
     styled = io.StringIO()
     print_board(
@@ -184,7 +188,8 @@ def test_bold_is_bold_where_a_format_has_it() -> None:
 
 
 def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
-    text = render(build_board([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])]), "markdown")
+    board = build_board([*three("mamp", 0.6, 0.7), *three("random_init", 0.1, 0.2, seen=[])])
+    text = render(board, "markdown", **EVERYTHING)
     page = MarkdownIt("commonmark").enable("table").render(text)
     assert (
         "standard deviation over pretrainings (how many) [95 % t interval over pretrainings, on these test clips]"
@@ -199,7 +204,9 @@ def test_markdown_says_what_the_numbers_are_and_how_they_were_made() -> None:
 
 def test_facts_that_differ_become_columns() -> None:
     text = render(
-        build_board([*three("mamp", 0.6), *three("mamp", 0.5, backbone__name="st_gcn", precision="bf16")]), "markdown"
+        build_board([*three("mamp", 0.6), *three("mamp", 0.5, backbone__name="st_gcn", precision="bf16")]),
+        "markdown",
+        details=True,
     )
     assert text.splitlines()[2].startswith("| \\# | method | preset | backbone | precision |")
     assert "All rows: streams joint." in text
@@ -207,7 +214,7 @@ def test_facts_that_differ_become_columns() -> None:
 
 def test_hostile_names_stay_text_in_markdown() -> None:
     board = hostile_board()
-    text = render(board, "markdown")
+    text = render(board, "markdown", details=True)
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
     table = page[page.index("<table>") : page.index("</table>")]
     assert set(re.findall(r"</?([a-z]+)", table)) <= {"table", "thead", "tbody", "tr", "th", "td"}
@@ -231,8 +238,9 @@ def test_hostile_names_are_no_formula_in_csv() -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "latex", "html"])
-def test_no_control_character_is_ever_written(form: str) -> None:
-    text = render(hostile_board(), form)
+@pytest.mark.parametrize("details", [False, True])
+def test_no_control_character_is_ever_written(form: str, details: bool) -> None:
+    text = render(hostile_board(), form, details=details)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)
 
 
@@ -257,7 +265,7 @@ def test_a_narrow_terminal_loses_no_number(width: int) -> None:
         ]
     )
     out = io.StringIO()
-    print_board(board, Console(file=out, width=width, color_system=None, legacy_windows=False))
+    print_board(board, Console(file=out, width=width, color_system=None, legacy_windows=False), **EVERYTHING)
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert text.count("61.0 ± 1.0 (3)") == 4

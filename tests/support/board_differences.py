@@ -2,7 +2,7 @@
 
 Since ``867c4ca`` n counts pretrainings and not seeds of evaluations, rows of one pretraining claim nothing, means are
 over columns of one protocol alone, and boards name their seeds. Classes of a benchmark in a local folder are numbered
-in HTML, since boards run no code of one. Every number of the frozen boards stayed as it was, but
+in HTML, since boards run no code of one. LaTeX tables have a caption and a label. Every number of the frozen boards stayed as it was, but
 the mean of a ``linear`` and a ``knn`` score, which is no longer made.
 """
 
@@ -29,6 +29,8 @@ SENTENCES = (
     ("untested for want of seeds: mamp", "untested: mamp (one pretraining)"),
 )
 """What boards said and what they say, in every format."""
+SCORES = f"Scores in % on the test part: {SENTENCES[0][1]}"
+"""What the caption of a LaTeX table says now."""
 NOTE = "pretrainings: seed 0: mamp, random_init"
 """A line that they have now, before the one that begins with ``preset``."""
 PIECES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -49,6 +51,11 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
         ("- preset cpu:", f"- {markdown(NOTE)} - preset cpu:"),
     ),
     "latex": (
+        (
+            r"\centering\footnotesize",
+            rf"\centering\footnotesize \caption{{tiny/xsub. {latex(SCORES)}}} \label{{tab:tiny-xsub}}",
+        ),
+        (rf"\raggedright {latex(SCORES)} ", r"\raggedright "),
         ("{lllrrr}", "{lllrr}"),
         (r" & mean \\", r" \\"),
         (r" & 75.0 \\", r" \\"),

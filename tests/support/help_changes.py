@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DETAILS = "  --details show all findings, published numbers, recipes, seeds, costs and versions too\n"
+INTERVALS = "  --intervals show intervals behind the scores\n"
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "check": (
         ("[-h] {method", "[-h] [--format {table,json}] {method"),
@@ -46,12 +48,19 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
     ),
     "bench": (
-        ("[--max-restarts MAX_RESTARTS]\n", "[--max-restarts MAX_RESTARTS] [--suite NAME]\n"),
+        (
+            "[--max-restarts MAX_RESTARTS]\n",
+            "[--max-restarts MAX_RESTARTS] [--details] [--intervals] [--suite NAME]\n",
+        ),
         (
             "how often a run that lost a rank starts again\n",
-            "how often a run that lost a rank starts again\n  --suite NAME what a suite asks for (`sslskel list"
+            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --suite NAME what a suite asks for (`sslskel list"
             " suites`); --benchmark, --protocol and --seeds choose a part of it\n",
         ),
+    ),
+    "sweep": (
+        ("[--trials TRIALS]", "[--details] [--intervals] [--trials TRIALS]"),
+        ("  --trials TRIALS ", f"{DETAILS}{INTERVALS}  --trials TRIALS "),
     ),
     "list": (
         ("protocols,presets}", "protocols,presets,suites,encoders}"),
@@ -131,11 +140,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  --format FORMAT  ",
             "  --suite NAME the board of a suite (`sslskel list suites`)\n  --format FORMAT  ",
         ),
-        ("[--no-published]", "[--intervals {pretrainings,clips}] [--no-published]"),
+        ("[--no-published]", "[--intervals [{pretrainings,clips}]] [--details] [--no-published]"),
         (
             "  --no-published  ",
-            "  --intervals {pretrainings,clips} over pretrainings on these test clips, or over test clips too (default:"
-            " pretrainings)\n  --no-published  ",
+            "  --intervals [{pretrainings,clips}] show intervals behind the scores: over pretrainings on these test clips"
+            f" (default), or over test clips too\n{DETAILS}  --no-published  ",
         ),
         ("or html (default: table)", "or html (default: as --output ends, else table)"),
         ("file to write (default: print)", "file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"),

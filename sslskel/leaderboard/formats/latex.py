@@ -1,15 +1,30 @@
-"""The board as a LaTeX table for a paper; needs the booktabs package alone.
+"""The board as a LaTeX table for a paper: caption, label, notes below; needs the booktabs package alone.
 
 Whatever a name holds, it stays text: nothing in it can end a cell or run a command.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import groupby
 
 from sslskel.leaderboard.model import Board, Row
-from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, legend, number, published_facts
+from sslskel.leaderboard.wording import (
+    PUBLISHED,
+    PUBLISHED_FACTS,
+    SHORT,
+    Shown,
+    counted,
+    facts_of,
+    marks_of,
+    number_parts,
+    published_facts,
+    scores_of,
+    short_titles,
+    title,
+)
 from sslskel.text import percent, plain
 
 COMMANDS = {
@@ -53,31 +68,61 @@ ACCENTS = {
 """Combining character -> the accent command that every font encoding has."""
 
 
-def latex_text(board: Board) -> str:
-    """A ``table`` float with the numbers, and below it how to read them and what they show."""
+def latex_text(board: Board, shown: Shown = SHORT) -> str:
+    """A ``table`` float with the numbers, and below it how to read them; with details also what they show."""
     if not board.rows:
         return "% There are no records yet.\n"
-    facts, shared = facts_of(board)
-    titles = [*(fact.title for fact in facts), *(column.title for column in board.columns)]
-    columns = "l" * len(facts) + "r" * (len(board.columns) + len(board.means))
+    facts, shared = facts_of(board, short=not shown.details)
+    counts = counted(board, shown)
     lines = [
         r"% \usepackage{booktabs}",
         *(f"% {_comment(command)}" for command in board.commands),
         r"\begin{table}[t]",
         r"\centering\footnotesize",
-        rf"\begin{{tabular}}{{{columns}}}",
+        rf"\caption{{{escape(f'{_named(board)}. {scores_of(board, shown)}')}}}",
+        rf"\label{{tab:{_label(board)}}}",
+        rf"\begin{{tabular}}{{{'l' * len(facts) + 'r' * (len(board.columns) + len(board.means))}}}",
         r"\toprule",
-        _line([*map(_heading, titles), *(_heading(mean.title) for mean in board.means)]),
+        *_headings(board, [fact.title for fact in facts], shown),
         r"\midrule",
-        *(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(row)]) for row in board.rows),
+        *(_line([*(escape(fact.of(row)) for fact in facts), *_numbers(row, shown, counts)]) for row in board.rows),
         r"\bottomrule",
         r"\end{tabular}",
-        rf"\par\medskip\raggedright {escape(' '.join(filter(None, (legend(board), shared))))}",
-        *(_published(board) if board.published else ()),
+        rf"\par\medskip\raggedright {escape(' '.join([*marks_of(board), shared]))}".rstrip(),
+        *(_published(board) if shown.details and board.published else ()),
     ]
-    for sentence in (*board.findings, *board.warnings, *board.notes):
-        lines.append(rf"\par {escape(sentence)}")
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    told = (*board.findings, *board.warnings, *board.notes) if shown.details else board.warnings
+    return "\n".join([*lines, *(rf"\par {escape(sentence)}" for sentence in told), r"\end{table}"]) + "\n"
+
+
+def _named(board: Board) -> str:
+    """What a caption calls the board: where all of its columns are of, or all that they are of."""
+    return title(board).removeprefix("Leaderboard: ")
+
+
+def _label(board: Board) -> str:
+    """Of letters, digits and dashes alone."""
+    return re.sub(r"[^a-z0-9]+", "-", _named(board).lower()).strip("-")[:60] or "board"
+
+
+def _headings(board: Board, facts: list[str], shown: Shown) -> list[str]:
+    """A line of titles; above it where each group of columns was measured, if that differs."""
+    means = [mean.title for mean in board.means]
+    if shown.details:
+        return [_line(map(_heading, [*facts, *(column.title for column in board.columns), *means]))]
+    places = [f"{column.benchmark}/{column.split}" for column in board.columns]
+    titles = [*short_titles(board.columns)[1]]
+    above, rules, at = list[str](), list[str](), len(facts) + 1
+    for place, group in groupby(places):
+        count = len([*group])
+        above.append(rf"\multicolumn{{{count}}}{{c}}{{{escape(place)}}}")
+        rules.append(rf"\cmidrule(lr){{{at}-{at + count - 1}}}")
+        at += count
+    if len({*places}) < 2:
+        return [_line(map(_heading, [*facts, *titles, *means]))]
+    titles = [one.removeprefix(place).strip() for one, place in zip(titles, places, strict=True)]
+    grouped = _line([*[""] * len(facts), *above, *[""] * len(means)])
+    return [f"{grouped} {' '.join(rules)}", _line(map(_heading, [*facts, *titles, *means]))]
 
 
 def _published(board: Board) -> list[str]:
@@ -105,8 +150,9 @@ def _heading(title: str) -> str:
     return rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{stacked}\end{{tabular}}"
 
 
-def _numbers(row: Row) -> list[str]:
-    numbers = [escape(number(cell)) for cell in row.cells]
+def _numbers(row: Row, shown: Shown, counts: bool) -> list[str]:
+    parts = (number_parts(cell, counts=counts, intervals=shown.intervals) for cell in row.cells)
+    numbers = [escape(" ".join(one)) for one in parts]
     bold = [
         rf"\textbf{{{text}}}" if cell and cell.bold else text for text, cell in zip(numbers, row.cells, strict=True)
     ]

@@ -3,41 +3,96 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sslskel.leaderboard.model import Board
-from sslskel.leaderboard.wording import PUBLISHED, PUBLISHED_FACTS, facts_of, legend, number, published_facts
+from sslskel.leaderboard.formats.short import WIDTH, key_findings, left_out
+from sslskel.leaderboard.model import Board, BoardCell
+from sslskel.leaderboard.wording import (
+    PUBLISHED,
+    PUBLISHED_FACTS,
+    SHORT,
+    Shown,
+    counted,
+    facts_of,
+    legend,
+    number_parts,
+    published_facts,
+    short_titles,
+)
 from sslskel.text import percent, plain
 
 WIDE = 100_000
 """Columns of a console on which nothing is ever folded."""
-FOLDED = 30
-"""Widest name in a compact table."""
+PIECE = re.compile(r"[^\s_/]+[\s_/]?|[\s_/]")
+"""Where a heading may be folded: behind blanks, underscores and slashes."""
 
 
-def print_board(board: Board, console: Console | None = None) -> None:
-    """Show a board on the terminal, in several tables where it is too narrow for one."""
-    console = console or Console()
+class _Look(NamedTuple):
+    """How narrow a table is made."""
+
+    names: int | None = None
+    """Widest name of a row."""
+    folded: bool = False
+    """Headings and intervals take several lines."""
+    stacked: bool = False
+    """A standard deviation stands below its mean."""
+
+
+LOOKS = _Look(), _Look(30, folded=True), _Look(20, folded=True, stacked=True)
+"""The first that a terminal is wide enough for; where none is, tables of the second with a part of the columns each."""
+
+
+def print_board(
+    board: Board, console: Console | None = None, *, details: bool = False, intervals: bool = False
+) -> None:
+    """Show a board on the terminal: scores and the key findings.
+
+    ``intervals`` adds those to the scores; ``details`` adds all other findings, published numbers, recipes, seeds,
+    costs and versions. The table is folded where the terminal is too narrow, and becomes several where it must.
+    """
+    console, shown = console or Console(), Shown(intervals or board.over_clips, details)
     if not board.rows:
         console.print("There are no records yet.")
         _print_warnings(board, console)
         return
-    for table in _tables(board, console):
+    if not details and (shared := short_titles(board.columns)[0]):
+        console.print(Text(plain(shared), style="bold"))
+    for table in _tables(board, console, shown):
         console.print(table)
+    if details:
+        _print_details(board, console, shown)
+    else:
+        _print_short(board, console, shown)
+
+
+def _print_short(board: Board, console: Console, shown: Shown) -> None:
+    findings, more = key_findings(board, min(console.width, WIDTH))
+    _print_lines(console, [legend(board, shown), facts_of(board, short=True)[1], *findings])
+    _print_warnings(board, console)
+    console.print(Text(left_out(board, more), style="dim"))
+
+
+def _print_details(board: Board, console: Console, shown: Shown) -> None:
     if board.published:
         console.print(Text(PUBLISHED))
         console.print(_published(board))
-    _, shared = facts_of(board)
-    for text in filter(None, (legend(board), shared, *board.findings)):
-        console.print(Text(plain(text)))
+    _print_lines(console, [legend(board, shown), facts_of(board)[1], *board.findings])
     _print_warnings(board, console)
     for note in board.notes:
         console.print(Text(plain(note), style="dim"))
+
+
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for text in filter(None, lines):
+        console.print(Text(plain(text)))
 
 
 def _print_warnings(board: Board, console: Console) -> None:
@@ -45,10 +100,11 @@ def _print_warnings(board: Board, console: Console) -> None:
         console.print(Text(plain(f"Warning: {warning}"), style="yellow"))
 
 
-def table_text(board: Board) -> str:
+def table_text(board: Board, shown: Shown = SHORT) -> str:
     """The same as text, in one table however wide, without colours."""
     buffer = io.StringIO()
-    print_board(board, Console(file=buffer, width=WIDE, force_terminal=False, color_system=None, legacy_windows=False))
+    console = Console(file=buffer, width=WIDE, force_terminal=False, color_system=None, legacy_windows=False)
+    print_board(board, console, details=shown.details, intervals=shown.intervals)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
@@ -65,22 +121,23 @@ def _published(board: Board) -> Table:
     return table
 
 
-def _tables(board: Board, console: Console) -> list[Table]:
-    """One table if it fits, else a compact one, else as many columns at a time as fit."""
+def _tables(board: Board, console: Console, shown: Shown) -> list[Table]:
+    """One table if it fits, else one that takes less width, else as many columns at a time as fit."""
     count = len(board.columns)
-    for compact in (False, True):
-        whole = _table(board, range(count), compact=compact, means=True)
+
+    def table(start: int, stop: int, look: _Look) -> Table:
+        return _table(board, range(start, stop), look, shown, means=stop == count)
+
+    for look in LOOKS:
+        whole = table(0, count, look)
         if _width(whole, console) <= console.width:
             return [whole]
     tables, start = [], 0
     while start < count:
         stop = start + 1
-        while stop < count:
-            wider = _table(board, range(start, stop + 1), compact=True, means=stop + 1 == count)
-            if _width(wider, console) > console.width:
-                break
+        while stop < count and _width(table(start, stop + 1, LOOKS[1]), console) <= console.width:
             stop += 1
-        tables.append(_table(board, range(start, stop), compact=True, means=stop == count))
+        tables.append(table(start, stop, LOOKS[1]))
         start = stop
     return tables
 
@@ -89,24 +146,44 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, console.options.update(width=WIDE), table).maximum
 
 
-def _table(board: Board, positions: Sequence[int], *, compact: bool, means: bool) -> Table:
-    """Some columns of the board. A compact table folds names and puts intervals on a line of their own."""
-    table, (facts, _) = Table(), facts_of(board)
+def _table(board: Board, positions: Sequence[int], look: _Look, shown: Shown, *, means: bool) -> Table:
+    """Some columns of the board, and the means where they are the last ones."""
+    table = Table() if shown.details else Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    facts, counts = facts_of(board, short=not shown.details)[0], counted(board, shown)
+    titles = [column.title for column in board.columns] if shown.details else short_titles(board.columns)[1]
     for fact in facts:
-        table.add_column(fact.title, overflow="fold", max_width=FOLDED if compact else None)
-    gap = "\n" if compact else " "
-    for position in positions:
-        title = Text(plain(board.columns[position].title))
-        numbers = [number(row.cells[position], gap) for row in board.rows]
-        # Where space is short, names are folded and numbers are not.
-        least = max(len(line) for text in (*numbers, *str(title).split()) for line in text.splitlines())
-        table.add_column(title, justify="right", overflow="fold", width=min(least, FOLDED) if compact else None)
-    for mean in board.means if means else ():
-        least = max(len(word) for word in (*mean.title.split(), percent(1.0)))
-        table.add_column(Text(plain(mean.title)), justify="right", overflow="fold", width=least if compact else None)
-    for row in board.rows:
-        words = [Text(plain(fact.of(row))) for fact in facts]
+        table.add_column(fact.title, overflow="fold", max_width=look.names)
+
+    def words(cell: BoardCell | None) -> str:
+        parts = number_parts(cell, counts=counts, intervals=shown.intervals)
+        spread = parts[0].replace(" ± ", "\n± ") if look.stacked else parts[0]
+        return ("\n" if look.folded else " ").join((spread, *parts[1:]))
+
+    columns = [(titles[at], [words(row.cells[at]) for row in board.rows]) for at in positions]
+    if means:
+        columns += [(mean.title, [percent(row.means[at]) for row in board.rows]) for at, mean in enumerate(board.means)]
+    for title, texts in columns:
+        lines = [line for text in texts for line in text.splitlines()]
+        heading, width = _heading(plain(title), max(map(len, lines)), look)
+        table.add_column(Text(heading), justify="right", overflow="fold", width=width)
+    for at, row in enumerate(board.rows):
         cells = [row.cells[position] for position in positions]
-        shown = [Text(number(cell, gap), style="bold" if cell and cell.bold else "") for cell in cells]
-        table.add_row(*words, *shown, *(map(percent, row.means) if means else ()))
+        styles = ["bold" if cell and cell.bold else "" for cell in cells] + [""] * (len(columns) - len(cells))
+        numbers = [Text(texts[at], style=style) for (_, texts), style in zip(columns, styles, strict=True)]
+        table.add_row(*(Text(plain(fact.of(row))) for fact in facts), *numbers)
     return table
+
+
+def _heading(title: str, least: int, look: _Look) -> tuple[str, int | None]:
+    """A column's heading and width. Where space is short, names are folded and numbers are not."""
+    if not look.folded:
+        return title, None
+    pieces = PIECE.findall(title)
+    longest = max((len(piece.strip()) for piece in pieces), default=0)
+    width = max(least, min(longest, look.names or longest))
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.strip() for line in lines), width
