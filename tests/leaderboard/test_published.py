@@ -59,11 +59,11 @@ def test_measured_rows_are_what_they_were() -> None:
 
 @pytest.mark.parametrize("form", list(RENDERERS))
 def test_every_format_shows_value_and_source(form: str) -> None:
-    text = render(board_with(printed("A method", 0.8125, "the source, page 3")), form)
+    text = render(board_with(printed("A method", 0.8125, "the source, page 3")), form, details=True)
     assert "81.2" in text
     assert "the source, page 3" in text
     assert "ublished" in text
-    assert render(build_board(mixed_records()), form).count("ublished, not measured") == 0
+    assert render(build_board(mixed_records()), form, details=True).count("ublished, not measured") == 0
 
 
 def test_json_and_csv_hold_the_numbers_in_full() -> None:
@@ -79,7 +79,7 @@ def test_json_and_csv_hold_the_numbers_in_full() -> None:
 
 def test_hostile_names_stay_text() -> None:
     board = board_with(*(printed(name, 0.5, f"source {name}") for name in HOSTILE))
-    page = MarkdownIt("commonmark").enable("table").render(render(board, "markdown"))
+    page = MarkdownIt("commonmark").enable("table").render(render(board, "markdown", details=True))
     tables = re.findall(r"<table>.*?</table>", page, re.S)
     assert [table.count("<tr>") for table in tables] == [len(board.rows) + 1, len(HOSTILE) + 1]
     assert not re.search(r"<(script|a|img|strong|em|code|s)\b", tables[1])
@@ -88,7 +88,7 @@ def test_hostile_names_stay_text() -> None:
     assert "<script>alert" not in body[: body.index("</table>")]
     lines = list(csv.DictReader(io.StringIO(render(board, "csv"))))
     assert not [line for line in lines if line["method"].lstrip().startswith(("=", "+", "-", "@", "＝"))]
-    latex = render(board, "latex")
+    latex = render(board, "latex", details=True)
     assert latex.count(r"\begin{tabular}{") == latex.count(r"\bottomrule") == 2
     assert not re.search(r"(?<!\\)(?:\\\\)*\$x\^", latex)
 
