@@ -209,7 +209,9 @@ def test_a_board_stays_in_line_where_signs_are_lacking(encoding: str) -> None:
     screen = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
     with redirect_stdout(screen), clean_streams():
         print_board(board)
-    lines = [line for line in raw.getvalue().decode(encoding).splitlines() if line.startswith(("|", "+"))]
+    whole = raw.getvalue().decode(encoding).splitlines()
+    lines = whole[1 : [line.partition(" ")[0] for line in whole].index("Scores")]
+    assert len(lines) == 4
     assert len({len(line) for line in lines}) == 1
     assert ("+/-" if encoding == "ascii" else " ± ") in "".join(lines)
     assert "\\" not in raw.getvalue().decode(encoding)

@@ -46,7 +46,7 @@ class _Look(NamedTuple):
     """A standard deviation stands below its mean."""
 
 
-LOOKS = _Look(), _Look(30, folded=True), _Look(20, folded=True, stacked=True)
+LOOKS = _Look(), _Look(30, folded=True), _Look(16, folded=True, stacked=True)
 """The first that a terminal is wide enough for; where none is, tables of the second with a part of the columns each."""
 
 
