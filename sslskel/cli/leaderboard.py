@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=("pretrainings", "clips"),
         const="pretrainings",
-        help="show intervals behind the scores: over pretrainings on these test clips (default), or over test clips too",
+        help="show intervals behind the scores: over pretrainings on these test clips (default), or over test clips"
+        " too",
     )
     add_details_flag(parser)
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")

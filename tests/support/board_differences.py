@@ -2,8 +2,8 @@
 
 Since ``867c4ca`` n counts pretrainings and not seeds of evaluations, rows of one pretraining claim nothing, means are
 over columns of one protocol alone, and boards name their seeds. Classes of a benchmark in a local folder are numbered
-in HTML, since boards run no code of one. LaTeX tables have a caption and a label. Every number of the frozen boards stayed as it was, but
-the mean of a ``linear`` and a ``knn`` score, which is no longer made.
+in HTML, since boards run no code of one. LaTeX tables have a caption and a label. Every number of the frozen boards
+stayed as it was, but the mean of a ``linear`` and a ``knn`` score, which is no longer made.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         (
             "how often a run that lost a rank starts again\n",
-            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --suite NAME what a suite asks for (`sslskel list"
-            " suites`); --benchmark, --protocol and --seeds choose a part of it\n",
+            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --suite NAME what a suite asks"
+            " for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it\n",
         ),
     ),
     "sweep": (
@@ -143,8 +143,8 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("[--no-published]", "[--intervals [{pretrainings,clips}]] [--details] [--no-published]"),
         (
             "  --no-published  ",
-            "  --intervals [{pretrainings,clips}] show intervals behind the scores: over pretrainings on these test clips"
-            f" (default), or over test clips too\n{DETAILS}  --no-published  ",
+            "  --intervals [{pretrainings,clips}] show intervals behind the scores: over pretrainings on these test"
+            f" clips (default), or over test clips too\n{DETAILS}  --no-published  ",
         ),
         ("or html (default: table)", "or html (default: as --output ends, else table)"),
         ("file to write (default: print)", "file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"),

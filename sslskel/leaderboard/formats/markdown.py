@@ -20,7 +20,7 @@ from sslskel.text import escape, fenced, percent, table
 
 
 def markdown_text(board: Board, shown: Shown = SHORT) -> str:
-    """Title, table, how to read it, what it shows, warnings; with details also published numbers and how it was made."""
+    """Title, table, how to read it, findings, warnings; with details also published numbers and how it was made."""
     if not board.rows:
         return "There are no records yet.\n"
     facts, shared = facts_of(board, short=not shown.details)
