@@ -91,8 +91,8 @@ def latex_text(board: Board, shown: Shown = SHORT) -> str:
         rf"\par\medskip\raggedright {escape(' '.join([*marks_of(board), shared]))}".rstrip(),
         *(_published(board) if shown.details and board.published else ()),
     ]
-    told = (*board.findings, *board.warnings, *board.notes) if shown.details else board.warnings
-    return "\n".join([*lines, *(rf"\par {escape(sentence)}" for sentence in told), r"\end{table}"]) + "\n"
+    sentences = (*board.findings, *board.warnings, *board.notes) if shown.details else board.warnings
+    return "\n".join([*lines, *(rf"\par {escape(sentence)}" for sentence in sentences), r"\end{table}"]) + "\n"
 
 
 def _named(board: Board) -> str:
