@@ -58,7 +58,7 @@ One fault after the other was planted in the sources, as a person could make it:
 key encoder in place of the query encoder. Each is a line of `tests/support/mutants`, with the test files that should
 notice. It is noticed where one of their tests fails; without the fault all of them pass. Tests marked `long` do not
 run, and property-based ones try the same examples each time, so that the counts are the same at each run. `.ci/full`
-runs the same ones and fails below {least:.0%}. {declared} faults are declared. Made by
+runs a sample and fails below {least:.0%}. {declared} faults are declared. Made by
 
 ```sh
 {command}
