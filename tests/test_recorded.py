@@ -19,6 +19,7 @@ FILES = (
     "golden_more/pc_*.npz",
     "golden_more/*_gltransformer_*.npz",
     "golden_more/*_hitrs_*.npz",
+    "golden_more/actclr_*.npz",
     "golden_more/hiclr_*.npz",
     "golden_more/macdiff_*.npz",
     "golden_more/skeleton2vec_*.npz",

@@ -69,8 +69,7 @@ class StGcnBlock(nn.Module):
 
     def forward(self, x: Tensor, graph: Tensor, noise: Noise | None) -> Tensor:
         """(P, C, T, V), (K, V, V) -> (P, C', T', V)."""
-        rows, _, frames, joints = x.shape
-        spread = self.spatial(x).reshape(rows, self.parts, -1, frames, joints)
+        spread = self.spatial(x).unflatten(1, (self.parts, -1))
         gathered = torch.einsum("pkctv,kvw->pctw", spread, graph.to(spread.dtype))
         mixed: Tensor = self.after(self.temporal(functional.relu(self.before(gathered))))
         if self.training and self.rate and noise is not None:

@@ -27,7 +27,7 @@ from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, moment
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.redundancy import normalised_head, pulled_together, spread_out
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadInit, Tower, start_normal, stream_input
+from sslskel.contrastive.tower import HeadInit, Tower, mean_over_persons, start_normal, stream_input
 
 __all__ = [
     "CROPPED_CLIP",
@@ -44,6 +44,7 @@ __all__ = [
     "divergence",
     "info_nce",
     "masked_error",
+    "mean_over_persons",
     "mean_term",
     "momentum_contrast",
     "nearest",

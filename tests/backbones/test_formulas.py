@@ -14,6 +14,7 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.backbones.agcn2s import Agcn2s, Agcn2sConfig
 from sslskel.backbones.ctr_gcn import CtrGcn, CtrGcnConfig, GraphConv
 from sslskel.backbones.dstformer import DSTformer, DSTformerConfig, Stage
+from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.errors import UsageError
 from sslskel.nn.graph import directed
 from sslskel.plugins.registry import BACKBONES
@@ -120,3 +121,9 @@ def test_the_documents_table_has_every_backbone_and_its_size() -> None:
             built = plugin(plugin.Config(), undrawn(NTU25, PUBLISHED_FRAMES.get(name, 64)))
         millions = sum(parameter.numel() for parameter in built.parameters()) / 1e6
         assert f"{millions:.1f}" == rows[name]
+
+
+def test_st_gcn_of_no_rows_is_empty() -> None:
+    """A process may have no row of a clip that another one has."""
+    net = StGcn(StGcnConfig(width=2, dim=4), undrawn(NTU25, 16)).eval()
+    assert net(torch.zeros(0, 16, 25, 3)).shape == (0, 4, 25, 4)

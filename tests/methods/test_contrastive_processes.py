@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     "crossclr": {"queue": 7, "cross_epoch": 1.0},
     "aimclr": {"queue": 7, "mining_epoch": 1.0},
     "hiclr": {"queue": 7, "mining_epoch": 1.0},
+    "actclr": {"queue": 7, "neighbours": 4},
     "cmd": {"queue": 7, "neighbours": 4},
     "isc": {"queue": 7, "graph_width": 2},
     "pcm3": {"queue": 7, "decoder_width": 8},
@@ -42,7 +43,7 @@ CASES: dict[str, dict[str, Any]] = {
 """Batches of 5 divide neither the queue nor the processes."""
 GROUPS = [
     ("pcm3", "pstl"),
-    pytest.param(("skeletonclr", "crossclr", "aimclr", "hiclr", "cmd", "isc"), marks=pytest.mark.long),
+    pytest.param(("skeletonclr", "crossclr", "aimclr", "hiclr", "actclr", "cmd", "isc"), marks=pytest.mark.long),
 ]
 
 

@@ -21,7 +21,7 @@ from sslskel.errors import UsageError
 from sslskel.nn.gru import GruConfig
 from sslskel.plugins.registry import METHODS
 
-CONTRASTIVE = ("aimclr", "cmd", "crossclr", "hiclr", "isc", "pcm3", "pstl", "skeletonclr")
+CONTRASTIVE = ("actclr", "aimclr", "cmd", "crossclr", "hiclr", "isc", "pcm3", "pstl", "skeletonclr")
 LONE_JOINTS = SkeletonLayout("lone", ("a", "b", "c"), (-1, -1, -1), 0)
 BARE = SkeletonLayout("bare", NTU25.joints, NTU25.parents, NTU25.centre)
 """A body without sides and parts."""

@@ -9,6 +9,7 @@ PARTS = "tests/methods/test_contrastive_released_parts.py"
 PSTL = "tests/methods/test_pstl_released.py"
 STARS = "tests/methods/test_stars_released.py"
 PCM3 = "tests/methods/test_pcm3_released.py"
+ACTCLR = "tests/methods/test_actclr_released.py tests/methods/test_actclr.py"
 HICLR = "tests/methods/test_hiclr_released.py"
 LOSSES = "tests/contrastive/test_losses.py"
 QUEUE = "tests/contrastive/test_queue.py"
@@ -71,6 +72,36 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("drops whole frames as released", "frames=not self.released", "frames=self.released"),
         ("does not scale what stays", "maps * stays * (sums[0] / sums[1].clamp(min=1))", "maps * stays"),
         ("lets gradients pass to the target", "cross_entropy(branch, logits[0])", "cross_entropy(logits[0], branch)"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/actclr/__init__.py",
+        ACTCLR,
+        ("compares cosines as they are", "neighbourhood(query).square()", "neighbourhood(query)"),
+        ("learns from its own key too", "teacher > 0.95, -1", "teacher > 2, -1"),
+        ("keeps the augmentations of its first epoch", "progress.epoch >= epoch for", "progress.epoch < 0 for"),
+        ("has actionlets in the later release", "is Release.head", "is None"),
+        ("takes keys of whole clips", "0.5 * whole + 0.5 * parts", "whole"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/actclr/actionlets.py",
+        ACTCLR,
+        ("takes joints one by one", "whole[:, :, part] = seen[:, :, part].mean(2, keepdim=True)", "pass"),
+        ("looks for what is like the mean clip", "apart = (1 - (", "apart = (1 + ("),
+    ),
+    *planted_in(
+        "methods",
+        "methods/actclr/mixing.py",
+        ACTCLR,
+        ("resizes from the same segment", "torch.where(resize & inside, faster, time)", "time"),
+        ("mixes joints as they were", "swapped if stream is Stream.joint else own", "own"),
+        ("swaps no bone lengths", "length(others) / length(bones)", "length(bones) / length(bones)"),
+        (
+            "lends a resized segment alone",
+            "torch.where(resize, joints.to(torch.float32).expand(frames, -1), weight)",
+            "weight",
+        ),
     ),
     *planted_in(
         "methods",
