@@ -63,6 +63,12 @@ def test_recipes_are_those_of_the_released_code() -> None:
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
 
 
+def test_the_head_of_amr_is_mamps_at_a_tenth_of_the_rate() -> None:
+    amr = recipe("linear_amr")
+    assert amr == dataclasses.replace(LinearConfig(), recipe="amr", lr=0.01)
+    assert amr.label() == "amr"
+
+
 def test_a_head_trained_with_adam_learns_and_is_another_one() -> None:
     parts, truth = problem(spread=1.5)
     adam = Linear(LinearConfig(epochs=20, min_steps=0, lr=0.01, optimiser=Optimiser.adam))
