@@ -187,11 +187,15 @@ CLAIMS: dict[str, Claim] = {
     "slim/limbs": lambda n: n("move, as released") == n("spine's top, as released") == 14 and n("move, parents") == 0,
     "slim/heads": lambda n: n("that chose it") > n("52 heads") + 0.5 and n("other clips") < n("that chose it"),
     "skeleton2vec/scramble": lambda n: (
-        n("segments", "as released") == 3
-        and n("segments", "each in its") == 30
-        and n("own segment, as released") < 10
-        and n("own segment, each") == 60
+        n("segments", "released") == 3
+        and n("segments", "paper") == 30
+        and n("own segment", "released") < 10
+        and n("own segment", "paper") == 60
     ),
+    "skeleton2vec/positions": lambda n: (
+        n("in time", "released") == 0 and min(n("in time", "paper"), n("joints", "released"), n("joints", "paper")) > 0
+    ),
+    "skeleton2vec/persons": lambda n: n("released") == 2 and n("paper") == 0,
     "macdiff/constants": lambda n: (
         n("mean of z", "NTU") > 9 and n("mean of z", "PKU-MMD II") == 0 and n("deviation of z", "NTU") > 9
     ),

@@ -47,7 +47,7 @@ ERRATA = Errata(
             "Configurations of the release for PKU-MMD II, pretraining and linear.",
             "Yes: inputs are shifted by up to nine standard deviations. Which constants made the printed numbers is"
             " not known, and the effect on accuracy was not measured.",
-            "The demonstration writes the released arithmetic out.",
+            "`macdiff` keeps the constants of its pretraining with the encoder's weights, for every use of it.",
             constants,
         ),
         Erratum(
