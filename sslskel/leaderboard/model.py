@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
 
+from sslskel.errors import UsageError
 from sslskel.results.record import Record
 from sslskel.results.statistics import Summary, summarise
+from sslskel.text import EMPTY, percent, plain
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, order=True)
@@ -92,6 +100,16 @@ class BoardCell:
     def ranks(self) -> bool:
         """Whether it takes part in tests and findings, and may be bold."""
         return not (self.leak or self.unproven or self.swept)
+
+    @property
+    def marks(self) -> str:
+        """What stands behind a number that ranks nothing."""
+        return f"{' †' if self.leak else ''}{' ‡' if self.unproven else ''}{' §' if self.swept else ''}"
+
+    def words(self, *, counts: bool) -> str:
+        """``84.9 ± 0.3 (3)``, in %; the number of pretrainings where it ``counts``."""
+        spread = "" if self.summary.sd is None else f" ± {percent(self.summary.sd)}"
+        return f"{percent(self.summary.mean)}{spread}{f' ({self.summary.n})' if counts else ''}{self.marks}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -208,7 +226,7 @@ class Confusion:
     """By true class, then by predicted class."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Board:
     """Columns, rows best first, and what must stand below them."""
 
@@ -232,3 +250,67 @@ class Board:
     """Of a suite; others are called by their benchmarks."""
     highlights: tuple[str, ...] = ()
     """Those of the findings that a short form shows as many of as it has room for, the most telling first."""
+
+    def __repr__(self) -> str:
+        """One line: of what it is, how large, and who leads."""
+        places = ", ".join(sorted({f"{column.benchmark}/{column.split}" for column in self.columns}))
+        sizes = f"{len(self.rows)} rows, {len(self.columns)} columns, {len(self.records)} records"
+        first = f"; first: {self.rows[0].label}" if self.rows else ""
+        return plain(f"<Board of {self.title or places or 'no records'}: {sizes}{first}>")
+
+    def _repr_html_(self) -> str:
+        """The scores as a table, for notebooks; the page with everything is ``render(board, "html")``."""
+        titles = ["#", "method", "preset", "backbone", *(column.title for column in self.columns)]
+        lines = [[*titles, *(mean.title for mean in self.means)]]
+        for row in self.rows:
+            facts = [EMPTY if row.rank is None else str(row.rank), row.label, row.key.preset, row.key.backbone]
+            cells = [EMPTY if cell is None else cell.words(counts=True) for cell in row.cells]
+            lines.append([*facts, *cells, *map(percent, row.means)])
+        head, *body = [
+            "".join(f"<{tag}>{escape(plain(word))}</{tag}>" for word in line)
+            for tag, line in zip(["th", *["td"] * len(self.rows)], lines, strict=True)
+        ]
+        rows = "".join(f"<tr>{line}</tr>" for line in body)
+        caption = escape("Scores in %: mean ± standard deviation over pretrainings (how many)")
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a line for each number: what was pretrained, what it was judged on, and the score.
+
+        ``mean``, ``sd``, ``low`` and ``high`` are shares from 0 to 1, over ``n`` pretrainings. Raises ``UsageError``
+        where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as fault:
+            raise UsageError(
+                "tables of pandas need pandas; run `pip install 'sslskel[tables]'`, or take render(board, 'csv')"
+            ) from fault
+        return pandas.DataFrame([*self._numbers()])
+
+    def _numbers(self) -> Iterator[dict[str, object]]:
+        for row in self.rows:
+            for column, cell in zip(self.columns, row.cells, strict=True):
+                if cell is None:
+                    continue
+                low, high = cell.summary.interval or (None, None)
+                yield {
+                    "rank": row.rank,
+                    "label": row.label,
+                    "method": row.key.method,
+                    "backbone": row.key.backbone,
+                    "preset": row.key.preset,
+                    "streams": "+".join(row.key.streams),
+                    "precision": row.key.precision,
+                    "benchmark": column.benchmark,
+                    "split": column.split,
+                    "protocol": column.protocol,
+                    "recipe": column.recipe,
+                    "score": column.score,
+                    "mean": cell.summary.mean,
+                    "sd": cell.summary.sd,
+                    "low": low,
+                    "high": high,
+                    "n": cell.summary.n,
+                    "ranks": cell.ranks,
+                }

@@ -131,11 +131,6 @@ def _cells(board: Board) -> list[BoardCell]:
     return [cell for row in board.rows for cell in row.cells if cell is not None]
 
 
-def marks(cell: BoardCell) -> str:
-    """What stands behind a number that ranks nothing."""
-    return f"{' †' if cell.leak else ''}{' ‡' if cell.unproven else ''}{' §' if cell.swept else ''}"
-
-
 def number(cell: BoardCell | None, gap: str = " ") -> str:
     """``84.9 ± 0.3 (3) [84.2, 85.6]``, the interval after ``gap``; a dash where there is no number."""
     return gap.join(number_parts(cell, counts=True, intervals=True))
@@ -145,9 +140,7 @@ def number_parts(cell: BoardCell | None, *, counts: bool, intervals: bool) -> tu
     """``84.9 ± 0.3 (3)`` and ``[84.2, 85.6]``, the number of pretrainings and the interval where asked for."""
     if cell is None:
         return (EMPTY,)
-    summary = cell.summary
-    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-    text = f"{percent(summary.mean)}{spread}{f' ({summary.n})' if counts else ''}{marks(cell)}"
-    if summary.interval is None or not intervals:
+    text, interval = cell.words(counts=counts), cell.summary.interval
+    if interval is None or not intervals:
         return (text,)
-    return text, f"[{percent(summary.interval[0])}, {percent(summary.interval[1])}]"
+    return text, f"[{percent(interval[0])}, {percent(interval[1])}]"

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.model import Board, Column, Confusion, Row
-from sslskel.leaderboard.wording import PUBLISHED, facts_of, legend, marks, number, published_facts, title
+from sslskel.leaderboard.wording import PUBLISHED, facts_of, legend, number, published_facts, title
 from sslskel.results.record import Record
 from sslskel.text import EMPTY, percent, plain
 
@@ -96,7 +96,7 @@ def _results(board: Board) -> Iterator[dict[str, Any]]:
             yield {
                 "kind": MEASURED,
                 "words": [plain(word) for word in _words(row, column, budget)],
-                "score": f"{percent(cell.summary.mean)}{marks(cell)}",
+                "score": f"{percent(cell.summary.mean)}{cell.marks}",
                 "order": cell.summary.mean,
                 "interval": EMPTY if low is None else f"{percent(low)} to {percent(high)}",
                 "low": UNDER_ALL if low is None else low,
