@@ -28,7 +28,7 @@ ONE_JOINT = {"trunk": 20, "left_hand": 8, "right_hand": 4, "left_leg": 16, "righ
 NARROW_FROM = 200
 
 
-@pytest.fixture(params=[0, 1])
+@pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.long)])
 def case(shared: Path, request: pytest.FixtureRequest) -> Recorded:
     return Recorded(shared / "golden_more" / f"actclr_seed{request.param}.npz")
 

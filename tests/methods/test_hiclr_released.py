@@ -32,7 +32,7 @@ def in_hiclr(name: str) -> str | None:
     return ours(importance, place=lambda stream: "contrast.")
 
 
-@pytest.fixture(params=[0, 1])
+@pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.long)])
 def case(shared: Path, request: pytest.FixtureRequest) -> Recorded:
     return Recorded(shared / "golden_more" / f"hiclr_seed{request.param}.npz")
 
@@ -60,7 +60,9 @@ def drawn(case: Recorded, step: int) -> Noise:
     return ReplayNoise({"mask.joints": kept.int().argsort(dim=1, stable=True)})
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp64", 1e-4)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-3), pytest.param("fp64", 1e-4, marks=pytest.mark.long)]
+)
 def test_training(
     case: Recorded, precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
