@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from replays import spied
+from replays import contrasts, made, spied
 from small_methods import small
 from torch import Tensor
 
@@ -20,8 +20,10 @@ from sslskel.backbones.gru_stepped import GruStepped
 from sslskel.backbones.st_gcn import StGcn, StGcnConfig
 from sslskel.checks.fixtures import dataset_info, make_source, make_spec
 from sslskel.config.groups import EngineConfig, Optimiser, Stream, TrainConfig
+from sslskel.config.stages import stages_of
 from sslskel.engine.train import pretrain
 from sslskel.errors import UsageError
+from sslskel.grid.initial import take_part
 from sslskel.methods.actclr import ActCLR
 from sslskel.methods.actclr.actionlets import mean_clip
 from sslskel.methods.actclr.changes import COUNTS, ShearRound, ShortBones, Tempo, drawn_changes
@@ -207,3 +209,17 @@ def test_two_clips_are_too_few(tmp_path: Path) -> None:
     source = make_source(dataset_info(), 8, method.clip)
     with pytest.raises(UsageError, match="actclr mixes clips and needs 3 in a step, but one has 2"):
         pretrain(method, source, train, EngineConfig(device="cpu"), 0, tmp_path, {"identity": "x"})
+
+
+def test_it_starts_from_the_encoder_and_the_head_of_aimclr() -> None:
+    first, second = stages_of("actclr_from_aimclr")
+    assert (first.method, second.method, second.part) == ("aimclr", "actclr", "contrast.query")
+    sizes = ("method.queue=8", "method.dim=4", "backbone.width=2", "backbone.dim=4")
+    other, own = (made(name, *sizes).method for name in (first.method, second.method))
+    queue = contrasts(own)["contrast"].queue.entries.clone()
+    take_part(own, other, second.part, "aimclr")
+    wanted = contrasts(other)["contrast"].query.state_dict()
+    for tower in (contrasts(own)["contrast"].query, contrasts(own)["contrast"].key):
+        assert tower.state_dict().keys() == wanted.keys()
+        assert all(torch.equal(value, wanted[name]) for name, value in tower.state_dict().items())
+    assert torch.equal(contrasts(own)["contrast"].queue.entries, queue)
