@@ -183,7 +183,14 @@ CLAIMS: dict[str, Claim] = {
         and n("feature") > 1e-3
     ),
     "nw_ucla/copies": lambda n: n("all 464") > n("no copies") + 15 and n("no copies") < 15,
-    "actclr/actionlets": lambda n: n("vectors") > 1e-3 and n("1 x 1") < 1e-12,
+    "actclr/actionlets": lambda n: (
+        n("vectors") > 1e-3 and n("1 x 1") < 1e-12 and abs(n("loss", "released") - n("loss", "head")) > 1e-3
+    ),
+    "actclr/squares": lambda n: (
+        n("cosine 0.9", "as they are") > 90
+        and n("cosine -0.9", "as they are") < 1
+        and n("cosine 0.9", "squared") == pytest.approx(n("cosine -0.9", "squared"))
+    ),
     "slim/limbs": lambda n: n("move, as released") == n("spine's top, as released") == 14 and n("move, parents") == 0,
     "slim/heads": lambda n: n("that chose it") > n("52 heads") + 0.5 and n("other clips") < n("that chose it"),
     "skeleton2vec/scramble": lambda n: (
