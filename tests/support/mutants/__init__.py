@@ -12,6 +12,7 @@ from mutants.predicted import PREDICTED
 from mutants.protocols import PROTOCOLS
 from mutants.reconstruction import RECONSTRUCTION
 from mutants.sequences import SEQUENCES
+from mutants.shown import SHOWN
 from mutants.training import TRAINING
 from mutants.views import VIEWS
 
@@ -25,6 +26,7 @@ MUTANTS = (
     *PROTOCOLS,
     *RECONSTRUCTION,
     *SEQUENCES,
+    *SHOWN,
     *TRAINING,
     *VIEWS,
 )
