@@ -19,7 +19,8 @@ class Turn:
     name: str
     groups: Sequence[Mapping[str, Any]]
     """Optimiser groups as of ``PretextMethod.parameter_groups``: ``params``, and where a group differs from the
-    others ``weight_decay``, ``lr_scale`` (a factor of the rate) and ``clip_norm`` (it is then clipped alone)."""
+    others ``weight_decay``, ``lr_scale`` (a factor of the rate) and ``clip_norm`` (it is then clipped alone, or
+    together with the groups that have the same name as ``clip_part``)."""
     every: int = 1
     """Taken every so many steps: with 5, at the 5th, 10th ..."""
     recipe: Mapping[str, object] = field(default_factory=dict)

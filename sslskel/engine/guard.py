@@ -121,11 +121,18 @@ def _facts(sums: StepSums, first: Tensor, norm: Tensor, gradients: Sequence[str]
 def _limits(
     parameters: Sequence[tuple[str, nn.Parameter]], optimiser: torch.optim.Optimizer, clip_norm: float
 ) -> list[tuple[float, frozenset[str] | None]]:
-    """Largest gradient norms, each with the names whose gradients it holds for together; None for all."""
+    """Largest gradient norms, each with the names whose gradients it holds for together; None for all.
+
+    Groups with the same ``clip_part`` are clipped together, by the limit of the first of them.
+    """
     alone = [group for group in optimiser.param_groups if "clip_norm" in group]
     if not alone:
         return [(clip_norm, None)] if clip_norm > 0 else []
-    limits = [(float(group["clip_norm"]), {id(p) for p in group["params"]}) for group in alone]
+    parts: dict[object, tuple[float, set[int]]] = {}
+    for number, group in enumerate(alone):
+        _, own = parts.setdefault(group.get("clip_part", number), (float(group["clip_norm"]), set()))
+        own |= {id(p) for p in group["params"]}
+    limits = list(parts.values())
     rest = {id(p) for group in optimiser.param_groups if "clip_norm" not in group for p in group["params"]}
     named = [
         (limit, frozenset(n for n, p in parameters if id(p) in own)) for limit, own in (*limits, (clip_norm, rest))

@@ -19,8 +19,8 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.config.groups import Precision
-from sslskel.engine.gradients import Part
-from sslskel.engine.guard import FIRST_SCALE
+from sslskel.engine.gradients import Part, StepSums
+from sslskel.engine.guard import FIRST_SCALE, StepGuard
 from sslskel.engine.turns import Turns, of_turn
 from sslskel.errors import CheckpointError, Diverged, RunError, UsageError
 
@@ -128,6 +128,18 @@ def test_a_group_may_be_clipped_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     toy_engine.run(tmp_path, kind=Adversary, train={"epochs": 1, "batch_size": 22})
     assert seen["alone"] == pytest.approx(1e-3, rel=1e-2)
     assert seen["rest"] > 0.01
+
+
+def test_groups_of_one_part_are_clipped_together() -> None:
+    pairs = [(name, torch.nn.Parameter(torch.zeros(1))) for name in ("a", "b", "c")]
+    groups = [{"params": [p], "clip_norm": 1.0, **({} if name == "c" else {"clip_part": "ab"})} for name, p in pairs]
+    optimiser = torch.optim.SGD(groups, lr=1.0)
+    guard = StepGuard(pairs, optimiser, 0.0, False, torch.zeros((), dtype=torch.bool))
+    for _, parameter in pairs:
+        parameter.grad = torch.tensor([3.0])
+    guard.update(StepSums({"loss": torch.zeros(())}, {}, torch.zeros(2), None))
+    ours = [float(p.grad) for _, p in pairs if p.grad is not None]
+    assert ours == pytest.approx([0.5**0.5, 0.5**0.5, 1.0], rel=1e-5)
 
 
 def test_a_fault_in_one_turn_ends_the_run_and_names_it(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def test_training(case: Recorded, tmp_path: Path) -> None:
         close(method.queue.entries.T, case.tensor(f"step{step}/queue_after"), 5e-2 if step else 2e-5)
         assert torch.equal(method.owners, case.tensor(f"step{step}/queue_id_after"))
         assert int(method.queue.place) == int(case[f"step{step}/ptr_after"].item())
+        # The second view was an order of the first one, which changes nothing.
+        order = case.tensor(f"draws/shuffle/step{step}")
+        assert torch.equal(order.sort().values, torch.arange(case.config["N"]))
 
     train(run, [batch], tmp_path, on_step, draws=lambda step: draws(case, step))
     trained = {name for name, parameter in method.named_parameters() if parameter.requires_grad}

@@ -8,6 +8,7 @@ RELEASED = "tests/methods/test_contrastive_released.py"
 PARTS = "tests/methods/test_contrastive_released_parts.py"
 PSTL = "tests/methods/test_pstl_released.py"
 STARS = "tests/methods/test_stars_released.py"
+SLIM = "tests/methods/test_slim_released.py"
 PCM3 = "tests/methods/test_pcm3_released.py"
 ACTCLR = "tests/methods/test_actclr_released.py tests/methods/test_actclr.py"
 HICLR = "tests/methods/test_hiclr_released.py"
@@ -32,6 +33,22 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("judges the graph encoder", "self.sequence.query.encoder()", "self.graph.query.encoder()"),
     ),
     *planted_in("methods", "methods/pcm3/__init__.py", f"{JUDGED} -k pcm3", SAME_KEY),
+    *planted_in(
+        "methods",
+        "methods/slim/__init__.py",
+        SLIM,
+        ("compares a view with its own teacher", "torch.cat(tokens.chunk(WHOLES)[::-1])", "tokens"),
+        ("moves its prototypes at once", "progress.epoch < self.config.frozen_epochs", "False"),
+        ("shows the student all tokens", "student.read(wholes, hides=True)", "student.read(wholes, hides=False)"),
+        ("embeds at the whole rate", "self.config.embed_rate if slow else 1.0", "1.0"),
+    ),
+    *planted_in(
+        "methods",
+        "methods/slim/masking.py",
+        SLIM,
+        ("never gives up", "(count < wanted) & (failed < TRIES)", "count < wanted"),
+        ("hides more than is wanted", "(new > 0) & (new <= rest)", "(new > 0)"),
+    ),
     *planted_in(
         "methods",
         "methods/stars_tuning.py",

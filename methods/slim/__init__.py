@@ -1,0 +1,280 @@
+"""SLiM: a student that sees parts of a clip, with most tokens hidden, learns what its teacher makes of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from sslskel import (
+    Backbone,
+    Batch,
+    BuildBackbone,
+    ClipSpec,
+    CosineSchedule,
+    Encoder,
+    Features,
+    LinearSchedule,
+    MethodCard,
+    Noise,
+    PooledEncoder,
+    PretextMethod,
+    Progress,
+    StepOutput,
+    Teacher,
+    Term,
+    UsageError,
+    ViewSpec,
+    mean_term,
+    require,
+)
+from sslskel.methods.slim.config import Centring, SlimConfig
+from sslskel.methods.slim.masking import tube_masks
+from sslskel.methods.slim.views import changed
+from sslskel.nn.self_distillation import Centre, PrototypeHead, balanced, nearness, shared_entropy
+from sslskel.transforms.bin_crop import BinCrop
+from sslskel.transforms.clip import FirstFrames
+
+WHOLES, LOCALS = 2, ((2, 0.35, 0.7), (4, 0.15, 0.4), (4, 0.15, 0.4), (8, 0.05, 0.2))
+"""Whole views of a clip, and the local ones inside each: part of the frames, and shares of the outer view."""
+TUBES = 128
+"""Tubes that are drawn for a mask at most (ours: as released there is no limit, nor is it met)."""
+
+
+@runtime_checkable
+class HidingBackbone(Protocol):
+    """What the method needs of a backbone beside its features."""
+
+    segment: int
+
+    def hiding(self, tracks: Tensor, hidden: Tensor, filler: Tensor) -> Features:
+        """(P, T, V, C) of any T, tokens (P, L) bool that are replaced by (1, D) -> features with a token."""
+        ...
+
+
+class Seen(NamedTuple):
+    """One view of the chosen persons."""
+
+    tracks: Tensor
+    """(N, T, V, C)."""
+    hidden: Tensor
+    """(N, L) bool."""
+
+
+class Branch(nn.Module):
+    """The student, or its teacher: a backbone, and heads for the class token and for tokens."""
+
+    backbone: Backbone
+
+    def __init__(self, config: SlimConfig, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone, dim = backbone, backbone.dim
+        self.filler = nn.Parameter(torch.zeros(1, dim))
+        self.head = PrototypeHead(dim, config.hidden, config.bottleneck, config.prototypes)
+        self.token_head = PrototypeHead(dim, config.hidden, config.bottleneck, config.token_prototypes)
+
+    def read(self, views: Sequence[Seen], *, hides: bool) -> tuple[Tensor, Tensor]:
+        """Views of one length, below each other: class tokens (R, D) and the tokens that are hidden (K, D)."""
+        tracks, hidden = (torch.cat(parts) for parts in zip(*views, strict=True))
+        assert isinstance(self.backbone, HidingBackbone)
+        none = torch.zeros_like(hidden)
+        features = self.backbone.hiding(tracks, hidden if hides else none, self.filler)
+        assert features.token is not None
+        return features.token, features.grid.flatten(1, 2)[hidden]
+
+
+class Slim(PretextMethod[SlimConfig]):
+    """Class tokens of ten views, and hidden tokens of the whole ones, take the teacher's shares of prototypes.
+
+    "SLiM", NeurIPS 2026, with the losses of DINOv2: views against views, hidden tokens against those that the teacher
+    sees, and features of different clips pushed apart. Hidden are tubes of neighbouring joints. One person of a clip is
+    seen, chosen at random. The teacher is judged: its class token, and at level ``token_and_mean`` what the released
+    k-NN reads. Released: the scaling of limbs puts arms and head at the origin, since joint 20 comes after them in the
+    order of numbers; paper: it does not. Test clips are resized, where released code reads a frame in each of 64 bins.
+    """
+
+    Config = SlimConfig
+    card = MethodCard(
+        paper="SLiM, NeurIPS 2026",
+        year=2026,
+        family="self-distillation and masked prediction",
+        checked="released code, read and typed again: masks, augmentations, every term, gradients, weights of 3 steps",
+        departures="scaled limbs: arms and head are put at the origin",
+    )
+    cross_batch = True
+    default_backbone = "rope_transformer"
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train": {
+            "lr": 2e-4 * (768 / 1024) ** 0.5,
+            "min_lr": 1e-6,
+            "weight_decay": 0.04,
+            "weight_decay_course": "cosine",
+            "weight_decay_end": 0.2,
+            "beta2": 0.999,
+            "warmup_epochs": 20,
+            "epochs": 150,
+            "batch_size": 768,
+        },
+        "clip": {"frames": 64, "rotation": 0.3},
+    }
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cpu": {
+            "method": {"hidden": 128, "bottleneck": 64, "prototypes": 256, "token_prototypes": 256},
+            "train": {"epochs": 60, "batch_size": 16, "lr": 5e-4, "warmup_epochs": 5},
+            "clip": {"frames": 64},
+            "backbone": {"dim": 64, "depth": 4, "heads": 4},
+        },
+        "quick": {
+            "method": {"hidden": 64, "bottleneck": 32, "prototypes": 64, "token_prototypes": 64},
+            "train": {"epochs": 6, "batch_size": 16, "lr": 5e-4, "warmup_epochs": 1},
+            "clip": {"frames": 64},
+            "backbone": {"dim": 32, "depth": 2, "heads": 4},
+        },
+    }
+
+    def __init__(self, config: SlimConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
+        super().__init__(config, build_backbone, clip)
+        backbone = build_backbone(clip)
+        if not isinstance(backbone, HidingBackbone):
+            raise UsageError(
+                f"slim hides tokens of views of many lengths, which backbone {type(backbone).__name__} does not offer"
+                " (it has no hiding()); use --backbone rope_transformer"
+            )
+        self.segment = backbone.segment
+        self.student = Branch(config, backbone)
+        self.teacher = Teacher(self.student)
+        self.centre, self.token_centre = Centre(config.prototypes), Centre(config.token_prototypes)
+        self._kept: list[tuple[nn.Parameter, Tensor]] = []
+        self.limbs = list(clip.layout.parts.values()) or [tuple(range(clip.layout.num_joints))]
+
+    def require_batches(self, smallest: int, largest: int) -> None:
+        """Features are pushed away from those of another clip."""
+        require(smallest >= 2, f"slim compares clips, but a step has {smallest} of them; use a larger train.batch_size")
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        """Two whole views, four local ones inside each of these, and the first frame; none is changed yet."""
+        prepared = self.clip.test_view.augment
+        whole = ViewSpec(BinCrop(0.5, 1.0, self.config.mirrored), prepared)
+        local = [
+            ViewSpec(BinCrop(least, most), prepared, frames=self.frames_of(part), within=outer)
+            for outer in range(WHOLES)
+            for part, least, most in LOCALS
+        ]
+        local.sort(key=lambda view: -view.frames)
+        return (*[whole] * WHOLES, *local, ViewSpec(FirstFrames(), prepared, frames=1))
+
+    def frames_of(self, part: int) -> int:
+        """Frames of a local view: this part of the whole ones, in tokens."""
+        return max(1, round(self.clip.frames / part / self.segment)) * self.segment
+
+    def seen(self, views: Sequence[Batch], noise: Noise) -> list[Seen]:
+        """The chosen person of each clip in all views but the last, changed, and what of it is hidden."""
+        *others, first = views
+        draws = noise.view(len(others)).on(first)
+        there = views[0].filled(self.clip.persons).valid.any(1).reshape(-1, self.clip.persons)
+        lots = draws.uniform("person", (self.clip.persons,), "clip").masked_fill(~there, -1.0)
+        rows = torch.arange(len(lots), device=lots.device) * self.clip.persons + lots.argmax(1)
+        origin = first.filled(self.clip.persons).tracks[rows][:, :, self.clip.layout.centre, None]
+        made = []
+        for at, view in enumerate(others):
+            body, draws = view.filled(self.clip.persons), noise.view(at).on(view)
+            tracks = (body.tracks[rows] - origin) * body.valid[rows][:, :, None, None]
+            kind = at + 1 if at < WHOLES else 0
+            tracks = changed(tracks, draws, self.clip, self.config.fidelity, kind)
+            made.append(Seen(tracks, self.hidden(draws, tracks.shape[1] // self.segment, whole=kind > 0)))
+        return made
+
+    def hidden(self, draws: Noise, steps: int, *, whole: bool) -> Tensor:
+        """Masks (N, L): of half of the whole views and of all local ones."""
+        spread, joints = draws.stratified("hidden", dtype=torch.float64), self.clip.layout.num_joints
+        share = 2 * spread if whole else spread
+        share = self.config.least_hidden + (self.config.most_hidden - self.config.least_hidden) * share
+        wanted = torch.where((spread < 0.5) | (not whole), (share * steps * joints).long(), 0)
+        tubes = draws.uniform("tubes", (TUBES, 5), "clip", torch.float64)
+        return tube_masks(wanted, tubes, steps, self.limbs, joints).flatten(1)
+
+    def taught(self, wholes: Sequence[Seen], progress: Progress) -> tuple[Tensor, Tensor]:
+        """The teacher's shares for class tokens (2N, K), the two views exchanged, and for hidden tokens (R, K)."""
+        config, teacher = self.config, self.teacher.network
+        rising = LinearSchedule(config.first_temperature, config.teacher_temperature, 0.0, config.temperature_epochs)
+        temperature = rising.at(progress) if config.temperature_epochs else config.teacher_temperature
+        with torch.no_grad():
+            tokens, hidden = teacher.read(wholes, hides=False)
+            scores = teacher.head(torch.cat(tokens.chunk(WHOLES)[::-1])), teacher.token_head(hidden)
+            if config.centring is Centring.balanced:
+                return balanced(scores[0], temperature), balanced(scores[1], temperature)
+            return self.centre(scores[0], temperature), self.token_centre(scores[1], temperature)
+
+    def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """``local`` and ``whole`` views by the teacher's other views, hidden ``tokens``, and ``spread`` of features."""
+        seen, student, config = self.seen(views, noise), self.student, self.config
+        wholes, parts = seen[:WHOLES], seen[WHOLES:]
+        shares, token_shares = self.taught(wholes, progress)
+        tokens, hidden = student.read(wholes, hides=True)
+        lengths = sorted({part.tracks.shape[1] for part in parts}, reverse=True)
+        groups = [[part for part in parts if part.tracks.shape[1] == length] for length in lengths]
+        own = torch.cat([student.read(group, hides=True)[0] for group in groups])
+        pairs = len(parts) * WHOLES + WHOLES * (WHOLES - 1)
+        scores = student.head(own).reshape(len(parts), -1, config.prototypes)
+        wanted = shares.reshape(WHOLES, 1, -1, config.prototypes)
+        local = torch.cat([shared_entropy(scores, one, config.temperature) for one in wanted])
+        whole = shared_entropy(student.head(tokens), shares, config.temperature)
+        masks = torch.cat([view.hidden for view in wholes])
+        weights = (1 / masks.sum(1).clamp(min=1))[:, None].expand_as(masks)[masks]
+        guessed = shared_entropy(student.token_head(hidden), token_shares, config.temperature) * weights.to(
+            hidden.dtype
+        )
+        spread = torch.cat([nearness(of_view) for of_view in tokens.chunk(WHOLES)])
+        return StepOutput(
+            {
+                "local": mean_term(local, len(parts) * WHOLES / pairs),
+                "whole": mean_term(whole, 2 / pairs),
+                "tokens": Term(guessed.sum(), guessed.new_tensor(float(len(masks))), config.token_weight),
+                "spread": mean_term(spread, WHOLES * config.spread_weight),
+            }
+        )
+
+    def on_step_start(self, progress: Progress, noise: Noise) -> None:
+        """Remember the prototypes where they stay as they are."""
+        frozen = progress.epoch < self.config.frozen_epochs
+        self._kept = [(p, p.detach().clone()) for p in self._prototypes()] if frozen else []
+
+    @torch.no_grad()
+    def on_step_end(self, progress: Progress, noise: Noise) -> None:
+        """Put the prototypes back, and let the teacher and the means of its scores follow."""
+        for parameter, value in self._kept:
+            parameter.copy_(value)
+        share = CosineSchedule(self.config.momentum, self.config.last_momentum).at(progress)
+        self.teacher.follow(self.student, share)
+        self.centre.follow()
+        self.token_centre.follow()
+
+    def on_part_loaded(self) -> None:
+        """The student starts where the backbone that is judged does, its teacher's."""
+        self.student.backbone.load_state_dict(self.teacher.network.backbone.state_dict())
+
+    def _prototypes(self) -> list[nn.Parameter]:
+        return [*self.student.head.last_layer(), *self.student.token_head.last_layer()]
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Backbone and heads, each clipped alone; biases and norms without decay; what makes tokens is slower."""
+        groups = []
+        for part, network in self.student.named_children():
+            more = [("filler", self.student.filler)] if network is self.student.backbone else []
+            for slow in (False, True):
+                for decays in (True, False):
+                    own = [
+                        p
+                        for name, p in (*network.named_parameters(), *more)
+                        if name.startswith("embed.") == slow and (p.ndim > 1) == decays
+                    ]
+                    rate = self.config.embed_rate if slow else 1.0
+                    group = {"params": own, "lr_scale": rate, "clip_norm": self.config.clip_norm, "clip_part": part}
+                    groups.append(group if decays else {**group, "weight_decay": 0.0})
+        return groups
+
+    def encoders(self) -> dict[str, Encoder]:
+        """The teacher's backbone."""
+        return {"joint": PooledEncoder(self.teacher.network.backbone, self.clip, "present")}

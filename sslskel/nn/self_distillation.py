@@ -1,0 +1,103 @@
+"""What DINOv2 teaches with: heads of prototypes, teachers' shares balanced over a batch, features pushed apart.
+
+Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024. Everything is over the
+global batch, so that several processes train as one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslskel.api.distributed import gather_rows, own_rows, sum_over_processes
+
+
+class PrototypeHead(nn.Module):
+    """Three linear layers, then cosines with prototypes, each with a gain that is trained: (R, D) -> (R, K)."""
+
+    def __init__(self, dim: int, hidden: int, bottleneck: int, prototypes: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, bottleneck)
+        )
+        for layer in self.mlp:
+            if isinstance(layer, nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+        self.gain = nn.Parameter(torch.ones(prototypes, 1))
+        self.prototypes = nn.Parameter(nn.Linear(bottleneck, prototypes, bias=False).weight.detach().clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(R, D) -> (R, K)."""
+        weight = self.gain * self.prototypes / self.prototypes.norm(dim=1, keepdim=True)
+        return functional.linear(functional.normalize(self.mlp(features), dim=-1), weight)
+
+    def last_layer(self) -> list[nn.Parameter]:
+        """The prototypes and their gains."""
+        return [self.gain, self.prototypes]
+
+
+@torch.no_grad()
+def balanced(scores: Tensor, temperature: float, rounds: int = 3) -> Tensor:
+    """Shares (R, K) of a teacher, over the rows of all processes as even as can be (Sinkhorn and Knopp).
+
+    (Caron et al., SwAV, NeurIPS 2020, section 3.1.)
+    """
+    shares = (gather_rows(scores) / temperature).exp()
+    if not len(shares):
+        return torch.zeros_like(scores)
+    rows, prototypes = shares.shape
+    shares = shares / shares.sum()
+    for _ in range(rounds):
+        shares = shares / shares.sum(0) / prototypes
+        shares = shares / shares.sum(1, keepdim=True) / rows
+    return own_rows(shares * rows, len(scores))
+
+
+class Centre(nn.Module):
+    """The mean of a teacher's scores (K,), which follows slowly: what all rows have in common teaches nothing."""
+
+    mean: Tensor
+    """(K,), zero at the start."""
+
+    def __init__(self, prototypes: int, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(prototypes))
+        self.momentum = momentum
+        self._new: Tensor | None = None
+
+    @torch.no_grad()
+    def forward(self, scores: Tensor, temperature: float) -> Tensor:
+        """Shares (R, K) of a teacher; its scores are kept for :meth:`follow`."""
+        self._new = torch.cat([scores.sum(0), scores.new_full((1,), len(scores))])
+        return ((scores - self.mean.to(scores)) / temperature).softmax(-1)
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move towards the last scores of all processes; call it in ``on_step_end``."""
+        if self._new is not None:
+            sums = sum_over_processes(self._new)
+            mean = (sums[:-1] / sums[-1].clamp(min=1)).to(self.mean)
+            self.mean.copy_(torch.where(sums[-1] > 0, self.mean.lerp(mean, 1 - self.momentum), self.mean))
+            self._new = None
+
+
+def shared_entropy(student: Tensor, shares: Tensor, temperature: float) -> Tensor:
+    """-sum of a teacher's shares times log softmax of the student's scores / temperature: (R, K) twice -> (R,)."""
+    return -(shares * functional.log_softmax(student / temperature, -1)).sum(-1)
+
+
+def nearness(features: Tensor, epsilon: float = 1e-8) -> Tensor:
+    """-log distance of each row (R, D), scaled to length 1, to the nearest other one of all processes: (R,).
+
+    KoLeo (Sablayrolles et al., ICLR 2019).
+    """
+    rows = functional.normalize(features, dim=-1, eps=epsilon)
+    every = gather_rows(rows)
+    own = own_rows(torch.arange(len(every), device=every.device), len(rows))
+    with torch.no_grad():
+        cosines = rows @ every.T
+        nearest = cosines.masked_fill(torch.arange(len(every), device=own.device) == own[:, None], -1.0).argmax(1)
+    distance: Tensor = torch.linalg.vector_norm(rows - every[nearest] + epsilon, dim=-1)
+    return -(distance + epsilon).log()
