@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel bench``."""
     add_grid_flags(parser, "list the cells with estimated hours and disk")
     parser.add_argument(
+        "--cfg", action="store_true", help="print every option with its value and what set it, and run nothing"
+    )
+    parser.add_argument(
         "--suite",
         metavar="NAME",
         help="what a suite asks for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it",
@@ -37,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the grid, print its board and what each protocol cost; 1 where a cell failed."""
     check_processes_or_jobs(options)
     requests = _requests(options)
+    if options.cfg:
+        return _print_configuration(requests)
     if options.dry_run:
         return _dry_run(requests)
     if options.launcher == "slurm":
@@ -113,6 +118,19 @@ def _print_costs(records: Sequence[Record]) -> None:
         table.add_row(what, str(row.cells), *times, *clips, mebibytes(row.peak_bytes))
     if table.rows:
         Console().print(table)
+
+
+def _print_configuration(requests: Sequence[GridRequest]) -> int:
+    """The options of every cell but its seed, as they may be given again, each with what set it."""
+    every = [cell for request in requests for each in request.each_variant() for cell in each.cells()]
+    texts = []
+    for cell in every:
+        place = "/".join(cell.judged_on)
+        title = f"# {cell.method} on {cell.backbone}, preset {cell.preset}, {place}, {cell.protocol or 'no protocol'}"
+        lines = [f"{name}={value}  # {source}" for name, value, source in cell.resolved.settings()]
+        texts.append("\n".join([title, *lines]))
+    print("\n\n".join(dict.fromkeys(texts)))
+    return 0
 
 
 def _dry_run(requests: Sequence[GridRequest]) -> int:

@@ -1,10 +1,11 @@
-"""Show a plugin: what it is, where it comes from, its version, and its options with their defaults."""
+"""Show a plugin or preset: what it is, where it comes from, its version, and its options with types and meaning."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sslskel.errors import UsageError
@@ -14,51 +15,114 @@ if TYPE_CHECKING:
     from sslskel.api.method import PretextMethod
     from sslskel.plugins.registry import Registry
 
+PRESET = "preset"
+KINDS = ("method", "backbone", "benchmark", "protocol", PRESET)
+INDENT = " " * 6
+WIDTH = 100
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel show``."""
-    parser.add_argument("name", help="a method, backbone, benchmark or protocol, or the options clip, train or engine")
-    parser.add_argument("--kind", choices=("method", "backbone", "benchmark", "protocol"), help="where names collide")
+    parser.add_argument(
+        "name",
+        nargs="+",
+        metavar="NAME",
+        help="a method, backbone, benchmark, protocol or preset, or the options clip, train or engine; its kind may"
+        " stand before it",
+    )
+    parser.add_argument("--kind", choices=KINDS, help="where names collide")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the card of one plugin, or a group of options that belongs to none."""
+    """Print the card of one plugin, a preset, or a group of options that belongs to none."""
     from sslskel.config.groups import COMMON
-    from sslskel.plugins.registry import BENCHMARKS, REGISTRIES
+    from sslskel.plugins.presets import presets
+    from sslskel.plugins.registry import REGISTRIES
 
-    kinds = [options.kind + "s"] if options.kind else [k for k, r in REGISTRIES.items() if options.name in r.names()]
-    if not kinds and options.name in COMMON:
-        _group(options.name, COMMON[options.name])
-    elif not kinds:
+    kind, name = _asked(options)
+    found = [f"{one.kind}" for one in REGISTRIES.values() if name in one.names()]
+    found += [PRESET] if name in presets() else []
+    if not found and name in COMMON and kind is None:
+        _group(name, COMMON[name])
+        return 0
+    if kind is None and not found:
         from sslskel.errors import did_you_mean
 
-        names = [*COMMON, *(name for registry in REGISTRIES.values() for name in registry.names())]
-        raise UsageError(
-            f"there is nothing called '{options.name}'{did_you_mean(options.name, names)} (`sslskel list`)"
-        )
-    for kind in kinds:
-        registry = REGISTRIES[kind]
-        print(f"{options.name}: {registry.kind}, {registry.entry(options.name).origin}")
-        if kind == "benchmarks":
-            _benchmark(BENCHMARKS.get(options.name))
-        else:
-            _plugin(registry, options.name)
+        names = [*COMMON, *(known for one in REGISTRIES.values() for known in one.names()), *presets()]
+        raise UsageError(f"there is nothing called '{name}'{did_you_mean(name, names)} (`sslskel list`)")
+    for one in [kind] if kind else found:
+        _show(one, name)
     return 0
 
 
-def _group(name: str, config: type) -> None:
-    from sslskel.config.compose import to_plain
+def _asked(options: argparse.Namespace) -> tuple[str | None, str]:
+    """Kind and name; raises ``UsageError`` for words that are neither."""
+    *before, name = options.name
+    if len(before) > 1 or (before and before[0] not in KINDS):
+        raise UsageError(f"'{' '.join(options.name)}' names nothing; write NAME or KIND NAME, of {', '.join(KINDS)}")
+    if before and options.kind not in (None, before[0]):
+        raise UsageError(f"'{before[0]}' and --kind {options.kind} are two kinds; give one")
+    return (before[0] if before else options.kind), name
 
+
+def _show(kind: str, name: str) -> None:
+    from sslskel.plugins.registry import BENCHMARKS, REGISTRIES
+
+    if kind == PRESET:
+        _preset(name)
+        return
+    registry = REGISTRIES[f"{kind}s"]
+    print(f"{name}: {kind}, {registry.entry(name).origin}")
+    if kind == "benchmark":
+        _benchmark(BENCHMARKS.get(name))
+    else:
+        _plugin(registry, name)
+
+
+def _preset(name: str) -> None:
+    """What a preset sets, by what it sets it for."""
+    from sslskel.plugins.presets import GROUPS, read_preset
+    from sslskel.plugins.registry import only_file, origin_of
+
+    content = read_preset(name)
+    print(f"{name}: preset, {origin_of(only_file('preset', name))}")
+    print(content.get("title", "no title"))
+    for group, levels in GROUPS.items():
+        for place, values in _at_depth(content.get(group, {}), levels - 1):
+            print(f"{' '.join([group, *place])}:")
+            for key, value in values.items():
+                print(f"  {key}={value}")
+
+
+def _at_depth(content: Mapping[str, Any], levels: int) -> Iterator[tuple[list[str], Mapping[str, Any]]]:
+    """Mappings that many levels inside, with the keys that lead there."""
+    if levels < 1:
+        if content:
+            yield [], content
+        return
+    for key, inner in content.items():
+        for place, values in _at_depth(inner, levels - 1):
+            yield [key, *place], values
+
+
+def _group(name: str, config: type) -> None:
     print(f"{name}: options of every run")
     print(inspect.cleandoc(config.__doc__ or ""))
     print("options, where no method and no preset says otherwise:")
-    for key, value in to_plain(config()).items():
-        print(f"  {name}.{key}={value}")
+    _options(name, config, {})
+
+
+def _options(group: str, config: type, changed: Mapping[str, Any]) -> None:
+    """Every option with its value, and below it what it takes and what it means."""
+    from sslskel.config.options import options_of
+
+    for option in options_of(config, changed):
+        print(f"  {group}.{option.name}={option.default}")
+        said = f"{option.kind}. {option.meaning}".rstrip()
+        print(textwrap.fill(said, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
 def _plugin(registry: Registry[Any], name: str) -> None:
-    from sslskel.config.compose import to_plain
-
     plugin, preset = registry.get(name), dict(registry.preset(name))
     print(f"version {plugin.version}")
     print(inspect.cleandoc(plugin.__doc__ or "no description"))
@@ -66,10 +130,8 @@ def _plugin(registry: Registry[Any], name: str) -> None:
         print(f"preset of '{preset['plugin']}': {preset.get('title', '')}")
     if "stages" in preset:
         print(f"stages: {', then '.join(stage['method'] for stage in preset['stages'])}")
-    changed = preset.get("config", {})
     print("options:")
-    for key, value in to_plain(plugin.Config()).items():
-        print(f"  {registry.kind}.{key}={changed.get(key, value)}")
+    _options(registry.kind, plugin.Config, preset.get("config", {}))
     if registry.kind == "method":
         _method(plugin, preset)
     if plugin.presets:

@@ -11,7 +11,7 @@ import copy
 import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +69,8 @@ def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ()) and name not in silent}
 
 
+COMMAND = "the command"
+"""What set an option that was given on the command line, in Python, or by a flag, suite or table."""
 _PLAIN: dict[int, tuple[Any, dict[str, dict[str, Any]]]] = {}
 """Plain data of each configuration alive, by its id; all seeds of a grid share one."""
 
@@ -83,6 +85,19 @@ class Resolved:
     train: TrainConfig
     engine: EngineConfig
     protocol: object | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """``group.key`` of what is no default -> what set it."""
+
+    def groups(self) -> dict[str, object]:
+        """The configuration objects by group; no protocol where nothing is judged."""
+        named = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "sources"}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def settings(self) -> list[tuple[str, object, str]]:
+        """Name (``group.key``), value and source of every option, in the order of their dataclasses."""
+        plain = {group: to_plain(made) for group, made in self.groups().items()}
+        every = [(f"{group}.{key}", value) for group, values in plain.items() for key, value in values.items()]
+        return [(name, value, self.sources.get(name, "default")) for name, value in every]
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """Every group as plain data, enums by name; what a record and a checkpoint keep."""
@@ -91,8 +106,7 @@ class Resolved:
         if kept is None or kept[0]() is not self:
             made = {
                 name: spoken(name, to_plain(value), getattr(value, "unsaid", {}))
-                for name, value in vars(self).items()
-                if value is not None
+                for name, value in self.groups().items()
             }
             kept = _PLAIN[key] = (weakref.ref(self, lambda _: _PLAIN.pop(key, None)), made)
         return copy.deepcopy(kept[1])
@@ -221,7 +235,11 @@ def compose(
         if not (source := _source_of(str(fault), layers, overrides)):
             raise
         raise type(fault)(f"{source}: {fault}") from fault
-    return Resolved(**groups)
+    set_by = {
+        f"{group}.{key}": source for source, layer in layers for group in layer if group in base for key in layer[group]
+    }
+    set_by |= {override.partition("=")[0].strip().lstrip("+~"): COMMAND for override in overrides}
+    return Resolved(**groups, sources=set_by)
 
 
 def _source_of(fault: str, layers: Iterable[tuple[str, Mapping[str, Any]]], overrides: Sequence[str]) -> str:

@@ -119,7 +119,7 @@ def _as_scripts(row: TableRow, table: Table, script: Script, column: str, reques
 
 
 def _options_of(cell: Cell, row: TableRow) -> Options:
-    groups = {group: to_plain(config) for group, config in vars(cell.resolved).items() if config is not None}
+    groups = {group: to_plain(config) for group, config in cell.resolved.groups().items()}
     method = METHODS.get(row.method)
     idle = {"train": not method.trains, "backbone": not method.uses_backbone}
     options = {

@@ -11,9 +11,18 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
     "show": (
+        ("{method,backbone,benchmark,protocol}", "{method,backbone,benchmark,protocol,preset}"),
+        ("] name", "] NAME [NAME ...]"),
+        ("  name ", "  NAME "),
+        (
+            "Show a plugin: what it is, where it comes from, its version, and its options with their defaults.",
+            "Show a plugin or preset: what it is, where it comes from, its version, and its options with types and"
+            " meaning.",
+        ),
         (
             "a method, backbone, benchmark or protocol",
-            "a method, backbone, benchmark or protocol, or the options clip, train or engine",
+            "a method, backbone, benchmark, protocol or preset, or the options clip, train or engine; its kind may"
+            " stand before it",
         ),
     ),
     "sslskel": (
@@ -50,12 +59,12 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "bench": (
         (
             "[--max-restarts MAX_RESTARTS]\n",
-            "[--max-restarts MAX_RESTARTS] [--details] [--intervals] [--suite NAME]\n",
+            "[--max-restarts MAX_RESTARTS] [--details] [--intervals] [--cfg] [--suite NAME]\n",
         ),
         (
             "how often a run that lost a rank starts again\n",
-            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --suite NAME what a suite asks"
-            " for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it\n",
+            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --cfg print every option with its value"
+            " and what set it, and run nothing\n  --suite NAME what a suite asks for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it\n",
         ),
     ),
     "sweep": (
