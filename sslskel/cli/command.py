@@ -38,6 +38,7 @@ VERBS = {
     "runs": "list and prune pretraining runs",
     "doctor": "show what this installation runs on, and test it",
     "speed": "measure samples/s, step time and peak memory",
+    "completion": "print the script that completes commands in bash, zsh or fish",
 }
 
 
@@ -123,6 +124,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises ``UsageError`` for a verb, flag or argument that is not known.
     """
     parser = parser_of(argv[0])
+    _require_flags(parser, argv[1:])
     options, rest = parser.parse_known_args(argv[1:])
     overrides = parser.epilog
     for argument in rest:
@@ -131,6 +133,25 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             parser.error(f"unexpected argument '{argument}'{hint}")
     options.argv, options.overrides = list(argv), rest
     return options
+
+
+def _require_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Raise ``UsageError`` for a flag that the command does not have, before what is missing is named."""
+    known = _flags(parser)
+    for argument in argv[: argv.index("--") if "--" in argv else None]:
+        flag = argument.partition("=")[0]
+        if flag.startswith("--") and len(flag) > 2 and flag not in known:
+            parser.error(f"there is no flag '{flag}'{did_you_mean(flag, known)}")
+
+
+def _flags(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag of a parser and of its actions' parsers."""
+    flags = []
+    for one in parser._actions:  # argparse has no other way to ask
+        flags += one.option_strings
+        inner = one.choices.values() if isinstance(one.choices, dict) else ()
+        flags += [flag for parser in inner for flag in _flags(parser)]
+    return flags
 
 
 def _module(verb: str) -> Any:

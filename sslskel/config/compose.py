@@ -6,22 +6,21 @@ check themselves. Nothing here knows a method, a dataset or a device.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sslskel.config.groups import COMMON, ClipConfig, EngineConfig, TrainConfig
-from sslskel.config.interpolation import check_override, refuse_interpolations
-from sslskel.errors import UsageError, did_you_mean
+from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
+from sslskel.config.interpolation import refuse_interpolations
+from sslskel.config.overrides import first_line, in_words, overridden
+from sslskel.errors import UsageError
 from sslskel.plugins.own_code import own_code
 from sslskel.plugins.presets import read_preset
 from sslskel.plugins.registry import BACKBONES, METHODS, PROTOCOLS
-from sslskel.text import is_unicode, plain
 
 if TYPE_CHECKING:
     from sslskel.api.method import PretextMethod
@@ -127,7 +126,7 @@ def from_plain(config_class: type[ConfigT], plain: Mapping[str, object], what: s
     if not isinstance(plain, Mapping):
         raise UsageError(f"{what} is {plain!r:.60}, where options by name were expected")
     refuse_interpolations(dict(plain), what)
-    with _in_words(f"{what}: "):
+    with in_words(f"{what}: "):
         node = OmegaConf.merge(_node(config_class, what), dict(plain))
     return _made(node, config_class, f"{what}: ")
 
@@ -226,9 +225,10 @@ def compose(
     layers = list(_layers(method, backbone, protocol, preset, recipe, stage, benchmarks))
     for source, layer in layers:
         refuse_interpolations(dict(layer), source)
-        with _in_words(f"{source}: "):
+        with in_words(f"{source}: "):
             node = OmegaConf.merge(node, {key: value for key, value in layer.items() if key in base})  # type: ignore[assignment]
-    node = _overridden(node, overrides)
+    owners = {"method": method, "backbone": backbone, **({"protocol": protocol} if protocol else {})}
+    node = overridden(node, overrides, owners)
     try:
         groups: dict[str, Any] = {name: _made(node[name], schema) for name, schema in base.items()}
     except UsageError as fault:
@@ -271,7 +271,7 @@ def with_options(groups: Mapping[str, object], overrides: Sequence[str]) -> dict
         if "=" in override and group not in groups:
             raise UsageError(f"'{override}' sets nothing here; options of {' and '.join(groups)} can be set")
     nodes = {name: _node(made, f"the options of group '{name}'") for name, made in groups.items()}
-    node = _overridden(OmegaConf.create(nodes), overrides)
+    node = overridden(OmegaConf.create(nodes), overrides)
     return {name: _made(node[name], type(made)) for name, made in groups.items()}
 
 
@@ -279,7 +279,7 @@ def _made(node: Any, config_class: type[ConfigT], where: str = "") -> ConfigT:
     """The configuration that checked values make; what its own checks raise is a sentence."""
     from omegaconf import OmegaConf
 
-    with own_code(config_class.__name__, config_class), _in_words(where):
+    with own_code(config_class.__name__, config_class), in_words(where):
         made: ConfigT = OmegaConf.to_object(node)  # type: ignore[assignment]
     return made
 
@@ -293,7 +293,7 @@ def _node(config: object, what: str) -> Any:
         node = OmegaConf.structured(config)
     except OmegaConfBaseException as fault:
         raise UsageError(
-            f"{what} cannot be set from the command line: {_first_line(fault)}; take int, float, bool, str, Enum and"
+            f"{what} cannot be set from the command line: {first_line(fault)}; take int, float, bool, str, Enum and"
             " lists of them"
         ) from fault
     _make_writable(node)
@@ -328,64 +328,3 @@ def _schema(plugin: Any, what: str) -> type:
     if not (isinstance(config, type) and is_dataclass(config)):
         raise UsageError(f"{what} has no dataclass 'Config'; give it one, empty if there is nothing to set")
     return config
-
-
-def _overridden(node: Any, overrides: Sequence[str]) -> Any:
-    """Apply overrides through Hydra's compose, which owns their grammar."""
-    if not overrides:
-        return node
-    from hydra import compose as hydra_compose
-    from hydra import initialize
-    from hydra.core.config_store import ConfigStore
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    _check_keys(node, overrides)
-    ConfigStore.instance().store(name="sslskel_run", node=node)
-    outer = GlobalHydra.instance()
-    try:
-        if outer.is_initialized():
-            return hydra_compose("sslskel_run", overrides=list(overrides))
-        with initialize(version_base="1.3", config_path=None):
-            return hydra_compose("sslskel_run", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException, OverflowError) as fault:
-        raise UsageError(_explained(fault, overrides)) from fault
-
-
-def _check_keys(node: Any, overrides: Sequence[str]) -> None:
-    keys = [f"{group}.{key}" for group in node for key in node[group]]
-    for override in overrides:
-        if not is_unicode(override):
-            raise UsageError(f"'{plain(override)}' holds bytes that are no text, which no record can keep")
-        check_override(override)
-        key, equals, _ = override.partition("=")
-        if not equals:
-            raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")
-        if key not in keys:
-            group = key.partition(".")[0]
-            hint = f"show {group}` lists those of {group}" if group in COMMON else "show NAME` lists those of a plugin"
-            raise UsageError(f"there is no option '{key}'{did_you_mean(key, keys)} (`sslskel {hint})")
-
-
-def _explained(fault: Exception, overrides: Sequence[str]) -> str:
-    cause = fault.__cause__ or fault
-    return f"{' '.join(overrides)}: {_first_line(cause)}"
-
-
-@contextlib.contextmanager
-def _in_words(begin: str) -> Iterator[None]:
-    """What OmegaConf has against a value is a ``UsageError`` of one sentence, which begins so."""
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        yield
-    # Of a whole number beyond the largest float Python's own error comes through.
-    except (OmegaConfBaseException, OverflowError) as fault:
-        raise UsageError(f"{begin}{_first_line(fault)}") from fault
-
-
-def _first_line(fault: BaseException) -> str:
-    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
-    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), "")
-    return f"{key}: {lines[0]}" if key and lines else (lines[0] if lines else type(fault).__name__)

@@ -34,6 +34,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  data         prepare,",
             "  errata       show where released code and its paper part\n  data         prepare,",
         ),
+        (
+            "measure samples/s, step time and peak memory\n",
+            "measure samples/s, step time and peak memory\n"
+            "  completion   print the script that completes commands in bash, zsh or fish\n",
+        ),
     ),
     "evaluate": (
         (
@@ -63,8 +68,9 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         (
             "how often a run that lost a rank starts again\n",
-            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --cfg print every option with its value"
-            " and what set it, and run nothing\n  --suite NAME what a suite asks for (`sslskel list suites`); --benchmark, --protocol and --seeds choose a part of it\n",
+            f"how often a run that lost a rank starts again\n{DETAILS}{INTERVALS}  --cfg print every option with its"
+            " value and what set it, and run nothing\n  --suite NAME what a suite asks for (`sslskel list suites`);"
+            " --benchmark, --protocol and --seeds choose a part of it\n",
         ),
     ),
     "sweep": (

@@ -1,0 +1,80 @@
+"""Overrides (``group.key=value``) onto a configuration, and what is wrong with a value in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from sslskel.config.groups import COMMON
+from sslskel.config.interpolation import check_override
+from sslskel.errors import UsageError, did_you_mean
+from sslskel.text import is_unicode, plain
+
+
+def overridden(node: Any, overrides: Sequence[str], owners: Mapping[str, str] = MappingProxyType({})) -> Any:
+    """Apply overrides through Hydra's compose, which owns their grammar.
+
+    ``owners`` are the names of the plugins that a group's options are of. Raises ``UsageError`` for an option that is
+    not there, naming them, and for a value that does not fit.
+    """
+    if not overrides:
+        return node
+    from hydra import compose as hydra_compose
+    from hydra import initialize
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    _check_keys(node, overrides, owners)
+    ConfigStore.instance().store(name="sslskel_run", node=node)
+    outer = GlobalHydra.instance()
+    try:
+        if outer.is_initialized():
+            return hydra_compose("sslskel_run", overrides=list(overrides))
+        with initialize(version_base="1.3", config_path=None):
+            return hydra_compose("sslskel_run", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException, OverflowError) as fault:
+        raise UsageError(_explained(fault, overrides)) from fault
+
+
+def _check_keys(node: Any, overrides: Sequence[str], owners: Mapping[str, str]) -> None:
+    keys = [f"{group}.{key}" for group in node for key in node[group]]
+    for override in overrides:
+        if not is_unicode(override):
+            raise UsageError(f"'{plain(override)}' holds bytes that are no text, which no record can keep")
+        check_override(override)
+        key, equals, _ = override.partition("=")
+        if not equals:
+            raise UsageError(f"'{override}' is not an override; write GROUP.KEY=VALUE, for instance train.epochs=10")
+        if key not in keys:
+            group = key.partition(".")[0]
+            owner = f" of {group} '{owners[group]}'" if group in owners else ""
+            hint = f"show {group}` lists those of {group}" if group in COMMON else "show NAME` lists those of a plugin"
+            raise UsageError(f"there is no option '{key}'{owner}{did_you_mean(key, keys)} (`sslskel {hint})")
+
+
+def _explained(fault: Exception, overrides: Sequence[str]) -> str:
+    cause = fault.__cause__ or fault
+    return f"{' '.join(overrides)}: {first_line(cause)}"
+
+
+@contextlib.contextmanager
+def in_words(begin: str) -> Iterator[None]:
+    """What OmegaConf has against a value is a ``UsageError`` of one sentence, which begins so."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    # Of a whole number beyond the largest float Python's own error comes through.
+    except (OmegaConfBaseException, OverflowError) as fault:
+        raise UsageError(f"{begin}{first_line(fault)}") from fault
+
+
+def first_line(fault: BaseException) -> str:
+    """What OmegaConf or Hydra says, in one line that begins with the option."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), "")
+    return f"{key}: {lines[0]}" if key and lines else (lines[0] if lines else type(fault).__name__)
