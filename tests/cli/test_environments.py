@@ -120,7 +120,7 @@ def test_the_working_folder_is_gone(
 
 
 def writes_nothing(case: tuple[str, ...]) -> bool:
-    reading = ("list", "show", "compare", "doctor", "speed", "check", "errata")
+    reading = ("list", "show", "compare", "doctor", "speed", "check", "errata", "completion")
     return case[0] in (*reading, "runs", "data", "leaderboard", "reproduce") or case[-1].startswith("--")
 
 
