@@ -146,7 +146,7 @@ def _require_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
     """Every flag of a parser and of its actions' parsers."""
-    flags = []
+    flags: list[str] = []
     for one in parser._actions:  # argparse has no other way to ask
         flags += one.option_strings
         inner = one.choices.values() if isinstance(one.choices, dict) else ()
