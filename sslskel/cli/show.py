@@ -40,17 +40,17 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.plugins.registry import REGISTRIES
 
     kind, name = _asked(options)
-    found = [f"{one.kind}" for one in REGISTRIES.values() if name in one.names()]
-    found += [PRESET] if name in presets() else []
-    if not found and name in COMMON and kind is None:
+    kinds = [f"{one.kind}" for one in REGISTRIES.values() if name in one.names()]
+    kinds += [PRESET] if name in presets() else []
+    if not kinds and name in COMMON and kind is None:
         _group(name, COMMON[name])
         return 0
-    if kind is None and not found:
+    if kind is None and not kinds:
         from sslskel.errors import did_you_mean
 
         names = [*COMMON, *(known for one in REGISTRIES.values() for known in one.names()), *presets()]
         raise UsageError(f"there is nothing called '{name}'{did_you_mean(name, names)} (`sslskel list`)")
-    for one in [kind] if kind else found:
+    for one in [kind] if kind else kinds:
         _show(one, name)
     return 0
 
@@ -118,8 +118,8 @@ def _options(group: str, config: type, changed: Mapping[str, Any]) -> None:
 
     for option in options_of(config, changed):
         print(f"  {group}.{option.name}={option.default}")
-        said = f"{option.kind}. {option.meaning}".rstrip()
-        print(textwrap.fill(said, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))
+        text = f"{option.kind}. {option.meaning}".rstrip()
+        print(textwrap.fill(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
 def _plugin(registry: Registry[Any], name: str) -> None:

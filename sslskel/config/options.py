@@ -63,11 +63,11 @@ def kind_of(hint: object) -> str:
 
 def _meanings(config: type) -> dict[str, str]:
     """The string below each field, of the class and of those that it extends; none where its source is not at hand."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for owner in reversed(config.__mro__):
         if is_dataclass(owner):
-            found.update(_written_below(owner))
-    return found
+            texts.update(_written_below(owner))
+    return texts
 
 
 def _written_below(owner: type) -> dict[str, str]:
@@ -76,11 +76,11 @@ def _written_below(owner: type) -> dict[str, str]:
     except (OSError, TypeError, SyntaxError, ValueError):
         return {}
     body = made.body if isinstance(made, ast.ClassDef) else []
-    found = {}
+    texts = {}
     for one, behind in pairwise(body):
         text = behind.value if isinstance(behind, ast.Expr) else None
         if not (isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)):
             continue
         if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            found[one.target.id] = " ".join(text.value.split())
-    return found
+            texts[one.target.id] = " ".join(text.value.split())
+    return texts

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sslskel.config.groups import COMMON
 from sslskel.config.interpolation import check_override
 from sslskel.errors import UsageError, did_you_mean
 from sslskel.text import is_unicode, plain
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-def overridden(node: Any, overrides: Sequence[str], owners: Mapping[str, str] = MappingProxyType({})) -> Any:
+
+def overridden(
+    node: DictConfig, overrides: Sequence[str], owners: Mapping[str, str] = MappingProxyType({})
+) -> DictConfig:
     """Apply overrides through Hydra's compose, which owns their grammar.
 
     ``owners`` are the names of the plugins that a group's options are of. Raises ``UsageError`` for an option that is
@@ -40,7 +45,7 @@ def overridden(node: Any, overrides: Sequence[str], owners: Mapping[str, str] = 
         raise UsageError(_explained(fault, overrides)) from fault
 
 
-def _check_keys(node: Any, overrides: Sequence[str], owners: Mapping[str, str]) -> None:
+def _check_keys(node: DictConfig, overrides: Sequence[str], owners: Mapping[str, str]) -> None:
     keys = [f"{group}.{key}" for group in node for key in node[group]]
     for override in overrides:
         if not is_unicode(override):
