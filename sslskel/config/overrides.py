@@ -46,7 +46,7 @@ def overridden(
 
 
 def _check_keys(node: DictConfig, overrides: Sequence[str], owners: Mapping[str, str]) -> None:
-    keys = [f"{group}.{key}" for group in node for key in node[group]]
+    keys = [f"{group}.{key}" for group in map(str, node) for key in map(str, node[group])]
     for override in overrides:
         if not is_unicode(override):
             raise UsageError(f"'{plain(override)}' holds bytes that are no text, which no record can keep")
