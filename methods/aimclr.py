@@ -116,7 +116,7 @@ def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
         joints = weight.mean((1, 3), keepdim=True) < above
         moments = weight.mean((2, 3), keepdim=True) < above if frames else weight < above
     for stays in (joints, moments):
-        count = maps.new_tensor([stays.numel()])
+        count = maps.new_full((1,), stays.numel())
         sums = sum_over_processes(torch.cat([count, stays.sum(dtype=maps.dtype).reshape(1)]))
         maps = maps * stays * (sums[0] / sums[1].clamp(min=1))
     return maps

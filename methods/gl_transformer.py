@@ -80,7 +80,8 @@ def displacements(tracks: Tensor, intervals: Sequence[int]) -> Tensor:
 
 def direction_classes(moves: Tensor) -> Tensor:
     """(..., 3) -> (...) int64 in 0..26: 0, 1, 2 for negative, zero, positive, of x plus 3 of y plus 9 of z."""
-    return ((moves.sign() + 1) * moves.new_tensor([1, 3, 9])).sum(-1).long()
+    x, y, z = (moves.sign() + 1).unbind(-1)
+    return (x + 3 * y + 9 * z).long()
 
 
 class GLTransformer(PretextMethod[GLTransformerConfig]):

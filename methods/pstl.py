@@ -75,23 +75,23 @@ class PSTLConfig:
 def degrees(layout: SkeletonLayout) -> Tensor:
     """(V,) int64: how many bones meet in each joint."""
     ends = [end for joint, parent in enumerate(layout.parents) if parent >= 0 for end in (joint, parent)]
-    return torch.tensor(ends, dtype=torch.int64).bincount(minlength=layout.num_joints)
+    return torch.tensor(ends, dtype=torch.int64, device="cpu").bincount(minlength=layout.num_joints)
 
 
 def central_joints(layout: SkeletonLayout, count: int, fidelity: Fidelity, noise: Noise) -> Tensor:
     """Joints to leave out (R,), the same for all clips; one where more bones meet is likelier to go.
 
-    As released ``count`` draws may hit a joint twice, so that fewer go. Noise site:
-    ``mask.joints``, an order of the ends of all bones.
+    As released ``count`` draws may hit a joint twice, so that fewer go: they are made on the host, which must know
+    how many. Noise site: ``mask.joints``, an order of the ends of all bones.
     """
     weight = degrees(layout)
-    order = noise.permutation("mask.joints", int(weight.sum()), per="batch")
-    drawn = torch.arange(len(weight), device=order.device).repeat_interleave(weight.to(order.device))[order]
+    order = noise.at("cpu").permutation("mask.joints", int(weight.sum()), per="batch")
+    drawn = torch.arange(len(weight), device="cpu").repeat_interleave(weight)[order]
     if fidelity is Fidelity.released:
-        gone = torch.zeros(len(weight), dtype=torch.bool, device=order.device).index_fill(0, drawn[:count], True)
+        gone = torch.zeros(len(weight), dtype=torch.bool, device="cpu").index_fill(0, drawn[:count], True)
         return gone.nonzero().flatten()
-    first = torch.full_like(weight, len(drawn)).to(order.device)
-    first = first.scatter_reduce(0, drawn, torch.arange(len(drawn), device=order.device), "amin")
+    first = torch.full_like(weight, len(drawn))
+    first = first.scatter_reduce(0, drawn, torch.arange(len(drawn), device="cpu"), "amin")
     return first.argsort(stable=True)[:count].sort().values
 
 

@@ -213,7 +213,7 @@ def _counted(view: ViewSpec, config: HiTRSConfig) -> ViewSpec:
 
 def _order(logits: Tensor, counted: Tensor) -> Term:
     """Cross entropy of pairs (P, 2, 2), of which the first is as it was and the second is not, over (P,) some."""
-    right = torch.tensor([1, 0], device=logits.device).expand(len(logits), -1)
+    right = torch.arange(1, -1, -1, device=logits.device).expand(len(logits), -1)
     losses = functional.cross_entropy(logits.flatten(0, 1), right.flatten(), reduction="none")
     return _mean_over(losses.reshape(-1, 2), counted[:, None].expand(-1, 2))
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sslskel import Noise
+from sslskel.api.devices import constant
 from sslskel.nn.windows import Windows, padded, taken
 
 HIDDEN, EXCHANGED = 0.8, 0.9
@@ -95,7 +96,7 @@ def _swapped(count: Tensor, most: int, noise: Noise, site: str) -> Tensor:
     Of two both do, of one none.
     """
     pairs = [(first, second) for second in range(2, most) for first in range(second - 1)] or [(0, min(most - 1, 1))]
-    table = torch.tensor(pairs, device=count.device)
+    table = constant(tuple(place for pair in pairs for place in pair), count.device).reshape(-1, 2)
     # Pairs are in the order of their second place: those of a shorter row come first.
     number = noise.integers(site, ((count - 1) * (count - 2) // 2).clamp(min=1))
     pair = table[number.clamp(max=len(pairs) - 1)]

@@ -184,7 +184,7 @@ class PredictCluster(PretextMethod[PredictClusterConfig]):
         if self.config.flavour is Flavour.tensorflow:
             errors = errors * counted
         clips = errors.sum(1) / counted.sum(1).clamp(min=1)
-        return StepOutput({"predict": Term(clips.sum(), clips.new_tensor(len(clips)))})
+        return StepOutput({"predict": Term(clips.sum(), clips.new_full((), len(clips)))})
 
     def encoders(self) -> dict[str, Encoder]:
         """The backbone, or its codes."""

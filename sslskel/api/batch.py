@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sslskel.api.devices import on_device
+
 ALL_KNOWN = torch.empty(0, dtype=torch.bool)
 """``Batch.known`` where every body has all joints."""
 
@@ -42,6 +44,11 @@ class Batch(NamedTuple):
         """N."""
         return int(self.key.shape[0])
 
+    def present(self) -> Tensor:
+        """(N,) int64: how many persons of each clip have a row."""
+        # As a sum: counting looks for the largest first, and waits for a GPU to find it.
+        return self.owner.new_zeros(self.num_clips).index_add(0, self.owner, torch.ones_like(self.owner))
+
     def lengths(self) -> Tensor:
         """(N,) int64: frames of each clip up to the last in which anyone is valid; 0 where no one ever is."""
         number = torch.arange(self.valid.shape[1], device=self.valid.device) + 1
@@ -64,7 +71,7 @@ class Batch(NamedTuple):
 
     def placed(self, rows: Tensor) -> Batch:
         """The same clips, with their rows (N,) in the training set."""
-        return self._replace(position=rows.to(self.key.device))
+        return self._replace(position=on_device(rows, self.key.device))
 
     def rows(self, some: Tensor) -> Batch:
         """The same clips with these rows, bool (P,) or ids (R,) in the order of their owners; a row may come twice."""

@@ -197,7 +197,7 @@ class PooledEncoder(Encoder):
             return rows
         count = batch.num_clips
         total = rows.new_zeros(count, *rows.shape[1:]).index_add(0, batch.owner, rows)
-        present = torch.bincount(batch.owner, minlength=count).to(rows.dtype)
+        present = batch.present().to(rows.dtype)
         present = present.reshape(-1, *[1] * (rows.ndim - 1))
         if not self._counts_empty:
             return total / present.clamp(min=1)

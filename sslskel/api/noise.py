@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.devices import longest_float, on_device
 from sslskel.errors import UsageError
 from sslskel.hashing import stable_id
 
@@ -138,9 +139,11 @@ class Noise:
     """
 
     def __init__(self, seed: int | Tensor, step: int | Tensor = 0, device: torch.device | str = "cpu") -> None:
-        base = torch.as_tensor(seed, dtype=torch.int64, device=device)
-        step = torch.as_tensor(step, dtype=torch.int64, device=device)
+        base = torch.as_tensor(seed, dtype=torch.int64, device="cpu")
+        step = torch.as_tensor(step, dtype=torch.int64, device="cpu")
+        # One number, held by the host: every device takes it along with an operation.
         self._base = _chained(_chained(torch.ones_like(base), base), step)
+        self._device = torch.device(device)
         self._batch: Batch | None = None
         self._step_keys: Tensor | None = None
         self._seal: Seal | None = None
@@ -148,6 +151,13 @@ class Noise:
     def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
         other = Noise.__new__(Noise)
         other._base, other._batch, other._step_keys, other._seal = base, batch, self._step_keys, self._seal
+        other._device = self._device
+        return other
+
+    def at(self, device: torch.device | str) -> Noise:
+        """The same draws, for batches on this device; to be bound again."""
+        other = self._derived(self._base, None)
+        other._device = torch.device(device)
         return other
 
     def on(self, batch: Batch) -> Noise:
@@ -179,7 +189,7 @@ class Noise:
 
     def _items(self, per: Per) -> Tensor:
         if per == "batch":
-            return self._base.new_zeros(())
+            return torch.zeros((), dtype=torch.int64, device=self._device)
         if self._batch is None:
             raise UsageError(f"noise per {per} was asked for before noise.on(batch)")
         if per == "clip":
@@ -197,6 +207,9 @@ class Noise:
     ) -> Tensor:
         """U[0, 1): (P, *shape), (N, *shape) or shape for per person, clip or batch."""
         bits: Tensor = _shift(self._bits(site, shape, per, 0), 40)
+        if dtype == torch.float64:
+            # Where there is none, the grid's numbers are the same in float32.
+            dtype = longest_float(bits.device)
         return bits.to(dtype) * 2.0**-24
 
     def stratified(self, site: str, shape: Sequence[int] = (), dtype: torch.dtype = torch.float32) -> Tensor:
@@ -213,9 +226,9 @@ class Noise:
                 " draws in views, forward and step hooks alone"
             )
         draw, count = (_bits_node if torch.compiler.is_compiling() else _bits), math.prod(shape)
-        everywhere = draw(self._base, self._step_keys.to(clips.device), site, 3, count).flatten().sort().values
+        everywhere = draw(self._base, on_device(self._step_keys, clips.device), site, 3, count).flatten().sort().values
         place = torch.searchsorted(everywhere, draw(self._base, clips, site, 3, count)).reshape(-1, *shape)
-        exact = torch.float32 if clips.device.type == "mps" else torch.float64
+        exact = longest_float(clips.device)
         value = (place + self.uniform(site, shape, "clip", exact)) / len(everywhere)
         # Rounding would lift what is next to 1 up to it.
         return value.clamp(max=1 - 2.0**-24).to(dtype)
@@ -231,6 +244,9 @@ class Noise:
     def integers(self, site: str, high: int | Tensor, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
         """Integers in 0..high-1, shaped as :meth:`uniform`; ``high`` may be a tensor that broadcasts."""
         draw = self.uniform(site, shape, per, torch.float64)
+        if draw.dtype != torch.float64:
+            # Products in float32 could reach ``high``; these are what float64 gives.
+            return ((draw * 2.0**24).to(torch.int64) * high) >> 24
         return torch.floor(draw * high).to(torch.int64)
 
     def permutation(self, site: str, count: int, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
@@ -257,6 +273,10 @@ class ReplayNoise(Noise):
 
     def sealed(self, seal: Seal | None) -> Noise:
         """Unchanged: recorded draws do not depend on keys."""
+        return self
+
+    def at(self, device: torch.device | str) -> Noise:
+        """Unchanged, as for :meth:`on`."""
         return self
 
     def view(self, index: int) -> Noise:

@@ -78,16 +78,17 @@ class EdgeConv(nn.Module):
         self.neighbours = neighbours
         self.shared = Shared(2 * numbers, out)
 
-    def forward(self, points: Tensor, there: Tensor) -> Tensor:
-        """(N, L, numbers), (N, L) bool -> (N, L, out), zeros for points that are not there."""
+    def forward(self, points: Tensor, there: Tensor, rows: Tensor) -> Tensor:
+        """(N, L, numbers), (N, L) bool, (K,) the points among N*L that are there -> (N, L, out), zeros for others."""
         at = nearest_points(points, there, self.neighbours)
         first = torch.arange(len(points), device=points.device)[:, None, None] * points.shape[1]
-        near = points.flatten(0, 1)[(at + first)[there]]
-        own = points[there][:, None].expand_as(near)
+        every = points.flatten(0, 1)
+        near = every[(at + first).flatten(0, 1)[rows]]
+        own = every[rows][:, None].expand_as(near)
         edges: Tensor = self.shared(torch.cat([near - own, own], -1).flatten(0, 1))
         largest = edges.reshape(*near.shape[:2], edges.shape[1]).amax(1)
-        empty = largest.new_zeros(*points.shape[:2], largest.shape[1])
-        return empty.masked_scatter(there[..., None], largest)
+        empty = largest.new_zeros(len(every), largest.shape[1])
+        return empty.index_copy(0, rows, largest).unflatten(0, points.shape[:2])
 
 
 class Dgcnn(Backbone[DgcnnConfig]):
@@ -121,12 +122,15 @@ class Dgcnn(Backbone[DgcnnConfig]):
         if valid is None:
             valid = torch.ones(*tracks.shape[:2], 1, dtype=torch.bool, device=tracks.device)
         there = valid.repeat_interleave(tracks.shape[2] // valid.shape[2], 2).flatten(1)
+        # Once for all layers: a GPU must be waited for to know how many there are.
+        rows = there.flatten().nonzero().flatten()
         points, levels = tracks.flatten(1, 2), []
         for edge in self.edges:
-            points = edge(points, there)
+            points = edge(points, there, rows)
             levels.append(points)
-        per_point = self.last(torch.cat(levels, -1)[there])
-        filled = per_point.new_full((*there.shape, self.dim), -torch.inf).masked_scatter(there[..., None], per_point)
+        per_point = self.last(torch.cat(levels, -1).flatten(0, 1)[rows])
+        filled = per_point.new_full((there.numel(), self.dim), -torch.inf).index_copy(0, rows, per_point)
+        filled = filled.unflatten(0, there.shape)
         empty = ~there.any(1, keepdim=True)
         codeword = filled.masked_fill(empty[..., None], 0).amax(1)
         grid = filled.masked_fill(~there[..., None], 0)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.api.backbone import Backbone
+from sslskel.api.devices import constant
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25
 from sslskel.api.unbound import Unbound
@@ -280,7 +281,7 @@ class SkateFormer(Backbone[SkateFormerConfig]):
             return None
         if self._noise is None:
             raise Unbound(self, "backbone.drop_path" if self.drop_rates[-1] else "backbone.dropout")
-        rates = torch.tensor(self.drop_rates, dtype=x.dtype, device=x.device)[:, None]
+        rates = constant(tuple(self.drop_rates), x.device, x.dtype)[:, None]
         draws = self._noise.uniform("drop_path", (len(self.drop_rates), 2), per="person").to(x.dtype)
         return ((draws >= rates) / (1 - rates)).permute(1, 2, 0)[..., None, None, None]
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslskel.api.backbone import Backbone
+from sslskel.api.devices import on_device
 from sslskel.api.noise import Noise
 from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
@@ -114,7 +115,8 @@ class StGcn(Backbone[StGcnConfig]):
         self._noise = noise
 
     def forward(self, tracks: Tensor, removed: Tensor | None = None) -> Tensor:
-        """(P, T, V, C) -> (P, T', V, D), or (P, T', V', D) without the joints (R,) in ``removed``.
+        """(P, T, V, C) -> (P, T', V, D), or (P, T', V', D) without the joints (R,) in ``removed``, which
+        are best numbers of the host: a GPU waits to know how many there are.
 
         As in the released PSTL the input norm sees all joints, and the graph is cut but
         not normalised again.
@@ -126,8 +128,8 @@ class StGcn(Backbone[StGcnConfig]):
         x = x.reshape(rows, joints, coordinates, frames).permute(0, 2, 3, 1)
         kept = None
         if removed is not None:
-            there = torch.ones(x.shape[3], dtype=torch.bool, device=x.device)
-            kept = there.index_fill(0, removed, False).nonzero().flatten()
+            there = torch.ones(x.shape[3], dtype=torch.bool, device=removed.device)
+            kept = on_device(there.index_fill(0, removed, False).nonzero().flatten(), x.device)
             x = x.index_select(3, kept)
         for block, importance in zip(self.blocks, self.importance, strict=True):
             graph = self.graph * importance

@@ -45,7 +45,7 @@ def stream_input(stream: Stream, clip: ClipSpec) -> Prepare:
 
 def mean_over_persons(rows: Tensor, batch: Batch) -> Tensor:
     """Mean of rows (P, ...) over the persons of each clip: (N, ...)."""
-    persons = batch.owner.bincount(minlength=batch.num_clips).clamp(min=1).to(rows.dtype)
+    persons = batch.present().clamp(min=1).to(rows.dtype)
     total = rows.new_zeros(batch.num_clips, *rows.shape[1:]).index_add(0, batch.owner, rows)
     return total / persons.reshape(-1, *[1] * (rows.ndim - 1))
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.api.dataset import Dataset
+from sslskel.api.devices import sent
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.data.store.segments import all_in
@@ -122,40 +123,53 @@ class ClipSource:
                 " frames to lie in"
             )
         at = _positions(positions, len(self), "this set")
+        seed, track, read = self._places(at, view, noise.at("cpu"), [(one, its.at("cpu")) for one, its in outer])
+        near = self.frames.near(read, track)
+        known = self.frames.seen(near, track)
+        if not bool(self._tracks.whole[track].all()):
+            kept = known.any(1).nonzero()[:, 0]
+            if len(kept) < len(track):
+                track, known, near = track[kept], known[kept], [one.of(kept) for one in near]
+                seed = seed._replace(owner=seed.owner[kept], slot=seed.slot[kept])
+        tracks, tables = self.frames.read(near, track, self.dtype, (known, *seed[2:7]))
+        if self._joints is not None:
+            tracks = tracks.index_select(2, self._joints)
+        batch = Batch(tracks, *tables)
+        if self._known is not None:
+            batch = batch._replace(known=self._known.expand(len(track), -1))
+        spec = replace(self.spec, frames=view.frames) if view.frames else self.spec
+        for augment in view.augment:
+            batch = augment(batch, noise.on(batch), spec)
+        return batch
+
+    def _places(
+        self, at: Tensor, view: ViewSpec, noise: Noise, outer: Sequence[OuterView]
+    ) -> tuple[Batch, Tensor, Tensor]:
+        """A batch without frames, (P,) tracks, and (P, T) where each is read in its clip.
+
+        All of the host: a GPU would only wait for such small tables, and some devices have no float64.
+        """
         rows = self.rows[at]
         owner, track = self._tracks.of(rows)
-        key, label = self.keys[at].to(self.device), self.labels[at].to(self.device)
-        slot = self._tracks.slot[track].to(self.device)
+        key, begin, length = self.keys[at], torch.zeros_like(rows), self.lengths[at]
         seed = Batch(
-            torch.zeros(len(track), 0, *self.frames.shape, dtype=self.dtype, device=self.device),
-            torch.zeros(len(track), 0, dtype=torch.bool, device=self.device),
-            owner.to(self.device),
-            slot,
+            torch.zeros(len(track), 0, *self.frames.shape, dtype=self.dtype, device="cpu"),
+            torch.zeros(len(track), 0, dtype=torch.bool, device="cpu"),
+            owner,
+            self._tracks.slot[track],
             key,
-            label,
+            self.labels[at],
             torch.full_like(key, -1),
         )
-        begin, length = torch.zeros_like(key), self.lengths[at].to(self.device)
         for other, its_noise in outer:
             first, length = frames_read(self._sampled(other, length, its_noise.on(seed)))
             begin = begin + first
         inside = self._sampled(view, length, noise.on(seed))
         read = torch.where(inside < 0, inside, inside + begin[:, None])
         if self._stride != 1:
-            last = (self._tracks.clip_length[rows] - 1).to(self.device)[:, None]
+            last = (self._tracks.clip_length[rows] - 1)[:, None]
             read = torch.where(read < 0, read, torch.minimum(read * self._stride, last))
-        tracks, valid = self.frames.read(read[seed.owner], track, self.dtype)
-        if self._joints is not None:
-            tracks = tracks.index_select(2, self._joints)
-        batch = seed._replace(tracks=tracks, valid=valid)
-        if self._known is not None:
-            batch = batch._replace(known=self._known.expand(len(track), -1))
-        if not bool(self._tracks.whole[track].all()):
-            batch = _present(batch)
-        spec = replace(self.spec, frames=view.frames) if view.frames else self.spec
-        for augment in view.augment:
-            batch = augment(batch, noise.on(batch), spec)
-        return batch
+        return seed, track, read[owner]
 
     def _sampled(self, view: ViewSpec, lengths: Tensor, noise: Noise) -> Tensor:
         return view.sample(lengths, view.frames or self.spec.frames, noise)
@@ -190,15 +204,6 @@ def _positions(rows: npt.NDArray[np.int64] | Tensor, count: int, where: str) -> 
     return at
 
 
-def _present(batch: Batch) -> Batch:
-    """Only the persons that are seen in at least one frame of the view."""
-    kept = batch.valid.any(1).nonzero()[:, 0]
-    if len(kept) == len(batch.owner):
-        return batch
-    of_rows = ("tracks", "valid", "owner", "slot", *(["known"] if batch.lacks_joints else []))
-    return batch._replace(**{name: getattr(batch, name)[kept] for name in of_rows})
-
-
 class _TrackTable:
     """Index arrays of all tracks of a dataset as CPU tensors, (k,) or (n,) each."""
 
@@ -224,6 +229,23 @@ class _TrackTable:
         return owner, self._first[rows][owner] + within
 
 
+class _Near(NamedTuple):
+    """Stored frames next to positions of a view, (P, T) each."""
+
+    frame: Tensor
+    """Number in the track; the nearest that it has."""
+    inside: Tensor
+    """Whether the track has this very one."""
+    idle: Tensor
+    """Whether the position does not depend on it."""
+    weight: Tensor
+    """Its share of the view's frame, float64."""
+
+    def of(self, persons: Tensor) -> _Near:
+        """Those of some persons (k,)."""
+        return _Near(*(table[persons] for table in self))
+
+
 class Frames:
     """Stored frames, on the device where they fit, and linear interpolation between them."""
 
@@ -241,45 +263,60 @@ class Frames:
             self._move(used, frames)
 
     def _move(self, used: Tensor, frames: int) -> None:
-        """Copy the frames of the used tracks to the device, one after the other."""
+        """Copy the joints of the used tracks to the device, one after the other."""
         length = self._tracks.length[used]
         offset = length.cumsum(0) - length
         joints = torch.empty(frames, *self.shape, dtype=self.joints.dtype, device=self._device)
-        valid = torch.empty(frames, dtype=torch.bool, device=self._device)
-        for to, at, size in zip(offset.tolist(), self._offset[used].tolist(), length.tolist(), strict=True):
+        for to, at, size in zip(offset.tolist(), self._tracks.offset[used].tolist(), length.tolist(), strict=True):
             joints[to : to + size] = self.joints[at : at + size]
-            valid[to : to + size] = self.valid[at : at + size]
-        self.joints, self.valid = joints, valid
+        self.joints = joints
         self._offset = torch.full_like(self._offset, -1)
         self._offset[used] = offset
 
-    def read(self, positions: Tensor, track: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """(P, T) positions in the clip and (P,) tracks -> (P, T, V, C) joints and (P, T) valid flags.
+    def near(self, positions: Tensor, track: Tensor) -> list[_Near]:
+        """(P, T) positions in the clip and (P,) tracks -> the stored frames before them and those behind; of the host.
 
-        Frames outside a track's interval count as zeros, as in dense arrays. A frame
-        of the view is valid where every stored frame it is made of is.
+        Frames outside a track's interval count as zeros, as in dense arrays.
         """
-        device = positions.device
-        begin, length = (c[track].to(device)[:, None] for c in (self._tracks.begin, self._tracks.length))
-        offset = self._offset[track].to(device)[:, None]
+        begin, length = (column[track][:, None] for column in (self._tracks.begin, self._tracks.length))
         low = positions.floor()
         share = positions - low
-        parts, known = [], torch.ones_like(positions, dtype=torch.bool)
+        found = []
         for step, weight in ((0, 1 - share), (1, share)):
             frame = low.to(torch.int64) + step - begin
             inside = (frame >= 0) & (frame < length)
-            joints, valid = self._gather(offset + torch.minimum(frame.clamp(min=0), length - 1))
-            weight = torch.where(inside, weight, 0).to(dtype)
-            parts.append(joints.to(dtype).mul_(weight[..., None, None]))
             # A position that falls on a frame does not depend on the next one.
-            known &= (inside & valid) | ((share == 0) & bool(step))
-        return parts[0].add_(parts[1]), known
+            idle = (share == 0) & bool(step)
+            found.append(_Near(torch.minimum(frame.clamp(min=0), length - 1), inside, idle, weight))
+        return found
 
-    def _gather(self, row: Tensor) -> tuple[Tensor, Tensor]:
-        at = row.flatten().to(self.joints.device)
-        joints = self.joints.index_select(0, at).reshape(*row.shape, *self.shape)
-        valid = self.valid.index_select(0, at).reshape(row.shape)
-        return joints.to(self._device), valid.to(self._device)
+    def seen(self, near: Sequence[_Near], track: Tensor) -> Tensor:
+        """(P, T) bool of the host: a frame of the view is valid where every stored frame it is made of is."""
+        known = torch.ones_like(near[0].inside)
+        for one in near:
+            row = self._tracks.offset[track][:, None] + one.frame
+            known &= (one.inside & self.valid.index_select(0, row.flatten()).reshape(row.shape)) | one.idle
+        return known
+
+    def read(
+        self, near: Sequence[_Near], track: Tensor, dtype: torch.dtype, tables: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(P, T, V, C) joints on the device, and there ``tables`` of the host too."""
+        rows = [self._offset[track][:, None] + one.frame for one in near]
+        weights = [torch.where(one.inside, one.weight, 0).to(dtype) for one in near]
+        if self.joints.device.type == "cpu":
+            joints, *there = sent([self._mixed(rows, weights, dtype), *tables], self._device)
+            return joints, there
+        low, high, first, second, *there = sent([*rows, *weights, *tables], self._device)
+        return self._mixed([low, high], [first, second], dtype), there
+
+    def _mixed(self, rows: Sequence[Tensor], weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+        """Twice (P, T) stored frames and weights -> (P, T, V, C) their sum, where the stored frames are."""
+        parts = []
+        for row, weight in zip(rows, weights, strict=True):
+            joints = self.joints.index_select(0, row.flatten()).reshape(*row.shape, *self.shape)
+            parts.append(joints.to(dtype).mul_(weight[..., None, None]))
+        return parts[0].add_(parts[1])
 
 
 def _shared(array: npt.NDArray[Any]) -> Tensor:

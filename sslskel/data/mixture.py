@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.devices import sent
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.data.loader import ClipSource, OuterView
@@ -29,6 +30,7 @@ class Mixture:
         counts = torch.tensor([len(part) for part in parts])
         self._ends = counts.cumsum(0)
         self._starts = self._ends - counts
+        self._slots = max(part.dataset.info.persons for part in self.parts)
         self.keys = torch.cat([part.keys for part in parts])
         unique, times = torch.unique(self.keys, return_counts=True)
         if len(unique) < len(self.keys):
@@ -58,7 +60,7 @@ class Mixture:
             where = (owner == number).nonzero()[:, 0]
             pieces.append(self.parts[number].batch(positions[where] - self._starts[number], view, noise, outer))
             places.append(where)
-        return _merged(pieces, places, len(positions))
+        return _merged(pieces, places, len(positions), self._slots)
 
     def _owners(self, positions: Tensor) -> Tensor:
         if len(positions) and (int(positions.min()) < 0 or int(positions.max()) >= len(self)):
@@ -66,13 +68,16 @@ class Mixture:
         return torch.searchsorted(self._ends, positions, right=True)
 
 
-def _merged(pieces: Sequence[Batch], places: Sequence[Tensor], clips: int) -> Batch:
-    """Batches as one: clip i of a piece is clip ``places[i]`` of the whole; tracks sorted by clip, then slot."""
+def _merged(pieces: Sequence[Batch], places: Sequence[Tensor], clips: int, persons: int) -> Batch:
+    """Batches as one: clip i of a piece is clip ``places[i]`` of the whole; tracks sorted by clip, then slot.
+
+    ``persons`` is the largest number of slots.
+    """
     device = pieces[0].tracks.device
-    at = [place.to(device) for place in places]
+    at = sent(places, device)
     owner = torch.cat([place[piece.owner] for place, piece in zip(at, pieces, strict=True)])
     slot = torch.cat([piece.slot for piece in pieces])
-    order = torch.argsort(owner * (int(slot.max()) + 1 if len(slot) else 1) + slot, stable=True)
+    order = torch.argsort(owner * persons + slot, stable=True)
     key, label = (torch.empty(clips, dtype=torch.int64, device=device) for _ in range(2))
     for place, piece in zip(at, pieces, strict=True):
         key[place], label[place] = piece.key, piece.label

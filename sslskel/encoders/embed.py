@@ -16,7 +16,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.open import open_encoders
-from sslskel.engine.device import autocast, check_precision, dtype_of, resolve_device
+from sslskel.engine.device import arithmetic, autocast, check_precision, dtype_of, own_defaults, resolve_device
 from sslskel.errors import UsageError
 from sslskel.files import output_file, require_output
 from sslskel.plugins.registry import BENCHMARKS
@@ -24,6 +24,7 @@ from sslskel.plugins.registry import BENCHMARKS
 BATCH = 64
 
 
+@own_defaults()
 def embed(
     checkpoint: Path | str,
     output: Path | str,
@@ -55,7 +56,7 @@ def embed(
     for part in ("train", "test"):
         parts[rule.part(dataset, part)] = part
     features = []
-    with torch.no_grad(), autocast(device, engine.precision):
+    with torch.no_grad(), arithmetic(engine), autocast(device, engine.precision):
         for encoder in opened.encoders.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
             joints, every = reading_of(encoder.spec, dataset.info).read, np.arange(len(dataset))

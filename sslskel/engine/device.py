@@ -32,13 +32,15 @@ def available_devices() -> list[str]:
 def resolve_device(name: str) -> torch.device:
     """``auto`` takes a GPU where there is one; raises ``UsageError`` for a device that is not there.
 
-    Where a launcher started several processes, ``auto`` and ``cuda`` mean each one's own GPU.
+    Where a launcher started several processes, ``auto`` and ``cuda`` mean each one's own GPU: the one with the
+    process's number, or the only one that the launcher shows it.
     """
     have = available_devices()
     if name == "auto":
         name = next((device for device in ("cuda", "mps") if device in have), "cpu")
     if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
+        only = "cuda:1" not in have and "CUDA_VISIBLE_DEVICES" in os.environ
+        name = "cuda:0" if only else f"cuda:{os.environ['LOCAL_RANK']}"
     if name not in have:
         raise UsageError(f"there is no device '{name}' on this machine (there are: auto, {', '.join(have)})")
     return torch.device(name)
@@ -81,8 +83,27 @@ def set_threads(engine: EngineConfig) -> None:
 
 
 @contextmanager
+def own_defaults() -> Iterator[None]:
+    """Tensors of single precision on the host unless said otherwise, whatever a program asks of torch for its own.
+
+    Works as a decorator as well.
+    """
+    usual = torch.get_default_dtype()
+    host = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    torch.set_default_dtype(torch.float32)
+    try:
+        with host:
+            yield
+    finally:
+        torch.set_default_dtype(usual)
+
+
+@contextmanager
 def arithmetic(engine: EngineConfig) -> Iterator[None]:
-    """Threads, determinism and full float32 as the configuration says; as it was before on leaving."""
+    """Threads, determinism and full float32 as the configuration says, and torch's own defaults.
+
+    All is as it was before on leaving. Whatever computes numbers of a run does it inside.
+    """
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     short = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     set_threads(engine)
@@ -92,7 +113,8 @@ def arithmetic(engine: EngineConfig) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        yield
+        with own_defaults():
+            yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = short
         # Asking for what is so already would import torch's compiler, which takes a second.
@@ -113,6 +135,12 @@ def keep_freed_memory() -> str:
     library = ctypes.CDLL(None)
     done = library.mallopt(_MMAP_THRESHOLD, _KEPT) and library.mallopt(_TRIM_THRESHOLD, _KEPT)
     return "freed blocks kept up to 1 GiB (glibc mmap and trim threshold)" if done else "the system's default"
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let :func:`peak_memory` of a GPU begin anew; that of a CPU is of the process."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory(device: torch.device) -> int:

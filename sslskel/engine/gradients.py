@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch, StepOutput
+from sslskel.api.devices import longest_float, on_device
 from sslskel.api.distributed import sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
@@ -72,7 +73,10 @@ def backward(
         sums = _sum(ahead, parts, stops)
         divisors = sums.counts
     else:
-        divisors = {name: torch.tensor(float(clips), dtype=torch.float64) for name in first.terms}
+        divisors = {
+            name: term.total.new_full((), clips, dtype=longest_float(term.total.device))
+            for name, term in first.terms.items()
+        }
     seen = []
     for number, part in enumerate(parts):
         with _silent(model, number + 1 < len(parts)):
@@ -134,7 +138,7 @@ def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], stops: tuple[floa
     if any(list(output.terms) != names for output in outputs):
         raise RunError(_FICKLE)
     device = outputs[0].terms[names[0]].total.device
-    dtype = torch.float32 if device.type == "mps" else torch.float64
+    dtype = longest_float(device)
     own = torch.zeros(2 * len(names) + len(watched), dtype=dtype, device=device)
     for output, part in zip(outputs, parts, strict=True):
         live = float(part.share > 0)
@@ -145,7 +149,7 @@ def _sum(outputs: Sequence[StepOutput], parts: Sequence[Part], stops: tuple[floa
                 *(value.to(device, dtype) * part.share for value in output.metrics.values()),
             ]
         )
-    every = sum_over_processes(torch.cat([own, torch.tensor(stops, dtype=dtype, device=device)]))
+    every = sum_over_processes(torch.cat([own, on_device(torch.tensor(stops, dtype=dtype, device="cpu"), device)]))
     values = every[:-2].unbind()
     return _Sums(
         dict(zip(names, values, strict=False)),

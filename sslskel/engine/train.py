@@ -26,7 +26,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
 from sslskel.engine import checkpoint as disk
 from sslskel.engine.accelerator import compiling, launch, tracker, unwrap, wrap
-from sslskel.engine.device import arithmetic, check_precision, peak_memory, resolve_device
+from sslskel.engine.device import arithmetic, check_precision, forget_peak, peak_memory, resolve_device
 from sslskel.engine.disguise import Disguised
 from sslskel.engine.heartbeat import contact
 from sslskel.engine.initial import Start, load_whole
@@ -186,8 +186,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     pending: deque[StepReport] = deque()
     lag = 1 if run.device.type == "cuda" else 0
     before, began = run.seconds, time.perf_counter()
-    if run.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(run.device)
+    forget_peak(run.device)
     run.method.train()
     try:
         with StopRequest() as stop, compiling(run.engine):

@@ -24,9 +24,11 @@ from sslskel.data.withheld import JudgedPart, LabelledPart, shuffled_part, witho
 from sslskel.encoders.adapt import JointReading, prepare_encoders, reading_of
 from sslskel.encoders.level import at_level, check_level
 from sslskel.engine.device import (
+    arithmetic,
     autocast,
     check_precision,
     dtype_of,
+    forget_peak,
     keep_freed_memory,
     peak_memory,
     resolve_device,
@@ -93,17 +95,45 @@ def evaluate_stage(
     fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
     the split cannot be learnt, ``RunError`` where a clip's features depend on its batch.
     """
-    benchmark, dataset = target.benchmark, judged_on(protocol, target.dataset)
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
     keep_freed_memory()
     check_encoders(encoders, protocol)
+    forget_peak(device)
+    with arithmetic(engine):
+        asked = _Asked(protocol, target, engine, seed, device, cross_dataset)
+        return _evaluated(encoders, asked, reporter, fresh, features)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What an evaluation is to find out, and where it computes."""
+
+    protocol: EvaluationProtocol
+    target: Target
+    engine: EngineConfig
+    seed: int
+    device: torch.device
+    cross_dataset: bool
+
+
+def _evaluated(
+    encoders: Mapping[str, Encoder],
+    asked_for: _Asked,
+    reporter: Reporter,
+    fresh: Fresh | None,
+    features: FeatureStore | None,
+) -> EvaluationResult:
+    """:func:`evaluate_stage` in the arithmetic of the run."""
+    protocol, target, engine = asked_for.protocol, asked_for.target, asked_for.engine
+    seed, device = asked_for.seed, asked_for.device
+    benchmark, dataset = target.benchmark, judged_on(protocol, target.dataset)
 
     def fitted(some: Mapping[str, Encoder]) -> JointReading:
         for encoder in some.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
-        return prepare_encoders(some, dataset.info, benchmark.recipe, cross_dataset)
+        return prepare_encoders(some, dataset.info, benchmark.recipe, asked_for.cross_dataset)
 
     def rebuilt() -> Mapping[str, Encoder]:
         assert fresh is not None

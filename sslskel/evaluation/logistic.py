@@ -15,6 +15,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional
 
+from sslskel.api.devices import longest_float
+
 Floats = npt.NDArray[np.float64]
 UNSEEN = -1e4
 """Logit of a class without a training clip."""
@@ -103,4 +105,4 @@ def objective(rows: Tensor, target: Tensor, classes: int, c: float) -> Callable[
 
 def exact(features: Tensor) -> Tensor:
     """As float64, on a device that has it."""
-    return features.cpu().double() if features.device.type == "mps" else features.double()
+    return features.double() if longest_float(features.device) == torch.float64 else features.cpu().double()

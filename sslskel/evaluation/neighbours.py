@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sslskel.api.devices import longest_float
 from sslskel.errors import UsageError
 
 
@@ -25,7 +26,8 @@ def similarities(queries: Tensor, gallery: Tensor, block: int) -> Iterator[tuple
     In float64 where the device has it, rounded to 2^-40, so that copies of a clip tie on
     every device and block. A zero vector is equally far from all.
     """
-    exact, grid = (torch.float32, 2.0**20) if queries.device.type == "mps" else (torch.float64, 2.0**40)
+    exact = longest_float(queries.device)
+    grid = 2.0**40 if exact == torch.float64 else 2.0**20
     unit = functional.normalize(queries.to(exact), dim=1)
     for start in range(0, len(gallery), block):
         others = functional.normalize(gallery[start : start + block].to(exact), dim=1)

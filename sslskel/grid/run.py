@@ -24,7 +24,7 @@ from sslskel.encoders.foreign import ForeignModule
 from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import resolved_for
 from sslskel.engine.accelerator import join
-from sslskel.engine.device import resolve_device
+from sslskel.engine.device import own_defaults, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import DataError, Diverged, PluginError, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target
@@ -100,6 +100,7 @@ def bench(
 
 
 @looked_up_once()
+@own_defaults()
 def run_grid(request: GridRequest, reporter: Reporter = SILENT) -> BenchResult:
     """Pretrain (or reuse), evaluate, record and rank what a request asks for.
 
@@ -181,6 +182,7 @@ def run_each(requests: Sequence[GridRequest], reporter: Reporter = SILENT, title
 
 
 @looked_up_once()
+@own_defaults()
 def pretrain(request: GridRequest, reporter: Reporter = SILENT) -> tuple[Path, TrainResult]:
     """Pretrain one method, or continue or reuse what is there; returns the folder of its checkpoints.
 
@@ -314,6 +316,7 @@ class Run:
         return "checked"
 
 
+@own_defaults()
 def evaluate(
     encoder: Path | str | OpenedEncoders | nn.Module | ForeignModule,
     protocol: str,

@@ -143,6 +143,9 @@ def submit(
     known = _read(ledger)
     alive = _alive() if cluster == "slurm" else set()
     jobs = [job for job in grid.jobs if any(known.get(identity) not in alive for identity in job.identities)]
+    cells = [cell for job in jobs for cell in job.cells.values()]
+    if not config.gpus and any(cell.resolved.engine.device == "auto" for cell in cells):
+        reporter.line("launcher.gpus is 0, so engine.device=auto means a CPU; for GPUs set launcher.gpus=1")
     tasks = [Task(job_command(job), {COMMAND: command_line()}) for job in jobs]
     ids: dict[str, str] = {}
     for first in range(0, len(tasks), config.array):

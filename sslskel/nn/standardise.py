@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sslskel.api.batch import Batch
 from sslskel.api.clips import TrainingClips
+from sslskel.api.devices import longest_float
 from sslskel.api.distributed import sum_over_processes
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
@@ -47,7 +48,7 @@ class Standardise(nn.Module):
 
         ``values`` gives the rows (n, dim) of a batch that are counted. Every process must call it.
         """
-        wide = torch.float32 if self.mean.device.type == "mps" else torch.float64
+        wide = longest_float(self.mean.device)
 
         def summed(change: Callable[[Tensor], Tensor]) -> Tensor:
             """(dim + 1,) sums over all rows of all processes, and the number of rows."""

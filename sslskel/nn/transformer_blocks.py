@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor, nn
 
+from sslskel.api.devices import constant
 from sslskel.api.noise import Noise
 from sslskel.nn.attention import attention
 
@@ -56,7 +57,7 @@ def rising_rates(rate: float, depth: int) -> list[float]:
 
 def branch_factors(draws: Tensor, rates: Sequence[float], dtype: torch.dtype) -> Tensor:
     """Drop path: uniform draws (P, depth, 2) -> (depth, 2, P, 1, 1), 0 for a skipped branch, else 1 / (1 - rate)."""
-    chances = torch.tensor(rates, dtype=dtype, device=draws.device)[:, None]
+    chances = constant(tuple(rates), draws.device, dtype)[:, None]
     kept = (draws.to(dtype) >= chances) / (1 - chances)
     return kept.permute(1, 2, 0)[..., None, None]
 

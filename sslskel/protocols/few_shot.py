@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sslskel.api.devices import longest_float
 from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
@@ -194,7 +195,7 @@ def held_out(names: Sequence[str], labels: Tensor, config: FewShotConfig, draw: 
 
 def nearest_mean(queries: Tensor, supports: Tensor) -> Tensor:
     """Place of the class whose mean of (k, shots, D) has the largest cosine with each of (q, D): (q,)."""
-    exact = torch.float32 if queries.device.type == "mps" else torch.float64
+    exact = longest_float(queries.device)
     means = functional.normalize(supports.to(exact).mean(1), dim=1)
     cosines: Tensor = functional.normalize(queries.to(exact), dim=1) @ means.T
     return cosines.argmax(1)

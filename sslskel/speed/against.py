@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from sslskel.engine.device import keep_freed_memory
+from sslskel.engine.device import arithmetic, keep_freed_memory
 from sslskel.errors import UsageError
+from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
 from sslskel.speed.as_released import against_released
 from sslskel.speed.encoders import against_encoders
@@ -38,6 +39,11 @@ def speed_against(request: GridRequest, against: str = "as_released", *, pairs: 
     cell, allocator = request.single_pretraining(), keep_freed_memory()
     if cell.resolved.engine.compile:
         raise UsageError("--against compares passes that are not compiled; leave out engine.compile=true")
+    with arithmetic(cell.resolved.engine):
+        return _report(request, cell, against, pairs, allocator)
+
+
+def _report(request: GridRequest, cell: Cell, against: str, pairs: int, allocator: str) -> dict[str, Any]:
     workload = build_workload(cell)
     return {
         "method": cell.method,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from sslskel.api.noise import Noise
+from sslskel.engine.device import arithmetic
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.turns import of_turn
 from sslskel.grid.cell import Cell
@@ -39,7 +40,7 @@ def glance(cell: Cell, limit: float) -> Glance:
     A single step of the fewest clips may take longer. Raises ``UsageError`` for a device or precision that this machine
     lacks, and for a batch that does not fit in memory where finding that out is quick.
     """
-    with torch.random.fork_rng(devices=[]):
+    with arithmetic(cell.resolved.engine), torch.random.fork_rng(devices=[]):
         workload = small_workload(cell, SAMPLE)
         weights = sum(parameter.numel() for parameter in workload.method.parameters())
         training = _training(workload, limit) if workload.method.trains else 0.0

@@ -57,7 +57,8 @@ class PaddedFeeder:
         """The view of :meth:`ClipSource.batch`, clip by clip, with a row for every person slot."""
         places = torch.searchsorted(self.positions, positions).tolist()
         keys = self.source.keys[positions]
-        draws = _draws(view, keys, self.source.lengths[positions], noise, self.spec.coordinates)
+        # Where this side cuts and turns its clips, on the host.
+        draws = _draws(view, keys, self.source.lengths[positions], noise.at("cpu"), self.spec.coordinates)
         dense = torch.stack([self._clip(place, view, draw) for place, draw in zip(places, draws, strict=True)])
         return every_slot(dense.to(self.source.device, self.source.dtype), keys.to(self.source.device))
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.engine.accelerator import compiling
-from sslskel.engine.device import keep_freed_memory, peak_memory
+from sslskel.engine.device import arithmetic, keep_freed_memory, peak_memory
 from sslskel.engine.optim import build_optimiser
 from sslskel.engine.turns import of_turn
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
@@ -39,7 +39,13 @@ def measure_speed(request: GridRequest, *, steps: int = 10, works: Sequence[str]
 
 def measure_cell(cell: Cell, steps: int, works: Sequence[str]) -> dict[str, Any]:
     """As :func:`measure_speed`, of one cell."""
-    allocator, engine = keep_freed_memory(), cell.resolved.engine
+    allocator = keep_freed_memory()
+    with arithmetic(cell.resolved.engine):
+        return _measured(cell, steps, works, allocator)
+
+
+def _measured(cell: Cell, steps: int, works: Sequence[str], allocator: str) -> dict[str, Any]:
+    engine = cell.resolved.engine
     workload = build_workload(cell)
     measured, peak = {}, 0.0
     for work in WORKS:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.devices import constant
 from sslskel.api.noise import Noise, Per
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec
@@ -71,7 +72,7 @@ class Shear:
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         size = batch.tracks.shape[-1]
         draw = drawn(noise, batch, "shear.off_diagonal", self.per, size * (size - 1))
-        matrices = torch.eye(size, dtype=torch.float64, device=draw.device).repeat(batch.num_clips, 1, 1)
+        matrices = torch.eye(size, dtype=draw.dtype, device=draw.device).repeat(batch.num_clips, 1, 1)
         beside = ~torch.eye(size, dtype=torch.bool, device=draw.device)
         matrices.masked_scatter_(beside.expand_as(matrices), (2 * draw - 1) * self.amplitude)
         return batch._replace(tracks=transformed(batch.tracks, matrices.to(batch.tracks)[batch.owner]))
@@ -144,7 +145,7 @@ class Flip:
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         require_swaps(clip.layout, "flip")
-        order = torch.tensor(clip.layout.mirror(), device=batch.tracks.device)
+        order = constant(tuple(clip.layout.mirror()), batch.tracks.device)
         clips = chosen(noise, batch, "flip", self.per, self.probability)
         return changed(batch, clips, batch.tracks.index_select(2, order))
 

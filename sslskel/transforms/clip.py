@@ -15,6 +15,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.common_body import COMMON_BODY
 from sslskel.api.dataset import DatasetInfo
+from sslskel.api.devices import constant
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
@@ -208,7 +209,7 @@ class RandomRotation:
 def bone(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
     """(..., V, C) joints -> bones: each joint minus its parent, 0 for the root."""
     parents = [joint if parent < 0 else parent for joint, parent in enumerate(layout.parents)]
-    return tracks - tracks[..., torch.tensor(parents, device=tracks.device), :]
+    return tracks - tracks[..., constant(tuple(parents), tracks.device), :]
 
 
 def motion(tracks: Tensor, stride: int = 1) -> Tensor:

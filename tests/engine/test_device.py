@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from sslskel.config.groups import EngineConfig, Precision
-from sslskel.engine.device import arithmetic, autocast, check_precision, hardware, peak_memory, resolve_device
+from sslskel.engine.device import (
+    arithmetic,
+    autocast,
+    check_precision,
+    forget_peak,
+    hardware,
+    peak_memory,
+    resolve_device,
+)
 from sslskel.errors import UsageError
 
 CPU = torch.device("cpu")
@@ -51,6 +59,37 @@ def test_autocast_only_where_asked() -> None:
         assert (product @ product).dtype == torch.bfloat16
     with autocast(CPU, Precision.fp32):
         assert (product @ product).dtype == torch.float32
+
+
+def test_a_process_whose_launcher_shows_it_one_gpu_takes_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sslskel.engine.device.available_devices", lambda: ["cpu", "cuda", "cuda:0"])
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    with pytest.raises(UsageError, match="no device 'cuda:3'"):
+        resolve_device("auto")
+
+
+def test_defaults_of_the_program_around_change_nothing_inside() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), arithmetic(EngineConfig(threads=1)):
+            made = torch.zeros(2)
+        with torch.device("meta"):
+            after = torch.zeros(2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (made.dtype, made.device) == (torch.float32, CPU)
+    assert (after.dtype, after.device.type) == (torch.float64, "meta")
+
+
+def test_the_peak_of_a_gpu_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", begun.append)
+    forget_peak(CPU)
+    forget_peak(torch.device("cuda:1"))
+    assert begun == [torch.device("cuda:1")]
 
 
 def test_arithmetic_is_put_back() -> None:

@@ -72,6 +72,24 @@ def fake_submitit(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
     return tasks
 
 
+@pytest.mark.parametrize(("gpus", "device", "told"), [(0, "auto", True), (1, "auto", False), (0, "cpu", False)])
+def test_tasks_without_a_gpu_are_not_given_to_cpus_in_silence(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, device: str, told: bool
+) -> None:
+    fake_submitit(monkeypatch)
+    lines: list[str] = []
+    request = GridRequest(
+        methods=("random_init",),
+        protocols=("knn",),
+        benchmarks=(tiny,),
+        output=tmp_path / "runs",
+        overrides=(f"engine.device={device}",),
+    )
+    heard = SimpleNamespace(line=lines.append, step=lambda *_, **__: None)
+    submit(request, LauncherConfig(gpus=gpus), cluster="local", reporter=heard)
+    assert any("launcher.gpus is 0" in line for line in lines) is told
+
+
 def test_only_the_same_cells_wait_already(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other options or protocols of the same method, benchmark and seed are other cells."""
     tasks = fake_submitit(monkeypatch)
