@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sslskel import PARTS, ClipSpec, Fidelity, Noise, SkeletonLayout, gather_rows, own_rows, require
+from sslskel.api.devices import constant
 
 UNIT = 4
 """Frames of a unit, in which mixed segments are counted."""
@@ -32,10 +33,9 @@ def require_parts(layout: SkeletonLayout, frames: int, who: str) -> None:
 
 def part_table(layout: SkeletonLayout, device: torch.device) -> Tensor:
     """(5, V) bool: which joints belong to which of the five parts; raises ``DataError`` where one is missing."""
-    table = torch.zeros(len(PARTS), layout.num_joints, dtype=torch.bool)
-    for row, part in zip(table, PARTS, strict=True):
-        row[list(layout.part(part))] = True
-    return table.to(device)
+    of_parts = [set(layout.part(part)) for part in PARTS]
+    table = tuple(joint in part for part in of_parts for joint in range(layout.num_joints))
+    return constant(table, device, torch.bool).reshape(len(PARTS), -1)
 
 
 def topology_mask(layout: SkeletonLayout, frames: int, ratio: float, noise: Noise) -> Tensor:

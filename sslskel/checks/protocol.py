@@ -86,7 +86,8 @@ class FrameEncoder(TableEncoder):
     """Of what is shown and of noise."""
 
     def steps(self, batch: Batch) -> Tensor:
-        shown = batch.tracks[torch.searchsorted(batch.owner, torch.arange(batch.num_clips)), :, 0, 0]
+        first = torch.searchsorted(batch.owner, torch.arange(batch.num_clips, device=batch.owner.device))
+        shown = batch.tracks[first, :, 0, 0]
         known = nn.functional.one_hot(shown.round().long().clamp(0, self.dim - 1), self.dim).to(shown.dtype)
         noise = Noise(11).on(batch).normal("frames", tuple(known.shape[1:]), "clip", shown.dtype)
         mapped: Tensor = self.linear(self.shares[0] * known + self.shares[1] * noise)

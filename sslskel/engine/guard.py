@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sslskel.api.devices import constant
 from sslskel.engine.gradients import StepSums
 from sslskel.engine.optim import skips_on_device
 
@@ -71,7 +72,7 @@ class StepGuard:
             rows = [row for row, (name, _) in enumerate(named) if held is None or name in held]
             if not rows:
                 continue
-            size = norm if held is None else torch.linalg.vector_norm(norms[rows])
+            size = norm if held is None else torch.linalg.vector_norm(norms[constant(tuple(rows), norms.device)])
             torch._foreach_mul_([gradients[r] for r in rows], (limit / (size + 1e-6)).clamp(max=1).to(gradients[0]))
         finite = torch.cat([terms, norms]).isfinite()
         terms_finite, overflow = finite[: len(terms)].all(), ~finite[len(terms) :].all()
