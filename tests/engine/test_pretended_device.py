@@ -41,6 +41,8 @@ CPU = torch.device("cpu")
 CLIPS = 12
 BUDGET = Path(__file__).with_name("waits.json")
 TRAINED = sorted(name for name in METHODS.names() if METHODS.get(name).trains and not stages_of(name))
+MOST = 2
+"""Waits of a step that any method may have; the file says which has more, and which fewer."""
 QUICK = ["mamp"]
 INFO = dataset_info()
 
@@ -109,17 +111,17 @@ def test_a_method_learns_the_same_there(
     assert usual.keys() == there.keys()
     for key, value in usual.items():
         torch.testing.assert_close(there[key], value, rtol=1e-6, atol=1e-8, msg=lambda text, key=key: f"{key}: {text}")
-    seen, allowed = counted[1].total(), json.loads(BUDGET.read_text()).get(name)
+    seen, known = counted[1].total(), json.loads(BUDGET.read_text()).get(name)
     lines = "\n".join(f"{number} {line}" for line, number in sorted(counted[1].items()))
-    assert seen == allowed, (
-        f"a step waits {seen} times, {BUDGET.name} says {allowed}; what is better stands there\n{lines}"
-    )
+    assert seen <= (MOST if known is None else known), f"a step waits {seen} times, {BUDGET.name} says {known}\n{lines}"
+    assert known is None or seen == known, f"a step waits {seen} times only: say so in {BUDGET.name}, so that it stays"
 
 
-def test_the_budget_is_of_the_methods_that_train() -> None:
+def test_the_budget_is_of_methods_that_train() -> None:
     budget = json.loads(BUDGET.read_text())
-    assert list(budget) == TRAINED
-    assert max(budget.values()) <= 3
+    assert set(budget) <= set(TRAINED)
+    assert list(budget) == sorted(budget)
+    assert {name for name, waits in budget.items() if waits > MOST} == {"colorization"}
 
 
 @pytest.mark.parametrize("resident", [True, False])
