@@ -27,7 +27,7 @@ def test_an_edge_convolution_is_the_papers_formula() -> None:
     torch.manual_seed(0)
     conv = EdgeConv(3, 5, neighbours=3).double().eval()
     points = torch.randn(2, 7, 3, dtype=torch.float64)
-    out = conv(points, torch.ones(2, 7, dtype=torch.bool))
+    out = conv(points, torch.ones(2, 7, dtype=torch.bool), torch.arange(14))
     for clip in range(2):
         for i in range(7):
             nearest = (points[clip] - points[clip, i]).norm(dim=1).argsort()[:3]
