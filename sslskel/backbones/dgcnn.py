@@ -88,7 +88,7 @@ class EdgeConv(nn.Module):
         edges: Tensor = self.shared(torch.cat([near - own, own], -1).flatten(0, 1))
         largest = edges.reshape(*near.shape[:2], edges.shape[1]).amax(1)
         empty = largest.new_zeros(len(every), largest.shape[1])
-        return empty.index_copy(0, rows, largest).unflatten(0, points.shape[:2])
+        return empty.index_copy(0, rows, largest).reshape(*points.shape[:2], -1)
 
 
 class Dgcnn(Backbone[DgcnnConfig]):
