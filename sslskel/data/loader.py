@@ -281,14 +281,14 @@ class Frames:
         begin, length = (column[track][:, None] for column in (self._tracks.begin, self._tracks.length))
         low = positions.floor()
         share = positions - low
-        found = []
+        both = []
         for step, weight in ((0, 1 - share), (1, share)):
             frame = low.to(torch.int64) + step - begin
             inside = (frame >= 0) & (frame < length)
             # A position that falls on a frame does not depend on the next one.
             idle = (share == 0) & bool(step)
-            found.append(_Near(torch.minimum(frame.clamp(min=0), length - 1), inside, idle, weight))
-        return found
+            both.append(_Near(torch.minimum(frame.clamp(min=0), length - 1), inside, idle, weight))
+        return both
 
     def seen(self, near: Sequence[_Near], track: Tensor) -> Tensor:
         """(P, T) bool of the host: a frame of the view is valid where every stored frame it is made of is."""

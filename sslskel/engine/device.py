@@ -138,7 +138,7 @@ def keep_freed_memory() -> str:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let :func:`peak_memory` of a GPU begin anew; that of a CPU is of the process."""
+    """Start :func:`peak_memory` of a GPU again. A process on a CPU has one peak."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 

@@ -30,6 +30,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.step_views import step_views
 from sslskel.encoders.embed import embed
 from sslskel.engine import train as loop
+from sslskel.engine.step_log import StepReport
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.plugins.registry import BACKBONES, METHODS
@@ -62,9 +63,9 @@ def pretence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretence]:
         yield there
 
 
-def source(device: torch.device, dtype: torch.dtype = torch.float32) -> ClipSource:
-    spec = dataclasses.replace(make_spec(INFO), clips=CLIPS)
-    return ClipSource(make_dataset(INFO, CLIPS), np.arange(CLIPS), spec, device=device, dtype=dtype, labels=False)
+def source(device: torch.device, dtype: torch.dtype = torch.float32, resident: bool | None = None) -> ClipSource:
+    spec, rows = dataclasses.replace(make_spec(INFO), clips=CLIPS), np.arange(CLIPS)
+    return ClipSource(make_dataset(INFO, CLIPS), rows, spec, device, dtype, labels=False, resident=resident)
 
 
 def case(name: str) -> MethodCase:
@@ -86,15 +87,18 @@ def trained(name: str, device: torch.device, folder: Path) -> dict[str, Tensor]:
 def steps_counted(pretence: Pretence, monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
     """Receives the waits of each training step."""
     counted: list[Counter[str]] = []
-    step = loop._step
 
-    def watched(*arguments: Any) -> Any:
+    def begun(*arguments: Any) -> Noise:
         pretence.taken()
-        report = step(*arguments)
-        counted.append(pretence.taken())
-        return report
+        return Noise(*arguments)
 
-    monkeypatch.setattr(loop, "_step", watched)
+    def ended(*arguments: Any) -> StepReport:
+        counted.append(pretence.taken())
+        return StepReport(*arguments)
+
+    # A step makes its noise first and its report last.
+    monkeypatch.setattr(loop, "Noise", begun)
+    monkeypatch.setattr(loop, "StepReport", ended)
     return counted
 
 
@@ -126,9 +130,7 @@ def test_the_budget_is_of_methods_that_train() -> None:
 
 @pytest.mark.parametrize("resident", [True, False])
 def test_views_are_made_without_a_wait(pretence: Pretence, resident: bool) -> None:
-    plain, there = source(CPU), source(PRETENDED)
-    if not resident:
-        there.frames = type(there.frames)(there.dataset, there._tracks, there.rows, PRETENDED, resident=False)
+    plain, there = source(CPU), source(PRETENDED, resident=resident)
     rows = torch.arange(CLIPS)
     pretence.taken()
     made = there.batch(rows, there.spec.train_view, Noise(6, device=PRETENDED))

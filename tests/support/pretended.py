@@ -155,7 +155,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], pretence: Pretence | None
         if pinned:
             setattr(out, PINNED, True)
         return out
-    name = func._schema.name.removeprefix("aten::")
+    name = func.name().removeprefix("aten::").partition(".")[0]
     stays = moved or (bool(there) and wanted is None)
     if pretence is not None:
         reason = _wait(name, args, kwargs, given, there, stays)
