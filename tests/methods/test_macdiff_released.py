@@ -19,9 +19,10 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import UsageError
+from sslskel.methods.macdiff import Prediction
 from sslskel.nn.diffusion import LEVELS, inverse_cosine, min_snr_weights
 
-SEEDS = pytest.mark.parametrize("seed", [0, 1])
+SEEDS = pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 SMALL = ("clip.frames=16", "backbone.dim=16", "backbone.depth=1", "backbone.heads=2", "method.decoder_depth=1")
 
 
@@ -160,6 +161,7 @@ def test_rows_and_the_source(shared: Path, seed: int) -> None:
     assert len(first) == case.config["N"] * (1 if case.config["one_person"] else 2)
 
 
+@pytest.mark.long
 def test_the_released_recipe() -> None:
     run = made("macdiff")
     training = run.resolved.train
@@ -189,8 +191,9 @@ def test_what_is_predicted() -> None:
     clean, added = torch.tensor([[2.0]]), torch.tensor([[3.0]])
     left = torch.tensor([[0.36]])
     wanted = {"noise": 3.0, "joint": 2.0, "v": 0.8 * 3 - 0.6 * 2}
+    method: Any = made("macdiff", *SMALL).method
     for name, number in wanted.items():
-        method: Any = made("macdiff", *SMALL, f"method.prediction={name}").method
+        method.config.prediction = Prediction(name)
         assert float(method.wanted(clean, added, left)) == pytest.approx(number)
 
 
