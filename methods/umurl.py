@@ -149,7 +149,7 @@ class UmURL(PretextMethod[UmURLConfig]):
         if not isinstance(backbone, AxesBackbone):
             raise UsageError(
                 f"umurl embeds each stream as tokens of frames and of joints, which backbone {type(backbone).__name__}"
-                " does not have; use --backbone sttr"
+                " does not have; use --backbone sttr or dste"
             )
         self.encoder = PooledEncoder(FusedStreams(backbone, clip), clip)
         dim = backbone.dim

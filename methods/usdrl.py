@@ -113,9 +113,9 @@ class USDRL(PretextMethod[USDRLConfig]):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         name: {
             "clip": {"frames": 32, "min_frames": 32},
-            "train": {"epochs": epochs, "batch_size": 32, "lr": 1e-3, "milestones": [epochs * 4 // 5]},
+            "train": {"epochs": epochs, "batch_size": 16, "lr": 1e-3, "milestones": [epochs * 4 // 5]},
         }
-        for name, epochs in (("cpu", 100), ("quick", 40))
+        for name, epochs in (("cpu", 60), ("quick", 15))
     }
 
     def __init__(self, config: USDRLConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

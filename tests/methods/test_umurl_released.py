@@ -18,6 +18,7 @@ from torch.nn import functional
 from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.noise import Noise
 from sslskel.config.groups import Stream
+from sslskel.errors import UsageError
 from sslskel.nn.positions import sinusoids
 
 TERMS = {"intra": "intra", "inter": "inter", "spread": "regulariser"}
@@ -100,3 +101,9 @@ def test_the_released_recipe() -> None:
     [group] = run.method.parameter_groups()
     assert len(group["params"]) == len(list(run.method.parameters()))
     assert [type(step).__name__ for step in run.method.views()[0].augment][-1] == "Either"
+
+
+def test_backbones_without_tokens_of_both_axes_are_refused() -> None:
+    for name in ("umurl", "usdrl"):
+        with pytest.raises(UsageError, match=f"{name} .* backbone BiGru does not have; use --backbone"):
+            made(name, "backbone.hidden=4", backbone="bigru")
