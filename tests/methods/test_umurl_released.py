@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from recorded import Recorded
-from released_axes import in_umurl
+from released_axes import in_umurl, recordings
 from released_contrast import batch, check_gradients, close, load, value
-from released_sequences import case_of, files
+from released_sequences import case_of
 from replays import Made, made, train
 from torch import Tensor
 from torch.nn import functional
@@ -27,7 +27,7 @@ OUTPUTS = ("joint", "bone", "motion", "from_fused_joint", "from_fused_bone", "fr
 FEATURES = {"joint": Stream.joint, "bone": Stream.bone, "motion": Stream.motion, "fused": None}
 
 
-@pytest.fixture(params=files("umurl"))
+@pytest.fixture(params=recordings("umurl"))
 def case(request: pytest.FixtureRequest, shared: Path) -> Recorded:
     return case_of(shared, request.param)
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from recorded import Recorded
-from released_axes import DOMAINS, in_usdrl
+from released_axes import DOMAINS, in_usdrl, recordings
 from released_contrast import batch, check_gradients, close, load, value
-from released_sequences import case_of, files
+from released_sequences import case_of
 from replays import Made, made, train
 from torch import Tensor
 
@@ -26,12 +26,12 @@ BRANCHES = [f"{part}.{branch}" for part in ("convolved", "shifted", "plain") for
 """Branches of a layer in the order in which released code draws."""
 
 
-@pytest.fixture(params=[*files("usdrl_dste"), *files("usdrl_sttr")])
+@pytest.fixture(params=[*recordings("usdrl_dste"), *recordings("usdrl_sttr")])
 def case(request: pytest.FixtureRequest, shared: Path) -> Recorded:
     return case_of(shared, request.param)
 
 
-@pytest.fixture(params=files("usdrl_dste"))
+@pytest.fixture(params=recordings("usdrl_dste"))
 def dense(request: pytest.FixtureRequest, shared: Path) -> Recorded:
     return case_of(shared, request.param)
 

@@ -1,8 +1,12 @@
-"""What replays of the recorded UmURL and USDRL share: our names of their weights."""
+"""What replays of the recorded UmURL and USDRL share: their files, and our names of their weights."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import pytest
+from released_sequences import files
 
 PLACES = (
     (".t_embedding.", ".frames."),
@@ -30,6 +34,12 @@ PLACES = (
 DOMAINS = {"t": "frames", "s": "joints", "i": "clip"}
 """Released names of kinds of features, and ours."""
 STREAMS = {"j": "joint", "b": "bone", "m": "motion"}
+
+
+def recordings(kind: str) -> list[Any]:
+    """Parameters of a fixture, one for each recorded file of a kind; all but the first are long."""
+    first, *others = files(kind)
+    return [first, *(pytest.param(other, marks=pytest.mark.long) for other in others)]
 
 
 def in_layers(name: str) -> str:
