@@ -191,7 +191,9 @@ CLAIMS: dict[str, Claim] = {
         and n("cosine -0.9", "as they are") < 1
         and n("cosine 0.9", "squared") == pytest.approx(n("cosine -0.9", "squared"))
     ),
-    "slim/limbs": lambda n: n("move, as released") == n("spine's top, as released") == 14 and n("move, parents") == 0,
+    "slim/limbs": lambda n: (
+        n("that move", "released") == n("spine's top", "released") == 14 and n("that move", "paper") == 0
+    ),
     "slim/heads": lambda n: n("that chose it") > n("52 heads") + 0.5 and n("other clips") < n("that chose it"),
     "skeleton2vec/scramble": lambda n: (
         n("segments", "released") == 3
