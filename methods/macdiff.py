@@ -155,14 +155,16 @@ class MacDiff(PretextMethod[MacDiffConfig]):
             )
 
     def rows(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """The rows to train on, and which of them are the first person of their clip, (P,) bool."""
+        """The rows to train on, and which of them are the first persons of their clips, ids (R,)."""
         if self.config.empty_bodies is EmptyBodies.reference:
             batch = batch.filled(self.clip.persons)
-        first = torch.ones_like(batch.owner, dtype=torch.bool)
-        first[1:] = batch.owner[1:] != batch.owner[:-1]
+            first = torch.arange(0, len(batch.owner), self.clip.persons, device=batch.owner.device)
+        else:
+            starts = torch.cat([batch.owner[:1] >= 0, batch.owner[1:] != batch.owner[:-1]])
+            first = starts.nonzero()[:, 0]
         if not self.config.one_person:
             return batch, first
-        return batch.rows(first), first[first]
+        return batch.rows(first), torch.arange(len(first), device=first.device)
 
     def latent(self, tracks: Tensor, uniform: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Features of the seen tokens (P, K, D), and ids (P, L) of all, those first."""

@@ -170,7 +170,7 @@ class Skeleton2vec(PretextMethod[Skeleton2vecConfig]):
         """Every row once for each view: P -> P * views rows, those of a person side by side."""
         count, row = self.config.views, torch.arange(len(batch.slot), device=batch.slot.device)
         repeated = batch.rows(row.repeat_interleave(count))
-        return repeated._replace(slot=repeated.slot * count + row.new_tensor(range(count)).repeat(len(row)))
+        return repeated._replace(slot=repeated.slot * count + torch.arange(count, device=row.device).repeat(len(row)))
 
     def masked(self, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
         """Ids of seen (P, K) and of hidden tokens (P, H), and where the decoder finds each token (P, L)."""
@@ -201,9 +201,9 @@ class Skeleton2vec(PretextMethod[Skeleton2vecConfig]):
     def pairs(self, batch: Batch) -> Tensor:
         """(P * views,): the row of the targets for each row of :meth:`several`."""
         rows, count = torch.arange(len(batch.owner), device=batch.owner.device), self.config.views
-        if not self.released:
+        if not self.released or count == 1:
             return rows.repeat_interleave(count)
-        persons = torch.bincount(batch.owner, minlength=batch.num_clips)
+        persons = batch.present()
         first = (persons.cumsum(0) - persons)[batch.owner]
         place = torch.arange(count, device=rows.device) * persons[batch.owner][:, None] + (rows - first)[:, None]
         return (first[:, None] + place // count).flatten()

@@ -27,8 +27,8 @@ PREDICTED: tuple[Mutant, ...] = (
         ("normalises instances as layers", "self.config.target_norm is TargetNorm.layer", "True"),
         (
             "pairs views with their person",
-            "if not self.released:\n            return rows",
-            "if True:\n            return rows",
+            "if not self.released or",
+            "if True or",
         ),
         ("moves its teacher at once", "progress.step / config.momentum_steps", "1"),
         (
