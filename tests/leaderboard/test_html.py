@@ -19,7 +19,8 @@ from board_records import hostile_board, three
 from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
-from sslskel.leaderboard.model import Board, Confusion
+from sslskel.leaderboard.model import AcrossBenchmarks, AcrossRow, Board, Confusion, Curve
+from sslskel.leaderboard.wording import number
 from sslskel.results.store import ResultStore
 from sslskel.text import percent, plain
 
@@ -156,13 +157,13 @@ def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
     page = opened(browser, board_of(12), tmp_path)
     header = page.find_elements("css selector", "#long thead th")[8]
     header.click()
-    eventually(page, lambda: header.get_attribute("aria-sort") == "ascending")
+    eventually(page, lambda: header.get_attribute("aria-sort") == "descending")
     once = [float(text) for text in column(page, "long", 8)]
-    assert once == sorted(once)
+    assert once == sorted(once, reverse=True), "the best first"
     page.execute_script("(arguments[0].querySelector('[tabindex]') || arguments[0]).focus()", header)
     page.switch_to.active_element.send_keys(keys.ENTER)
-    eventually(page, lambda: header.get_attribute("aria-sort") == "descending")
-    assert [float(text) for text in column(page, "long", 8)] == sorted(once, reverse=True)
+    eventually(page, lambda: header.get_attribute("aria-sort") == "ascending")
+    assert [float(text) for text in column(page, "long", 8)] == sorted(once)
     choose(page, 2, "knn top1")
     assert set(column(page, "long", 2)) == {"knn top1"}
     assert page.find_element("id", "shown").text == "12 of 24 shown"
@@ -196,6 +197,7 @@ def test_a_link_leads_to_the_run_and_its_command(browser: Any, tmp_path: Path) -
     article = page.find_element("id", "run")
     assert identity in article.text
     assert record.command in article.text
+    assert f"pretrain/*-{record.pretrain_identity[:10]}" in article.text
     assert page.switch_to.active_element == article
     page.find_element("css selector", "#run details summary").click()
     assert json.loads(page.find_element("css selector", "#run details pre").text) == record.config
@@ -218,6 +220,143 @@ def test_light_and_dark(browser: Any, tmp_path: Path) -> None:
         colours.append(page.execute_script("return getComputedStyle(document.body).backgroundColor"))
         page.find_element("id", "theme").click()
     assert len(set(colours)) == 2
+
+
+@pytest.mark.long
+def test_the_theme_is_remembered(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_of(2), tmp_path)
+    before = page.execute_script("return document.documentElement.dataset.theme")
+    page.find_element("id", "theme").click()
+    page.refresh()
+    after = page.execute_script("return document.documentElement.dataset.theme")
+    assert {before, after} == {"light", "dark"}
+    page.execute_script("localStorage.clear()")
+
+
+@pytest.mark.long
+def test_filters_stand_in_the_address_and_back_undoes_them(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_of(3), tmp_path)
+    choose(page, 2, "knn top1")
+    assert page.current_url.endswith("#results?protocol=knn+top1")
+    page.refresh()
+    assert page.find_element("id", "shown").text == "3 of 6 shown"
+    page.find_element("css selector", "#long tbody a").click()
+    assert page.find_element("id", "run").text
+    page.back()
+    eventually(page, lambda: page.find_element("id", "run").text == "")
+    page.back()
+    eventually(page, lambda: page.find_element("id", "shown").text == "6 of 6 shown")
+
+
+@pytest.mark.long
+def test_paper_is_white_and_without_controls(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_of(2), tmp_path)
+    page.execute_script("document.documentElement.dataset.theme = 'dark'")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        look = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+        assert page.execute_script(look, "body", "backgroundColor") == "rgb(255, 255, 255)"
+        assert {page.execute_script(look, one, "display") for one in ("nav", "#theme", "#filters")} == {"none"}
+        assert page.execute_script(look, "#board", "display") == "table"
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_scores_are_readable_on_a_phone_in_both_themes(browser: Any, tmp_path: Path, theme: str) -> None:
+    """Methods and scores at 400 px without scrolling; contrast of all text by WCAG 2 AA, of full cells too."""
+    page = opened(browser, board_with_confusions(tmp_path, 4), tmp_path)
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    )
+    if page.execute_script("return document.documentElement.dataset.theme") != theme:
+        page.find_element("id", "theme").click()
+    try:
+        for cell in ("#board tbody td:nth-child(2)", "#board tbody td.number", "#long tbody td:nth-child(9)"):
+            box = page.find_element("css selector", cell).rect
+            assert box["x"] >= 0, cell
+            assert box["x"] + box["width"] <= 400, cell
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 400
+        assert page.execute_script(CONTRAST) >= 4.5
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_script("localStorage.clear()")
+
+
+CONTRAST = """
+const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const light = (colour) => {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (!["rgba(0, 0, 0, 0)", "transparent"].includes(colour)) { return colour; }
+  }
+  return "white";
+};
+const ratios = [...document.querySelectorAll("td, th, p, li, label, button, select, a, dt, h1, h2")]
+  .filter((node) => node.textContent.trim() && node.offsetParent)
+  .map((node) => {
+    const [one, other] = [light(getComputedStyle(node).color), light(behind(node))].sort();
+    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  });
+return Math.min(...ratios);
+"""
+
+
+@pytest.mark.long
+def test_intervals_and_the_pareto_line_are_drawn(browser: Any, tmp_path: Path) -> None:
+    board = board_of(4)
+    page = opened(browser, board, tmp_path)
+    titles = [one.get_attribute("textContent") for one in page.find_elements("css selector", "#interval-plot title")]
+    assert titles == [f"{row.label}: {number(row.cells[0])}" for row in board.rows]
+    assert len(page.find_elements("css selector", "#interval-plot .interval")) == 4
+    sets = page.execute_script("return Chart.getChart('cost-chart').data.datasets.map((one) => [one.label, one.data])")
+    label, line = sets[-1]
+    assert label == "Pareto line"
+    assert [point["y"] for point in line] == [max(one[0]["y"] for _, one in sets[:-1])], "all cost the same"
+
+
+@pytest.mark.long
+def test_seeds_of_a_method_are_one_curve_with_a_band(browser: Any, tmp_path: Path) -> None:
+    curves = [Curve(f"mamp, here, cpu, seed {seed}", ((1.0, 3.0 + seed), (2.0, 1.0 + seed))) for seed in range(3)]
+    page = opened(browser, replace(board_of(1), curves=tuple(curves)), tmp_path)
+    sets = page.execute_script("return Chart.getChart('curve-chart').data.datasets.map((o) => [o.label, o.data])")
+    assert [label for label, _ in sets] == [
+        "mamp, here, cpu: lowest",
+        "mamp, here, cpu: highest",
+        "mamp, here, cpu, mean of 3 seeds",
+    ]
+    assert [[point["y"] for point in points] for _, points in sets] == [[3, 1], [5, 3], [4, 2]]
+
+
+@pytest.mark.long
+def test_methods_and_classes_are_a_map(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, board_with_confusions(tmp_path, 4), tmp_path)
+    assert [cell.text for cell in page.find_elements("css selector", "#heat tbody td")] == ["86", "86", "86", "100"]
+    assert page.find_element("css selector", "#heat tbody th").text == "mamp"
+
+
+@pytest.mark.long
+def test_mean_ranks_over_benchmarks_are_drawn(browser: Any, tmp_path: Path) -> None:
+    rows = (AcrossRow("one", 0.6, None, 1.25, (0.5, 0.9)), AcrossRow("other", 0.5, None, 1.75, (0.1, 0.5)))
+    across = (AcrossBenchmarks("mean", ("a", "b", "c", "d", "e"), rows, 0.9, ()),)
+    page = opened(browser, replace(board_of(2), across=across), tmp_path)
+    titles = [one.get_attribute("textContent") for one in page.find_elements("css selector", "[data-ranks] title")]
+    assert titles == ["one: 1.25", "other: 1.75"]
+
+
+def test_files_to_download_are_those_of_the_command() -> None:
+    board = board_of(2)
+    [text] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', render(board, "html"), re.S)
+    files = json.loads(text)["downloads"]
+    assert files == {"board.csv": render(board, "csv"), "board.json": render(board, "json")} | {
+        "board.tex": render(board, "latex")
+    }
 
 
 def test_hostile_names_are_text_in_the_browser(browser: Any, tmp_path: Path) -> None:

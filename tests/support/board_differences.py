@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "33026f722046b13908468d2d563cebc25963ce448d1fe846532d22ca66d0d992",
+            "efc2e603928e26dd297f3302b0db2ae94beefd41b3350be91dad0036185fa5d3",
         ),
     ),
 }

@@ -14,7 +14,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from sslskel.leaderboard.model import Board, Column, Confusion, Row
+from sslskel.leaderboard.formats.csv_json import csv_text, json_text
+from sslskel.leaderboard.formats.latex import latex_text
+from sslskel.leaderboard.model import Board, BoardCell, Column, Confusion, Row
 from sslskel.leaderboard.wording import PUBLISHED, facts_of, legend, number, published_facts, title
 from sslskel.results.record import Record
 from sslskel.text import EMPTY, percent, plain
@@ -23,6 +25,9 @@ FILTERS = ("kind", "benchmark", "protocol", "labels", "method", "backbone", "str
 SCRIPTS = ("jquery.slim.min.js", "datatables.min.js", "chart.umd.min.js")
 LICENCES = {"jQuery": "jquery", "DataTables": "datatables", "Chart.js": "chart"}
 MEASURED, PRINTED = "measured", "published"
+DOWNLOADS = {"CSV": "board.csv", "JSON": "board.json", "LaTeX": "board.tex"}
+MOST_CHARACTERS = 500_000
+"""What a page has room for of a file to download; a larger one is left to ``sslskel leaderboard``."""
 UNDER_ALL = -1.0
 """Sorts what has no number below everything that has one."""
 
@@ -30,7 +35,7 @@ UNDER_ALL = -1.0
 def html_text(board: Board) -> str:
     """The page; a pure function of the board."""
     facts, shared = facts_of(board) if board.rows else ((), "")
-    results = list(_results(board))
+    results, downloads = list(_results(board)), _downloads(board)
     page = _template().render(
         title=title(board),
         legend=legend(board),
@@ -40,6 +45,8 @@ def html_text(board: Board) -> str:
         columns=[plain(column.title) for column in board.columns],
         means=[plain(mean.title) for mean in board.means],
         ranking=[_ranking(row, [plain(fact.of(row)) for fact in facts]) for row in board.rows],
+        ranks=[plain(one.title) for one in board.across if one.rows],
+        downloads=[(name, file) for name, file in DOWNLOADS.items() if file in downloads],
         filters=[(name, _choices(results, at)) for at, name in enumerate(FILTERS)],
         results=results,
         curves=bool(board.curves),
@@ -49,7 +56,7 @@ def html_text(board: Board) -> str:
         warnings=[plain(text) for text in board.warnings],
         notes=[plain(text) for text in board.notes],
         commands=[plain(text) for text in board.commands],
-        data=_data(board),
+        data=_data(board, downloads),
         licences=[(name, _asset(f"vendor/{stem}.LICENSE.txt")) for name, stem in LICENCES.items()],
         library_style=Markup(_asset("vendor/datatables.min.css")),
         library_scripts=[Markup(_asset(f"vendor/{name}")) for name in SCRIPTS],
@@ -152,24 +159,56 @@ def _choices(results: Sequence[dict[str, Any]], at: int) -> list[str]:
     return sorted({line["words"][at] for line in results})
 
 
-def _data(board: Board) -> dict[str, Any]:
+def _data(board: Board, downloads: dict[str, str]) -> dict[str, Any]:
     """What the script draws; it writes every name as text."""
     rows = [
         {
             "label": plain(row.label),
             "seconds": row.pretrain_seconds,
             "cells": [None if cell is None else round(100 * cell.summary.mean, 1) for cell in row.cells],
+            "intervals": [_interval(cell) for cell in row.cells],
+            "texts": [number(cell) for cell in row.cells],
         }
         for row in board.rows
     ]
-    curves = [{"label": plain(curve.label), "points": curve.points} for curve in board.curves]
-    confusions = [{"classes": [*map(plain, one.classes)], "counts": list(_sparse(one))} for one in board.confusions]
+    curves = [
+        {"label": plain(curve.label), "method": plain(curve.label.rpartition(", seed ")[0]), "points": curve.points}
+        for curve in board.curves
+    ]
+    confusions = [
+        {
+            "classes": [*map(plain, one.classes)],
+            "counts": list(_sparse(one)),
+            "column": one.column,
+            "label": plain(board.rows[one.row].label),
+        }
+        for one in board.confusions
+    ]
+    ranks = [
+        {"rows": [(plain(row.label), row.rank) for row in one.rows], "difference": one.critical_difference}
+        for one in board.across
+        if one.rows
+    ]
     return {
         "rows": rows,
         "curves": curves,
         "confusions": confusions,
+        "ranks": ranks,
+        "downloads": downloads,
         "runs": {record.identity: _run(record) for record in board.records},
     }
+
+
+def _downloads(board: Board) -> dict[str, str]:
+    """File name -> what is in it, of those that are small enough."""
+    texts = {"board.csv": csv_text(board), "board.json": json_text(board), "board.tex": latex_text(board)}
+    return {name: text for name, text in texts.items() if len(text) < MOST_CHARACTERS}
+
+
+def _interval(cell: BoardCell | None) -> list[float] | None:
+    """In %, as it is shown."""
+    interval = cell.summary.interval if cell else None
+    return None if interval is None else [round(100 * end, 1) for end in interval]
 
 
 def _confusion_name(board: Board, one: Confusion) -> str:
@@ -199,6 +238,7 @@ def _run(record: Record) -> dict[str, Any]:
         "labelled clips": f"{record.labels:,}",
         "counts": counts,
         "pretraining": record.pretrain_identity,
+        "checkpoint": f"pretrain/*-{record.pretrain_identity[:10]} of the results folder",
         "weights sha256": record.weights_sha256,
         "data": record.benchmark["fingerprint"],
         "precision": record.precision,
