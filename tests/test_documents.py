@@ -27,8 +27,9 @@ DOCUMENTS = (
     "docs/guide/protocols.md",
     "docs/guide/your-own-data.md",
     "examples/plugin/README.md",
+    *(f"docs/tutorials/{page.name}" for page in sorted((ROOT / "docs/tutorials").glob("*.md"))),
 )
-MADE = ("tests/methods/test_my_idea.py", "configs/method/NAME.yaml", "sslskel/datasets")
+MADE = ("tests/methods/test_my_idea.py", "configs/method/NAME.yaml", "sslskel/datasets", "docs/_build")
 """Paths in pages that a command or a person makes, not the checkout."""
 
 

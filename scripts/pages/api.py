@@ -20,7 +20,7 @@ CALLED = ("__init__", "__call__", "__len__")
 INTRODUCTION = """# What a plugin is written against
 
 Made by `python scripts/pages/api.py` from the docstrings of `sslskel.api`; change those, not these pages. How to write
-a plugin: [CONTRIBUTING.md](../../CONTRIBUTING.md). All that the author of a method, backbone or protocol meets, on one
+a plugin: [contributing](../contributing.md). All that the author of a method, backbone or protocol meets, on one
 page and with the order of the hooks: [the author's interface](author.md).
 
 | module | what lives there |
