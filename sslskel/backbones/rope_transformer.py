@@ -18,8 +18,10 @@ from sslskel.nn.transformer_blocks import learned_table, patchify
 
 EPSILON = 1e-6
 """Of all layer norms."""
-POOLED = "token_and_mean"
-"""The level with the class token and the mean of the other tokens side by side."""
+DEEPEST = 4
+"""Blocks whose class tokens the deeper levels have, as many as there are."""
+LEVELS = ("token_and_mean", "last_tokens", "last_tokens_and_mean")
+"""The class token of the last block, or those of the last four, and the mean of the other tokens beside it."""
 
 
 @dataclass
@@ -103,7 +105,8 @@ class RotaryBlock(nn.Module):
 class RopeTransformer(Backbone[RopeTransformerConfig]):
     """Tokens of a joint in some frames, a class token before them; any whole number of segments is read.
 
-    The feature of a row is its class token; the level ``token_and_mean`` has the mean of the other tokens beside it.
+    The feature of a row is its class token. Levels have those of the last four blocks, each behind the final norm
+    (``last_tokens``), or the mean of the other tokens beside (``token_and_mean``, ``last_tokens_and_mean``).
     ``hiding`` puts another one in the place of tokens, for methods that hide some.
     """
 
@@ -132,8 +135,9 @@ class RopeTransformer(Backbone[RopeTransformerConfig]):
 
     @property
     def levels(self) -> Mapping[str, int]:  # type: ignore[override]
-        """The class token and the mean of the other tokens."""
-        return MappingProxyType({POOLED: 2 * self.dim})
+        """Class tokens of one or more blocks, and the mean of the other tokens beside them."""
+        tokens = min(DEEPEST, len(self.blocks))
+        return MappingProxyType({name: n * self.dim for name, n in zip(LEVELS, (2, tokens, tokens + 1), strict=True)})
 
     def layers(self) -> list[list[nn.Parameter]]:
         """What makes tokens, every block, the final norm."""
@@ -156,12 +160,17 @@ class RopeTransformer(Backbone[RopeTransformerConfig]):
         extra = torch.cat([self.cls + self.table[:1], self.registers]).to(x.dtype)
         x = torch.cat([extra.expand(len(x), -1, -1), x], 1)
         cos, sin = self._turns(len(extra), steps, joints, x)
+        tokens = []
         for block in self.blocks:
             x = block(x, cos, sin)
+            tokens.append(x[:, 0])
         x = self.norm(x)
         token, grid = x[:, 0], x[:, len(extra) :]
-        pooled = torch.cat([token, grid.mean(1)], -1)
-        return Features(grid.reshape(len(grid), steps, joints, self.dim), token, {POOLED: pooled})
+        deeper = torch.cat([*(self.norm(one) for one in tokens[-DEEPEST:-1]), token], -1)
+        mean = grid.mean(1)
+        parts = ((token, mean), (deeper,), (deeper, mean))
+        levels = {name: torch.cat(of, -1) for name, of in zip(LEVELS, parts, strict=True)}
+        return Features(grid.reshape(len(grid), steps, joints, self.dim), token, levels)
 
     def _turns(self, extra: int, steps: int, joints: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines (L, E/2) of every token's angles; those without a time are not turned."""

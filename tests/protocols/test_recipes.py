@@ -63,6 +63,12 @@ def test_recipes_are_those_of_the_released_code() -> None:
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
 
 
+def test_the_heads_of_slim_are_a_grid_on_its_own_level() -> None:
+    slim = recipe("linear_slim")
+    assert (len(slim.rates), slim.rates[0], slim.rates[-1]) == (13, 2.5e-6, 0.025)
+    assert (slim.level, slim.norm, slim.epochs, slim.label()) == ("token_and_mean", False, 10, "slim")
+
+
 def test_the_head_of_amr_is_mamps_at_a_tenth_of_the_rate() -> None:
     amr = recipe("linear_amr")
     assert amr == dataclasses.replace(LinearConfig(), recipe="amr", lr=0.01)
