@@ -11,6 +11,7 @@ import torch
 from recorded import Recorded
 from released_contrast import batch, check_gradients, check_graphs, check_state, close, load, ours, value
 from replays import Made, contrasts, made, options, spied, train
+from small_methods import small
 from torch import Tensor
 from torch.nn import functional
 
@@ -114,6 +115,17 @@ def test_another_temperature(case: Recorded, tmp_path: Path) -> None:
 
     run, views = hiclr(case, method__temperature=WARM)
     train(run, views, tmp_path, on_step, draws=lambda step: drawn(case, step), steps=1)
+
+
+def test_neighbours_of_all_three_views_are_positives(monkeypatch: pytest.MonkeyPatch) -> None:
+    near = spied(monkeypatch, sslskel.methods.hiclr, "nearest")
+    mined = spied(monkeypatch, sslskel.methods.hiclr, "positives_nce")
+    small("hiclr", mining_epoch=0.0, neighbours=5).output()
+    of_views = torch.stack([marked for _, marked in near.taken()])
+    [((_, positive), _)] = mined.taken()
+    assert torch.equal(positive[:, 1:], of_views.any(0))
+    assert positive[:, 0].all()
+    assert (of_views.any(0) & ~of_views[0]).any(), "they differ"
 
 
 def test_each_frame_loses_joints_of_its_own() -> None:
