@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from sslskel.data.own.importing import import_dataset
     from sslskel.data.prepare import open_benchmark, prepare
     from sslskel.encoders.embed import embed
+    from sslskel.encoders.estimator import SkeletonEncoder
     from sslskel.encoders.export import export
     from sslskel.encoders.open import OpenedEncoders, fill_encoder, load_encoder, open_encoders
     from sslskel.errors import (
@@ -124,6 +125,7 @@ _PLACES = {
     "data.own.importing": "import_dataset",
     "data.prepare": "open_benchmark prepare",
     "encoders.embed": "embed",
+    "encoders.estimator": "SkeletonEncoder",
     "encoders.export": "export",
     "encoders.open": "OpenedEncoders fill_encoder load_encoder open_encoders",
     "errors": (
@@ -236,6 +238,7 @@ __all__ = [
     "Segments",
     "SequenceBackbone",
     "Shown",
+    "SkeletonEncoder",
     "SkeletonLayout",
     "SparseTokenBackbone",
     "Split",

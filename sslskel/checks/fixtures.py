@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from sslskel.api.copies import SharedFrames
-from sslskel.api.dataset import Clip, Dataset, DatasetInfo, Ints, Segments, Track
+from sslskel.api.dataset import Clip, DatasetInfo, Segments, Track
 from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.api.view import ClipSpec
 from sslskel.checks.runner import Skip, expect
 from sslskel.config.compose import from_plain, to_plain
 from sslskel.config.groups import ClipConfig
-from sslskel.data.duplicates.search import search
 from sslskel.data.loader import ClipSource
-from sslskel.data.store.rows import Index
+from sslskel.data.memory import MemoryDataset
 from sslskel.errors import SslskelError, UsageError
 from sslskel.transforms.clip import clip_spec
 
@@ -61,45 +56,6 @@ SMALL_BODY = layout(
     },
 )
 """A layout other than NTU's, to check that nothing depends on 25 joints."""
-
-
-class MemoryDataset:
-    """A ``dataset.Dataset`` that was never on a disk, checked clip by clip like a stored one."""
-
-    def __init__(self, info: DatasetInfo, clips: Sequence[Clip]) -> None:
-        index, joints, valid = Index(info, np.float32), [], []
-        for clip in clips:
-            for rows, flags in index.add(clip):
-                joints.append(rows)
-                valid.append(flags)
-        self.info, self.fingerprint, self.path = info, "in memory", Path("(in memory)")
-        for name, column in index.arrays().items():
-            setattr(self, name, column)
-        self.joints, self.valid = np.concatenate(joints), np.concatenate(valid)
-        self.lists = np.zeros_like(self.keys)
-
-    names: npt.NDArray[np.str_]
-    keys: Ints
-    labels: Ints
-    lengths: Ints
-    subjects: Ints
-    cameras: Ints
-    setups: Ints
-    track_clip: Ints
-    track_slot: Ints
-    track_begin: Ints
-    track_length: Ints
-    track_offset: Ints
-    untrimmed: Dataset | None = None
-    recording: Ints | None = None
-    segments: Segments | None = None
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def copies(self) -> list[SharedFrames]:
-        """As of a stored dataset, searched for at each call."""
-        return search(self)
 
 
 def dataset_info(body: SkeletonLayout = NTU25, coordinates: int = 3, persons: int = 2, classes: int = 4) -> DatasetInfo:

@@ -23,7 +23,6 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.checks.fixtures import (
-    MemoryDataset,
     check_config_class,
     check_config_values,
     dataset_info,
@@ -35,6 +34,7 @@ from sslskel.checks.fixtures import (
 from sslskel.checks.presets import check_presets
 from sslskel.checks.runner import Skip, expect, global_generators_untouched
 from sslskel.data.loader import ClipSource
+from sslskel.data.memory import MemoryDataset
 from sslskel.data.withheld import JudgedPart, LabelledPart, without_labels
 from sslskel.progress import SILENT
 

@@ -23,7 +23,7 @@ VERBS = {
     "sweep": "run a grid for every combination of option values, or search among them",
     "pretrain": "pretrain one method and keep its checkpoint",
     "evaluate": "evaluate a checkpoint, a released .pth file or any torch module",
-    "embed": "write the features of a benchmark's clips to an .npz file",
+    "embed": "write the features of a benchmark's clips to an .npz or .parquet file",
     "export": "pack an encoder, its records and a card to share",
     "leaderboard": "make the board of a results folder",
     "ensemble": "fuse joint, bone and motion records of a method",

@@ -1,4 +1,4 @@
-"""Write one feature per clip of a benchmark to an .npz file, with names, labels, subjects and parts."""
+"""Write one feature per clip of a benchmark to an .npz or .parquet file, with names, labels, subjects and parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", help="default: the one it was pretrained on")
     parser.add_argument("--split", help="split whose parts are named in the file")
     parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
-    parser.add_argument("--output", required=True, type=user_path, help="the .npz file to write")
+    parser.add_argument("--output", required=True, type=user_path, help="the .npz or .parquet file to write")
     add_engine_flags(parser)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from sslskel.api.dataset import Floats
 from sslskel.api.distributed import is_first
 from sslskel.api.noise import Noise
 from sslskel.config.compose import from_plain
@@ -36,12 +40,17 @@ def embed(
 ) -> tuple[int, int]:
     """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``.
 
-    Each clip is seen once in the test view; streams are concatenated in order. Clips that
-    the split leaves out have the part ``none``. ``overrides`` are of the ``engine`` group.
-    The file appears whole or not at all; of several processes the first writes it. Returns n and D.
+    A file called ``.parquet`` is a table of these columns, a row a clip; every other one is an ``.npz``. Each clip is
+    seen once in the test view; streams are concatenated in order. Clips that the split leaves out have the part
+    ``none``. ``overrides`` are of the ``engine`` group. The file appears whole or not at all; of several processes the
+    first writes it. Returns n and D. Raises ``UsageError`` for a file that cannot be written, or a ``.parquet`` where
+    pyarrow is not installed.
     """
     target = Path(output)
     require_output(target)
+    write = _parquet if target.suffix == ".parquet" else _npz
+    if write is _parquet and find_spec("pyarrow") is None:
+        raise UsageError(f"{target} needs a package that is not installed: `pip install 'sslskel[parquet]'`")
     opened = open_encoders(checkpoint, num_heads=num_heads)
     name = benchmark or opened.meta.benchmark.name
     if not name:
@@ -67,16 +76,29 @@ def embed(
     if not is_first():
         return table.shape[0], table.shape[1]
     with output_file(target, error=UsageError) as file:
-        np.savez_compressed(
-            file,
-            features=table,
-            names=dataset.names,
-            keys=dataset.keys,
-            labels=dataset.labels,
-            subjects=dataset.subjects,
-            parts=parts,
-        )
+        columns = {
+            "names": dataset.names,
+            "keys": dataset.keys,
+            "labels": dataset.labels,
+            "subjects": dataset.subjects,
+            "parts": parts,
+        }
+        write(file, table, columns)
     return table.shape[0], table.shape[1]
+
+
+def _npz(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    arrays: dict[str, Any] = {"features": features, **columns}
+    np.savez_compressed(file, **arrays)
+
+
+def _parquet(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(features.ravel()), features.shape[1])
+    table = pyarrow.table({"features": rows, **{name: pyarrow.array(column) for name, column in columns.items()}})
+    parquet.write_table(table, file)
 
 
 def _engine(overrides: Sequence[str]) -> EngineConfig:

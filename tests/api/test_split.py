@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from sslskel.api.benchmark import Split, leave_one_out
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset
+from sslskel.checks.fixtures import dataset_info, make_dataset
+from sslskel.data.memory import MemoryDataset
 
 XSUB = Split("xsub", "subject", frozenset({0, 1, 2}), frozenset({2}))
 XVIEW = Split("xview", "camera", frozenset({1}), frozenset({0}), test=frozenset({3}))

@@ -12,7 +12,8 @@ from sound_method import failed
 
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.checks import check_dataset, dataset_checks
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset
+from sslskel.checks.fixtures import dataset_info, make_dataset
+from sslskel.data.memory import MemoryDataset
 
 
 def benchmark(**changes: Any) -> Benchmark:

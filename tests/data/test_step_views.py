@@ -16,8 +16,9 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.view import ViewSpec
 from sslskel.checks import check_method
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_clips, make_spec
+from sslskel.checks.fixtures import dataset_info, make_clips, make_spec
 from sslskel.data.loader import ClipSource
+from sslskel.data.memory import MemoryDataset
 from sslskel.data.mixture import Mixture
 from sslskel.data.step_views import step_views
 from sslskel.errors import UsageError

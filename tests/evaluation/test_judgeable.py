@@ -11,7 +11,8 @@ import pytest
 import sslskel
 from sslskel.api.benchmark import Split
 from sslskel.api.protocol import EvaluationProtocol
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_dataset, make_recordings, make_spec
+from sslskel.checks.fixtures import dataset_info, make_dataset, make_recordings, make_spec
+from sslskel.data.memory import MemoryDataset
 from sslskel.encoders.open import open_encoders
 from sslskel.errors import CheckpointError, DataError, UsageError
 from sslskel.evaluation.judge import check_judgeable

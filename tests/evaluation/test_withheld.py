@@ -17,9 +17,10 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise, Seal
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun
 from sslskel.checks import check_protocol
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_clips, make_recordings, make_spec
+from sslskel.checks.fixtures import dataset_info, make_clips, make_recordings, make_spec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
+from sslskel.data.memory import MemoryDataset
 from sslskel.data.withheld import JudgedPart, without_labels
 from sslskel.errors import RunError
 from sslskel.evaluation.judge import EvaluationResult, Target, evaluate_stage, in_order

@@ -15,9 +15,10 @@ from sslskel.api.dataset import Clip, Track
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import Parts, Truth
 from sslskel.api.view import ClipSpec
-from sslskel.checks.fixtures import MemoryDataset, dataset_info, make_spec
+from sslskel.checks.fixtures import dataset_info, make_spec
 from sslskel.checks.protocol import run_of
 from sslskel.data.loader import ClipSource
+from sslskel.data.memory import MemoryDataset
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.futures import Window, futures
 from sslskel.protocols.motion_prediction import MotionPrediction, MotionPredictionConfig, regress

@@ -26,6 +26,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "sslskel": (
+        ("clips to an .npz file", "clips to an .npz or .parquet file"),
         (
             "judge a checkpoint, or a released .pth file, under a protocol",
             "evaluate a checkpoint, a released .pth file or any torch module",
@@ -40,6 +41,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  completion   print the script that completes commands in bash, zsh or fish\n",
         ),
     ),
+    "embed": (("to an .npz file", "to an .npz or .parquet file"), ("the .npz file", "the .npz or .parquet file")),
     "evaluate": (
         (
             "[-h] --checkpoint CHECKPOINT [--protocol",

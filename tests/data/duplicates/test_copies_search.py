@@ -12,9 +12,9 @@ import pytest
 from sslskel.api.copies import SharedFrames, copied_rows
 from sslskel.api.dataset import Clip, DatasetInfo, Track
 from sslskel.api.skeleton import NTU25
-from sslskel.checks.fixtures import MemoryDataset
 from sslskel.data.duplicates import frames as frame_codes
 from sslskel.data.duplicates.search import longest_run, search
+from sslskel.data.memory import MemoryDataset
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0].astype(np.float32)
