@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from sslskel.encoders.embed import embed
     from sslskel.encoders.estimator import SkeletonEncoder
     from sslskel.encoders.export import export
+    from sslskel.encoders.hub import push
     from sslskel.encoders.open import OpenedEncoders, fill_encoder, load_encoder, open_encoders
     from sslskel.errors import (
         CheckpointError,
@@ -127,6 +128,7 @@ _PLACES = {
     "encoders.embed": "embed",
     "encoders.estimator": "SkeletonEncoder",
     "encoders.export": "export",
+    "encoders.hub": "push",
     "encoders.open": "OpenedEncoders fill_encoder load_encoder open_encoders",
     "errors": (
         "CheckpointError DataError Diverged Interrupted PluginError RunError SslskelError UsageError did_you_mean"
@@ -303,6 +305,7 @@ __all__ = [
     "pretrain",
     "print_board",
     "prune",
+    "push",
     "rank",
     "reproduce",
     "require",

@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": "evaluate a checkpoint, a released .pth file or any torch module",
     "embed": "write the features of a benchmark's clips to an .npz or .parquet file",
     "export": "pack an encoder, its records and a card to share",
+    "push": "put an exported encoder on a model hub",
     "leaderboard": "make the board of a results folder",
     "ensemble": "fuse joint, bone and motion records of a method",
     "compare": "test whether two rows of a board differ by more than noise",

@@ -23,7 +23,7 @@ from sslskel.plugins.registry import BENCHMARKS, DEFAULT_PROTOCOL
 from sslskel.results.origins import described
 from sslskel.results.record import Record, RecordError
 from sslskel.results.store import ResultStore
-from sslskel.text import escape, percent, table
+from sslskel.text import escape, percent, plain, table
 from sslskel.transforms.clip import clip_spec
 
 CARD = "README.md"
@@ -84,6 +84,7 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
     recipe = {"clip": made.clip, "train": made.train, "method": options, "backbone": made.backbone}
     together = str(made.train.get("suite", ""))
     blocks = [
+        _front_matter(meta),
         f"# {escape(name)}",
         f"An encoder of 3D human skeletons: method {escape(meta.method.name)} (version"
         f" {meta.method.version}), backbone {escape(meta.backbone.name)}, preset {escape(meta.preset)},"
@@ -113,6 +114,19 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         f"```yaml\n{yaml.safe_dump(recipe, sort_keys=True, allow_unicode=False)}```",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _front_matter(meta: CheckpointMeta) -> str:
+    """What a model hub reads of a card, as YAML between dashes."""
+    tags = ["skeleton", "self-supervised-learning", "action-recognition", meta.method.name, meta.backbone.name]
+    facts = {
+        "library_name": "sslskel",
+        "pipeline_tag": "feature-extraction",
+        "license": "other",
+        "license_name": "of-the-training-data",
+        "tags": list(dict.fromkeys(plain(tag) for tag in tags)),
+    }
+    return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=False)}---"
 
 
 def _body(made: Construction) -> str:

@@ -15,6 +15,7 @@ from sslskel.api.method import PretextMethod
 from sslskel.api.view import ClipSpec
 from sslskel.config.compose import from_plain
 from sslskel.config.groups import ClipConfig
+from sslskel.encoders.hub import fetched
 from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.encoders.released import load_released
 from sslskel.engine.checkpoint import latest, load_weights
@@ -81,11 +82,12 @@ def build_method(
 def open_encoders(path: Path | str, *, num_heads: int = 8) -> OpenedEncoders:
     """Open every stream's encoder from a sslskel checkpoint directory or a released ``.pth`` file.
 
-    ``path`` may be one step's directory, a folder of them (the newest undamaged one is taken), a file, or the name
-    of an exported encoder in ``sslskel_plugins/encoders``. ``num_heads`` is for released files, which do not store it.
-    Raises ``CheckpointError`` where it is missing, damaged or of another version.
+    ``path`` may be one step's directory, a folder of them (the newest undamaged one is taken), a file, the name
+    of an exported encoder in ``sslskel_plugins/encoders``, or ``OWNER/NAME`` of one on a model hub. ``num_heads`` is
+    for released files, which do not store it. Raises ``CheckpointError`` where it is missing, damaged or of another
+    version.
     """
-    path = checkpoint_path(path)
+    path = checkpoint_path(fetched(path))
     if path.is_file():
         encoders: dict[str, Encoder] = {"joint": load_released(path, num_heads=num_heads)}
         return OpenedEncoders(encoders, CheckpointMeta.of_released(path, num_heads), path)
@@ -111,7 +113,7 @@ def open_method(step: Path) -> tuple[PretextMethod, CheckpointMeta]:
 def load_encoder(path: Path | str, *, num_heads: int = 8, stream: str | None = None) -> Encoder:
     """One encoder in eval mode: maps a dense (N, C, T, V, M) tensor to (N, D) features.
 
-    ``path`` is that of :func:`open_encoders`, the name of an exported encoder included. Missing persons are zeros and
+    ``path`` is that of :func:`open_encoders`, names of exported encoders included. Missing persons are zeros and
     are averaged in as the released code does. ``stream`` chooses among several; the first is the default. Raises
     ``CheckpointError``.
     """

@@ -1,4 +1,4 @@
-"""Exported encoders that are called by name: folders of ``encoders/`` in the local plugin folders. Nothing is fetched.
+"""Exported encoders that are called by name: folders of ``encoders/`` in the local plugin folders.
 
 What such a folder holds is for ``sslskel.encoders``.
 """

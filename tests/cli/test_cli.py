@@ -16,7 +16,7 @@ from sslskel.cli.command import parse
 
 VERBS = (
     "bench", "pretrain", "evaluate", "embed", "export", "leaderboard", "ensemble", "compare", "reproduce",
-    "list", "show", "check", "data", "new", "runs", "doctor", "speed", "sweep", "errata", "completion",
+    "list", "show", "check", "data", "new", "runs", "doctor", "speed", "sweep", "errata", "completion", "push",
 )  # fmt: skip
 
 

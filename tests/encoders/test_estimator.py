@@ -36,7 +36,7 @@ def arrays(dataset: Dataset) -> list[npt.NDArray[np.float32]]:
 
 @pytest.fixture
 def run_folder(tiny: str, tmp_path: Path) -> Path:
-    request = GridRequest(("random_init",), benchmarks=(tiny,), output=tmp_path / "runs", overrides=SMALL)
+    request = GridRequest(methods=("random_init",), benchmarks=(tiny,), output=tmp_path / "runs", overrides=SMALL)
     return pretrain(request)[0]
 
 

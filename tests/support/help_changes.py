@@ -26,6 +26,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "sslskel": (
+        ("  leaderboard  make", "  push         put an exported encoder on a model hub\n  leaderboard  make"),
         ("clips to an .npz file", "clips to an .npz or .parquet file"),
         (
             "judge a checkpoint, or a released .pth file, under a protocol",
