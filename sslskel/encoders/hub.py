@@ -40,7 +40,7 @@ def fetched(path: Path | str) -> Path | str:
     except Exception as fault:  # its errors have no common class
         raise CheckpointError(
             f"there is no checkpoint at {path}, and no encoder of this name could be fetched from"
-            f" {_endpoint()}: {_said(fault)}"
+            f" {_endpoint()}: {_reason(fault)}"
         ) from fault
     if not (Path(folder) / MANIFEST).is_file():
         raise CheckpointError(
@@ -73,7 +73,7 @@ def push(folder: Path | str, name: str, *, private: bool = False) -> str:
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="An encoder exported by sslskel")
     except Exception as fault:  # its errors have no common class
         raise RunError(
-            f"{folder} could not be put on {_endpoint()} as {name}: {_said(fault)}; `hf auth login` says who you are"
+            f"{folder} could not be put on {_endpoint()} as {name}: {_reason(fault)}; `hf auth login` says who you are"
         ) from fault
     return f"{_endpoint()}/{name}"
 
@@ -82,7 +82,7 @@ def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
 
 
-def _said(fault: Exception) -> str:
+def _reason(fault: Exception) -> str:
     """What huggingface_hub says of a fault, on one line, without advice on its own options."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(fault).__name__
