@@ -147,7 +147,8 @@ ERRATA = Errata(
             "The decoder of fixed weights is trained like all else, in both releases.",
             "Title of the variant (fixed weights). TensorFlow: the list of the encoder's variables is built and not"
             " used. PyTorch: requires_grad is set on the module, where it does nothing, not on its parameters.",
-            "Yes: losses and weights shown, from the same start. The effect on accuracy was not measured.",
+            "Yes: losses and weights shown, from the same start. Small trainings of both: no difference beyond chance"
+            " (docs/measured/studies/errata.md); on real data it was not measured.",
             "As released; `method.fidelity=paper` fixes the GRU of the decoder.",
             decoder,
         ),
@@ -155,8 +156,8 @@ ERRATA = Errata(
             "mirror",
             "The transform that turns a body to face one way mirrors it too: its determinant is -1.",
             "Pre-processing of both releases: the third axis is the product of the first two in the other order.",
-            "Yes: the losses shown, from the same start. All clips are mirrored alike. The effect on accuracy was"
-            " not measured.",
+            "Yes: the losses shown, from the same start. All clips are mirrored alike. Small trainings of both: no"
+            " difference beyond chance (docs/measured/studies/errata.md); on real data it was not measured.",
             "As released; `method.basis=rotation`, the default under `method.fidelity=paper`, is a proper rotation.",
             mirror,
         ),

@@ -32,7 +32,9 @@ ERRATA = Errata(
             "Training script of the release: all weights are initialised again behind the constructor, which had"
             " copied them.",
             "Yes: other targets, until the key has followed. Here short trainings learned next to nothing so"
-            " (docs/decisions/12-small-presets.md); what is left of it after 300 epochs was not measured.",
+            " (docs/decisions/12-small-presets.md); small trainings from a copy were 7 points better, both below the"
+            " untrained network (docs/measured/studies/errata.md). What is left of it after 300 epochs was not"
+            " measured.",
             "As released; `method.fidelity=paper`, which the presets `cpu` and `quick` take, starts from a copy.",
             key,
         ),
