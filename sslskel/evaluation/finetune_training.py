@@ -235,6 +235,8 @@ def _mean_logits(streams: Sequence[_Stream], clips: ClipSet) -> Tensor:
 
 def _refuse_half(run: ProtocolRun) -> None:
     kind = run.device.type
+    if not torch.amp.is_autocast_available(kind):
+        return
     with run.autocast():
         half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
     if half:
