@@ -69,6 +69,7 @@ def _encoded(encoder: Encoder, kind: str, clips: ClipSet, run: ProtocolRun) -> T
 
 
 def _rounding(run: ProtocolRun) -> float:
+    if run.device.type != "cpu":
+        return COARSE
     with run.autocast():
-        mixed = torch.is_autocast_enabled(run.device.type)
-    return COARSE if mixed or run.device.type != "cpu" else ROUNDING[run.dtype]
+        return COARSE if torch.is_autocast_enabled("cpu") else ROUNDING[run.dtype]

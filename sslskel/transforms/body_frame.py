@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.api.devices import longest_float
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
@@ -52,7 +53,7 @@ class BodyFrame:
         if not len(batch.owner):
             return batch
         left, right, middle = shoulder(clip.layout, "left"), shoulder(clip.layout, "right"), chest(clip.layout)
-        joints = batch.tracks.double()
+        joints = batch.tracks.to(longest_float(batch.tracks.device))
         place = joints[:, :, middle]
         slots = torch.arange(clip.layout.num_joints, device=joints.device)[:, None]
         moved = torch.where(slots == middle, (place - place[:, :1])[:, :, None], joints - place[:, :, None])
@@ -99,9 +100,10 @@ class Stretch:
         fewer = noise.uniform("stretch.sign", per="clip", dtype=torch.float64) > 0.5
         ratio = noise.uniform("stretch.ratio", per="clip", dtype=torch.float64)
         length = batch.valid[leaders(batch)].sum(1)
-        wanted = (length.double() * (1 + torch.where(fewer, -1.0, 1.0) * ratio * self.amount)).long().clamp(min=1)
+        exact = longest_float(length.device)
+        wanted = (length.to(exact) * (1 + torch.where(fewer, -1.0, 1.0) * ratio * self.amount)).long().clamp(min=1)
         frames = torch.arange(batch.tracks.shape[1], device=length.device)
-        at = (frames.double() + 0.5) * (length.double() / wanted)[:, None] - 0.5
+        at = (frames.to(exact) + 0.5) * (length.to(exact) / wanted)[:, None] - 0.5
         low, last = at.floor(), (length - 1).clamp(min=0)[:, None]
         share = (at - low)[batch.owner][..., None, None].to(batch.tracks.dtype)
         before, after = (_frames(batch, torch.minimum(low.long() + step, last).clamp(min=0)) for step in (0, 1))
