@@ -28,10 +28,9 @@ from sslskel import (
     ViewSpec,
     require,
 )
-from sslskel.api.devices import longest_float
 from sslskel.contrastive import decay_all, require_shear, require_weight
 from sslskel.transforms.augment import Shear
-from sslskel.transforms.body_frame import BodyFrame, Stretch, chest
+from sslskel.transforms.body_frame import BodyFrame, Stretch, chest, exactly
 from sslskel.transforms.clip import FirstFrames
 
 DIRECTIONS = 27
@@ -181,7 +180,7 @@ class GLTransformer(PretextMethod[GLTransformerConfig]):
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """Cross entropy of directions and lengths, over joints and over the way of the chest."""
         noise = noise.view(0).on(views[0])
-        batch = self.changed(views[0]._replace(tracks=views[0].tracks.to(longest_float(views[0].tracks.device))), noise)
+        batch = self.changed(exactly(views[0]), noise)
         direction, distance = self.targets(batch)
         batch = batch._replace(tracks=batch.tracks.to(views[0].tracks.dtype))
         self.encoder.bind(batch, noise)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from sslskel import Augment, Batch, ClipSpec, Noise, bone
-from sslskel.api.devices import longest_float
 from sslskel.methods.actclr.mixing import from_bones
 from sslskel.transforms.augment import AxisMask, FillPersons, Flip, GaussianNoise, Shear, TiltRotation, chosen, drawn
 from sslskel.transforms.augment_time import GaussianBlur
@@ -36,10 +35,11 @@ class Tempo:
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         frames = batch.tracks.shape[1]
         clips = chosen(noise, batch, "tempo.chance", "clip", 0.5)
-        wanted = ((0.5 + drawn(noise, batch, "tempo.ratio", "clip")) * frames).long().clamp(min=1)
+        ratio = drawn(noise, batch, "tempo.ratio", "clip")
+        wanted = ((0.5 + ratio) * frames).long().clamp(min=1)
         wanted = torch.where(clips, wanted, frames)[batch.owner][:, None]
         time = torch.arange(frames, device=wanted.device)
-        at = ((time + 0.5) * (frames / wanted.to(longest_float(wanted.device))) - 0.5).clamp(0, frames - 1)
+        at = ((time + 0.5) * (frames / wanted.to(ratio.dtype)) - 0.5).clamp(0, frames - 1)
         low = at.floor().long()
         high = (low + 1).clamp(max=frames - 1)
         share = (at - low)[..., None, None].to(batch.tracks.dtype)

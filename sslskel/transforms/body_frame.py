@@ -18,6 +18,11 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 
 
+def exactly(batch: Batch) -> Batch:
+    """The batch in float64, or in float32 on a device without it."""
+    return batch._replace(tracks=batch.tracks.to(longest_float(batch.tracks.device)))
+
+
 def shoulder(layout: SkeletonLayout, side: str) -> int:
     """The joint at which an arm begins; raises ``DataError`` where the layout does not define the arm."""
     arm = layout.part(f"{side}_arm")
@@ -53,7 +58,7 @@ class BodyFrame:
         if not len(batch.owner):
             return batch
         left, right, middle = shoulder(clip.layout, "left"), shoulder(clip.layout, "right"), chest(clip.layout)
-        joints = batch.tracks.to(longest_float(batch.tracks.device))
+        joints = exactly(batch).tracks
         place = joints[:, :, middle]
         slots = torch.arange(clip.layout.num_joints, device=joints.device)[:, None]
         moved = torch.where(slots == middle, (place - place[:, :1])[:, :, None], joints - place[:, :, None])

@@ -47,7 +47,7 @@ PADDED: tuple[Mutant, ...] = (
         f"{BODY} {GL} -k 'TestClips or body_frame'",
         ("turns everybody the same way", "across.sum(1, keepdim=True) >= 0", "across.sum(1, keepdim=True) > 1e9"),
         ("keeps gaps always", "if self.keeps_gaps else seen.sum(1)", "if True else seen.sum(1)"),
-        ("stretches from the corners of frames", "(frames.double() + 0.5)", "(frames.double() + 1.0)"),
+        ("stretches from the corners of frames", "(frames.to(exact) + 0.5)", "(frames.to(exact) + 1.0)"),
     ),
     *planted_in(
         "methods",
