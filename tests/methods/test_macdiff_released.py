@@ -226,3 +226,19 @@ def test_present_persons_alone() -> None:
     method.config.one_person = False
     batch, first = method.rows(Batch.from_dense(dense))
     assert (len(batch.owner), first.tolist()) == (5, [0, 1, 3])
+
+
+def test_who_is_kept_apart_and_which_halves_see_the_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made("macdiff", *SMALL, "method.one_person=false", "method.layer_mask=0.5")
+    method: Any = run.method
+    seen = spied(monkeypatch, method.decoder, "forward")
+    batch = Batch.from_dense(Noise(0).normal("x", (3, 3, 16, 25, 2), "batch"))
+    output = method([batch], Noise(1), Progress(0, 1, 1))
+    assert int(output.terms["diffusion"].count) == 6
+    assert int(output.terms["uniformity"].count) == 3 * method.num_kept**2
+    for chance, share in ((0.0, 1.0), (1.0, 0.0)):
+        method.config.layer_mask = chance
+        method([batch], Noise(1), Progress(0, 1, 1))
+        [_, ((_, _, _, shown), _)] = seen
+        assert float(shown.float().mean()) == share
+        seen.pop()

@@ -229,3 +229,16 @@ def test_views_of_a_person_hide_different_tokens() -> None:
     assert len({tuple(row.tolist()) for row in seen}) == 12
     assert torch.equal(place.gather(1, seen), torch.arange(24).expand(12, -1))
     assert torch.equal(rows.tracks[::3], clips.tracks)
+
+
+def test_what_targets_are_normalised_over() -> None:
+    tracks = Noise(0).normal("x", (3, 40, 25, 3), "batch")
+    for norm, axis in (("layer", 2), ("instance", 1)):
+        method = small("method.target_layers=1", f"method.target_norm={norm}")
+        network = method.teacher.network
+        with torch.no_grad():
+            last = network.encode_layers(network.tokens(tracks))[-1]
+        for over in (axis, 2):
+            variance, mean = torch.var_mean(last, over, keepdim=True, correction=0)
+            last = (last - mean) / (variance + 1e-5).sqrt()
+        torch.testing.assert_close(method.targets(tracks), last, rtol=0, atol=1e-5)
