@@ -19,6 +19,7 @@ OTHERS = {
     "sslskel/data/store/grow.py: path.open('r+b')": "arrays larger than memory, under a name that is not the dataset's",
     "sslskel/data/store/journal.py: (folder / NAME).open('a+b')": "an append-only journal, which is also a lock",
     "sslskel/data/store/journal.py: (self.folder / name).open('ab')": "cuts unfinished arrays back to the journal",
+    "sslskel/engine/log_file.py: self._path.open('a', encoding='utf-8')": "an append-only log, a line an epoch",
     "sslskel/engine/metrics_file.py: self._path.open('a', encoding='utf-8')": "an append-only log, a line a step",
     "sslskel/grid/jobs.py: job.log.open('wb')": "another process writes there as long as it runs",
     "sslskel/results/claims.py: os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 438)": "an empty lock",

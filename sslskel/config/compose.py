@@ -30,7 +30,7 @@ ConfigT = TypeVar("ConfigT")
 UNHASHED = {
     "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
     "engine": frozenset(
-        {"device", "threads", "compile", "deterministic", "tensorboard", "log_every", "cache_features"}
+        {"device", "threads", "compile", "deterministic", "tensorboard", "track", "log_every", "cache_features"}
     ),
     "protocol": frozenset({"encode_batch", "block"}),
 }
@@ -49,6 +49,7 @@ UNSAID: Mapping[str, Mapping[str, Any]] = {
     "clip": {"body": "stored", "fps": 0.0, "align_root": False, "align_heading": False, "align_size": False},
     "train": {"weight_decay_course": "constant", "weight_decay_end": 0.0, "stop_after": 0, "suite": ""},
     "protocol": {"encoder_dropout": False},
+    "engine": {"track": []},
 }
 """Options that came later still: at these values no record, checkpoint or identity has them.
 

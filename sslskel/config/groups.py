@@ -90,6 +90,10 @@ class DecayCourse(Enum):
     cosine = "cosine"
 
 
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
+"""What numbers of a training can be sent to."""
+
+
 def require(condition: bool, message: str) -> None:
     """Raise ``UsageError`` with the message unless the condition holds."""
     if not condition:
@@ -228,12 +232,22 @@ class EngineConfig:
     deterministic: bool = False
     """Deterministic kernels on GPU too (slower)."""
     tensorboard: bool = False
+    """Short for ``track=tensorboard``."""
+    track: list[str] = field(default_factory=list)
+    """Trackers that get the numbers too, through Accelerate: tensorboard, wandb, mlflow, trackio."""
     log_every: int = 10
     """Steps between lines of metrics.jsonl."""
     cache_features: bool = True
     """Keep features of frozen encoders in the results folder, for the next protocol."""
 
+    @property
+    def trackers(self) -> list[str]:
+        """Names of all that are asked for, once each."""
+        return list(dict.fromkeys([*(["tensorboard"] if self.tensorboard else []), *self.track]))
+
     def __post_init__(self) -> None:
+        for name in self.track:
+            require(name in TRACKERS, f"engine.track names '{name}'; it can be {', '.join(TRACKERS)}")
         require(self.threads >= 0, f"engine.threads is {self.threads}; it must not be negative")
         require(self.log_every >= 1, f"engine.log_every is {self.log_every}; it must be at least 1")
 

@@ -33,6 +33,7 @@ def overridden(
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    overrides = [_as_list(override) for override in overrides]
     _check_keys(node, overrides, owners)
     ConfigStore.instance().store(name="sslskel_run", node=node)
     outer = GlobalHydra.instance()
@@ -43,6 +44,12 @@ def overridden(
             return hydra_compose("sslskel_run", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException, OverflowError) as fault:
         raise UsageError(_explained(fault, overrides)) from fault
+
+
+def _as_list(override: str) -> str:
+    """``engine.track=A,B`` as the list that it is; everything else as it stands."""
+    key, _, value = override.partition("=")
+    return f"{key}=[{value}]" if key == "engine.track" and not value.startswith("[") else override
 
 
 def _check_keys(node: DictConfig, overrides: Sequence[str], owners: Mapping[str, str]) -> None:

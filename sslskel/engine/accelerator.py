@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,14 @@ from sslskel.errors import RunError, UsageError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-TRACKER = "tensorboard"
+PROJECT = "sslskel"
+OPTIONS_OF: Mapping[str, Callable[[Path], Mapping[str, str]]] = {
+    "tensorboard": lambda folder: {"run_name": "tensorboard", "logging_dir": str(folder)},
+    "wandb": lambda folder: {"run_name": PROJECT, "name": folder.name, "dir": str(folder)},
+    "mlflow": lambda folder: {"experiment_name": PROJECT, "run_name": folder.name},
+    "trackio": lambda folder: {"run_name": PROJECT, "name": folder.name},
+}
+"""What Accelerate's class for each tracker is made with, of the run's folder."""
 Track = Callable[[dict[str, float], int], None]
 
 
@@ -46,17 +53,14 @@ def join(device: torch.device) -> None:
 def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelerator:
     """An Accelerator for ``device``, in every process that a launcher (torchrun, accelerate) started.
 
-    Raises ``UsageError`` where TensorBoard is asked for and not installed, or where the
+    Raises ``UsageError`` where a tracker is asked for and not installed, or where the
     launcher's device is another one.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import DistributedDataParallelKwargs, is_tensorboard_available
+    from accelerate.utils import DistributedDataParallelKwargs
 
-    if engine.tensorboard and not is_tensorboard_available():
-        raise UsageError(
-            "engine.tensorboard=true needs a package that is not installed: `pip install 'sslskel[tensorboard]'`"
-        )
+    trackers = _trackers(engine, folder)
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     join(device)
@@ -66,7 +70,7 @@ def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelera
         cpu=device.type == "cpu",
         mixed_precision=engine.precision.value if engine.precision in AUTOCAST else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=False)],
-        log_with=TRACKER if engine.tensorboard else None,
+        log_with=trackers or None,
         project_dir=str(folder),
     )
     if accelerator.device.type != device.type:
@@ -74,11 +78,35 @@ def launch(engine: EngineConfig, device: torch.device, folder: Path) -> Accelera
     return accelerator
 
 
-def tracker(accelerator: Accelerator, engine: EngineConfig) -> Track | None:
-    """Where numbers go besides the metrics file; None where nothing else was asked for."""
-    if not engine.tensorboard:
+def _trackers(engine: EngineConfig, folder: Path) -> list[object]:
+    """Accelerate's trackers of the names asked for, not yet started."""
+    from accelerate import utils
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    for name in engine.trackers:
+        if not getattr(utils, f"is_{name}_available", lambda: False)():
+            raise UsageError(
+                f"engine.track={name} needs a package that is not installed: `pip install 'sslskel[{name}]'`"
+            )
+    return [LOGGER_TYPE_TO_CLASS[name](**OPTIONS_OF[name](folder)) for name in engine.trackers]
+
+
+def tracker(accelerator: Accelerator, engine: EngineConfig, settings: Mapping[str, object]) -> Track | None:
+    """Where numbers go besides the metrics file; None where nothing else was asked for.
+
+    Trackers that keep settings get those of the run. Raises ``RunError`` for one that does not start.
+    """
+    if not engine.trackers:
         return None
-    accelerator.init_trackers(TRACKER)
+    plain = {name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()}
+    try:
+        accelerator.init_trackers(PROJECT)
+        for one in accelerator.trackers:
+            # TensorBoard would show them as a second run beside this one.
+            if one.name != "tensorboard":
+                one.store_init_configuration(plain)
+    except Exception as fault:  # theirs have no common class
+        raise RunError(f"engine.track={','.join(engine.trackers)} did not start: {fault}") from fault
     return lambda values, step: accelerator.log(values, step=step)
 
 

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from sslskel.api.distributed import rank
+from sslskel.engine.device import peak_memory
 from sslskel.engine.guard import StepFacts
+from sslskel.engine.log_file import LogFile
 from sslskel.engine.metrics_file import MetricsFile
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import INTERRUPTED, PREEMPTED
@@ -80,6 +82,14 @@ class StepReport:
         return f"the gradient of '{name}' is not finite"
 
 
+class Outlets(NamedTuple):
+    """Where the numbers of steps go besides the metrics file."""
+
+    track: Callable[[dict[str, float], int], None] | None
+    reporter: Reporter
+    log: LogFile
+
+
 class RunLog:
     """Writes down what steps gave. Only the first process writes; all of them see a fault."""
 
@@ -90,14 +100,15 @@ class RunLog:
         step: int,
         total: int,
         every: int,
-        track: Callable[[dict[str, float], int], None] | None,
-        reporter: Reporter,
+        device: torch.device,
+        outlets: Outlets,
     ) -> None:
         self._folder, self._sampler, self._total, self._every = folder, sampler, total, every
-        self._track, self._reporter = track, reporter
+        self._device, self._outlets = device, outlets
         self._file = MetricsFile(folder, step) if rank() == 0 else None
         self._since = (step, time.perf_counter())
         self._speed = 0.0
+        self._memory = ""
 
     def write(self, values: StepValues) -> None:
         """Show a step; keep every ``every``-th and the last."""
@@ -116,17 +127,22 @@ class RunLog:
             }
             if self._file is not None:
                 self._file.write(line)
-            if self._track is not None:
-                self._track(line, step)
+            if self._outlets.track is not None:
+                self._outlets.track(line, step)
         if rank() == 0:
             facts = {"epoch": f"{epoch:.1f}", "loss": values.loss, "samples/s": round(self._speed, 1)}
-            self._reporter.step("pretraining", step, self._total, **facts)
+            facts |= {"memory": self._memory} if self._memory else {}
+            self._outlets.reporter.step("pretraining", step, self._total, **facts)
+            if step % self._sampler.steps_per_epoch == 0 or step == self._total:
+                text = f"epoch {epoch:.6g}, step {step} of {self._total}, loss {values.loss:.6g}, lr {values.rate:.6g}"
+                self._outlets.log.line(f"{text}, memory {self._memory}" if self._memory else text)
 
     def _measure(self, step: int) -> None:
         before, then = self._since
         now = time.perf_counter()
         self._speed = (self._sampler.clips_until(step) - self._sampler.clips_until(before)) / max(now - then, 1e-9)
         self._since = (step, now)
+        self._memory = f"{peak_memory(self._device) / 2**30:.2f} GiB"
 
     def failure(self, values: StepValues, names: Callable[[Tensor], list[str]]) -> Diverged:
         """The error that ends a run at a step that was not finite; all its clips go to a file."""

@@ -30,11 +30,12 @@ from sslskel.engine.device import arithmetic, check_precision, forget_peak, peak
 from sslskel.engine.disguise import Disguised
 from sslskel.engine.heartbeat import contact
 from sslskel.engine.initial import Start, load_whole
+from sslskel.engine.log_file import LogFile
 from sslskel.engine.misfits import refuse_misfits
 from sslskel.engine.parts import step_parts
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import StopRequest, interrupted
-from sslskel.engine.step_log import RunLog, StepReport
+from sslskel.engine.step_log import Outlets, RunLog, StepReport
 from sslskel.engine.training_clips import SourceClips
 from sslskel.engine.turns import Turns
 from sslskel.errors import CheckpointError, RunError
@@ -76,10 +77,12 @@ class _Run:
     loss: float = float("nan")
     memory: int = 0
     turns: Turns = field(init=False)
+    log: LogFile = field(init=False)
     shown: Disguised = field(init=False)
     """The source as the method sees it."""
 
     def __post_init__(self) -> None:
+        self.log = LogFile(self.folder)
         self.shown = Disguised(self.source, f"{self.meta.get('identity')} {self.seed}")
 
     @property
@@ -133,7 +136,8 @@ def pretrain(
         checkpoint = _start(run, init)
         if checkpoint is None or run.step < run.total:
             if run.step < run.total:
-                _loop(run, accelerator, reporter)
+                with run.log.kept(f"step {run.step} of {run.total}, {world_size()} process(es), {run.device}"):
+                    _loop(run, accelerator, reporter)
             else:
                 _save(run)
             checkpoint = disk.step_folder(folder, run.step)
@@ -181,8 +185,8 @@ def _start(run: _Run, init: Start | None) -> Path | None:
 def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     """Steps until the end, a signal or a fault. What a step gave is read after the next one was queued."""
     model = wrap(accelerator, run.method, run.engine, exchanges=not run.turns.several)
-    track = tracker(accelerator, run.engine)
-    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, track, reporter)
+    outlets = Outlets(tracker(accelerator, run.engine, run.settings), reporter, run.log)
+    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, run.device, outlets)
     pending: deque[StepReport] = deque()
     lag = 1 if run.device.type == "cuda" else 0
     before, began = run.seconds, time.perf_counter()

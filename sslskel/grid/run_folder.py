@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sslskel.config.groups import TRACKERS
 from sslskel.encoders.meta import CheckpointMeta
-from sslskel.engine.accelerator import TRACKER
 from sslskel.engine.checkpoint import is_step, latest, read_state
+from sslskel.engine.log_file import NAME as LOG
 from sslskel.engine.metrics_file import NAME as METRICS
 from sslskel.engine.step_log import FAULT_FILE
 from sslskel.errors import CheckpointError
@@ -20,7 +21,10 @@ from sslskel.text import plain
 PRUNED = re.compile(r"\..+\.pruned-\d+")
 """What a folder is called while it is removed."""
 _NAME = re.compile(rf".*-s\d+-(?P<identity>[0-9a-f]{{8,10}})(?:{re.escape(OUTDATED)}\d+)?")
-_OWN = re.compile(rf"step-\d+(\.tmp-.*)?|\.?{re.escape(METRICS)}(\.tmp-.*)?|{re.escape(FAULT_FILE)}|{TRACKER}")
+_OWN = re.compile(
+    rf"step-\d+(\.tmp-.*)?|\.?{re.escape(METRICS)}(\.tmp-.*)?|{re.escape(FAULT_FILE)}|{re.escape(LOG)}"
+    rf"|{'|'.join(TRACKERS)}"
+)
 """Names of all that a run writes into its folder."""
 
 

@@ -1,7 +1,8 @@
-"""What a run leaves: meta, cost, metrics of each logged step, TensorBoard, and lines for the reporter."""
+"""What a run leaves: meta, cost, metrics of each logged step, a log with times, and lines for the reporter."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sslskel.api.batch import StepOutput
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.engine.checkpoint import read_meta, read_state
-from sslskel.errors import UsageError
+from sslskel.errors import Diverged
 
 
 def test_meta_and_cost_are_kept(tmp_path: Path) -> None:
@@ -54,15 +55,28 @@ def test_every_step_is_reported(tmp_path: Path) -> None:
     assert recorder.steps == [("pretraining", step, 24) for step in range(1, 25)]
 
 
-def test_tensorboard_gets_the_numbers_where_it_is_asked_for(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    run(tmp_path / "with", engine={"tensorboard": True}, train={"epochs": 1})
-    assert list((tmp_path / "with").rglob("events.out.tfevents*"))
-    run(tmp_path / "without", train={"epochs": 1})
-    assert not list((tmp_path / "without").rglob("events.out.tfevents*"))
+def test_progress_says_the_memory(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(tmp_path, reporter=recorder, train={"epochs": 1})
+    assert all(float(str(detail["memory"]).removesuffix(" GiB")) > 0 for detail in recorder.details)
 
 
-def test_tensorboard_that_is_missing_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accelerate.utils.is_tensorboard_available", lambda: False)
-    with pytest.raises(UsageError, match=r"pip install 'sslskel\[tensorboard\]'"):
-        run(tmp_path, engine={"tensorboard": True})
+def test_a_log_has_times_and_how_each_attempt_ended(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Diverged):
+        run(tmp_path, method={"poisoned_step": 8, "poison": "loss"}, train={"checkpoint_epochs": 1})
+    (tmp_path / "step-00000006" / "model.safetensors").write_bytes(b"")
+    run(tmp_path, train={"checkpoint_epochs": 1})
+    written = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
+    times = [time.strptime(line[:25], "%Y-%m-%d %H:%M:%S %z") for line in written]
+    assert times == sorted(times)
+    told = [line[27:] for line in written]
+    assert told[0] == "step 0 of 24, 1 process(es), cpu"
+    assert told[1].startswith("epoch 1, step 6 of 24, loss ")
+    assert told[2].startswith("ended: step 9: the loss term")
+    assert told[-2].startswith("epoch 4, step 24 of 24, loss ")
+    assert told[-1] == "finished"
+
+
+def test_a_log_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").mkdir()
+    assert run(tmp_path, train={"epochs": 1}).steps == 6
