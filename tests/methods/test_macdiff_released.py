@@ -68,10 +68,13 @@ def recorded_run(case: Recorded) -> Made:
     return run
 
 
-def test_a_schedule_without_curvature_is_a_line() -> None:
-    level = torch.arange(1, LEVELS, dtype=torch.float64)
-    torch.testing.assert_close(inverse_cosine(0.0)[:-1], 1 - level / LEVELS)
-    assert 0 < float(inverse_cosine(0.0)[-1]) < 1e-5
+@pytest.mark.parametrize("curvature", [0.0, 0.5])
+def test_schedules_of_other_curvature(curvature: float) -> None:
+    t = torch.arange(1, LEVELS, dtype=torch.float64) / LEVELS
+    quarter = torch.pi / 2 / 1.008
+    bent = ((t + 0.008) * quarter).cos().square() / torch.tensor(0.008 * quarter, dtype=torch.float64).cos().square()
+    torch.testing.assert_close(inverse_cosine(curvature)[:-1], (1 + curvature) * (1 - t) - curvature * bent)
+    assert 0 < float(inverse_cosine(curvature)[-1]) < 1e-5
 
 
 @SEEDS
