@@ -28,7 +28,7 @@ from sslskel.cli.completion import completions
         (("bench", "engine.compile="), ["engine.compile=false", "engine.compile=true"]),
         (("bench", "train.lr="), []),
         (("bench", "nothing.at="), []),
-        (("show", "protocol", "kn"), ["knn"]),
+        (("show", "protocol", "kn"), ["knn", "knn_slim"]),
         (("data", "ver"), ["verify"]),
         (("data", "verify", "utd"), ["utd_mhad"]),
         (("list", "met"), ["methods"]),
