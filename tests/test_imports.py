@@ -31,6 +31,7 @@ NAMED = {
     "evaluation/linear_training.py: linear": "a noise site, and the protocol whose presets are recipes of heads",
     "evaluation/linear_training.py: mamp": "the name of a published recipe in records, hashed into identities",
     "evaluation/subsets.py: semi": "a noise site: another name would change numbers",
+    "nn/token_masks.py: transformer": "the backbone that a sentence advises",
     "plugins/registry.py: linear": "the protocol of commands that are given none",
     "plugins/registry.py: synthetic": "the benchmark of commands that are given none",
     "protocols/detection.py: linear": "the name of a published recipe in records, hashed into identities",
@@ -40,7 +41,7 @@ NAMED = {
 }
 """Where the framework may write the name of a plugin, and why."""
 USUAL_WORDS = {"cluster", "detection", "linear", "occlusion", "retrieval", "scratch", "semi", "synthetic"}
-USUAL_WORDS |= {"transfer", "transformer"}
+USUAL_WORDS |= {"slim", "transfer", "transformer"}
 """Names that are words of the field too: they name the plugin where they stand alone, quoted, or as a flag's value."""
 
 

@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"{kind}:")
         rows = _rows(kind)
         width = max((len(name) for name, _ in rows), default=0)
+        if not rows:
+            print("  none")
         for name, origin in rows:
             verdict = ""
             if options.check and kind in REGISTRIES:

@@ -104,6 +104,7 @@ def full_rate(raw: dict[str, bytes]) -> dict[str, Doubles]:
     return {name: positions(skeleton, read_amc(raw[name], skeleton, name)) for name, skeleton in clips.items()}
 
 
+@pytest.mark.long
 def test_kinematics_equal_the_reference_positions(shared: Path, full_rate: dict[str, Doubles]) -> None:
     with np.load(shared / "data/hdm05_11/reference_positions_every12th_frame.npz", allow_pickle=False) as reference:
         assert tuple(reference["joint_names"]) == BONES

@@ -156,6 +156,7 @@ if __name__ == "__main__":  # its processes run this file too, and need none of 
 """
 
 
+@pytest.mark.long
 def test_a_killed_import_goes_on_to_the_same_dataset(golden: Path, tmp_path: Path) -> None:
     source, script = tmp_path / "source", tmp_path / "script.py"
     source.mkdir()

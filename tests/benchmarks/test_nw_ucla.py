@@ -69,6 +69,7 @@ def test_every_clip_is_the_manifest_s(dataset: StoredDataset, rows: dict[str, di
         np.testing.assert_allclose(mean, [float(row[f"mean_{axis}"]) for axis in "xyz"], atol=1e-5)
 
 
+@pytest.mark.long
 def test_both_test_lists_have_the_published_sizes(dataset: StoredDataset, shared: Path) -> None:
     full, clean = (BENCHMARK.split(name) for name in ("xview", "xview_clean"))
     assert [len(full.part(dataset, part)) for part in ("train", "test")] == [1020, 464]

@@ -206,6 +206,7 @@ def test_the_left_hand_acts_for_the_left_handed(clean: list[Clip]) -> None:
     assert 0.7 < np.mean(favoured) < 0.98
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "clips_of_it"), [("xsub", 768), ("xview", 768)])
 def test_the_prepared_benchmark_has_its_counts_and_parts(name: str, clips_of_it: int, dataset: StoredDataset) -> None:
     """Preparing compares the stored clips with the numbers that the benchmark expects."""

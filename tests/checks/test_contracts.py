@@ -64,6 +64,7 @@ def test_other_protocol(check: PluginCheck) -> None:
     check()
 
 
+@pytest.mark.long
 @parametrize_with_checks(EMBEDDED, kind="dataset")
 def test_embedded_benchmark(check: PluginCheck, data_folder: Path) -> None:
     check(root=data_folder)

@@ -54,6 +54,7 @@ def test_the_self_test_can_fail(part: str, name: str, monkeypatch: pytest.Monkey
     assert fault.fault == "made to fail"
 
 
+@pytest.mark.long
 def test_the_command_prints_a_table_and_its_exit_code_tells(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,6 +199,7 @@ def _kill_while_writing(folder: Path, kills: int) -> None:
         assert (newest.name if newest else None) == (names[-1] if names else None), "the newest was left half written"
 
 
+@pytest.mark.long
 def test_kills_while_writing_leave_a_sound_newest(tmp_path: Path) -> None:
     _kill_while_writing(tmp_path, 3)
 

@@ -37,6 +37,7 @@ def kill_toy(tmp_path: Path, kills: int) -> None:
     assert not list((tmp_path / "cut").glob("*.tmp-*"))
 
 
+@pytest.mark.long
 def test_five_kills_lose_nothing(tmp_path: Path) -> None:
     kill_toy(tmp_path, 5)
 

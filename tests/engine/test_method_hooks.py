@@ -103,7 +103,7 @@ def test_files_are_read_before_the_weights_to_start_from(tmp_path: Path) -> None
     assert torch.equal(weights(tmp_path / "second")["foreign.network.0.weight"], start["foreign.network.0.weight"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS[1:])])
 def test_a_kill_inside_an_epoch_leads_to_the_same_bytes(tmp_path: Path, kind: str) -> None:
     case = {"kind": kind, "train": {"epochs": 3, "drop_last": True}}
     [(code, _)] = in_processes(tmp_path / "cut", 1, [case], KILL="7")

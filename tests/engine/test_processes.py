@@ -78,6 +78,7 @@ def test_a_run_continues_on_another_number_of_processes(tmp_path: Path) -> None:
         torch.testing.assert_close(other[name], value, rtol=0, atol=1e-9, msg=name)
 
 
+@pytest.mark.long
 def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path: Path) -> None:
     processes = started(tmp_path, 2, [{"slow": 0.02, "train": {"epochs": 400}}])
     metrics = tmp_path / "0" / "metrics.jsonl"

@@ -88,6 +88,7 @@ def test_options_of_one_row_are_said_for_that_row(monkeypatch: pytest.MonkeyPatc
     assert found == ["options for rows wide: method.empty_bodies present (scripts: reference)"]
 
 
+@pytest.mark.long
 def test_probes_on_pku_mmd_are_compared_with_their_own_scripts() -> None:
     [sentence] = said("mamp-table1", "options for pku_mmd2", "exact", benchmarks=("pku_mmd1",))
     assert "protocol.batch_size 128 (scripts: 32)" in sentence

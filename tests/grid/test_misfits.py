@@ -47,6 +47,7 @@ def test_where_nothing_fits_the_fault_ends_the_grid(mine: str, tmp_path: Path) -
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.long
 def test_the_list_says_it_beforehand(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--benchmark", mine]) == 0
     verdicts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())

@@ -132,6 +132,7 @@ def test_trials_side_by_side(tiny: str, tmp_path: Path) -> None:
     assert len(list((tmp_path / "jobs" / "logs").glob("*.log"))) == len({trial.options for trial in searched.trials})
 
 
+@pytest.mark.long
 def test_a_diverged_trial_is_one_of_them_and_another_failure_ends_the_search(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_training(case: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             close(state[name].double(), value_after.double(), 5e-2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_another_weight_off_the_diagonal(shared: Path, seed: int, tmp_path: Path) -> None:
     case = case_of(shared, f"obj_pstl_seed{seed}")

@@ -201,6 +201,7 @@ def test_jobs_and_ranks_do_not_import_from_the_working_folder(
     assert not mark.exists()
 
 
+@pytest.mark.long
 def test_a_new_method_in_the_folder_is_still_found(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_worker_that_is_spawned_finds_what_a_plugin_made(folder: Path) -> None
     assert done.stdout.strip() == "2", done.stderr
 
 
+@pytest.mark.long
 def test_a_test_beside_plugins_imports_their_code(folder: Path) -> None:
     file = folder / "tests" / "test_mine.py"
     file.parent.mkdir()

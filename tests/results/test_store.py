@@ -60,6 +60,7 @@ def test_a_record_and_its_predictions_come_back(tmp_path: Path) -> None:
     assert np.array_equal(back["keys"], np.arange(40) + 1)
 
 
+@pytest.mark.long
 def test_eight_writers_in_one_folder(tmp_path: Path) -> None:
     run_together(write_many, 8, tmp_path)
     store = ResultStore(tmp_path)

@@ -21,6 +21,7 @@ from sslskel.checks.fixtures import small_config
 from sslskel.config.groups import Centre, ClipConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.own.importing import import_dataset
+from sslskel.data.step_views import step_views
 from sslskel.data.store.store import StoredDataset
 from sslskel.errors import UsageError
 from sslskel.plugins.registry import BACKBONES, METHODS
@@ -64,7 +65,7 @@ def trained(name: str, dataset: StoredDataset) -> None:
         method = build(name, clip_spec(dataset.info, config))
         source = ClipSource(dataset, np.arange(len(dataset)), method.clip)
         noise = Noise(0, 0).over(source.keys)
-        views = [source.batch(torch.arange(len(dataset)), view, noise.view(i)) for i, view in enumerate(method.views())]
+        views = step_views(source, torch.arange(len(dataset)), method.views(), noise)
     except UsageError as fault:
         refusal = str(fault)
     if refusal:

@@ -223,6 +223,7 @@ def test_two_writers_at_once(tmp_path: Path, different: bool) -> None:
         assert [path.name for path in target.parent.iterdir()] == ["toy"]
 
 
+@pytest.mark.long
 def test_writing_streams(tmp_path: Path) -> None:
     """Clips are taken one at a time: no earlier clip is still held when the next is asked for."""
     alive: list[weakref.ref[Any]] = []
