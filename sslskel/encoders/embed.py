@@ -40,14 +40,16 @@ def embed(
 ) -> tuple[int, int]:
     """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``.
 
-    A file called ``.parquet`` is a table of these columns, a row a clip; every other one is an ``.npz``. Each clip is
-    seen once in the test view; streams are concatenated in order. Clips that the split leaves out have the part
-    ``none``. ``overrides`` are of the ``engine`` group. The file appears whole or not at all; of several processes the
-    first writes it. Returns n and D. Raises ``UsageError`` for a file that cannot be written, or a ``.parquet`` where
-    pyarrow is not installed.
+    A file called ``.parquet`` is a table of these columns, a row a clip; one called ``.npz``, or without an ending,
+    holds arrays. Each clip is seen once in the test view; streams are concatenated in order. Clips that the split
+    leaves out have the part ``none``. ``overrides`` are of the ``engine`` group. The file appears whole or not at all;
+    of several processes the first writes it. Returns n and D. Raises ``UsageError`` for another ending, a file that
+    cannot be written, or a ``.parquet`` where pyarrow is not installed.
     """
     target = Path(output)
     require_output(target)
+    if target.suffix not in ("", ".npz", ".parquet"):
+        raise UsageError(f"{target} ends in '{target.suffix}'; features are written to .npz or .parquet")
     write = _parquet if target.suffix == ".parquet" else _npz
     if write is _parquet and find_spec("pyarrow") is None:
         raise UsageError(f"{target} needs a package that is not installed: `pip install 'sslskel[parquet]'`")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sslskel.cli import main
+from sslskel.encoders.embed import embed
 from sslskel.encoders.export import export
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.grid.run import bench, evaluate
@@ -51,6 +52,12 @@ def test_the_folder_is_a_results_folder_with_a_card_and_without_an_optimiser(run
     assert str(tmp_path) not in card
     [step] = run_folder.glob("step-*")
     assert (folder / "optimiser.safetensors").stat().st_size < (step / "optimiser.safetensors").stat().st_size / 100
+
+
+def test_features_go_to_endings_that_say_what_they_are(run_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ends in '.csv'; features are written to .npz or .parquet"):
+        embed(run_folder, tmp_path / "features.csv")
+    assert not (tmp_path / "features.csv").exists()
 
 
 def test_a_target_that_exists_is_left_alone(run_folder: Path, tmp_path: Path) -> None:

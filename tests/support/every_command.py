@@ -82,6 +82,8 @@ MORE = (
 """Command lines besides."""
 FILES = ("output", "write")
 """Flags that name a file to write where they have no default."""
+WRITTEN = {"embed": "made.npz"}
+"""What a command writes to that does not write every kind of file."""
 ELSEWHERE = ("push",)
 """Commands that write to another machine; their own tests run them against one on loopback."""
 
@@ -125,7 +127,7 @@ def _lines(words: tuple[str, ...], parser: argparse.ArgumentParser) -> Iterator[
 def _filled(words: tuple[str, ...], actions: Sequence[argparse.Action]) -> Iterator[tuple[str, ...]]:
     line = list(words)
     for action in (action for action in actions if action.required and action.nargs != "*"):
-        value = "made.html" if action.dest in FILES else _value(words, action.dest)
+        value = WRITTEN.get(words[0], "made.html") if action.dest in FILES else _value(words, action.dest)
         line += [*action.option_strings[:1], value]
     line += ADDED.get(" ".join(words), ADDED.get(words[0], ()) if len(words) == 1 else ())
     yield tuple(line)

@@ -21,6 +21,7 @@ from sslskel.data.own.reading import ClipReader, Settled
 from sslskel.data.own.recordings import Recording
 from sslskel.data.own.request import Request
 from sslskel.data.own.splitting import Rule, check_parts, splits_of
+from sslskel.data.own.units import as_stored, is_known
 from sslskel.data.store.format import SPLITS
 from sslskel.data.store.rows import check_info
 from sslskel.data.store.store import open_dataset, write_dataset
@@ -154,7 +155,7 @@ def _info(name: str, described: Description, form: ArrayFormat, numbering: Numbe
         layout=form.layout,
         classes=numbering.classes,
         fps=described.fps or DEFAULT_FPS,
-        unit=described.unit or ("metre" if form.dimensions == 3 else "pixel"),
+        unit=as_stored(described.unit or ("metre" if form.dimensions == 3 else "pixel")),
         coordinates=form.dimensions,
         persons=MOST_PERSONS,
         licence=described.licence,
@@ -188,6 +189,10 @@ def _tell(
         notes.append(f"the frame rate is not given; {DEFAULT_FPS:g} frames per second are assumed (fps, --fps)")
     if described.unit is None:
         notes.append(f"the unit is not given; {info.unit} is assumed (unit, --unit)")
+    elif not is_known(described.unit):
+        notes.append(
+            f"'{info.unit}' is no length that is known here, so that clips are scaled by their own size (unit)"
+        )
     if form.guessed:
         numbers = ", ".join(form.coordinates).replace("c", "confidence")
         notes.append(f"the numbers of a joint are taken for its {numbers} (coordinates)")

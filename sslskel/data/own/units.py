@@ -12,6 +12,16 @@ LENGTHS = {
 """Name -> metres."""
 
 
+def is_known(unit: str) -> bool:
+    """Whether it is a length, or the pixels of a picture."""
+    return unit.lower() in (*LENGTHS, "pixel", "pixels", "px")
+
+
+def as_stored(unit: str) -> str:
+    """One name for all spellings of metre, which decides how clips are centred; others as they are written."""
+    return "metre" if LENGTHS.get(unit.lower()) == 1.0 else unit
+
+
 def factor(recorded: str, stored: str) -> float:
     """What brings a length in one unit to another; 1 unless both are known."""
     known = recorded.lower() in LENGTHS and stored.lower() in LENGTHS

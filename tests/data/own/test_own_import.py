@@ -154,3 +154,22 @@ def test_a_known_layout_by_name_and_bare_two_axes(root: Path, tmp_path: Path) ->
     # Pixels are no size for a network: clips are measured in sizes of the body.
     assert benchmark.recipe == {"clip": {"centre": "sized"}}
     assert any("30 frames per second are assumed" in note for note in dataset.report()["notes"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "stored", "centre", "noted"),
+    [
+        ("metre", "metre", "first", False),
+        ("Meters", "metre", "first", False),
+        ("cm", "cm", "sized", False),
+        ("bananas", "bananas", "sized", True),
+    ],
+)
+def test_spellings_of_metre_are_one_unit_and_unknown_units_are_said(
+    unit: str, stored: str, centre: str, noted: bool, root: Path, tmp_path: Path
+) -> None:
+    import_dataset("mine", **write_set(tmp_path, CHAIN, unit=unit))
+    chosen, dataset = opened()
+    assert (chosen.info.unit, chosen.recipe["clip"]["centre"]) == (stored, centre)
+    notes = dataset.report()["notes"]
+    assert any("is no length that is known here" in note for note in notes) == noted
