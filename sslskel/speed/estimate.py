@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sslskel.api.dataset import Dataset
+from sslskel.config.groups import Optimiser
 from sslskel.data.prepare import open_benchmark
 from sslskel.errors import UsageError
 from sslskel.grid.buildable import check_each
@@ -23,8 +24,8 @@ from sslskel.speed.glance import Glance, glance
 
 SECONDS_IN_ALL, MOST_SECONDS, LEAST_SECONDS = 10.0, 1.0, 0.1
 """What timing all kinds of cells may take, and most and least of it for training, and for encoding, of one of them."""
-BYTES_PER_WEIGHT = {"sgd": 8, "adam": 12, "adamw": 12}
-"""Weight and optimiser state in float32."""
+BYTES_PER_WEIGHT = {Optimiser.sgd: 8}
+"""Weight and optimiser state in float32; of all others, 12."""
 
 
 @dataclass(frozen=True)
@@ -112,5 +113,5 @@ def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int
     train = cell.resolved.train
     clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
     steps = train.trained_epochs * max(1, clips // train.batch_size)
-    size = rate.weights * BYTES_PER_WEIGHT[train.optimiser.value] * train.keep_checkpoints
+    size = rate.weights * BYTES_PER_WEIGHT.get(train.optimiser, 12) * train.keep_checkpoints
     return steps * rate.step_seconds, size

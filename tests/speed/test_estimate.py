@@ -10,6 +10,7 @@ import pytest
 import torch
 from recorder import Recorder
 
+from sslskel.config.groups import Optimiser
 from sslskel.grid.request import GridRequest
 from sslskel.plugins.scaffold import new_method
 from sslskel.speed.estimate import plan
@@ -73,6 +74,13 @@ def test_a_cell_is_timed_at_a_glance(tiny: str, tmp_path: Path) -> None:
     [cell] = request("random_init", output=tmp_path).cells()
     seen = glance(cell, 0.0)
     assert (seen.step_seconds, seen.encode_rate > 0, seen.weights > 0) == (0.0, True, True)
+
+
+@pytest.mark.parametrize("optimiser", Optimiser)
+def test_checkpoints_of_every_optimiser_have_a_size(optimiser: Optimiser, tiny: str, tmp_path: Path) -> None:
+    chosen = (*QUICK, f"train.optimiser={optimiser.value}")
+    [row] = plan(request("mamp", output=tmp_path, overrides=chosen))
+    assert row.bytes > 0
 
 
 def test_a_method_that_fails_has_an_unknown_cost_and_ends_nothing(
