@@ -88,9 +88,14 @@ def joined(case: Recorded, prefix: str, places: Places, like: dict[str, Tensor],
     return made
 
 
-def load(network: nn.Module, case: Recorded, places: Places, turned: Turned = straight) -> None:
-    """Put the recorded start into a network; every array of ours must be recorded."""
-    network.load_state_dict(joined(case, "state/", places, network.state_dict(), turned))
+def load(
+    network: nn.Module, case: Recorded, places: Places, turned: Turned = straight, kept: tuple[str, ...] = ()
+) -> None:
+    """Put the recorded start into a network; every array of ours but those ``kept`` must be recorded."""
+    state = network.state_dict()
+    network.load_state_dict(
+        {name: state[name] for name in kept} | joined(case, "state/", places, network.state_dict(), turned)
+    )
 
 
 def part_of(value: Tensor, place: Place) -> Tensor:
@@ -101,7 +106,12 @@ def part_of(value: Tensor, place: Place) -> Tensor:
 
 
 def check_gradients(
-    network: nn.Module, case: Recorded, places: Places, tolerance: float, turned: Turned = straight
+    network: nn.Module,
+    case: Recorded,
+    places: Places,
+    tolerance: float,
+    turned: Turned = straight,
+    full_tolerance: float | None = None,
 ) -> None:
     """Norms of all recorded gradients, relative to that of all, and the full ones that were kept."""
     ours = {name: parameter.grad for name, parameter in network.named_parameters()}
@@ -124,7 +134,8 @@ def check_gradients(
         gradient = part_of(ours[place.name], place)  # type: ignore[arg-type]
         full = turned(name, full)
         difference = gradient.reshape(full.shape) - full
-        assert float(difference.norm()) < tolerance * max(float(full.norm()), 1e-5 * total), name
+        allowed = tolerance if full_tolerance is None else full_tolerance
+        assert float(difference.norm()) < allowed * max(float(full.norm()), 1e-5 * total), name
 
 
 def check_state(network: nn.Module, case: Recorded, places: Places, recipe: Recipe, turned: Turned = straight) -> None:
