@@ -153,5 +153,8 @@ class InfoGcn(Backbone[InfoGcnConfig]):
         """(N, T, M*V, C) -> (N, T', M*V, D)."""
         persons = tracks.reshape(*tracks.shape[:2], self.persons, self.joints, tracks.shape[3])
         seen = torch.einsum("uv,ntmvc->ntmuc", self.relative.to(tracks.dtype), persons)
-        embedded = self.embed(seen) + self.table
-        return side_by_side(self.blocks(self.input_norm(embedded.flatten(2, 3))), self.persons)
+        embedded = (self.embed(seen) + self.table).flatten(2, 3)
+        # Frames last in memory, as released: a number that is equal everywhere keeps the rounding of that order, and
+        # with it the side of a ReLU on which it falls.
+        ordered = embedded.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        return side_by_side(self.blocks(self.input_norm(ordered)), self.persons)

@@ -121,23 +121,24 @@ def test_training_in_single_precision(case: Recorded) -> None:
     close(attention, case.tensor("train/attention1_first2"), 1e-4)
 
 
-def test_losses_and_gradients(case: Recorded) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.long)])
+def test_losses_and_gradients(case: Recorded, dtype: torch.dtype) -> None:
     config = case.config
-    classifier, clips = built(case).double().train(), batch(case, torch.float64)
+    classifier, clips = built(case).to(dtype).train(), batch(case, dtype)
     optimiser = SGD(classifier.parameters(), lr=config["lr"], momentum=0.9, nesterov=True, weight_decay=5e-4)
     for step, eps in enumerate(case.tensor("draws/eps")):
         output = classifier(clips, Drawn(eps))
         tolerance = 3e-3 if step else 1e-5
         for ours, theirs in (("class", "class"), ("prior", "prior"), ("norm", "mean_norm")):
-            term = output.terms[ours]
-            assert float(term.total / term.count) == pytest.approx(float(case[f"loss/{theirs}"][step]), rel=tolerance)
-        assert float(output.loss()) == pytest.approx(float(case["loss/total"][step]), rel=tolerance)
+            wanted, term = float(case[f"loss/{theirs}"][step]), output.terms[ours]
+            assert float((term.total / term.count).detach()) == pytest.approx(wanted, rel=tolerance)
+        assert float(output.loss().detach()) == pytest.approx(float(case["loss/total"][step]), rel=tolerance)
         optimiser.zero_grad()
         output.loss().backward()
         if step == 0:
-            # One value of a ReLU of the last block is 0 but for rounding in the second recording, and falls on the
-            # other side in double precision: a thousandth of most gradients, and 8 % of the embedding's.
-            check_gradients(classifier, case, places(case), 5e-2, full_tolerance=0.1)
+            # The second recording embeds into one number that is 0 everywhere, which reaches ReLUs as 0 but for the
+            # rounding of the batch norm in between: its sums must run in the released order, in either precision.
+            check_gradients(classifier, case, places(case), 5e-2)
         optimiser.step()
     assert case.group("state_after/")
 

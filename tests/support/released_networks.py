@@ -106,12 +106,7 @@ def part_of(value: Tensor, place: Place) -> Tensor:
 
 
 def check_gradients(
-    network: nn.Module,
-    case: Recorded,
-    places: Places,
-    tolerance: float,
-    turned: Turned = straight,
-    full_tolerance: float | None = None,
+    network: nn.Module, case: Recorded, places: Places, tolerance: float, turned: Turned = straight
 ) -> None:
     """Norms of all recorded gradients, relative to that of all, and the full ones that were kept."""
     ours = {name: parameter.grad for name, parameter in network.named_parameters()}
@@ -134,8 +129,7 @@ def check_gradients(
         gradient = part_of(ours[place.name], place)  # type: ignore[arg-type]
         full = turned(name, full)
         difference = gradient.reshape(full.shape) - full
-        allowed = tolerance if full_tolerance is None else full_tolerance
-        assert float(difference.norm()) < allowed * max(float(full.norm()), 1e-5 * total), name
+        assert float(difference.norm()) < tolerance * max(float(full.norm()), 1e-5 * total), name
 
 
 def check_state(network: nn.Module, case: Recorded, places: Places, recipe: Recipe, turned: Turned = straight) -> None:

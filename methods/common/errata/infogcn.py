@@ -94,7 +94,7 @@ ERRATA = Errata(
             " channel, which takes it out exactly, as it does the bias of the linear layer.",
             "Model of the release: Linear, table of 25 x 64, BatchNorm1d over persons, joints and channels.",
             "No: output and gradient change by rounding.",
-            "The demonstration writes the released arithmetic out.",
+            "The backbone `infogcn` has the table, and a test shows that it has no effect.",
             table,
         ),
         Erratum(
@@ -102,7 +102,7 @@ ERRATA = Errata(
             "Training in single precision cannot run.",
             "Model of the release: the matrix (I - A^k) is in double precision, clips are in single.",
             "No: it does not run; the scripts use half precision of apex.",
-            "The demonstration writes the released arithmetic out.",
+            "`infogcn` trains in single precision; recorded runs have the matrix cast, which released scripts do not.",
             single,
         ),
         Erratum(
@@ -110,7 +110,7 @@ ERRATA = Errata(
             "The default input mode k=0 gives an input of zeros.",
             "Options of the release: (I - A^k) x, and A^0 is I. The README has k=1.",
             "Yes, of whoever takes the default.",
-            "The demonstration writes the released arithmetic out.",
+            "`backbone.order` is this k, 1 by default; 0 is refused.",
             zeros,
         ),
         Erratum(
@@ -119,7 +119,7 @@ ERRATA = Errata(
             " difference of distributions.",
             "Loss of the release: squared error of a class's mean in the batch and its prior.",
             "The wording alone: numbers printed are of the code's loss.",
-            "The demonstration writes the released arithmetic out.",
+            "The classifier of method `infogcn` takes the distance of means, as released.",
             means,
         ),
     ),

@@ -11,6 +11,7 @@ from mutants.padded import PADDED
 from mutants.predicted import PREDICTED
 from mutants.protocols import PROTOCOLS
 from mutants.reconstruction import RECONSTRUCTION
+from mutants.references import SUPERVISED
 from mutants.sequences import SEQUENCES
 from mutants.shown import SHOWN
 from mutants.training import TRAINING
@@ -27,6 +28,7 @@ MUTANTS = (
     *RECONSTRUCTION,
     *SEQUENCES,
     *SHOWN,
+    *SUPERVISED,
     *TRAINING,
     *VIEWS,
 )
