@@ -7,6 +7,7 @@ shuffling and epochs are the engine's.
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ from sslskel.errors import UsageError
 
 RESIDENT_SHARE = 0.5
 """Share of an accelerator's free memory that stored frames may take."""
+_kept: dict[tuple[int, torch.device], Tensor] = {}
+"""Frames of whole datasets by array and device, as long as the array is there."""
 
 
 class JointsRead(NamedTuple):
@@ -42,9 +45,10 @@ class ClipSource:
 
     ``rows`` are clip rows of the dataset (n,), in any order. On the CPU frames are
     read from the memory map (the system's page cache keeps what fits); on an
-    accelerator they are copied there once if they take at most half of its free
-    memory, else each batch is copied; ``resident`` decides otherwise, on the CPU too. A view
-    depends on the clip's key and the noise alone, never on the rest of the batch.
+    accelerator all frames of the dataset are copied there once, for every source that reads it, if they take at
+    most half of its free memory, or else those of these clips, or else each batch is copied; ``resident`` decides
+    for these clips, on the CPU too. A view depends on the clip's key and the noise alone, never on the rest of the
+    batch.
 
     ``joints`` are the dataset's joints in the order of ``spec.layout``, for a reader with another body;
     None reads them as they are stored. Where ``spec.resampled`` a clip is read as if it had been recorded at
@@ -257,6 +261,11 @@ class Frames:
         self._offset = tracks.offset
         if resident is False or (resident is None and device.type == "cpu"):
             return
+        if resident is None:
+            kept = _kept_on(device, dataset.joints)
+            if kept is not None:
+                self.joints = kept
+                return
         _, used = tracks.of(torch.unique(rows))
         frames = int(tracks.length[used].sum())
         if resident or frames * self.joints[:1].nbytes <= RESIDENT_SHARE * _free_bytes(device):
@@ -324,6 +333,27 @@ def _shared(array: npt.NDArray[Any]) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(np.asarray(array))
+
+
+def _kept_on(device: torch.device, joints: npt.NDArray[Any]) -> Tensor | None:
+    """All frames of a dataset on a device, copied once for all that read it; None where they take too much.
+
+    Those of other datasets go where both would take too much.
+    """
+    place = id(joints), device
+    if place not in _kept:
+        others = {other: frames for other, frames in _kept.items() if other[1] == device}
+        held = sum(frames.nbytes for frames in others.values())
+        if held + joints.nbytes > RESIDENT_SHARE * (held + _free_bytes(device)):
+            for other in others:
+                del _kept[other]
+            others.clear()
+            if joints.nbytes > RESIDENT_SHARE * _free_bytes(device):
+                return None
+        _kept[place] = _shared(joints).to(device)
+        # An array that comes later may have the same id.
+        weakref.finalize(joints, _kept.pop, place, None)
+    return _kept[place]
 
 
 def _free_bytes(device: torch.device) -> float:

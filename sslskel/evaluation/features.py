@@ -21,6 +21,8 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.errors import DataError, Diverged, RunError
+from sslskel.evaluation.spread import Task, leader
+from sslskel.progress import SILENT
 
 View = Literal["train", "test"] | Callable[[ClipSpec], ViewSpec]
 """One of an encoder's views, or a function that makes another one."""
@@ -96,9 +98,44 @@ def _encoded(
     run: ProtocolRun,
     progress: str,
 ) -> Tensor:
-    """Features of streams that share a view, side by side: (n, sum of D)."""
-    rows: dict[str, list[Tensor]] = {stream: [] for stream in encoders}
-    keys, done = [], 0
+    """Features of streams that share a view, side by side: (n, sum of D), by all processes that wait for it."""
+    first = leader()
+    task = None if first is None else first.task(encoders, clips, spec, noise, size)
+    pace = run.reporter if progress else SILENT
+
+    def tell(done: int, share: int) -> None:
+        pace.step(progress, done * len(clips) // share, len(clips))
+
+    def encode(some: ClipSet) -> Tensor:
+        return _passed(encoders, some, spec, noise, size, run, tell)
+
+    table = encode(clips) if first is None or task is None else first.encoded(task, clips, encode)
+    for stream, part in zip(encoders, torch.split(table, [one.dim for one in encoders.values()], 1), strict=True):
+        _check_finite(part, stream, clips)
+    return table
+
+
+def encoded_share(encoders: Mapping[str, Encoder], task: Task, clips: ClipSet, run: ProtocolRun) -> Tensor:
+    """Features (n, sum of D) of clips that another process asks for."""
+    chosen = {stream: encoders[stream] for stream in task.streams}
+    noise = task.noise.at("cpu")
+    with dropping(chosen) if task.drops else evaluating(chosen):
+        return _passed(chosen, clips, task.view, noise, task.size, run, lambda *_: None)
+
+
+def _passed(
+    encoders: Mapping[str, Encoder],
+    clips: ClipSet,
+    spec: ViewSpec,
+    noise: Noise,
+    size: int,
+    run: ProtocolRun,
+    tell: Callable[[int, int], None],
+) -> Tensor:
+    """All clips through all encoders in this process, (n, sum of D); ``tell`` hears how many are done."""
+    kind = feature_dtype(run)
+    rows = {stream: [torch.zeros(0, one.dim, dtype=kind, device=run.device)] for stream, one in encoders.items()}
+    keys, done = [clips.keys[:0].cpu()], 0
     for batch in clips.batches(spec, noise, size):
         keys.append(batch.key.cpu())
         for stream, encoder in encoders.items():
@@ -106,13 +143,13 @@ def _encoded(
                 encoder.bind(batch, noise)
             with torch.no_grad(), run.autocast():
                 features = encoder.clip(batch.unlabelled())
-            rows[stream].append(features.to(feature_dtype(run)))
+            _check_shape(features, encoder, stream, batch.num_clips)
+            rows[stream].append(features.to(kind))
         done += batch.num_clips
-        if progress:
-            run.reporter.step(progress, done, len(clips))
+        tell(done, len(clips))
     if not torch.equal(torch.cat(keys), clips.keys.cpu()):
         raise RunError(f"a part of {len(clips)} clips did not yield every clip once and in order")
-    return torch.cat([_checked(torch.cat(tables), encoders[s], s, clips) for s, tables in rows.items()], 1)
+    return torch.cat([torch.cat(tables) for tables in rows.values()], 1)
 
 
 def _kept(
@@ -172,16 +209,18 @@ def _by_view(encoders: Mapping[str, Encoder], view: View) -> list[tuple[ViewSpec
     return groups
 
 
-def _checked(features: Tensor, encoder: Encoder, stream: str, clips: ClipSet) -> Tensor:
-    if features.shape != (len(clips), encoder.dim):
+def _check_shape(features: Tensor, encoder: Encoder, stream: str, clips: int) -> None:
+    if features.shape != (clips, encoder.dim):
         raise RunError(
-            f"the {stream} encoder gave features of shape {tuple(features.shape)} for {len(clips)} clips;"
-            f" its dim of {encoder.dim} promises {(len(clips), encoder.dim)}"
+            f"the {stream} encoder gave features of shape {tuple(features.shape)} for {clips} clips;"
+            f" its dim of {encoder.dim} promises {(clips, encoder.dim)}"
         )
+
+
+def _check_finite(features: Tensor, stream: str, clips: ClipSet) -> None:
     bad = (~torch.isfinite(features)).any(1).nonzero()[:, 0]
     if len(bad):
         raise Diverged(
             f"the {stream} encoder gave a feature that is not finite for {len(bad)} of {len(clips)} clips,"
             f" the first with key {int(clips.keys[int(bad[0])])}; look at its weights and the precision"
         )
-    return features

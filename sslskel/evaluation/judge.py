@@ -23,6 +23,7 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.withheld import JudgedPart, LabelledPart, shuffled_part, without_labels
 from sslskel.encoders.adapt import JointReading, prepare_encoders, reading_of
 from sslskel.encoders.level import at_level, check_level
+from sslskel.encoders.open import OpenedEncoders
 from sslskel.engine.device import (
     arithmetic,
     autocast,
@@ -36,7 +37,9 @@ from sslskel.engine.device import (
 )
 from sslskel.errors import DataError, RunError, UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
+from sslskel.evaluation.features import encoded_share
 from sslskel.evaluation.independence import check_independence
+from sslskel.evaluation.spread import Prepared, follow, leader
 from sslskel.plugins.own_code import own_code
 from sslskel.progress import SILENT, Reporter
 
@@ -118,14 +121,47 @@ class _Asked:
     cross_dataset: bool
 
 
-def _evaluated(
+def encode_for_another(
+    opened: Callable[[], OpenedEncoders], protocol: EvaluationProtocol, target: Target, engine: EngineConfig, seed: int
+) -> None:
+    """Encode this process's share while the first one is in :func:`evaluate_stage`; returns when that is over.
+
+    ``opened`` reads what is judged; it is called as soon as there is something to encode.
+    """
+
+    def prepare() -> Prepared:
+        read = opened()
+        abroad = read.meta.made_for != target.dataset.info.name
+        asked = _Asked(protocol, target, engine, seed, resolve_device(engine.device), abroad)
+        ready = _prepared(read.encoders, asked, SILENT, None, None)
+        return Prepared(ready.parts, lambda task, clips: encoded_share(ready.judged, task, clips, ready.run))
+
+    with arithmetic(engine):
+        follow(prepare)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An evaluation before its protocol begins."""
+
+    judged: Mapping[str, Encoder]
+    parts: Parts
+    run: ProtocolRun
+    read: JointReading
+    rows: SplitRows
+    dataset: Dataset
+    asked: ClipSource
+    """The test part as it is."""
+    seal: Seal
+
+
+def _prepared(
     encoders: Mapping[str, Encoder],
     asked_for: _Asked,
     reporter: Reporter,
     fresh: Fresh | None,
     features: FeatureStore | None,
-) -> EvaluationResult:
-    """:func:`evaluate_stage` in the arithmetic of the run."""
+) -> _Ready:
     protocol, target, engine = asked_for.protocol, asked_for.target, asked_for.engine
     seed, device = asked_for.seed, asked_for.device
     benchmark, dataset = target.benchmark, judged_on(protocol, target.dataset)
@@ -155,26 +191,41 @@ def _evaluated(
     mixed = functools.partial(autocast, device, engine.precision)
     new = None if fresh is None else rebuilt
     run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, new, features)
-    judged = at_level(encoders, protocol.level)
+    return _Ready(at_level(encoders, protocol.level), parts, run, read, rows, dataset, asked, seal)
+
+
+def _evaluated(
+    encoders: Mapping[str, Encoder],
+    asked_for: _Asked,
+    reporter: Reporter,
+    fresh: Fresh | None,
+    features: FeatureStore | None,
+) -> EvaluationResult:
+    """:func:`evaluate_stage` in the arithmetic of the run."""
+    ready, protocol = _prepared(encoders, asked_for, reporter, fresh, features), asked_for.protocol
+    parts, rows, dataset, read = ready.parts, ready.rows, ready.dataset, ready.read
     company = getattr(protocol.config, "encode_batch", USUAL_BATCH)
-    independence = check_independence(judged, parts.test, protocol.needs, company, run)
+    independence = check_independence(ready.judged, parts.test, protocol.needs, company, ready.run)
+    first = leader()
+    if first is not None and protocol.trains != "all":
+        first.judges(ready.judged, parts)
     start = time.perf_counter()
-    outcome = protocol.evaluate(judged, parts, run)
+    outcome = protocol.evaluate(ready.judged, parts, ready.run)
     seconds = time.perf_counter() - start
-    outcome = in_order(outcome, seal, dataset.keys[rows.test])
+    outcome = in_order(outcome, ready.seal, dataset.keys[rows.test])
     annotated = None if dataset.segments is None else dataset.segments.of(rows.test)
-    truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, asked, annotated)
+    truth = Truth(dataset.keys[rows.test], dataset.labels[rows.test], parts.classes, ready.asked, annotated)
     _check_counted_once(outcome, truth)
     scores = {name: float(value) for name, value in protocol.score(outcome, truth).items()}
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
     best = best_test_epoch(outcome, truth)
-    details = read.facts | {"test_order_seed": seed, "independence": independence}
+    details = read.facts | {"test_order_seed": asked_for.seed, "independence": independence}
     details |= {} if best is None else {"best_test_epoch": best}
     labels = truth.of(outcome.keys)
     diagnostics, tables = diagnose(outcome, labels, len(parts.classes))
-    memory = peak_memory(device)
+    memory = peak_memory(asked_for.device)
     return EvaluationResult(
         outcome, labels, rows, scores, _counts(rows, dataset), seconds, memory, details, diagnostics, tables
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from sslskel.encoders.open import open_encoders
 from sslskel.encoders.reuse import features_of
 from sslskel.errors import RunError
-from sslskel.evaluation.judge import evaluate_stage
+from sslskel.evaluation.judge import Target, encode_for_another, evaluate_stage
+from sslskel.grid.cell import Cell
 from sslskel.grid.failures import Unforeseen, in_a_sentence, keep, parts_of_encoder
 from sslskel.grid.record import EvaluationTask, make_record, predictions_of
 from sslskel.plugins.own_code import construct
@@ -39,6 +42,13 @@ def judge_and_record(
         "reused_clips": features.reused,
     }
     store.write(make_record(task, result, {**(cost or {}), **encoding}), predictions_of(result))
+
+
+def help_to_judge(cell: Cell, folder: Path, target: Target) -> None:
+    """Encode a share of the clips while the first process judges the encoder of ``folder``."""
+    assert cell.protocol is not None
+    protocol = construct(PROTOCOLS, cell.protocol, cell.resolved.protocol)
+    encode_for_another(lambda: open_encoders(folder), protocol, target, cell.resolved.engine, cell.seed)
 
 
 def judge_alone(task: EvaluationTask, store: ResultStore, reporter: Reporter) -> None:

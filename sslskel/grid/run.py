@@ -28,12 +28,13 @@ from sslskel.engine.device import own_defaults, resolve_device
 from sslskel.engine.train import TrainResult
 from sslskel.errors import DataError, Diverged, PluginError, RunError, SslskelError, UsageError
 from sslskel.evaluation.judge import Target
+from sslskel.evaluation.spread import leading
 from sslskel.grid.buildable import Checked, check_each
 from sslskel.grid.cell import Cell, evaluation_identity, require_cross_dataset
 from sslskel.grid.claim import POLL_SECONDS, claimed
 from sslskel.grid.failures import OutOfStep, Unforeseen, ends_grid, in_a_sentence, keep, named, parts_of
 from sslskel.grid.foreign import ForeignSubject, opened_or_declared
-from sslskel.grid.judging import judge_alone, judge_and_record
+from sslskel.grid.judging import help_to_judge, judge_alone, judge_and_record
 from sslskel.grid.pace import Pace, scored
 from sslskel.grid.pretrain import pretrain_folder, pretrain_stage
 from sslskel.grid.record import EvaluationTask
@@ -236,7 +237,7 @@ class Run:
     def finish(self, cell: Cell, identity: str) -> bool:
         """Run one cell unless its record exists; True where it ran.
 
-        Of several processes all pretrain, and the first alone decides, evaluates and writes.
+        Of several processes all pretrain and encode, and the first alone decides, evaluates and writes.
         """
         with ExitStack() as held:
             code = " ".join((identity, *digests(of_cell(cell)).values()))
@@ -260,17 +261,22 @@ class Run:
             folder, trained = self.pretrain(cell)
             if is_first():
                 # The others wait for what this process says next, not inside a collective.
-                with in_a_sentence(parts_of(cell), alone=True):
+                with in_a_sentence(parts_of(cell), alone=True), leading():
                     self._judge(cell, identity, folder, trained)
+            else:
+                help_to_judge(cell, folder, self._target(cell))
         return True
 
     def _judge(self, cell: Cell, identity: str, folder: Path, trained: TrainResult) -> None:
         assert cell.protocol is not None
-        benchmark, split = cell.judged_on
-        target = Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
-        task = EvaluationTask(identity, open_encoders(folder), cell.protocol, cell.resolved, target, cell.seed)
+        target, opened = self._target(cell), open_encoders(folder)
+        task = EvaluationTask(identity, opened, cell.protocol, cell.resolved, target, cell.seed)
         cost = {"pretrain_seconds": trained.seconds, "samples_per_second": trained.samples_per_second}
         judge_and_record(task, self.store, self.reporter, cost)
+
+    def _target(self, cell: Cell) -> Target:
+        benchmark, split = cell.judged_on
+        return Target(BENCHMARKS.get(benchmark), self._datasets[benchmark], split)
 
     def pretrain(self, cell: Cell) -> tuple[Path, TrainResult]:
         """Pretrain a cell's encoder unless it exists already; returns its folder and what it cost.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended import PRETENDED, pretending
 from torch import Tensor
 
 from sslskel.api.batch import Batch
@@ -19,6 +23,7 @@ from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import ClipConfig, Stream
 from sslskel.data.loader import ClipSource
+from sslskel.data.memory import MemoryDataset
 from sslskel.data.store.store import StoredDataset, open_dataset, write_dataset
 from sslskel.errors import UsageError
 from sslskel.transforms.clip import CentreCrop, RandomCrop, clip_spec
@@ -264,3 +269,36 @@ def test_a_gpu_sees_the_same_views(dataset: StoredDataset, resident: bool) -> No
     assert torch.allclose(batch.tracks.cpu(), expected.tracks, atol=1e-6)
     for name in ("valid", "owner", "slot", "key", "label"):
         assert torch.equal(getattr(batch, name).cpu(), getattr(expected, name))
+
+
+def in_memory(seed: int) -> MemoryDataset:
+    return MemoryDataset(INFO, made(seed=seed))
+
+
+def sources_there(*datasets: MemoryDataset) -> tuple[list[ClipSource], int]:
+    """On a device that is not there, and how many copies to it that took."""
+    with pretending() as pretence:
+        there = [source_of(one, device=PRETENDED) for one in datasets]  # type: ignore[arg-type]
+        return there, sum(number for line, number in pretence.taken().items() if line.endswith("copies to the device"))
+
+
+def test_frames_go_to_a_device_once() -> None:
+    data = in_memory(1)
+    first, copies = sources_there(data, data)
+    assert copies == 1
+    again, copies = sources_there(data, copy(data))
+    assert copies == 0
+    assert {id(one.frames.joints) for one in (*first, *again)} == {id(first[0].frames.joints)}
+    gone = weakref.ref(first[0].frames.joints)
+    del first, again, data
+    gc.collect()
+    assert gone() is None
+
+
+def test_frames_of_two_datasets_share_the_memory_or_replace_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = in_memory(1), in_memory(2)
+    assert sources_there(one, other, one, other)[1] == 2
+    of_one = 1.5 * max(one.joints.nbytes, other.joints.nbytes)
+    monkeypatch.setattr("sslskel.data.loader.RESIDENT_SHARE", of_one / 2.0**31)
+    one, other = in_memory(3), in_memory(4)
+    assert sources_there(one, one, other, other, one)[1] == 3
