@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.cfg:
         return _print_configuration(requests)
     if options.dry_run:
-        return _dry_run(requests)
+        return _dry_run(requests, options.processes)
     if options.launcher == "slurm":
         return max(submit_grid(request, options) for request in requests)
     if started_processes(options):
@@ -133,7 +133,7 @@ def _print_configuration(requests: Sequence[GridRequest]) -> int:
     return 0
 
 
-def _dry_run(requests: Sequence[GridRequest]) -> int:
+def _dry_run(requests: Sequence[GridRequest], processes: int) -> int:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -141,7 +141,7 @@ def _dry_run(requests: Sequence[GridRequest]) -> int:
     from sslskel.cli.console import ConsoleReporter
 
     with ConsoleReporter() as reporter:
-        planned = planned_cells(requests, reporter)
+        planned = planned_cells(requests, reporter, processes)
     table = Table("cell", "state", "time", "disk")
     for row in (row for row in planned if row.fits):
         state = "done" if row.done else "refused" if row.refused else "due"
@@ -156,15 +156,18 @@ def _dry_run(requests: Sequence[GridRequest]) -> int:
             print(f"refused: {row.title}: {row.refused}")
         elif row.untimed:
             print(f"unknown time: {row.title}: {row.untimed}")
+    for advice in dict.fromkeys(row.advice for row in planned if row.advice and not row.done):
+        print(advice)
     return 0
 
 
-def planned_cells(requests: Sequence[GridRequest], reporter: Reporter) -> list[Planned]:
+def planned_cells(requests: Sequence[GridRequest], reporter: Reporter, processes: int = 1) -> list[Planned]:
     """The cells of several grids, each with what it would cost."""
     from sslskel.speed.estimate import SECONDS_IN_ALL, plan
 
     every = [each for request in requests for each in request.each_variant()]
-    return [row for each in every for row in plan(each, reporter, limit=SECONDS_IN_ALL / len(every))]
+    limit = SECONDS_IN_ALL / len(every)
+    return [row for each in every for row in plan(each, reporter, limit=limit, processes=processes)]
 
 
 def cost_of(planned: Sequence[Planned]) -> str:

@@ -91,13 +91,13 @@ class Leader:
         """What to ask for; None where the others have not these encoders and clips, or one batch is all there is."""
         if len(clips) <= size or any(self._judged.get(stream) is not one for stream, one in encoders.items()):
             return None
-        found = self._found(clips)
-        if found is None:
+        place = self._place(clips)
+        if place is None:
             return None
         drops = any(encoder.training for encoder in encoders.values())
-        return Task(*found, tuple(encoders), view, noise.at("cpu"), size, drops)
+        return Task(*place, tuple(encoders), view, noise.at("cpu"), size, drops)
 
-    def _found(self, clips: ClipSet) -> tuple[str, npt.NDArray[np.int32] | None] | None:
+    def _place(self, clips: ClipSet) -> tuple[str, npt.NDArray[np.int32] | None] | None:
         name = {JudgedPart: "test", LabelledPart: "train"}.get(type(clips))
         if name is None or self._parts is None:
             return None

@@ -21,6 +21,7 @@ from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
 from sslskel.speed.glance import Glance, glance
+from sslskel.speed.occupancy import advice
 
 SECONDS_IN_ALL, MOST_SECONDS, LEAST_SECONDS = 10.0, 1.0, 0.1
 """What timing all kinds of cells may take, and most and least of it for training, and for encoding, of one of them."""
@@ -42,14 +43,19 @@ class Planned:
     """Why the run would end at this cell, as a sentence; empty where it would not."""
     untimed: str = ""
     """Why the cell's steps could not be timed, so that its seconds are unknown; empty where they were."""
+    advice: str = ""
+    """What several processes gain in its steps; empty for one process."""
 
 
 @looked_up_once()
-def plan(request: GridRequest, reporter: Reporter = SILENT, *, limit: float = SECONDS_IN_ALL) -> list[Planned]:
+def plan(
+    request: GridRequest, reporter: Reporter = SILENT, *, limit: float = SECONDS_IN_ALL, processes: int = 1
+) -> list[Planned]:
     """List the cells of a grid with estimated seconds and bytes; nothing is trained or written.
 
     The estimate times a few clips of each kind of cell on this machine, all of them in about ``limit`` seconds;
-    evaluation is counted as the passes over the clips that the protocol makes.
+    evaluation is counted as the passes over the clips that the protocol makes. Seconds are of one process, whatever
+    ``processes`` would train together.
     """
     cells = request.cells()
     used = dict.fromkeys(name for cell in cells for name in (cell.benchmark, cell.judged_on[0]))
@@ -60,7 +66,7 @@ def plan(request: GridRequest, reporter: Reporter = SILENT, *, limit: float = SE
     rates, counted, rows = _rates(cells, limit, reporter), set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        seconds, size, encode_rate, refused, untimed = 0.0, 0, 1.0, "", ""
+        seconds, size, encode_rate, refused, untimed, sentence = 0.0, 0, 1.0, "", "", ""
         done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
             rate = rates[_kind(stage)]
@@ -71,9 +77,21 @@ def plan(request: GridRequest, reporter: Reporter = SILENT, *, limit: float = SE
                 more = (0.0, 0) if isinstance(rate, str) else _pretraining(stage, dataset, rate)
                 seconds, size = seconds + more[0], size + more[1]
             counted.add(identity)
+            if not isinstance(rate, str) and rate.steps:
+                sentence = f"{stage.method}: {advice(rate.steps, stage.resolved.train.batch_size, processes)}"
             refused = refused or ("" if done else guard.refusal(stage, folder))
         evaluation = 0.0 if untimed else _passes(cell, target) / encode_rate
-        rows.append(Planned(cell.title, done, evaluation + seconds, size, refused=refused, untimed=untimed))
+        rows.append(
+            Planned(
+                cell.title,
+                done,
+                evaluation + seconds,
+                size,
+                refused=refused,
+                untimed=untimed,
+                advice=sentence if processes > 1 else "",
+            )
+        )
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
 
 

@@ -32,6 +32,8 @@ class Glance(NamedTuple):
     encode_rate: float
     """Clips per second."""
     weights: int
+    steps: tuple[tuple[int, float], ...] = ()
+    """(clips, seconds) of steps that were timed, the most clips last."""
 
 
 def glance(cell: Cell, limit: float) -> Glance:
@@ -43,12 +45,13 @@ def glance(cell: Cell, limit: float) -> Glance:
     with arithmetic(cell.resolved.engine), torch.random.fork_rng(devices=[]):
         workload = small_workload(cell, SAMPLE)
         weights = sum(parameter.numel() for parameter in workload.method.parameters())
-        training = _training(workload, limit) if workload.method.trains else 0.0
+        steps = _training(workload, limit) if workload.method.trains else []
         encoding = _encoding(workload, limit)
-    return Glance(training, ENCODE_BATCH / encoding, weights)
+    training = extrapolated(steps, workload.size) if steps else 0.0
+    return Glance(training, ENCODE_BATCH / encoding, weights, tuple(steps))
 
 
-def _training(workload: Workload, limit: float) -> float:
+def _training(workload: Workload, limit: float) -> list[tuple[int, float]]:
     train = workload.cell.resolved.train
     optimisers = [build_optimiser(turn.groups, of_turn(train, turn)) for turn in workload.method.turns()]
 
@@ -61,7 +64,7 @@ def _training(workload: Workload, limit: float) -> float:
     timed = timings(workload.device, step, (PROBE[0], workload.size), limit)
     if time.perf_counter() - began <= limit:
         require_room(workload)
-    return extrapolated(timed, workload.size)
+    return timed
 
 
 def _encoding(workload: Workload, limit: float) -> float:

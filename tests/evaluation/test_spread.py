@@ -82,6 +82,12 @@ def judged(name: str, options: dict[str, Any], encoder: Encoder) -> dict[str, An
     return {"keys": result.outcome.keys, **result.outcome.values}
 
 
+def helps(name: str, encoder: Encoder) -> None:
+    opened: Any = SimpleNamespace(encoders={"joint": encoder}, meta=SimpleNamespace(made_for=INFO.name))
+    plugin = protocol_of(name)
+    encode_for_another(lambda: opened, plugin(plugin.Config()), target(), EngineConfig(device="cpu"), 3)
+
+
 def worker(barrier: Any, number: int, folder: str, broken: bool) -> None:
     torch.set_num_threads(1)
     store = dist.FileStore(f"{folder}/store", WORLD)
@@ -98,9 +104,7 @@ def worker(barrier: Any, number: int, folder: str, broken: bool) -> None:
                     else:
                         np.savez(f"{folder}/{at}.npz", **judged(name, options, encoder))
             else:
-                opened: Any = SimpleNamespace(encoders={"joint": encoder}, meta=SimpleNamespace(made_for=INFO.name))
-                plugin = protocol_of(name)
-                encode_for_another(lambda: opened, plugin(plugin.Config()), target(), EngineConfig(device="cpu"), 3)
+                helps(name, encoder)
             seen.append(encoder.seen)
         Path(f"{folder}/{number}.seen").write_text(repr(seen))
     finally:
@@ -139,5 +143,5 @@ def test_shares_are_whole_batches_in_order(world: int, clips: int, monkeypatch: 
     for number in range(world):
         monkeypatch.setattr("sslskel.evaluation.spread.rank", lambda number=number: number)
         shares.append([*own_share(every, 3)])
-    assert sum(shares, []) == [*every]
+    assert [one for share in shares for one in share] == [*every]
     assert all(len(share) % 3 == 0 for share in shares if share and share[-1] != clips - 1)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command
 
 WORDS = ("bench", "--method", "random_init,raw_features", "--protocol", "knn,linear,occlusion", "--benchmark", "tiny")
 SMALL = ("backbone.dim=8", "backbone.depth=1", "backbone.heads=2", "clip.frames=8", "engine.device=cpu")
 
 
 @pytest.mark.long
-def test_records_of_two_processes_are_those_of_one(command: Command, tmp_path: Path) -> None:
+def test_records_of_two_processes_are_those_of_one(command: Callable[..., Any], tmp_path: Path) -> None:
     """The encoders are untrained, so that nothing but the encoding differs."""
     for folder, more in (("one", ()), ("two", ("--processes", "2"))):
         for words in (("protocol.encode_batch=5",), ("protocol.epochs=2", "protocol.min_steps=0")):
