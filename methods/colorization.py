@@ -25,6 +25,7 @@ from sslskel import (
     require,
 )
 from sslskel.contrastive import WHOLE_CLIP
+from sslskel.nn.counted_rows import counted_once
 
 
 class Colour(Enum):
@@ -173,10 +174,12 @@ class Colorization(PretextMethod[ColorizationConfig]):
         raw = batch.joined(persons).flatten(1, 2)  # (N, T*M*V, C)
         there = batch.joined_valid(persons).repeat_interleave(joints, 2).flatten(1)  # (N, T*M*V)
         terms = {}
-        for at, (name, painter) in enumerate(self.painters.items()):
+        with counted_once():
+            clouds = [painter(batch, noise.view(0).view(at)) for at, painter in enumerate(self.painters.values())]
+        for name, made in zip(self.painters, clouds, strict=True):
             paint = colours_of(Colour(name), batch.tracks.shape[1], persons, joints, raw)
             wanted = torch.cat([raw, paint.expand(len(raw), -1, -1)], -1)
-            terms[name] = mean_term(chamfer(painter(batch, noise.view(0).view(at)).to(wanted), wanted, there))
+            terms[name] = mean_term(chamfer(made.to(wanted), wanted, there))
         return StepOutput(terms)
 
     def encoders(self) -> dict[str, Encoder]:

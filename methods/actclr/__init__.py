@@ -87,25 +87,38 @@ class ActCLR(MomentumSteps, PretextMethod[ActCLRConfig]):
         if backbone.joins_persons or not backbone.keeps_joints:
             raise UsageError("actclr looks for single joints of persons, which this backbone joins; use st_gcn")
         self.register_buffer("picked", torch.ones(2, len(STRONG), dtype=torch.bool))
+        self._picked: list[list[bool]] = []
 
     def views(self) -> tuple[ViewSpec, ...]:
         """Strong, query, positive and key; the first two with what the epoch has drawn."""
         require_swaps(self.clip.layout, "the query view")
-        before = self.clip.train_view.augment
-        if not self.picked.any():
+        before, picked = self.clip.train_view.augment, self.picked_here()
+        if not any(map(any, picked)):
             return (ViewSpec(PadCrop(ratio=0), before),) * 4
         weak = ViewSpec(PadCrop(), (*before, ShearRound(self.config.shear)))
         filled = self.config.empty_bodies is EmptyBodies.reference
         query, strong = (
             ViewSpec(weak.sample, (*weak.augment, *changes(every, row, filled=filled)))
-            for every, row in zip((QUERY, STRONG), self.picked.tolist(), strict=True)
+            for every, row in zip((QUERY, STRONG), picked, strict=True)
         )
         return strong, query, weak, weak
+
+    def picked_here(self) -> list[list[bool]]:
+        """What is ``picked``, by the host."""
+        if not self._picked:
+            self._picked = self.picked.tolist()
+        return self._picked
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], *others: Any) -> None:
+        self._picked = []
+        super()._load_from_state_dict(state_dict, *others)
 
     def on_epoch_start(self, clips: TrainingClips, noise: Noise, progress: Progress) -> None:
         """Draw the epoch's augmentations."""
         stage = sum(progress.epoch >= epoch for epoch in self.config.stage_epochs)
-        self.picked.copy_(drawn_changes(stage, noise))
+        picked = drawn_changes(stage, noise)
+        self._picked = picked.tolist()
+        self.picked.copy_(picked)
 
     def require_batches(self, smallest: int, largest: int) -> None:
         """The queue must hold a batch, and three clips are the fewest to mix."""

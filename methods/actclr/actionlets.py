@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sslskel import PARTS, Batch, SkeletonLayout, rank, sum_over_processes
+from sslskel.api.devices import constant
 from sslskel.contrastive import Tower
 
 SHARPNESS = 1e-8
@@ -15,10 +16,8 @@ SHARPNESS = 1e-8
 
 def part_table(layout: SkeletonLayout, device: torch.device) -> Tensor:
     """(5, V) bool: which joints belong to which part; raises ``DataError`` where one is missing."""
-    table = torch.zeros(len(PARTS), layout.num_joints, dtype=torch.bool)
-    for row, part in zip(table, PARTS, strict=True):
-        row[list(layout.part(part))] = True
-    return table.to(device)
+    inside = [joint in layout.part(part) for part in PARTS for joint in range(layout.num_joints)]
+    return constant(tuple(inside), device, torch.bool).reshape(len(PARTS), -1)
 
 
 def mean_clip(rows: Tensor, batch: Batch, persons: int) -> Batch:
@@ -26,7 +25,7 @@ def mean_clip(rows: Tensor, batch: Batch, persons: int) -> Batch:
 
     The first process alone has it as a clip; the batch of the others is empty, so that statistics count it once.
     """
-    count = sum_over_processes(batch.slot.bincount(minlength=persons).to(rows.dtype))
+    count = sum_over_processes(rows.new_zeros(persons).index_add(0, batch.slot, rows.new_ones(len(rows))))
     total = sum_over_processes(rows.new_zeros(persons, *rows.shape[1:]).index_add(0, batch.slot, rows))
     slot = (count > 0).nonzero().flatten()[: 0 if rank() else persons]
     key = slot.new_zeros(0 if rank() else 1)
@@ -44,13 +43,13 @@ def actionlets(tower: Tower, maps: Tensor, batch: Batch, anchor: Tensor) -> Tens
     with torch.enable_grad():
         leaf = maps.detach().requires_grad_()
         embedding = functional.normalize(tower.head(tower.pooled(leaf, batch)), dim=1)
-        count = sum_over_processes(maps.new_tensor([batch.num_clips]))
+        count = sum_over_processes(maps.new_full((1,), batch.num_clips))
         apart = (1 - (embedding * functional.normalize(anchor.detach(), dim=1)).sum(1)).sum() / count[0]
         [slope] = torch.autograd.grad(apart, leaf)
     seen = (slope.mean((1, 2), keepdim=True) * leaf.detach()).mean(3).relu() / SHARPNESS
-    table = part_table(tower.clip.layout, maps.device)
     whole = seen.clone()
-    for part in table:
+    for name in PARTS:
+        part = constant(tuple(sorted(tower.clip.layout.part(name))), maps.device)
         whole[:, :, part] = seen[:, :, part].mean(2, keepdim=True)
     return whole.clamp(0, 1)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sslskel import Augment, Batch, ClipSpec, Noise, bone
+from sslskel.api.devices import constant
 from sslskel.methods.actclr.mixing import from_bones
 from sslskel.transforms.augment import AxisMask, FillPersons, Flip, GaussianNoise, Shear, TiltRotation, chosen, drawn
 from sslskel.transforms.augment_time import GaussianBlur
@@ -21,7 +22,7 @@ class ShearRound:
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         sheared = Shear(self.amplitude)(batch, noise, clip)
-        root = torch.tensor([parent < 0 for parent in clip.layout.parents], device=batch.tracks.device)
+        root = constant(tuple(parent < 0 for parent in clip.layout.parents), batch.tracks.device, torch.bool)
         return sheared._replace(tracks=torch.where(root[:, None], batch.tracks, sheared.tracks))
 
 
@@ -66,11 +67,13 @@ COUNTS = ((5, 7), (3, 5), (1, 3), (0, 0))
 
 
 def drawn_changes(stage: int, noise: Noise) -> Tensor:
-    """(2, 7) bool: which of ``QUERY`` and ``STRONG`` a stage's epoch draws. Noise sites: ``changes.query``,
-    ``changes.strong``."""
-    picked = torch.zeros(2, len(STRONG), dtype=torch.bool)
+    """(2, 7) bool of the host: which of ``QUERY`` and ``STRONG`` a stage's epoch draws.
+
+    Noise sites: ``changes.query``, ``changes.strong``.
+    """
+    noise, picked = noise.at("cpu"), torch.zeros(2, len(STRONG), dtype=torch.bool, device="cpu")
     for row, (site, every, count) in enumerate(zip(("query", "strong"), (QUERY, STRONG), COUNTS[stage], strict=True)):
-        picked[row, noise.permutation(f"changes.{site}", len(every), per="batch")[:count].cpu()] = True
+        picked[row, noise.permutation(f"changes.{site}", len(every), per="batch")[:count]] = True
     return picked
 
 

@@ -76,13 +76,13 @@ class Branch(nn.Module):
         self.token_head = PrototypeHead(dim, config.hidden, config.bottleneck, config.token_prototypes)
 
     def read(self, views: Sequence[Seen], *, hides: bool) -> tuple[Tensor, Tensor]:
-        """Views of one length, below each other: class tokens (R, D) and the tokens that are hidden (K, D)."""
+        """Views of one length, below each other: class tokens (R, D), and all tokens (R * L, D)."""
         tracks, hidden = (torch.cat(parts) for parts in zip(*views, strict=True))
         assert isinstance(self.backbone, HidingBackbone)
         none = torch.zeros_like(hidden)
         features = self.backbone.hiding(tracks, hidden if hides else none, self.filler)
         assert features.token is not None
-        return features.token, features.grid.flatten(1, 2)[hidden]
+        return features.token, features.grid.flatten(0, 2)
 
 
 class Slim(PretextMethod[SlimConfig]):
@@ -177,32 +177,36 @@ class Slim(PretextMethod[SlimConfig]):
         lots = draws.uniform("person", (self.clip.persons,), "clip").masked_fill(~there, -1.0)
         rows = torch.arange(len(lots), device=lots.device) * self.clip.persons + lots.argmax(1)
         origin = first.filled(self.clip.persons).tracks[rows][:, :, self.clip.layout.centre, None]
-        made = []
+        changes, every = [], []
         for at, view in enumerate(others):
             body, draws = view.filled(self.clip.persons), noise.view(at).on(view)
             tracks = (body.tracks[rows] - origin) * body.valid[rows][:, :, None, None]
             kind = at + 1 if at < WHOLES else 0
-            tracks = changed(tracks, draws, self.clip, self.config.fidelity, kind)
-            made.append(Seen(tracks, self.hidden(draws, tracks.shape[1] // self.segment, whole=kind > 0)))
-        return made
+            changes.append(changed(tracks, draws, self.clip, self.config.fidelity, kind))
+            every.append(draws)
+        masks = self.hidden(every, [tracks.shape[1] // self.segment for tracks in changes])
+        return [Seen(tracks, mask) for tracks, mask in zip(changes, masks, strict=True)]
 
-    def hidden(self, draws: Noise, steps: int, *, whole: bool) -> Tensor:
-        """Masks (N, L): of half of the whole views and of all local ones."""
-        spread, joints = draws.stratified("hidden", dtype=torch.float64), self.clip.layout.num_joints
-        share = 2 * spread if whole else spread
-        share = self.config.least_hidden + (self.config.most_hidden - self.config.least_hidden) * share
-        wanted = torch.where((spread < 0.5) | (not whole), (share * steps * joints).long(), 0)
-        tubes = draws.uniform("tubes", (TUBES, 5), "clip", torch.float64)
-        return tube_masks(wanted, tubes, steps, self.limbs, joints).flatten(1)
+    def hidden(self, views: Sequence[Noise], steps: Sequence[int]) -> list[Tensor]:
+        """Masks (N, L) of views of so many steps, whole ones first: of half of these and of all local ones."""
+        joints, wanted, tubes = self.clip.layout.num_joints, [], []
+        for at, (draws, count) in enumerate(zip(views, steps, strict=True)):
+            spread, whole = draws.stratified("hidden", dtype=torch.float64), at < WHOLES
+            share = 2 * spread if whole else spread
+            share = self.config.least_hidden + (self.config.most_hidden - self.config.least_hidden) * share
+            wanted.append(torch.where((spread < 0.5) | (not whole), (share * count * joints).long(), 0))
+            tubes.append(draws.uniform("tubes", (TUBES, 5), "clip", torch.float64))
+        masks = tube_masks(torch.cat(wanted), torch.cat(tubes), steps, self.limbs, joints)
+        return [mask[:, :count].flatten(1) for mask, count in zip(masks.chunk(len(steps)), steps, strict=True)]
 
-    def taught(self, wholes: Sequence[Seen], progress: Progress) -> tuple[Tensor, Tensor]:
-        """The teacher's shares for class tokens (2N, K), the two views exchanged, and for hidden tokens (R, K)."""
+    def taught(self, wholes: Sequence[Seen], rows: Tensor, progress: Progress) -> tuple[Tensor, Tensor]:
+        """The teacher's shares for class tokens (2N, K), the two views exchanged, and for tokens at ``rows`` (R, K)."""
         config, teacher = self.config, self.teacher.network
         rising = LinearSchedule(config.first_temperature, config.teacher_temperature, 0.0, config.temperature_epochs)
         temperature = rising.at(progress) if config.temperature_epochs else config.teacher_temperature
         with torch.no_grad():
-            tokens, hidden = teacher.read(wholes, hides=False)
-            scores = teacher.head(torch.cat(tokens.chunk(WHOLES)[::-1])), teacher.token_head(hidden)
+            tokens, every = teacher.read(wholes, hides=False)
+            scores = teacher.head(torch.cat(tokens.chunk(WHOLES)[::-1])), teacher.token_head(every[rows])
             if config.centring is Centring.balanced:
                 return balanced(scores[0], temperature), balanced(scores[1], temperature)
             return self.centre(scores[0], temperature), self.token_centre(scores[1], temperature)
@@ -211,8 +215,11 @@ class Slim(PretextMethod[SlimConfig]):
         """``local`` and ``whole`` views by the teacher's other views, hidden ``tokens``, and ``spread`` of features."""
         seen, student, config = self.seen(views, noise), self.student, self.config
         wholes, parts = seen[:WHOLES], seen[WHOLES:]
-        shares, token_shares = self.taught(wholes, progress)
-        tokens, hidden = student.read(wholes, hides=True)
+        masks = torch.cat([view.hidden for view in wholes])
+        # Once for both networks: a GPU must be waited for to know how many there are.
+        rows = masks.flatten().nonzero().flatten()
+        shares, token_shares = self.taught(wholes, rows, progress)
+        tokens, every = student.read(wholes, hides=True)
         lengths = sorted({part.tracks.shape[1] for part in parts}, reverse=True)
         groups = [[part for part in parts if part.tracks.shape[1] == length] for length in lengths]
         own = torch.cat([student.read(group, hides=True)[0] for group in groups])
@@ -221,17 +228,15 @@ class Slim(PretextMethod[SlimConfig]):
         wanted = shares.reshape(WHOLES, 1, -1, config.prototypes)
         local = torch.cat([shared_entropy(scores, one, config.temperature) for one in wanted])
         whole = shared_entropy(student.head(tokens), shares, config.temperature)
-        masks = torch.cat([view.hidden for view in wholes])
-        weights = (1 / masks.sum(1).clamp(min=1))[:, None].expand_as(masks)[masks]
-        guessed = shared_entropy(student.token_head(hidden), token_shares, config.temperature) * weights.to(
-            hidden.dtype
-        )
+        weights = (1 / masks.sum(1).clamp(min=1))[rows // masks.shape[1]]
+        guessed = shared_entropy(student.token_head(every[rows]), token_shares, config.temperature)
+        guessed = guessed * weights.to(every.dtype)
         spread = torch.cat([nearness(of_view) for of_view in tokens.chunk(WHOLES)])
         return StepOutput(
             {
                 "local": mean_term(local, len(parts) * WHOLES / pairs),
                 "whole": mean_term(whole, 2 / pairs),
-                "tokens": Term(guessed.sum(), guessed.new_tensor(float(len(masks))), config.token_weight),
+                "tokens": Term(guessed.sum(), guessed.new_full((), len(masks)), config.token_weight),
                 "spread": mean_term(spread, WHOLES * config.spread_weight),
             }
         )

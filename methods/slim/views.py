@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sslskel import ClipSpec, Fidelity, Noise
+from sslskel.api.devices import constant
 from sslskel.transforms.clip import rotation_matrices, transformed
 from sslskel.transforms.limbs import scaled
 
@@ -17,7 +18,7 @@ def mirrored(tracks: Tensor, clip: ClipSpec) -> Tensor:
     """Left and right joints exchanged and x negated: (R, T, V, C) -> the same."""
     sign = torch.ones(tracks.shape[-1], dtype=tracks.dtype, device=tracks.device)
     sign[0] = -1
-    return tracks.index_select(2, torch.tensor(clip.layout.mirror(), device=tracks.device)) * sign
+    return tracks.index_select(2, constant(tuple(clip.layout.mirror()), tracks.device)) * sign
 
 
 def changed(tracks: Tensor, draws: Noise, clip: ClipSpec, fidelity: Fidelity, kind: int) -> Tensor:

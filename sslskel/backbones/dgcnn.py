@@ -19,6 +19,7 @@ from sslskel.api.backbone import Backbone, Features
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.counted_rows import rows_of
 
 SLOPE = 0.2
 """Of the leaky ReLUs, as in the paper's code."""
@@ -122,8 +123,7 @@ class Dgcnn(Backbone[DgcnnConfig]):
         if valid is None:
             valid = torch.ones(*tracks.shape[:2], 1, dtype=torch.bool, device=tracks.device)
         there = valid.repeat_interleave(tracks.shape[2] // valid.shape[2], 2).flatten(1)
-        # Once for all layers: a GPU must be waited for to know how many there are.
-        rows = there.flatten().nonzero().flatten()
+        rows = rows_of(there)
         points, levels = tracks.flatten(1, 2), []
         for edge in self.edges:
             points = edge(points, there, rows)

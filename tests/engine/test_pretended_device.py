@@ -43,7 +43,7 @@ CLIPS = 12
 BUDGET = Path(__file__).with_name("waits.json")
 TRAINED = sorted(name for name in METHODS.names() if METHODS.get(name).trains and not stages_of(name))
 MOST = 2
-"""Waits of a step that any method may have; the file says which has more, and which fewer."""
+"""Waits of a step that any method may have; the file says which has fewer."""
 QUICK = ["mamp"]
 INFO = dataset_info()
 
@@ -123,9 +123,10 @@ def test_a_method_learns_the_same_there(
 
 def test_the_budget_is_of_methods_that_train() -> None:
     budget = json.loads(BUDGET.read_text())
-    assert set(budget) <= set(TRAINED)
     assert list(budget) == sorted(budget)
-    assert {name for name, waits in budget.items() if waits > MOST} == {"actclr", "colorization", "slim"}
+    assert max(budget.values()) <= MOST
+    assert set(budget) == set(TRAINED)
+    assert max(waits for name, waits in budget.items() if "mask" in METHODS.get(name).card.family) <= 1
 
 
 @pytest.mark.parametrize("resident", [True, False])

@@ -66,7 +66,7 @@ def test_masks(shared: Path, seed: int) -> None:
         shares = as_shares(draws, wanted, mask, limbs)
         # What was drawn ends where the mask is complete, or where nothing fitted any more.
         more = torch.cat([shares, torch.rand(TRIES, 5, dtype=torch.float64)])
-        ours = tube_masks(torch.tensor([wanted]), more[None], len(mask), limbs, 25)[0]
+        ours = tube_masks(torch.tensor([wanted]), more[None], [len(mask)], limbs, 25)[0]
         assert torch.equal(ours, mask), name
 
 
