@@ -122,6 +122,9 @@ class Outcome:
     by_epoch: npt.NDArray[np.int64] | None = None
     """(E, R) class predicted for each row after each epoch: the harness computes the best test epoch from it, for
     comparison with published code. None if a protocol has no epochs or this was not requested."""
+    by_head: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    """(R,) class predicted for each row by each head of a grid, by the head's name: the harness computes the best
+    test head from it, for comparison with published code. Empty if there is no grid or this was not requested."""
     kept: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -194,6 +197,13 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
         ``Config``, if there is one.
         """
         return str(getattr(self.config, "level", ""))
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of all levels that are read, as in :attr:`level`. By default the ``levels`` of ``Config``, which the
+        protocol takes from its encoders by itself, or else :attr:`level` alone.
+        """
+        return tuple(getattr(self.config, "levels", ())) or (self.level,)
 
     def passes(self, train: int, test: int) -> float:
         """Approximate number of clips through an encoder, for estimates; training passes count three times."""

@@ -198,6 +198,8 @@ def scores_are_complete(case: ProtocolCase) -> None:
     epochs = outcome.by_epoch
     whole = epochs is None or (epochs.ndim == 2 and epochs.shape[1] == len(outcome.keys))
     expect(whole, "by_epoch is not one row per epoch with one class per prediction")
+    odd = [name for name, predicted in outcome.by_head.items() if predicted.shape != outcome.keys.shape]
+    expect(not odd, f"by_head has not one class per prediction for {', '.join(odd)}")
 
 
 def scoring_is_pure(case: ProtocolCase) -> None:

@@ -1,7 +1,7 @@
 """What is recorded of per-clip predictions beside a protocol's own scores, the same for every protocol.
 
-Accuracies, confusions, calibration, an interval over clips, and the best test epoch for comparison
-with published code. Only ``judge``, which alone holds the test labels, may ask for them; whether a
+Accuracies, confusions, calibration, an interval over clips, and the best test epoch or head for
+comparison with published code. Only ``judge``, which alone holds the test labels, may ask for them; whether a
 row may be counted at all is checked there before. Nothing here ranks.
 """
 
@@ -79,6 +79,31 @@ def _of_rows(
     if confidence is not None:
         facts["ece"] = calibration_error(confidence, predicted == labels)
     return facts, matrix
+
+
+def best_on_test(outcome: Outcome, truth: Truth) -> dict[str, dict[str, object]]:
+    """What the record's details say, for comparison only, of the best test epoch and head that were reported.
+
+    Raises ``RunError`` where their predictions are not one per row of the outcome.
+    """
+    reported = {"best_test_epoch": best_test_epoch(outcome, truth), "best_test_head": best_test_head(outcome, truth)}
+    return {name: best for name, best in reported.items() if best is not None}
+
+
+def best_test_head(outcome: Outcome, truth: Truth) -> dict[str, object] | None:
+    """The best test accuracy over the heads of a grid, and the name of the first that has it; None without any.
+
+    Raises ``RunError`` where the predictions of a head are not one per row of the outcome.
+    """
+    right = {}
+    for name, predicted in outcome.by_head.items():
+        if predicted.shape != outcome.keys.shape:
+            raise RunError(f"predictions of head '{name}' have shape {predicted.shape}; expected {outcome.keys.shape}")
+        right[name] = float((predicted == truth.of(outcome.keys)).mean())
+    if not right:
+        return None
+    head = max(right, key=lambda name: right[name])
+    return {"top1": right[head], "head": head, "heads": len(right), "marked": CHOSEN_ON_TEST}
 
 
 def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, object] | None:

@@ -129,6 +129,10 @@ class FineTuneConfig:
             self.schedule is not Schedule.step or bool(self.milestones),
             "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[30]",
         )
+        require(
+            self.report is not Report.best_test_head,
+            "protocol.report=best_test_head is of grids of linear heads; leave it out",
+        )
         require(0 < self.decay <= 1, f"protocol.decay is {self.decay}; it must be in (0, 1]")
         require(0 <= self.clip_norm < math.inf, f"protocol.clip_norm is {self.clip_norm}; it must not be negative")
 

@@ -36,7 +36,7 @@ from sslskel.engine.device import (
     set_threads,
 )
 from sslskel.errors import DataError, RunError, UsageError
-from sslskel.evaluation.diagnostics import best_test_epoch, diagnose
+from sslskel.evaluation.diagnostics import best_on_test, diagnose
 from sslskel.evaluation.features import encoded_share
 from sslskel.evaluation.independence import check_independence
 from sslskel.evaluation.spread import Prepared, follow, leader
@@ -205,7 +205,8 @@ def _evaluated(
     ready, protocol = _prepared(encoders, asked_for, reporter, fresh, features), asked_for.protocol
     parts, rows, dataset, read = ready.parts, ready.rows, ready.dataset, ready.read
     company = getattr(protocol.config, "encode_batch", USUAL_BATCH)
-    independence = check_independence(ready.judged, parts.test, protocol.needs, company, ready.run)
+    judged = every_level(encoders, protocol)
+    independence = check_independence(judged, parts.test, protocol.needs, company, ready.run)
     first = leader()
     if first is not None and protocol.trains != "all":
         first.judges(ready.judged, parts)
@@ -220,9 +221,8 @@ def _evaluated(
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad or protocol.primary not in scores:
         raise RunError(f"{type(protocol).__name__} gave no finite score for {', '.join(bad) or protocol.primary}")
-    best = best_test_epoch(outcome, truth)
-    details = read.facts | {"test_order_seed": asked_for.seed, "independence": independence}
-    details |= {} if best is None else {"best_test_epoch": best}
+    facts = {"test_order_seed": asked_for.seed, "independence": independence}
+    details = read.facts | facts | best_on_test(outcome, truth)
     labels = truth.of(outcome.keys)
     diagnostics, tables = diagnose(outcome, labels, len(parts.classes))
     memory = peak_memory(asked_for.device)
@@ -241,7 +241,17 @@ def check_encoders(encoders: Mapping[str, Encoder], protocol: EvaluationProtocol
                 f"{type(protocol).__name__} needs {', '.join(sorted(missing))}, which the {stream} encoder{of} does not"
                 f" provide (it provides: {', '.join(sorted(encoder.provides))}); take another protocol"
             )
-        check_level(stream, encoder, protocol.level)
+        for level in protocol.levels:
+            check_level(stream, encoder, level)
+
+
+def every_level(encoders: Mapping[str, Encoder], protocol: EvaluationProtocol) -> dict[str, Encoder]:
+    """The encoders at each level that the protocol reads."""
+    return {
+        f"{stream} {level}".strip(): encoder
+        for level in protocol.levels
+        for stream, encoder in at_level(encoders, level).items()
+    }
 
 
 def check_judgeable(
@@ -293,6 +303,7 @@ def in_order(outcome: Outcome, seal: Seal, wanted: Ints) -> Outcome:
         draw=moved(outcome.draw),
         epoch=moved(outcome.epoch),
         by_epoch=None if outcome.by_epoch is None else outcome.by_epoch[:, rows],
+        by_head={name: predicted[rows] for name, predicted in outcome.by_head.items()},
     )
 
 

@@ -5,15 +5,30 @@ The protocols that train linear heads on clips share it; the training is in ``li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, Parts, ProtocolRun
-from sslskel.evaluation.linear_training import Chosen, LinearConfig, LinearTraining
-from sslskel.evaluation.selection import Selection, learnable, training_parts
+from sslskel.encoders.level import at_level
+from sslskel.evaluation.linear_training import Chosen, LinearConfig, LinearTraining, mean_logits
+from sslskel.evaluation.selection import Report, Selection, learnable, training_parts
+
+
+class LinearResult(NamedTuple):
+    """Heads that were trained, on one level where there are several, and what they say of the test part."""
+
+    chosen: Chosen
+    logits: Tensor
+    """(n, num_classes)."""
+    level: str
+    labels: int
+    """Labelled clips that were used, those to choose by included."""
 
 
 class LinearSetup(NamedTuple):
@@ -29,7 +44,7 @@ class LinearSetup(NamedTuple):
 def linear_passes(config: LinearConfig, train: int, test: int) -> float:
     """Clips through an encoder: the training part once per view that is encoded."""
     views = (config.views or config.epochs) if config.augment else 1
-    return train * min(views, config.epochs) + test
+    return (train * min(views, config.epochs) + test) * max(1, len(config.levels))
 
 
 def linear_clips(config: LinearConfig, parts: Parts) -> tuple[ClipSet, ClipSet | None]:
@@ -50,6 +65,33 @@ def linear_setup(config: LinearConfig, encoders: Mapping[str, Encoder], parts: P
         whole = learnable(parts.train, len(parts.classes))
         clips, fit = whole, torch.isin(whole.keys, clips.keys).nonzero()[:, 0]
     return LinearSetup(LinearTraining(config, encoders, clips, len(parts.classes), run, fit), held, labels)
+
+
+def linear_results(
+    config: LinearConfig, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun
+) -> list[LinearResult]:
+    """Train the heads of every level; raises what ``linear_setup`` raises, and ``Diverged``."""
+    results = []
+    for level in config.levels or [""]:
+        training, held, labels = linear_setup(config, at_level(encoders, level), parts, run)
+        test = training.encode(parts.test, "test", 0, "encode test")
+        chosen = training.run(held, None if config.report is Report.selected else test)
+        results.append(LinearResult(chosen, mean_logits(chosen.heads, test), level, labels))
+    return results
+
+
+def best_result(results: Sequence[LinearResult]) -> LinearResult:
+    """The one that is best on held-out clips, the first of equals."""
+    return max(results, key=lambda one: one.chosen.accuracy or 0.0)
+
+
+def predictions_by_head(results: Sequence[LinearResult]) -> dict[str, npt.NDArray[np.int64]]:
+    """(n,) predicted classes by the names of all heads, where a report asks for them."""
+    return {
+        f"{one.level or 'feature'} at {rate:g}": predicted
+        for one in results
+        for rate, predicted in one.chosen.by_rate.items()
+    }
 
 
 def linear_facts(config: LinearConfig, labels: int, chosen: Chosen) -> dict[str, object]:

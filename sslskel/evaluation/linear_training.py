@@ -86,14 +86,23 @@ class LinearConfig:
     """Augmented views to encode and go round; 0 for a fresh one every epoch, as released."""
     selection: Selection = Selection.last
     report: Report = Report.selected
-    """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
+    """``best_test_epoch``, or ``best_test_head`` of a grid, records that number too, marked as chosen on test; it
+    never ranks."""
     encoder_dropout: bool = False
     """Whether the frozen encoder drops values while heads are trained, as in the released GL-Transformer."""
     level: str = ""
     """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
+    levels: list[str] = field(default_factory=list)
+    """Levels to train the heads of ``rates`` on, one after the other, in place of ``level``. The pair of level and
+    rate that is best on the validation part is reported."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
-    unsaid: ClassVar[Mapping[str, object]] = {"nesterov": False, "clip_norm": 0.0, "head_start": "normal"}
+    unsaid: ClassVar[Mapping[str, object]] = {
+        "nesterov": False,
+        "clip_norm": 0.0,
+        "head_start": "normal",
+        "levels": [],
+    }
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "encode_batch"):
@@ -103,6 +112,15 @@ class LinearConfig:
         for rate in self.rates:
             require(0 < rate < math.inf, f"protocol.rates has {rate}; a learning rate must be positive")
         require(len(set(self.rates)) == len(self.rates), f"protocol.rates names a rate twice: {self.rates}")
+        require(len(set(self.levels)) == len(self.levels), f"protocol.levels names a level twice: {self.levels}")
+        require(
+            not self.levels or (bool(self.rates) and not self.level),
+            "protocol.levels needs protocol.rates, by which one of them is chosen, and no protocol.level",
+        )
+        require(
+            self.report is not Report.best_test_head or bool(self.rates),
+            "protocol.report=best_test_head needs a grid of heads; give protocol.rates",
+        )
         require(0 <= self.momentum < 1, f"protocol.momentum is {self.momentum}; it must be in [0, 1)")
         require(
             not self.nesterov or (self.optimiser is Optimiser.sgd and self.momentum > 0),
@@ -163,6 +181,8 @@ class Chosen:
     """On the held-out clips; None where nothing was chosen."""
     by_epoch: npt.NDArray[np.int64] | None
     """(E, n) classes predicted for the test clips after each epoch, where a report asks for them."""
+    by_rate: Mapping[float, npt.NDArray[np.int64]]
+    """(n,) classes predicted for them by the last heads of each rate, where a report asks for them."""
     steps: int
     """Of the reported heads, over all epochs."""
     train_accuracy: float
@@ -212,7 +232,7 @@ class LinearTraining:
         """Train all epochs and choose a rate and an epoch by accuracy on ``held``, if there is any.
 
         Of equals the first is taken. ``test`` are features of the test part where predictions
-        of every epoch are reported. Raises ``Diverged`` where every head did.
+        of every epoch or head are reported. Raises ``Diverged`` where every head did.
         """
         features = None if held is None else self.encode(held, "test", 0, "encode validation")
         labels = None if held is None else held.labels.to(self.of_run.device)
@@ -230,8 +250,11 @@ class LinearTraining:
             self.of_run.reporter.step("linear head, epoch", epoch, epochs)
         ended: tuple[float | None, int, int, Heads] = best or (None, 0, epochs, self.reported[0].heads)
         held_out, at, epoch, heads = ended
-        shown, chosen = None if test is None else seen.of(at), self.reported[at]
-        return Chosen(heads, epoch, chosen.rate, held_out, shown, chosen.steps, *self._end(heads))
+        report, chosen = self.config.report, self.reported[at]
+        shown = seen.of(at) if report is Report.best_test_epoch else None
+        grid = self.reported if report is Report.best_test_head else []
+        by_rate = {contender.rate: seen.of(place)[-1] for place, contender in enumerate(grid)}
+        return Chosen(heads, epoch, chosen.rate, held_out, shown, by_rate, chosen.steps, *self._end(heads))
 
     def _end(self, heads: Heads) -> tuple[float, bool]:
         """Training accuracy, and whether every head has converged."""

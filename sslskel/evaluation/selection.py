@@ -26,6 +26,8 @@ class Report(Enum):
     """Nothing."""
     best_test_epoch = "best_test_epoch"
     """For comparison only, the best test accuracy over all epochs, as published code reports it."""
+    best_test_head = "best_test_head"
+    """For comparison only, the best test accuracy over all heads of a grid, as published code reports it."""
 
 
 def training_parts(parts: Parts, held_out: bool, why: str) -> tuple[ClipSet, ClipSet | None]:

@@ -27,7 +27,8 @@ def notes_of(
     if not records:
         return (), ()
     notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
-    notes += filter(None, (_test_epoch_note(at, columns[at], own, rows) for at, own in enumerate(members)))
+    for of in ("epoch", "head"):
+        notes += filter(None, (_test_choice_note(at, columns[at], of, own, rows) for at, own in enumerate(members)))
     names = names_of(rows)
     notes += filter(None, (head_note(at, columns[at], own, rows, names) for at, own in enumerate(members)))
     notes += seed_notes(columns, rows, names)
@@ -143,9 +144,9 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
     )
 
 
-def _test_epoch_note(position: int, column: Column, records: Sequence[Record], rows: Sequence[Row]) -> str:
-    """What records say of their best test epoch; it is not a cell, so it can neither rank nor be bold."""
-    best = {record.identity: share for record in records if (share := _best_on_test(record)) is not None}
+def _test_choice_note(position: int, column: Column, of: str, records: Sequence[Record], rows: Sequence[Row]) -> str:
+    """What records say of their best test epoch or head; it is not a cell, so it can neither rank nor be bold."""
+    best = {record.identity: share for record in records if (share := _best_on_test(record, of)) is not None}
     parts, names = [], names_of(rows)
     for row in rows:
         cell = row.cells[position]
@@ -157,16 +158,16 @@ def _test_epoch_note(position: int, column: Column, records: Sequence[Record], r
             spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
             parts.append(f"{names[row.key]} {percent(summary.mean)}{spread} ({summary.n})")
     return (
-        f"{column.title}: for comparison only, the best test epoch, {CHOSEN_ON_TEST}: {', '.join(parts)}"
+        f"{column.title}: for comparison only, the best test {of}, {CHOSEN_ON_TEST}: {', '.join(parts)}"
         if parts
         else ""
     )
 
 
-def _best_on_test(record: Record) -> float | None:
-    """Accuracy of the best test epoch, 0 to 1; None where the record holds none that can be read."""
+def _best_on_test(record: Record, of: str) -> float | None:
+    """Accuracy of the best test epoch or head, 0 to 1; None where the record holds none that can be read."""
     details = record.extra.get("details")
-    best = details.get("best_test_epoch") if isinstance(details, dict) else None
+    best = details.get(f"best_test_{of}") if isinstance(details, dict) else None
     share = best.get("top1") if isinstance(best, dict) else None
     return float(share) if isinstance(share, (int, float)) and 0 <= share <= 1 else None
 

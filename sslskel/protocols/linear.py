@@ -12,10 +12,16 @@ from typing import Any, ClassVar
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.evaluation.features import evaluating
-from sslskel.evaluation.linear_parts import linear_clips, linear_facts, linear_passes, linear_setup
-from sslskel.evaluation.linear_training import LinearConfig, mean_logits
+from sslskel.evaluation.linear_parts import (
+    best_result,
+    linear_clips,
+    linear_facts,
+    linear_passes,
+    linear_results,
+    predictions_by_head,
+)
+from sslskel.evaluation.linear_training import LinearConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
-from sslskel.evaluation.selection import Report
 
 
 class Linear(EvaluationProtocol[LinearConfig]):
@@ -45,13 +51,18 @@ class Linear(EvaluationProtocol[LinearConfig]):
         ``DataError`` for a training part that no head can learn from.
         """
         with evaluating(encoders):
-            training, held, labels = linear_setup(self.config, encoders, parts, run)
-            test = training.encode(parts.test, "test", 0, "encode test")
-            chosen = training.run(held, test if self.config.report is Report.best_test_epoch else None)
-            logits = mean_logits(chosen.heads, test)
-        values = {"logits": logits.cpu().numpy()}
-        info = linear_facts(self.config, labels, chosen)
-        return Outcome(parts.test.keys.cpu().numpy(), values, info=info, by_epoch=chosen.by_epoch)
+            results = linear_results(self.config, encoders, parts, run)
+        best = best_result(results)
+        info = linear_facts(self.config, best.labels, best.chosen)
+        if self.config.levels:
+            info["level"] = best.level or "feature"
+        return Outcome(
+            parts.test.keys.cpu().numpy(),
+            {"logits": best.logits.cpu().numpy()},
+            info=info,
+            by_epoch=best.chosen.by_epoch,
+            by_head=predictions_by_head(results),
+        )
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1``, ``macro`` (mean recall of the classes) and, with more than 5 classes, ``top5``."""

@@ -48,8 +48,9 @@ class OcclusionConfig(LinearConfig):
         require(self.occlusion_seed >= 0, f"protocol.occlusion_seed is {self.occlusion_seed}; it must not be negative")
         require(
             self.report is Report.selected,
-            "occlusion reports the selected epoch alone; leave out protocol.report=best_test_epoch",
+            f"occlusion reports the selected epoch alone; leave out protocol.report={self.report.value}",
         )
+        require(not self.levels, "occlusion reads one level; give protocol.level in place of protocol.levels")
 
 
 class Occlusion(EvaluationProtocol[OcclusionConfig]):

@@ -15,16 +15,17 @@ from sslskel.results.record import RecordError, parse_record
 from sslskel.results.store import ResultStore
 
 
-def test_the_best_test_epoch_is_said_below_and_ranks_nothing() -> None:
+@pytest.mark.parametrize("of", ["epoch", "head"])
+def test_the_best_on_test_is_said_below_and_ranks_nothing(of: str) -> None:
     def extra_with(best: Any) -> dict[str, Any]:
-        return {"details": {"best_test_epoch": best}}
+        return {"details": {f"best_test_{of}": best}}
 
     plain = [*three("mamp", 0.5, 0.52, 0.51), *three("skeletonmae", 0.6, 0.62, 0.61)]
     records = [replace(r, extra=extra_with({"top1": 0.99 - r.seed / 100})) for r in plain[:3]] + plain[3:]
     before, after = build_board(plain), build_board(records)
     assert after.rows == before.rows
     [note] = set(after.notes) - set(before.notes)
-    assert "best test epoch, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
+    assert f"best test {of}, chosen on test, as published code does: mamp 98.0 ± 1.0 (3)" in note
     for broken in (None, 7, {"top1": "<b>"}, {"top1": 3}):
         assert build_board([replace(plain[0], extra=extra_with(broken))]).notes == build_board(plain[:1]).notes
 

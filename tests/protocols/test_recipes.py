@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from replays import spied
+from torch import Tensor
 from toy_features import Pass, problem, run_of
 
 import sslskel.evaluation.linear_training
+from sslskel.api.batch import Batch
 from sslskel.api.protocol import Outcome, Truth
 from sslskel.checks.protocol import ProtocolCase
 from sslskel.config.compose import compose, from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import UsageError
-from sslskel.evaluation.diagnostics import best_test_epoch
+from sslskel.evaluation.diagnostics import best_test_epoch, best_test_head
 from sslskel.evaluation.finetune_training import FineTuneConfig, Start
 from sslskel.evaluation.linear_head import HeadStart
 from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
@@ -25,6 +27,7 @@ from sslskel.evaluation.selection import Report
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.protocols.finetune import FineTune
 from sslskel.protocols.linear import Linear
+from sslskel.protocols.occlusion import OcclusionConfig
 from sslskel.results.record import CHOSEN_ON_TEST
 
 
@@ -63,10 +66,11 @@ def test_recipes_are_those_of_the_released_code() -> None:
     assert dataclasses.replace(crossclr, lr=1.0).label() == "crossclr (lr=1.0)"
 
 
-def test_the_heads_of_slim_are_a_grid_on_its_own_level() -> None:
+def test_the_heads_of_slim_are_a_grid_on_its_own_levels() -> None:
     slim = recipe("linear_slim")
     assert (len(slim.rates), slim.rates[0], slim.rates[-1]) == (13, 2.5e-6, 0.025)
-    assert (slim.level, slim.norm, slim.epochs, slim.label()) == ("token_and_mean", False, 10, "slim")
+    assert (len(slim.levels) * len(slim.rates), slim.levels[1]) == (52, "token_and_mean")
+    assert (slim.norm, slim.epochs, slim.report, slim.label()) == (False, 10, Report.best_test_head, "slim")
 
 
 def test_the_head_of_amr_is_mamps_at_a_tenth_of_the_rate() -> None:
@@ -133,6 +137,50 @@ def test_a_grid_reports_the_rate_that_is_best_on_held_out_clips_trained_on_all()
     with pytest.raises(UsageError, match="validation part"):
         Linear(config).evaluate({"joint": Pass(12)}, parts._replace(fit=None, validation=None), run_of())
     assert truth.classes == parts.classes
+
+
+class Narrow(Pass):
+    """Has a level with two numbers of the feature."""
+
+    levels: ClassVar[dict[str, int]] = {"other": 2}  # type: ignore[misc]
+
+    def level(self, name: str, batch: Batch) -> Tensor:
+        return self.clip(batch)[:, : self.levels[name]]
+
+
+def test_a_grid_over_levels_reports_the_one_that_is_best_on_held_out_clips() -> None:
+    parts, truth = problem(spread=1.5)
+    config = LinearConfig(epochs=10, min_steps=0, rates=[1e-6, 0.1], levels=["", "other"], report=Report.best_test_head)
+    encoders = {"joint": Narrow(12)}
+    outcome = Linear(config).evaluate(encoders, parts, run_of())
+    assert (outcome.info["level"], outcome.info["rate"]) == ("feature", 0.1)
+    alone = Linear(LinearConfig(epochs=10, min_steps=0)).evaluate({"joint": Pass(12)}, parts, run_of())
+    assert np.allclose(outcome.values["logits"], alone.values["logits"], atol=1e-5)
+    turned = Linear(dataclasses.replace(config, levels=["other", ""])).evaluate(encoders, parts, run_of())
+    assert turned.info["level"] == "feature"
+    assert set(outcome.by_head) == {f"{level} at {rate}" for level in ("feature", "other") for rate in ("1e-06", "0.1")}
+    reported = outcome.by_head["feature at 0.1"]
+    assert np.array_equal(reported, outcome.values["logits"].argmax(1))
+    best = best_test_head(outcome, truth)
+    accuracies = {name: (predicted == truth.labels).mean() for name, predicted in outcome.by_head.items()}
+    assert best is not None
+    assert (best["top1"], best["heads"]) == (max(accuracies.values()), 4)
+    assert accuracies[str(best["head"])] == best["top1"]
+    assert "levels=['', 'other']" in outcome.info["recipe"]
+
+
+def test_a_grid_over_levels_needs_rates_to_choose_by() -> None:
+    for changes in ({"levels": ["joints"]}, {"levels": ["joints"], "level": "joints", "rates": [0.1]}):
+        with pytest.raises(UsageError, match=r"protocol\.levels needs protocol\.rates"):
+            LinearConfig(**changes)
+    with pytest.raises(UsageError, match="names a level twice"):
+        LinearConfig(levels=["joints", "joints"], rates=[0.1])
+    with pytest.raises(UsageError, match="needs a grid of heads"):
+        LinearConfig(report=Report.best_test_head)
+    with pytest.raises(UsageError, match="of grids of linear heads"):
+        FineTuneConfig(report=Report.best_test_head)
+    with pytest.raises(UsageError, match="occlusion reads one level"):
+        OcclusionConfig(levels=["joints"], rates=[0.1])
 
 
 def test_the_best_test_epoch_is_the_harness_s_and_changes_nothing_reported() -> None:

@@ -59,7 +59,7 @@ ERRATA = Errata(
             "Linear script of the release: its validation loader reads the test split; 13 rates, two depths, with or"
             " without pooled tokens.",
             "Yes, upwards; shown are heads that guess. How much on real heads was not measured.",
-            "`linear_slim`, the heads of one of its features, chooses its rate on held-out training subjects.",
+            "`linear_slim` trains the same heads, chooses on held-out training subjects and notes the best on test.",
             heads,
         ),
     ),

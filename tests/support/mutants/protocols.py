@@ -204,7 +204,7 @@ PROTOCOLS: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "protocols",
-        "sslskel/protocols/linear.py",
+        "sslskel/evaluation/linear_parts.py",
         f"{LINEAR} {RECIPES}",
         (
             "tests on the training view",
