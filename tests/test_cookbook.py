@@ -55,7 +55,7 @@ def _known(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(command: Command, recipe: str, output: Path, *words: str) -> Path:
     """The folder of a recipe's pretraining on the tiny benchmark."""
-    asked = ("pretrain", "--method", recipe, "--benchmark", "tiny", "--output", str(output))
+    asked = ("pretrain", "--method", recipe, "--benchmark", "tiny", "--results", str(output))
     options = [*SMALL, *words, *ALSO.get(recipe, ())]
     done = command(*asked, *options, SSLSKEL_PLUGINS=os.environ["SSLSKEL_PLUGINS"])
     assert done.returncode == 0, done.stderr

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     print_board(result.board, details=options.details, intervals=options.intervals)
     if options.details:
         _print_costs(result.records)
-    print(f"{result.ran} cells run, {result.reused} already there; records in {options.output}/records")
+    print(f"{result.ran} cells run, {result.reused} already there; records in {options.results}/records")
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
@@ -91,7 +91,7 @@ def _result(requests: Sequence[GridRequest], options: argparse.Namespace, report
         from sslskel.config.suites import read_suite
         from sslskel.grid.suite import bench_suite
 
-        return bench_suite(read_suite(options.suite), requests, options.output, jobs=options.jobs, reporter=reporter)
+        return bench_suite(read_suite(options.suite), requests, options.results, jobs=options.jobs, reporter=reporter)
     [request] = requests
     if options.jobs is not None:
         return bench_in_jobs(request, options.jobs, reporter)

@@ -6,19 +6,31 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sslskel.cli.parser import Actions
 from sslskel.errors import UsageError
 
 if TYPE_CHECKING:
     from sslskel.checks import CheckResult
 
+KINDS = {
+    "method": "the contract of a method, trained for a few steps",
+    "backbone": "the contract of a backbone",
+    "protocol": "the contract of a protocol",
+    "dataset": "the contract of a benchmark and of its prepared data",
+}
+LISTED = {"method": "methods", "backbone": "backbones", "protocol": "protocols", "dataset": "benchmarks"}
 OVERRIDES = "GROUP.KEY=VALUE sets an option for the checks, for instance of the method (`sslskel show NAME` lists them)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel check``."""
-    parser.add_argument("kind", choices=("method", "backbone", "protocol", "dataset"))
-    parser.add_argument("name")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    """The kinds that ``sslskel check`` knows, and their flags."""
+    kinds = Actions(parser, of="kind")
+    for kind, text in KINDS.items():
+        one = kinds.add(kind, text, OVERRIDES)
+        one.add_argument("name", help=f"its name (`sslskel list {LISTED[kind]}`)")
+        one.add_argument(
+            "--format", choices=("table", "json"), default="table", help="what is printed (default: table)"
+        )
 
 
 def run(options: argparse.Namespace) -> int:

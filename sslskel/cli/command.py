@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from sslskel.cli.parser import nearest, new_parser, require_flags
 from sslskel.cli.streams import clean_streams
 from sslskel.engine.elastic import tell_launcher
 from sslskel.engine.interpreter import guard_children
 from sslskel.engine.signals import stop_at_once
-from sslskel.errors import SslskelError, UsageError, did_you_mean
+from sslskel.errors import SslskelError, UsageError
 from sslskel.paths import working_folder
 from sslskel.text import is_unicode, plain
 from sslskel.version import __version__
@@ -41,13 +42,6 @@ VERBS = {
     "speed": "measure samples/s, step time and peak memory",
     "completion": "print the script that completes commands in bash, zsh or fish",
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one sentence."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise UsageError(f"{message} (`{self.prog} --help` shows the options)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,10 +105,10 @@ def _dispatch(argv: Sequence[str]) -> int:
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """The parser of a command; its epilog says what may follow as ``KEY=VALUE``. ``UsageError`` for no command."""
     if verb not in VERBS:
-        raise UsageError(f"there is no command '{verb}'{did_you_mean(verb, VERBS)} (`sslskel --help` lists them)")
+        raise UsageError(f"there is no command '{verb}'{nearest(verb, VERBS)} (`sslskel --help` lists them)")
     module = _module(verb)
     overrides = getattr(module, "OVERRIDES", None)
-    parser = _Parser(prog=f"sslskel {verb}", description=module.__doc__, epilog=overrides, allow_abbrev=False)
+    parser = new_parser(f"sslskel {verb}", module.__doc__, overrides)
     module.add_arguments(parser)
     return parser
 
@@ -125,7 +119,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises ``UsageError`` for a verb, flag or argument that is not known.
     """
     parser = parser_of(argv[0])
-    _require_flags(parser, argv[1:])
+    require_flags(parser, argv[1:])
     options, rest = parser.parse_known_args(argv[1:])
     overrides = parser.epilog
     for argument in rest:
@@ -134,31 +128,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             parser.error(f"unexpected argument '{argument}'{hint}")
     options.argv, options.overrides = list(argv), rest
     return options
-
-
-def _require_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Raise ``UsageError`` for a flag that the command does not have, before what is missing is named."""
-    known = _flags(parser)
-    for argument in argv[: argv.index("--") if "--" in argv else None]:
-        flag = argument.partition("=")[0]
-        if flag.startswith("--") and len(flag) > 2 and flag not in known:
-            parser.error(f"there is no flag '{flag}'{did_you_mean(flag, known)}")
-
-
-def arguments_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Every argument of a parser; argparse itself tells nobody."""
-    arguments: list[argparse.Action] = vars(parser)["_actions"]
-    return arguments
-
-
-def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    """Every flag of a parser and of its actions' parsers."""
-    flags: list[str] = []
-    for one in arguments_of(parser):
-        flags += one.option_strings
-        inner = one.choices.values() if isinstance(one.choices, dict) else ()
-        flags += [flag for parser in inner for flag in _flags(parser)]
-    return flags
 
 
 def _module(verb: str) -> Any:

@@ -9,8 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import names
-from sslskel.paths import user_path
+from sslskel.cli.options import add_results_flag, names
 
 if TYPE_CHECKING:
     from sslskel.leaderboard.compare import Comparison, Skipped
@@ -20,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel compare``."""
     parser.add_argument("first", help="a row's label or method, or a record's identity")
     parser.add_argument("second")
-    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument("--protocol", help="only these protocols (comma list)")
     parser.add_argument(

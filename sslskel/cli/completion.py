@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sslskel.cli.parser import Actions, actions_of, arguments_of
 from sslskel.errors import SslskelError
 
 # Bash takes words apart at equals signs, so that what stands before one is not printed again.
@@ -46,10 +47,12 @@ FILES_OF = {"preset": "preset", "suite": "suite", "table": "table"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``sslskel completion``."""
-    parser.add_argument(
-        "shell", choices=(*SCRIPTS, WORDS, BASH_WORDS), help="the shell; words and bash-words complete a command line"
-    )
-    parser.add_argument("line", nargs="*", metavar="WORD", help="the command line behind `sslskel`")
+    shells = Actions(parser, of="shell")
+    for shell in SCRIPTS:
+        shells.add(shell, f"print what {shell} needs")
+    for name, reader in ((WORDS, "zsh and fish"), (BASH_WORDS, "bash")):
+        words = shells.add(name, f"print what the last word of a command line may become, as {reader} reads it")
+        words.add_argument("line", nargs="*", metavar="WORD", help="the command line behind `sslskel`")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,14 +85,14 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 def completions(words: Sequence[str]) -> list[str]:
     """What the last of the words behind ``sslskel`` may become, sorted."""
-    from sslskel.cli.command import VERBS, arguments_of, parser_of
+    from sslskel.cli.command import VERBS, parser_of
 
     *before, last = words
     if not before:
         return _beginning(last, [*VERBS, "--help", "--version"])
     parser = parser_of(before[0])
     for word in before[1:]:
-        parser = _actions_of(parser).get(word, parser)
+        parser = actions_of(parser).get(word, parser)
     flags = {flag: action for action in arguments_of(parser) for flag in action.option_strings}
     open_flag = flags.get(before[-1])
     if open_flag is not None and open_flag.nargs != 0:
@@ -99,20 +102,10 @@ def completions(words: Sequence[str]) -> list[str]:
         if equals and name in flags:
             return [f"{name}={one}" for one in _listed(value, _values(flags[name]))]
         return _beginning(last, flags)
-    choices = [*_actions_of(parser), *(one for action in arguments_of(parser) for one in _positional(action, before))]
+    choices = [*actions_of(parser), *(one for action in arguments_of(parser) for one in _positional(action, before))]
     if parser.epilog:
         choices += _options(last)
     return _beginning(last, choices)
-
-
-def _actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of a command's actions."""
-    from sslskel.cli.command import arguments_of
-
-    parsers: dict[str, argparse.ArgumentParser] = {}
-    for action in arguments_of(parser):
-        parsers.update(action.choices if isinstance(action.choices, dict) else {})
-    return parsers
 
 
 def _positional(action: argparse.Action, before: Sequence[str]) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sslskel.cli import data_import, data_prepare, data_show
+from sslskel.cli.parser import Actions
 from sslskel.errors import UsageError
 from sslskel.paths import user_path
 
@@ -13,20 +14,17 @@ OVERRIDES = "KEY=VALUE after `import` sets a key of its layout file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The actions of ``sslskel data`` and their flags."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-
-    def action(name: str, text: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
-        return made
-
-    data_prepare.add_arguments(action("prepare", "import a benchmark from its original files"))
-    data_import.add_arguments(action("import", "make a benchmark of your own recordings (docs/guide/your-own-data.md)"))
-    _add_name(action("info", "describe a prepared dataset"))
-    _add_name(action("verify", "compare every byte of a prepared dataset with its checksum"))
-    card = action("card", "write the card of a prepared dataset (Markdown)")
+    actions = Actions(parser)
+    data_prepare.add_arguments(actions.add("prepare", "import a benchmark from its original files"))
+    data_import.add_arguments(
+        actions.add("import", "make a benchmark of your own recordings (docs/guide/your-own-data.md)")
+    )
+    _add_name(actions.add("info", "describe a prepared dataset"))
+    _add_name(actions.add("verify", "compare every byte of a prepared dataset with its checksum"))
+    card = actions.add("card", "write the card of a prepared dataset (Markdown)")
     _add_name(card)
     card.add_argument("--output", type=user_path, help="file to write (default: print)")
-    data_show.add_arguments(action("show", "draw a clip"))
+    data_show.add_arguments(actions.add("show", "draw a clip"))
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:

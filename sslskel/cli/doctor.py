@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from sslskel.paths import user_path
+from sslskel.cli.options import add_results_flag
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel doctor``."""
-    parser.add_argument("--results", default="runs", type=user_path, help="results folder to look at (default: runs)")
+    add_results_flag(parser, "results folder to look at")
     parser.add_argument("--no-test", action="store_true", help="skip the self-test")
 
 

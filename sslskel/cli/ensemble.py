@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sslskel.paths import user_path
+from sslskel.cli.options import add_results_flag
 from sslskel.plugins.registry import DEFAULT_BENCHMARK, DEFAULT_PROTOCOL
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="joint=0.6,bone=0.6,motion=0.4",
         help="weight of each stream (default: joint=0.6,bone=0.6,motion=0.4, as in AimCLR)",
     )
-    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
 
 
 def run(options: argparse.Namespace) -> int:

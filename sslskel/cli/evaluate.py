@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, engine_overrides, names
+from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, add_results_flag, engine_overrides, names
 from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_PROTOCOL
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="default: the one it was pretrained on")
     parser.add_argument("--seed", type=int, help="default: the seed it was pretrained with")
     parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
-    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
     add_engine_flags(parser)
 
 
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
                 benchmark=options.benchmark,
                 split=options.split,
                 seed=options.seed,
-                output=options.output,
+                output=options.results,
                 overrides=engine_overrides(options),
                 reporter=reporter,
             )

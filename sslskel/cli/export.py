@@ -11,7 +11,7 @@ from sslskel.paths import user_path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel export``."""
     parser.add_argument(
-        "checkpoint", type=user_path, help="a run's folder below OUTPUT/pretrain, or one step's directory"
+        "checkpoint", type=user_path, help="a run's folder below RESULTS/pretrain, or one step's directory"
     )
     parser.add_argument("--output", type=user_path, help="folder to make (default: export/NAME OF THE RUN)")
     parser.add_argument(

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import add_details_flag, names
+from sslskel.cli.options import add_details_flag, add_results_flag, names
+from sslskel.cli.parser import Actions
 from sslskel.errors import UsageError
 from sslskel.paths import user_path
 
@@ -14,20 +15,28 @@ if TYPE_CHECKING:
     from sslskel.leaderboard.suite import SuiteRules
 
 
+FORMATS = ("table", "markdown", "latex", "csv", "json", "html")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel leaderboard``."""
-    parser.add_argument(
-        "action", nargs="?", choices=("merge",), help="merge DIR...: join results folders into the one of --results"
+    """The flags of ``sslskel leaderboard``, and of ``merge``."""
+    merged = Actions(parser, required=False).add("merge", "join results folders into the one of --results")
+    merged.add_argument("folders", nargs="+", type=user_path, metavar="DIR", help="folders to join")
+    # Without a default, which would take the place of what stands before `merge`.
+    merged.add_argument(
+        "--results", type=user_path, default=argparse.SUPPRESS, help="folder to join them into (default: runs)"
     )
-    parser.add_argument("folders", nargs="*", type=user_path, metavar="DIR", help=argparse.SUPPRESS)
-    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
     parser.add_argument("--benchmark", help="only these benchmarks (comma list)")
     parser.add_argument(
         "--protocol", help="only these protocols, columns in this order; the first one ranks (comma list)"
     )
     parser.add_argument("--suite", metavar="NAME", help="the board of a suite (`sslskel list suites`)")
     parser.add_argument(
-        "--format", help="table, markdown, csv, json, latex or html (default: as --output ends, else table)"
+        "--format",
+        choices=FORMATS,
+        metavar="FORMAT",
+        help="table, markdown, csv, json, latex or html (default: as --output ends, else table)",
     )
     parser.add_argument(
         "--intervals",
@@ -88,8 +97,6 @@ def _merge(options: argparse.Namespace) -> int:
     """Exit code 1 where records contradict each other or are broken: the joined folder is then not all there is."""
     from sslskel.results.merge import merge
 
-    if not options.folders:
-        raise UsageError("merge needs the folders to join: sslskel leaderboard merge DIR... --results TARGET")
     merged = merge(options.folders, options.results)
     for sentence in (*merged.conflicts, *(f"left out {problem}" for problem in merged.problems)):
         print(f"sslskel: {sentence}", file=sys.stderr)

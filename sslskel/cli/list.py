@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import argparse
 
+from sslskel.cli.parser import Actions
 from sslskel.errors import UsageError
 from sslskel.text import plain
 
 FILES = {"presets": "preset", "suites": "suite"}
 """Kinds of which each is a file and no code, and their folders."""
-KINDS = ("methods", "backbones", "benchmarks", "protocols", "presets", "suites", "encoders")
+KINDS = {
+    "methods": "pretext methods",
+    "backbones": "networks that methods train",
+    "benchmarks": "datasets with their official splits",
+    "protocols": "ways to evaluate an encoder",
+    "presets": "named sizes and schedules",
+    "suites": "fixed sets of benchmarks, protocols and seeds",
+    "encoders": "exported encoders below sslskel_plugins/encoders",
+}
+
+
+CHECK_HELP = "import each one and show what is wrong with it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel list``."""
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list (default: everything)")
-    parser.add_argument("--check", action="store_true", help="import each one and show what is wrong with it")
-    parser.add_argument(
-        "--table",
-        action="store_true",
-        help="methods only: a Markdown table with paper, family, backbone, lines of code",
+    """The kinds that ``sslskel list`` knows, and their flags."""
+    parser.add_argument("--check", action="store_true", help=CHECK_HELP)
+    kinds = Actions(parser, of="kind", required=False, text="what to list (default: everything)")
+    parsers = {kind: kinds.add(kind, text) for kind, text in KINDS.items()}
+    for kind in ("methods", "backbones", "benchmarks", "protocols"):
+        # Without a default, which would take the place of what stands before the kind.
+        parsers[kind].add_argument("--check", action="store_true", default=argparse.SUPPRESS, help=CHECK_HELP)
+    parsers["methods"].add_argument(
+        "--table", action="store_true", help="a Markdown table with paper, family, backbone, lines of code"
     )
-
-    parser.add_argument(
-        "--benchmark", metavar="NAME", help="methods only: which of them run on a benchmark, and why the others do not"
+    parsers["methods"].add_argument(
+        "--benchmark", metavar="NAME", help="which of them run on a benchmark, and why the others do not"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print names and origins; with ``--check`` 1 where one is broken."""
-    if options.benchmark:
-        if options.kind not in (None, "methods"):
-            raise UsageError("--benchmark is of methods; write `sslskel list methods --benchmark NAME`")
+    if options.kind == "methods" and options.benchmark:
         return _fitting(options.benchmark)
-    if options.table:
-        if options.kind != "methods":
-            raise UsageError("--table is made of methods; write `sslskel list methods --table`")
+    if options.kind == "methods" and options.table:
         from sslskel.checks.catalogue import method_table
 
         print(method_table(), end="")

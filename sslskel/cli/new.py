@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 
+from sslskel.cli.parser import Actions
+
+KINDS = {
+    "method": "a pretext method that trains as it is",
+    "backbone": "a backbone that works as it is",
+    "protocol": "a protocol that works as it is",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel new``."""
-    parser.add_argument("kind", choices=("method", "backbone", "protocol"))
-    parser.add_argument("name", help="lower-case letters, digits and _, for instance my_idea")
+    """The kinds that ``sslskel new`` knows."""
+    kinds = Actions(parser, of="kind")
+    for kind, text in KINDS.items():
+        kinds.add(kind, text).add_argument("name", help="lower-case letters, digits and _, for instance my_idea")
 
 
 def run(options: argparse.Namespace) -> int:

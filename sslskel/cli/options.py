@@ -30,7 +30,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--backbone", help="backbone (default: the method's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
-    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
     parser.add_argument(
         "--init",
         type=user_path,
@@ -41,6 +41,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     add_keep_flag(parser)
     add_mode_flag(parser)
     add_engine_flags(parser)
+
+
+def add_results_flag(parser: argparse.ArgumentParser, text: str = "results folder") -> None:
+    """The folder of records and pretrainings; ``text`` says what it is for."""
+    parser.add_argument("--results", default="runs", type=user_path, help=f"{text} (default: runs)")
 
 
 def add_keep_flag(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +124,7 @@ def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = 
         protocols=names(protocols) if protocols else (),
         benchmarks=names(options.benchmark or DEFAULT_BENCHMARK),
         seeds=seeds,
-        output=options.output,
+        output=options.results,
         split=options.split,
         backbone=getattr(options, "backbone", None),
         preset=options.preset,

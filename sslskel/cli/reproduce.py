@@ -6,7 +6,15 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sslskel.cli.options import JOBS_HELP, OVERRIDES_HELP, add_engine_flags, add_keep_flag, add_mode_flag, request_of
+from sslskel.cli.options import (
+    JOBS_HELP,
+    OVERRIDES_HELP,
+    add_engine_flags,
+    add_keep_flag,
+    add_mode_flag,
+    add_results_flag,
+    request_of,
+)
 from sslskel.errors import UsageError
 from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_BENCHMARK
@@ -27,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"
     )
     parser.add_argument("--seeds", default="3", help="how many seeds (3 means 0,1,2) or a comma list (default: 3)")
-    parser.add_argument("--write", type=user_path, help="Markdown file to write (default: print)")
+    parser.add_argument("--output", type=user_path, help="Markdown file to write (default: print)")
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
-    parser.add_argument("--output", default="runs", type=user_path, help="results folder (default: runs)")
+    add_results_flag(parser)
     parser.add_argument("--jobs", type=int, help=JOBS_HELP)
     add_keep_flag(parser)
     add_mode_flag(parser)
@@ -45,17 +53,17 @@ def run(options: argparse.Namespace) -> int:
     from sslskel.files import require_output, write_output
     from sslskel.grid.tables import read_table
 
-    if options.write:
-        require_output(options.write)
+    if options.output:
+        require_output(options.output)
     with ConsoleReporter() as reporter:
         from sslskel.grid.reproduce import reproduce
 
         request = request_of(options)
         _announce(read_table(options.table), request, options.mode, reporter)
         table = reproduce(options.table, request, mode=options.mode, jobs=options.jobs, reporter=reporter)
-    if options.write:
-        write_output(options.write, table.markdown().encode())
-        print(options.write)
+    if options.output:
+        write_output(options.output, table.markdown().encode())
+        print(options.output)
     else:
         print(table.markdown(), end="")
     return 0

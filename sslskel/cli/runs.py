@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from sslskel.paths import user_path
+from sslskel.cli.options import add_results_flag
+from sslskel.cli.parser import Actions
 from sslskel.text import mebibytes, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``sslskel runs``."""
-    parser.add_argument("action", choices=("list", "prune"))
-    parser.add_argument("--results", default="runs", type=user_path, help="results folder (default: runs)")
-    parser.add_argument(
-        "--yes", action="store_true", help="remove them; without it, prune only lists what it would remove"
-    )
-    parser.add_argument(
-        "--unfinished", action="store_true", help="prune also what interrupted or failed commands would continue from"
+    """What ``sslskel runs`` can do, and the flags of it."""
+    actions = Actions(parser)
+    add_results_flag(actions.add("list", "list pretraining runs with their size and state"))
+    prune = actions.add("prune", "remove runs that nothing needs")
+    add_results_flag(prune)
+    prune.add_argument("--yes", action="store_true", help="remove them; without it, they are only listed")
+    prune.add_argument(
+        "--unfinished", action="store_true", help="also those that interrupted or failed commands would continue from"
     )
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sslskel.config.faults import in_words, one_line
 from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
 from sslskel.config.interpolation import refuse_interpolations
-from sslskel.config.overrides import first_line, in_words, overridden
+from sslskel.config.overrides import overridden
 from sslskel.errors import UsageError
 from sslskel.plugins.own_code import own_code
 from sslskel.plugins.presets import read_preset
@@ -294,7 +295,7 @@ def _node(config: object, what: str) -> Any:
         node = OmegaConf.structured(config)
     except OmegaConfBaseException as fault:
         raise UsageError(
-            f"{what} cannot be set from the command line: {first_line(fault)}; take int, float, bool, str, Enum and"
+            f"{what} cannot be set from the command line: {one_line(fault)}; take int, float, bool, str, Enum and"
             " lists of them"
         ) from fault
     _make_writable(node)

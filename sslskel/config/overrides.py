@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sslskel.config.faults import one_line
 from sslskel.config.groups import COMMON
 from sslskel.config.interpolation import check_override
 from sslskel.errors import UsageError, did_you_mean
@@ -69,24 +69,17 @@ def _check_keys(node: DictConfig, overrides: Sequence[str], owners: Mapping[str,
 
 
 def _explained(fault: Exception, overrides: Sequence[str]) -> str:
-    cause = fault.__cause__ or fault
-    return f"{' '.join(overrides)}: {first_line(cause)}"
+    from hydra.errors import OverrideParseException
+
+    if isinstance(fault, OverrideParseException):
+        return (
+            f"'{fault.override}' cannot be read as GROUP.KEY=VALUE; close every bracket and quote, or put text with"
+            " such signs into quotes of its own: GROUP.KEY='\"TEXT\"'"
+        )
+    sentence = one_line(fault.__cause__ or fault)
+    # A sentence that begins with an option says which override is meant.
+    return sentence if sentence.partition(" ")[0] in _keys(overrides) else f"{' '.join(overrides)}: {sentence}"
 
 
-@contextlib.contextmanager
-def in_words(begin: str) -> Iterator[None]:
-    """What OmegaConf has against a value is a ``UsageError`` of one sentence, which begins so."""
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        yield
-    # Of a whole number beyond the largest float Python's own error comes through.
-    except (OmegaConfBaseException, OverflowError) as fault:
-        raise UsageError(f"{begin}{first_line(fault)}") from fault
-
-
-def first_line(fault: BaseException) -> str:
-    """What OmegaConf or Hydra says, in one line that begins with the option."""
-    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
-    key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), "")
-    return f"{key}: {lines[0]}" if key and lines else (lines[0] if lines else type(fault).__name__)
+def _keys(overrides: Sequence[str]) -> list[str]:
+    return [override.partition("=")[0] for override in overrides]

@@ -92,7 +92,7 @@ class GridRequest:
         return [
             *("--method", ",".join(self.methods), "--protocol", ",".join(self.protocols)),
             *("--benchmark", ",".join(self.benchmarks), "--seeds", "".join(f"{seed}," for seed in self.seeds)),
-            *("--output", str(self.output)),
+            *("--results", str(self.output)),
             *(part for flag, value in made if value for part in (flag, value)),
             *(["--keep-results"] if self.keep_results else []),
             *self._where(),

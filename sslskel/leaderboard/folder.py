@@ -48,7 +48,7 @@ def board_of(
     """
     output = Path(output)
     if not any((output / name).is_dir() for name in ("records", FOLDER)):
-        raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --output` wrote")
+        raise UsageError(f"{output} holds no results; give a folder that `sslskel bench --results` wrote")
     if suite is not None:
         benchmarks, protocols = suite.suite.benchmarks, suite.suite.judged
     records, problems = ResultStore(output).read_all()

@@ -47,7 +47,7 @@ def merge(folders: Sequence[Path | str], target: Path | str) -> Merged:
     for folder in [target, *folders]:
         source = ResultStore(folder)
         if folder is not target and not (source.folder / "records").is_dir():
-            raise UsageError(f"{folder} holds no results; give folders that `sslskel bench --output` wrote")
+            raise UsageError(f"{folder} holds no results; give folders that `sslskel bench --results` wrote")
         records, broken = source.read_all()
         problems += [f"{path}: {reason}" for path, reason in broken]
         for record in records:

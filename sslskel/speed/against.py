@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sslskel.engine.device import arithmetic, keep_freed_memory
-from sslskel.errors import UsageError
+from sslskel.errors import UsageError, did_you_mean
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
 from sslskel.speed.as_released import against_released
@@ -33,7 +33,9 @@ def speed_against(request: GridRequest, against: str = "as_released", *, pairs: 
     everything that :func:`measure_speed` refuses.
     """
     if against not in AGAINST:
-        raise UsageError(f"--against {against} is not known (there are: {', '.join(AGAINST)})")
+        raise UsageError(
+            f"--against {against} is not known{did_you_mean(against, AGAINST)} (there are: {', '.join(AGAINST)})"
+        )
     if pairs < PAIRS:
         raise UsageError(f"--pairs {pairs} is too few for a median and a range; use {PAIRS} or more")
     cell, allocator = request.single_pretraining(), keep_freed_memory()

@@ -99,7 +99,7 @@ def test_the_process_ends_with_the_command_s_code(command, words: tuple[str, ...
 
 def test_bench_pretrains_evaluates_records_ranks_and_reuses(command, sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     words = ("bench", "--method", "mamp,random_init,raw_features", "--protocol", "logreg,knn", "--benchmark", "tiny",
-             "--seeds", "2", "--output", "out", "--device", "cpu")  # fmt: skip
+             "--seeds", "2", "--results", "out", "--device", "cpu")  # fmt: skip
     first = command(*words)
     assert first.returncode == 0, first.stderr
     assert "12 cells run, 0 already there" in first.stdout
@@ -130,15 +130,15 @@ def test_bench_pretrains_evaluates_records_ranks_and_reuses(command, sslskel, tm
 
 
 def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--seed", "3", "--output", "out")
+    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--seed", "3", "--results", "out")
     assert made.returncode == 0, made.stderr
     folder = made.stdout.strip()
-    judged = sslskel("evaluate", "--checkpoint", folder, "--protocol", "knn", "--output", "out")
+    judged = sslskel("evaluate", "--checkpoint", folder, "--protocol", "knn", "--results", "out")
     assert judged.returncode == 0, judged.stderr
     [record] = (tmp_path / "out" / "records").glob("*.json")
     assert json.loads(record.read_text())["seed"] == 3
     benched = sslskel("bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--seeds", "3,",
-                      "--output", "out")  # fmt: skip
+                      "--results", "out")  # fmt: skip
     assert "0 cells run, 1 already there" in benched.stdout
     done = sslskel("embed", "--checkpoint", folder, "--output", "features.npz")
     assert done.returncode == 0, done.stderr
@@ -153,8 +153,8 @@ def test_evaluate_and_embed_a_checkpoint(sslskel, tmp_path: Path) -> None:  # ty
 
 
 def test_a_run_from_other_weights_is_another_row_and_inherits_what_they_saw(sslskel, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--output", "out")
-    words = ("bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--output", "out")
+    made = sslskel("pretrain", "--method", "mamp", "--benchmark", "tiny", "--results", "out")
+    words = ("bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--results", "out")
     assert sslskel(*words).returncode == 0
     continued = sslskel(*words, "--init", made.stdout.strip())
     assert continued.returncode == 0, continued.stderr

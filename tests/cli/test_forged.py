@@ -34,9 +34,9 @@ OF_RECORDS = (
 OF_CHECKPOINTS = (
     ("runs", "list"),
     ("embed", "--checkpoint", "RUN", "--output", "made.npz"),
-    ("evaluate", "--checkpoint", "RUN", "--protocol", "knn", "--output", "judged"),
+    ("evaluate", "--checkpoint", "RUN", "--protocol", "knn", "--results", "judged"),
     ("export", "RUN", "--output", "exported"),
-    ("pretrain", "--method", "random_init", "--benchmark", "tiny", "--init", "RUN", "--output", "more", *QUICK),
+    ("pretrain", "--method", "random_init", "--benchmark", "tiny", "--init", "RUN", "--results", "more", *QUICK),
     ("bench", "--method", "random_init", *GRID),
 )
 OF_DATA = (

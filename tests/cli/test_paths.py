@@ -38,7 +38,7 @@ def test_a_board_goes_into_a_pipe(sslskel: Command, tmp_path: Path) -> None:
     "words",
     [
         ("embed", "--checkpoint", "runs/pretrain", "--output", "{out}"),
-        ("reproduce", "mamp-table7", "--benchmark", "tiny", "--write", "{out}"),
+        ("reproduce", "mamp-table7", "--benchmark", "tiny", "--output", "{out}"),
         ("speed", "--method", "mamp", "--benchmark", "tiny", "--output", "{out}"),
     ],
     ids=lambda words: words[0],
@@ -67,7 +67,7 @@ def test_features_go_into_a_device(sslskel: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("bench", *QUICK, "--output", BYTES),
+        ("bench", *QUICK, "--results", BYTES),
         ("pretrain", "--method", "random_init", "--benchmark", "tiny", "--init", BYTES),
         ("evaluate", "--checkpoint", BYTES),
         ("leaderboard", "--results", BYTES),

@@ -49,7 +49,7 @@ def test_the_configuration_is_printed_with_its_sources_and_nothing_runs(
     tiny: str, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("none") / "runs"
-    words = ["--benchmark", tiny, "--protocol", "knn", "--seeds", "2", "--output", str(folder), "method.tau=0.5"]
+    words = ["--benchmark", tiny, "--protocol", "knn", "--seeds", "2", "--results", str(folder), "method.tau=0.5"]
     assert main(["bench", "--method", "mamp,random_init", "--cfg", *words]) == 0
     said = capsys.readouterr().out
     titles = [line for line in said.splitlines() if line.startswith("#")]

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from sslskel.engine import elastic
 from sslskel.errors import Interrupted, RunError, UsageError
 
-WORDS = ["pretrain", "--method", "mamp", "--benchmark", "tiny", "--device", "cpu", "train.epochs={epochs}", "--output"]
+WORDS = ["pretrain", "--method", "mamp", "--benchmark", "tiny", "--device", "cpu", "train.epochs={epochs}", "--results"]
 
 
 def failure(code: int, reported: str = "", at: int = 5) -> Any:
@@ -212,7 +212,7 @@ def test_other_launchers_make_the_same_weights(
         done = subprocess.run(command, env=command_env, capture_output=True, text=True, cwd=tmp_path, timeout=300)
         assert done.returncode == 0, done.stderr
 
-    grid = ["bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--device", "cpu", "--output"]
+    grid = ["bench", "--method", "mamp", "--benchmark", "tiny", "--protocol", "knn", "--device", "cpu", "--results"]
     many(*grid, "theirs")
     ours = [sys.executable, "-m", "sslskel", *grid, "ours", "--processes", "2"]
     subprocess.run(ours, env=command_env, check=True, capture_output=True, cwd=tmp_path)
@@ -221,7 +221,7 @@ def test_other_launchers_make_the_same_weights(
     # Launchers set threads and libraries up differently, so the last bits may differ.
     assert all(float((other[name] - value).abs().max()) < 1e-5 for name, value in one.items())
     encoder = str(checkpoints[1].parent.relative_to(tmp_path))
-    many("evaluate", "--checkpoint", encoder, "--protocol", "linear", "--output", "theirs", "--device", "cpu")
+    many("evaluate", "--checkpoint", encoder, "--protocol", "linear", "--results", "theirs", "--device", "cpu")
     assert len(list(tmp_path.glob("theirs/records/*.json"))) == 2
     many("embed", "--checkpoint", encoder, "--output", "features.npz", "--device", "cpu")
     with np.load(tmp_path / "features.npz") as features:

@@ -50,7 +50,7 @@ def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_command_itself_survives_ten_kills(tmp_path: Path, command_env: dict[str, str]) -> None:
     def command(folder: Path) -> list[str]:
-        words = "pretrain --method mamp --benchmark tiny --device cpu train.epochs=12 train.batch_size=6 --output"
+        words = "pretrain --method mamp --benchmark tiny --device cpu train.epochs=12 train.batch_size=6 --results"
         return [sys.executable, "-m", "sslskel", *words.split(), str(folder)]
 
     start = time.perf_counter()

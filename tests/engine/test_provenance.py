@@ -25,7 +25,7 @@ def test_a_wheel_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_command_is_the_one_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/bin/sslskel", "bench", "--output", "my runs"])
-    assert provenance.command_line() == "sslskel bench --output 'my runs'"
+    monkeypatch.setattr("sys.argv", ["/bin/sslskel", "bench", "--results", "my runs"])
+    assert provenance.command_line() == "sslskel bench --results 'my runs'"
     monkeypatch.setenv(provenance.COMMAND, "sslskel bench --jobs 2")
     assert provenance.command_line() == "sslskel bench --jobs 2"

@@ -19,8 +19,8 @@ OPTIONS = ["engine.log_every=1", "train.drop_last=false", "train.batch_size=7", 
 def test_two_hosts_train_as_one_process(tmp_path: Path, command_env: dict[str, str]) -> None:
     if reason := two_hosts.missing():
         pytest.skip(reason)
-    two_hosts.run([*WORDS, "--output", str(tmp_path / "two"), *OPTIONS], command_env)
-    one = [sys.executable, "-m", "sslskel", *WORDS, "--output", str(tmp_path / "one"), *OPTIONS]
+    two_hosts.run([*WORDS, "--results", str(tmp_path / "two"), *OPTIONS], command_env)
+    one = [sys.executable, "-m", "sslskel", *WORDS, "--results", str(tmp_path / "one"), *OPTIONS]
     subprocess.run(one, env=command_env, check=True, capture_output=True)
     folders = [next((tmp_path / name).glob("pretrain/*")) for name in ("one", "two")]
     losses = [

@@ -158,7 +158,7 @@ def test_a_mode_that_no_row_has_is_refused(tiny: str, tmp_path: Path, monkeypatc
 def test_the_command_takes_a_mode_and_not_a_precision_too(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["reproduce", "mamp-table8", "--benchmark", tiny, "--seeds", "1", "--output", str(tmp_path / "runs")]
+    words = ["reproduce", "mamp-table8", "--benchmark", tiny, "--seeds", "1", "--results", str(tmp_path / "runs")]
     assert main([*words, "--mode", "exact", "--precision", "bf16"]) == 2
     assert "--mode exact sets the precision already" in capsys.readouterr().err
     assert main([*words, "--mode", "exakt"]) == 2

@@ -126,13 +126,13 @@ def test_weights_plain_values_and_source_make_other_records(tiny: str, folder: P
         (folder / "foreign_nets" / f"{file}.py").write_text(text)
         done = sslskel(
             *("evaluate", "--encoder", f"foreign_nets.{file}:build", "--seen", "none", "--benchmark", tiny),
-            *("--protocol", "knn,linear", "--output", str(folder / "out"), "protocol.epochs=2"),
+            *("--protocol", "knn,linear", "--results", str(folder / "out"), "protocol.epochs=2"),
             cwd=folder,
         )
         assert done.returncode == 2, "knn knows no epochs"
         done = sslskel(
             *("evaluate", "--encoder", f"foreign_nets.{file}:build", "--seen", "none", "--benchmark", tiny),
-            *("--protocol", "knn", "--output", str(folder / "out"), "clip.frames=16"),
+            *("--protocol", "knn", "--results", str(folder / "out"), "clip.frames=16"),
             cwd=folder,
         )
         assert done.returncode == 0, done.stderr
@@ -154,7 +154,7 @@ def test_steps_and_tokens_are_used_where_there_are_any(tiny: str, folder: Path, 
         tiny,
         "--protocol",
         "finetune",
-        "--output",
+        "--results",
         str(folder / "out"),
         "protocol.epochs=1",
         "protocol.warmup_epochs=0",

@@ -75,7 +75,7 @@ def test_a_job_that_fails_is_named_and_the_others_go_on(tiny: str, tmp_path: Pat
 def test_a_stopped_grid_continues(command_env: dict[str, str], tmp_path: Path) -> None:
     """SIGTERM reaches every job, which writes its checkpoint; exit code 75 asks a scheduler to queue again."""
     command = [sys.executable, "-m", "sslskel", "bench", "--method", "mamp,skeletonmae", "--protocol", "knn"]
-    command += ["--benchmark", "tiny", "--output", "runs", "--jobs", "2", "train.epochs=2000"]
+    command += ["--benchmark", "tiny", "--results", "runs", "--jobs", "2", "train.epochs=2000"]
     with subprocess.Popen(command, cwd=tmp_path, env=command_env, stderr=subprocess.PIPE, text=True) as run:
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("runs/pretrain/*/metrics.jsonl"))) < 2 and time.monotonic() < deadline:

@@ -49,7 +49,7 @@ def test_where_nothing_fits_the_fault_ends_the_grid(mine: str, tmp_path: Path) -
 
 @pytest.mark.long
 def test_the_list_says_it_beforehand(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "--benchmark", mine]) == 0
+    assert main(["list", "methods", "--benchmark", mine]) == 0
     verdicts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert verdicts["random_init"] == verdicts["mamp"] == "runs"
     assert verdicts["pcm3"].startswith("layout 'layout' does not define the body part")
@@ -57,7 +57,7 @@ def test_the_list_says_it_beforehand(mine: str, capsys: pytest.CaptureFixture[st
 
 
 def test_a_dry_run_names_them_too(mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--method", "pcm3,random_init", "--protocol", "knn", "--benchmark", mine, "--output", str(tmp_path / "r")]
+    words = ["--method", "pcm3,random_init", "--protocol", "knn", "--benchmark", mine, "--results", str(tmp_path / "r")]
     assert main(["bench", *words, "--dry-run", *SMALL]) == 0
     out = capsys.readouterr().out
     assert "1 of 1 cells to run" in out

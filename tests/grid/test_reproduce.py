@@ -226,7 +226,7 @@ def test_the_command_says_what_it_will_cost_and_where_it_is_not_the_papers(
     table = Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows)
     for place in ("sslskel.grid.reproduce.read_table", "sslskel.grid.tables.read_table"):
         monkeypatch.setattr(place, lambda name: table)
-    words = ["reproduce", "t", "--benchmark", tiny, "--seeds", "2", "--output", str(tmp_path)]
+    words = ["reproduce", "t", "--benchmark", tiny, "--seeds", "2", "--results", str(tmp_path)]
     assert main(words) == 0
     lines = capsys.readouterr().err.splitlines()
     announced = lines.index("t: 2 rows x 2 seeds under knn on tiny/xsub, preset tiny")

@@ -212,7 +212,7 @@ def test_the_command_prints_the_best_and_how_to_judge_it(sslskel: Any, tiny: str
 def test_a_sweep_in_jobs_or_ranks_makes_the_records_of_one_process(sslskel: Any, tiny: str, tmp_path: Path) -> None:
     words = ["sweep", "--method", "mamp,random_init", "--benchmark", tiny, "--protocol", "knn", "method.tau=0.5,0.8"]
     for name, more in (("plain", []), ("jobs", ["--jobs", "2"]), ("ranks", ["--processes", "2"])):
-        done = sslskel(*words, "train.epochs=1", *more, "--output", name)
+        done = sslskel(*words, "train.epochs=1", *more, "--results", name)
         assert done.returncode == 0, done.stderr
         if name == "jobs":
             assert len(list((tmp_path / name / "logs").iterdir())) == 3, "no job does what another one does"

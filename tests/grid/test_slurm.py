@@ -151,7 +151,7 @@ def slurm() -> Iterator[slurm_cluster.Cluster]:
 
 
 def bench(slurm: slurm_cluster.Cluster, env: dict[str, str], output: Path, *words: str, verb: str = "bench") -> str:
-    command = [sys.executable, "-m", "sslskel", verb, *TINY, "--output", str(output), *words]
+    command = [sys.executable, "-m", "sslskel", verb, *TINY, "--results", str(output), *words]
     done = subprocess.run(
         command, env={**env, **slurm.env, **env_of(env)}, capture_output=True, text=True, timeout=1200
     )

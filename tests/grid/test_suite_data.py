@@ -158,7 +158,7 @@ def test_what_pretraining_alone_refuses(
 def test_the_command_pretrains_what_the_grid_reuses(
     meeting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--method", "mamp", "--pretrain-on", "suite:meeting", "--output", str(tmp_path), *SHORT]
+    words = ["--method", "mamp", "--pretrain-on", "suite:meeting", "--results", str(tmp_path), *SHORT]
     assert main(["pretrain", *words]) == 0
     folder = Path(capsys.readouterr().out.strip())
     result = bench(["mamp"], ["knn"], PLACES, output=tmp_path, pretrain_on="suite:meeting", overrides=SHORT)
@@ -203,7 +203,7 @@ def test_two_processes_train_as_one(meeting: str, command: Command, tmp_path: Pa
     words = ("bench", "--method", "mamp", "--protocol", "knn", "--benchmark", "upper", "--pretrain-on", "suite:meeting")
     weights = []
     for count in ("1", "2"):
-        more = ("--precision", "fp64", "--processes", count, "--output", f"runs{count}", *STEPS)
+        more = ("--precision", "fp64", "--processes", count, "--results", f"runs{count}", *STEPS)
         done = command(*words, *more, SSLSKEL_PLUGINS=os.environ["SSLSKEL_PLUGINS"])
         assert done.returncode == 0, done.stderr
         [folder] = (tmp_path / f"runs{count}" / "pretrain").iterdir()

@@ -16,6 +16,7 @@ from environments import Ended
 from own_sets import CHAIN, write_set
 
 from sslskel.cli.command import VERBS, parser_of
+from sslskel.cli.parser import actions_of, arguments_of
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.paths import user_path
@@ -42,6 +43,7 @@ VALUES = {
 OF_COMMAND = {
     "data": {"name": "tiny"},
     "data import": {"name": "mine"},
+    "leaderboard merge": {"folders": "runs"},
     "check method": {"name": "random_init"},
     "check backbone": {"name": "transformer"},
     "check protocol": {"name": "knn"},
@@ -57,7 +59,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "sweep": ("--seeds", "1,", *GRID),
     "pretrain": ("--seed", "1", *SMALL, *QUICK),
     "evaluate": ("--checkpoint", RUN, "--protocol", "retrieval"),
-    "leaderboard merge": ("runs", "--results", "merged"),
+    "leaderboard merge": ("--results", "merged"),
     "ensemble": (*GRID[:4], "--method", "random_init", "--weights", "joint=1"),
     "reproduce": ("small", "--seeds", "2", *SMALL, *QUICK),
     "data import": ("--clips", "own/clips.csv", "--layout", "own/layout.yaml"),
@@ -80,8 +82,8 @@ MORE = (
     ("runs", "prune", "--unfinished", "--yes"),
 )
 """Command lines besides."""
-FILES = ("output", "write")
-"""Flags that name a file to write where they have no default."""
+FILES = ("output",)
+"""Flags that name a file to write."""
 WRITTEN = {"embed": "made.npz"}
 """What a command writes to that does not write every kind of file."""
 ELSEWHERE = ("push",)
@@ -110,18 +112,13 @@ def cases() -> list[tuple[str, ...]]:
 
 
 def _lines(words: tuple[str, ...], parser: argparse.ArgumentParser) -> Iterator[tuple[str, ...]]:
-    """Those of a command, of each action that its parser or a choice of words stands for."""
-    # argparse tells nobody which arguments a parser has.
-    actions = [action for action in vars(parser)["_actions"] if action.dest != "help"]
-    for action in (action for action in actions if action.choices and not action.option_strings):
-        if action.nargs == "?":
-            yield from _filled(words, actions)
-        for name, inner in action.choices.items() if isinstance(action.choices, dict) else ():
-            yield from _lines((*words, name), inner)
-        for name in () if isinstance(action.choices, dict) else action.choices or ():
-            yield from _filled((*words, str(name)), [one for one in actions if one is not action])
-        return
-    yield from _filled(words, actions)
+    """Those of a command and of each of its actions."""
+    arguments = [one for one in arguments_of(parser) if one.dest != "help"]
+    inner = [one for one in arguments if isinstance(one.choices, dict)]
+    if not any(one.required for one in inner):
+        yield from _filled(words, [one for one in arguments if one not in inner])
+    for name, action in actions_of(parser).items():
+        yield from _lines((*words, name), action)
 
 
 def _filled(words: tuple[str, ...], actions: Sequence[argparse.Action]) -> Iterator[tuple[str, ...]]:

@@ -251,7 +251,7 @@ def frozen_ranks(folder: Path, times: int) -> Tally:
 def two_grids(folder: Path, times: int) -> Tally:
     """Two commands with the same grid in the same folder at the same time."""
     env = {**os.environ, "SSLSKEL_PLUGINS": str(Path(__file__).resolve().with_name("plugins"))}
-    words = "-m sslskel bench --method mamp,random_init --benchmark tiny --protocol knn --seeds 2 --output".split()  # noqa: SIM905
+    words = "-m sslskel bench --method mamp,random_init --benchmark tiny --protocol knn --seeds 2 --results".split()  # noqa: SIM905
     survived = 0
     for number in range(times):
         command = [sys.executable, *words, str(folder / str(number))]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 DETAILS = "  --details show all findings, published numbers, recipes, seeds, costs and versions too\n"
 INTERVALS = "  --intervals show intervals behind the scores\n"
+RESULTS = (("[--output OUTPUT]", "[--results RESULTS]"), ("--output OUTPUT", "--results RESULTS"))
+"""The results folder has one name."""
 DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "check": (
-        ("[-h] {method", "[-h] [--format {table,json}] {method"),
-        ("show this help message and exit", "show this help message and exit --format {table,json}"),
+        ("{method,backbone,protocol,dataset} name", "KIND ..."),
+        (
+            "  {method,backbone,protocol,dataset}\n  name\n",
+            "  KIND\n  method the contract of a method, trained for a few steps\n"
+            "  backbone the contract of a backbone\n  protocol the contract of a protocol\n"
+            "  dataset the contract of a benchmark and of its prepared data\n",
+        ),
     ),
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
     "show": (
@@ -44,6 +51,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "embed": (("to an .npz file", "to an .npz or .parquet file"), ("the .npz file", "the .npz or .parquet file")),
     "evaluate": (
+        *RESULTS,
         (
             "[-h] --checkpoint CHECKPOINT [--protocol",
             "[-h] (--checkpoint CHECKPOINT | --encoder PACKAGE.MODULE:CALLABLE) [--seen SEEN] [--protocol",
@@ -60,11 +68,16 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "new": (
-        ("[-h] {method,protocol} name", "[-h] {method,backbone,protocol} name"),
+        ("[-h] {method,protocol} name", "[-h] KIND ..."),
         ("of a method or a protocol, and", "of a method, backbone or protocol, and"),
-        ("arguments:\n  {method,protocol}", "arguments:\n  {method,backbone,protocol}"),
+        (
+            "  {method,protocol}\n  name               small letters, digits and _, for instance my_idea\n",
+            "  KIND\n  method a pretext method that trains as it is\n  backbone a backbone that works as it is\n"
+            "  protocol a protocol that works as it is\n",
+        ),
     ),
     "bench": (
+        *RESULTS,
         (
             "[--max-restarts MAX_RESTARTS]\n",
             "[--max-restarts MAX_RESTARTS] [--details] [--intervals] [--cfg] [--suite NAME]\n",
@@ -77,15 +90,25 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "sweep": (
+        *RESULTS,
         ("[--trials TRIALS]", "[--details] [--intervals] [--trials TRIALS]"),
         ("  --trials TRIALS ", f"{DETAILS}{INTERVALS}  --trials TRIALS "),
     ),
     "list": (
-        ("protocols,presets}", "protocols,presets,suites,encoders}"),
-        ("[--table]", "[--table] [--benchmark NAME]"),
+        ("[--check] [--table] [{methods,backbones,benchmarks,protocols,presets}]", "[--check] [KIND] ..."),
         (
-            " code\n",
-            " code\n--benchmark NAME methods only: which of them run on a benchmark, and why the others do not\n",
+            "  {methods,backbones,benchmarks,protocols,presets}\n"
+            "                        what to list (default: everything)\n",
+            "  [KIND] what to list (default: everything)\n  methods pretext methods\n"
+            "  backbones networks that methods train\n  benchmarks datasets with their official splits\n"
+            "  protocols ways to evaluate an encoder\n  presets named sizes and schedules\n"
+            "  suites fixed sets of benchmarks, protocols and seeds\n"
+            "  encoders exported encoders below sslskel_plugins/encoders\n",
+        ),
+        (
+            "  --table               methods alone: a Markdown table with paper, family, backbone, lines of\n"
+            "                        code\n",
+            "",
         ),
     ),
     "data-import": (
@@ -113,6 +136,9 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "reproduce": (
+        *RESULTS,
+        ("[--write WRITE]", "[--output OUTPUT]"),
+        ("--write WRITE", "--output OUTPUT"),
         ("[--device DEVICE]", "[--mode MODE] [--device DEVICE]"),
         (
             "  --device DEVICE ",
@@ -120,19 +146,24 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             " (present, bf16)\n  --device DEVICE ",
         ),
     ),
-    "doctor": (("[--output OUTPUT]", "[--results RESULTS]"), ("--output OUTPUT", "--results RESULTS")),
+    "doctor": RESULTS,
     "runs": (
-        ("[--output OUTPUT]", "[--results RESULTS]"),
-        ("--output OUTPUT", "--results RESULTS"),
-        ("[--yes] {list,prune}", "[--yes] [--unfinished] {list,prune}"),
+        ("[--output OUTPUT] [--yes] {list,prune}", "ACTION ..."),
         ("or remove those that no record needs", "or remove those that nothing needs"),
         (
-            "without it prune only says what it would\n",
-            "without it prune only says what it would\n"
-            "  --unfinished prune also what interrupted or failed commands would continue from\n",
+            "  {list,prune}\n",
+            "  ACTION\n  list list pretraining runs with their size and state\n"
+            "  prune remove runs that nothing needs\n",
+        ),
+        (
+            "  --output OUTPUT  results folder (default: runs)\n"
+            "  --yes            really remove; without it prune only says what it would\n",
+            "",
         ),
     ),
+    "export": (("below OUTPUT/pretrain", "below RESULTS/pretrain"),),
     "pretrain": (
+        *RESULTS,
         (
             "Pretrain one method on one benchmark and keep",
             "Pretrain one method on one benchmark, or on a suite, and keep",
@@ -153,6 +184,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "leaderboard": (
+        ("[{merge}]", "[ACTION] ..."),
+        (
+            "  {merge}               merge DIR...: join results folders into the one of --results\n",
+            "  [ACTION]\n  merge join results folders into the one of --results\n",
+        ),
         ("[--format FORMAT]", "[--suite NAME] [--format FORMAT]"),
         (
             "  --format FORMAT  ",
@@ -213,8 +249,6 @@ REWORDED = (
     ("and judge on --benchmark", "and evaluate on --benchmark"),
     ("Judge a checkpoint directory", "Evaluate a checkpoint directory"),
     ("leave out what others printed", "leave out published numbers"),
-    ("methods alone: a Markdown table", "methods only: a Markdown table"),
-    ("small letters, digits", "lower-case letters, digits"),
     (
         "pretrainings side by side, each a process (default: one, in this one)",
         "pretrainings to run at once, each in its own process (default: one, in this process)",
@@ -224,10 +258,6 @@ REWORDED = (
     (
         "Run a table of a paper here and print what was measured beside what was printed;",
         "Run a paper's table and print the measured numbers next to the published ones;",
-    ),
-    (
-        "really remove; without it prune only says what it would",
-        "remove them; without it, prune only lists what it would remove",
     ),
     ("are told apart by the options", "are labelled with the options"),
     ("another search of the same space", "seed of the search"),

@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--modes", nargs="+", default=["exact", "present"], choices=sorted(MODES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--preset", default="quick")
-    parser.add_argument("--output", type=Path, default=Path("runs-study"), help="results folder")
+    parser.add_argument("--results", type=Path, default=Path("runs-study"), help="results folder")
     parser.add_argument("--page", type=Path, required=True, help="Markdown file to write")
     parser.add_argument("overrides", nargs="*", help="GROUP.KEY=VALUE for every run")
     options = parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> int:
                     ["linear"],
                     [benchmark],
                     [seed],
-                    output=options.output,
+                    output=options.results,
                     preset=options.preset,
                     overrides=[*options.overrides, *overrides],
                 )
