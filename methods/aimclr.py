@@ -143,6 +143,7 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         family="momentum contrast",
         checked="released code: losses, gradients, keys, weights of 4 steps, mining included",
         departures="key encoder initialised separately; temporal dropout per value; blur not normalised",
+        protocols=("linear_crossclr",),
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -143,6 +143,7 @@ class AMR(PretextMethod[AMRConfig]):
         year=2026,
         family="masked prediction",
         described=True,
+        protocols=("linear_amr",),
     )
 
     def __init__(self, config: AMRConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

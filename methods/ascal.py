@@ -124,6 +124,7 @@ class AsCal(MomentumSteps, PretextMethod[AsCalConfig]):
         year=2021,
         family="momentum contrast",
         checked="released code: views, losses, gradients, queue and weights of 5 steps over two epochs, linear head",
+        protocols=("linear_ascal",),
     )
     cross_batch = True
     default_backbone = "lstm"

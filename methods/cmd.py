@@ -76,6 +76,7 @@ class CMD(MomentumSteps, PretextMethod[CMDConfig]):
         family="momentum contrast",
         checked="released code: losses, gradients, keys, weights of 3 steps",
         departures="both directions of the GRU run forward (backbone gru_stepped; bigru as in the paper)",
+        protocols=("linear_cmd", "knn"),
     )
     cross_batch = True
     default_backbone = "gru_stepped"

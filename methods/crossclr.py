@@ -94,6 +94,7 @@ class CrosSCLR(MomentumSteps, PretextMethod[CrosSCLRConfig]):
             "key encoders initialised separately; one head shared by all streams; only the motion key moves in the"
             " second phase"
         ),
+        protocols=("linear_crossclr",),
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -103,6 +103,7 @@ class GLTransformer(PretextMethod[GLTransformerConfig]):
         family="prediction of displacements",
         checked="released code: views, classes, every term, gradients, weights of 3 steps, features",
         departures="the chest's way has its own weight in one of three intervals; a gap cuts the clip's end",
+        protocols=("linear_gl_transformer",),
     )
     default_backbone = "global_local"
     recipe: ClassVar[Mapping[str, Any]] = {

@@ -105,6 +105,7 @@ class HiCLR(MomentumSteps, PretextMethod[HiCLRConfig]):
         family="momentum contrast",
         checked="released code: losses, gradients, masks, keys, queue and weights of 4 steps, mining included",
         departures="key encoder initialised separately; blur not normalised; edges are never dropped",
+        protocols=("linear_crossclr",),
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -85,6 +85,7 @@ class ISC(MomentumSteps, PretextMethod[ISCConfig]):
             "both directions of the GRU run forward (backbone gru_stepped; bigru as in the paper); the graph "
             "encoder here is an ST-GCN in place of A-GCN"
         ),
+        protocols=("linear_cmd", "knn"),
     )
     cross_batch = True
     default_backbone = "gru_stepped"

@@ -110,6 +110,7 @@ class MacDiff(PretextMethod[MacDiffConfig]):
         year=2024,
         family="masked diffusion",
         checked="released code: schedule, masks, both terms, gradients, weights of 3 steps, features of both heads",
+        protocols=("linear_macdiff",),
     )
     recipe: ClassVar[Mapping[str, Any]] = {"train": {"min_lr": 1e-5}, "clip": {"rotation": 0.0}}
     left: Tensor

@@ -144,6 +144,7 @@ class MS2L(PretextMethod[MS2LConfig]):
         family="multi-task",
         checked="released code: inputs, every term, gradients, weights of 3 steps; linear head and fine-tuning",
         departures="prediction rebuilds what was shown and counts padding; an embedding is its own weak negative",
+        protocols=("linear_ms2l",),
     )
     cross_batch = True
     default_backbone = "bigru_mean"

@@ -167,6 +167,7 @@ class PSTL(PretextMethod[PSTLConfig]):
         family="redundancy reduction",
         checked="released code: views, losses of 2 steps, gradients of the first",
         departures="augmentations drawn once per batch; a joint can be drawn twice",
+        protocols=("linear_pstl",),
     )
     cross_batch = True
     default_backbone = "st_gcn"

@@ -126,6 +126,7 @@ class Skeleton2vec(PretextMethod[Skeleton2vecConfig]):
         family="masked prediction",
         checked="released code: masks, targets, losses, gradients, student and teacher of 4 steps, features",
         departures="seen tokens move to the first segments; positions in time start at 0; views meet another person",
+        protocols=("linear_skeleton2vec",),
     )
     expected_failed_checks: ClassVar[Mapping[str, str]] = {
         "missing_persons_do_not_matter": "missing persons are rows of zeros, as released, unless empty_bodies=present"

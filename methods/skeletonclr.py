@@ -66,6 +66,7 @@ class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
         family="momentum contrast",
         checked="SkeletonCLR in the released AimCLR code: losses, gradients, keys, weights of 3 steps",
         departures="key encoder initialised separately",
+        protocols=("linear_crossclr",),
     )
     cross_batch = True
     default_backbone = "st_gcn"

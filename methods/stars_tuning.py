@@ -104,6 +104,7 @@ class StarsTuning(PretextMethod[StarsTuningConfig]):
         family="nearest neighbours",
         checked="released code: stages 2 and 3, losses, gradients, queue, weights of 4 steps, features",
         departures="half of the symmetric loss has no gradient; the configured weight decay is not used",
+        protocols=("linear", "knn"),
     )
     cross_batch = True
     recipe: ClassVar[Mapping[str, Any]] = {

@@ -115,6 +115,7 @@ class UmURL(PretextMethod[UmURLConfig]):
         year=2023,
         family="agreement of streams",
         checked="released code: every term of 3 steps, embeddings, gradients, features of each stream, linear head",
+        protocols=("linear_umurl",),
     )
     cross_batch = True
     default_backbone = "sttr"

@@ -91,6 +91,7 @@ class USDRL(PretextMethod[USDRLConfig]):
         checked=(
             "released code, both encoders: every term of 3 steps, embeddings, gradients, features of clips and frames"
         ),
+        protocols=("linear_usdrl", "knn"),
     )
     cross_batch = True
     default_backbone = "dste"

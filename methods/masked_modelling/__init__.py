@@ -54,6 +54,7 @@ class MaskedModelling(PretextMethod[MaskedModellingConfig]):
         year=2023,
         family="masked prediction",
         checked="released MAMP code: losses, gradients, features, released weights",
+        protocols=("linear",),
     )
 
     def __init__(self, config: MaskedModellingConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:

@@ -105,6 +105,7 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
             "five of six prompts have no effect; resized mixes use the first frames; no distillation without "
             "prompts; both directions of the GRU run forward"
         ),
+        protocols=("linear_cmd", "knn"),
     )
     cross_batch = True
     default_backbone = "gru_stepped"

@@ -102,6 +102,7 @@ class Slim(PretextMethod[SlimConfig]):
         family="self-distillation and masked prediction",
         checked="released code, read and typed again: masks, augmentations, every term, gradients, weights of 3 steps",
         departures="scaled limbs: arms and head are put at the origin",
+        protocols=("linear_slim", "knn_slim"),
     )
     cross_batch = True
     default_backbone = "rope_transformer"

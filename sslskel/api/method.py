@@ -67,6 +67,9 @@ class MethodCard(NamedTuple):
     described: bool = False
     """True if no code was released and the method is written after the description alone: what no source states is
     ours, and boards say so."""
+    protocols: tuple[str, ...] = ()
+    """Protocols, presets of them included, under which its own paper or code judges frozen encoders; empty where that
+    is not known, or no protocol here is like it."""
 
 
 class PretextMethod(nn.Module, ABC, Generic[ConfigT]):

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.cfg:
         return _print_configuration(requests)
     if options.dry_run:
-        return _dry_run(requests, options.processes)
+        return dry_run(requests, options.processes)
     if options.launcher == "slurm":
         return max(submit_grid(request, options) for request in requests)
     if started_processes(options):
@@ -133,7 +133,8 @@ def _print_configuration(requests: Sequence[GridRequest]) -> int:
     return 0
 
 
-def _dry_run(requests: Sequence[GridRequest], processes: int) -> int:
+def dry_run(requests: Sequence[GridRequest], processes: int = 1) -> int:
+    """Print the cells of these grids with estimated hours and disk; runs nothing."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

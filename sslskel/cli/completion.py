@@ -43,6 +43,8 @@ REGISTRIES_OF = {
 """Flags whose values are names of plugins."""
 FILES_OF = {"preset": "preset", "suite": "suite", "table": "table"}
 """Arguments whose values are names of files of configs/."""
+MORE_OF = {"table": ("recipes",)}
+"""What stands for such a name and is none."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +139,7 @@ def _values(action: argparse.Action) -> list[str]:
     if action.dest in REGISTRIES_OF:
         return REGISTRIES[REGISTRIES_OF[action.dest]].names()
     if action.dest in FILES_OF:
-        return config_names(FILES_OF[action.dest])
+        return [*config_names(FILES_OF[action.dest]), *MORE_OF.get(action.dest, ())]
     return []
 
 

@@ -109,7 +109,8 @@ def _mode(options: argparse.Namespace) -> list[str]:
 
     if options.precision:
         raise UsageError(f"--mode {options.mode} sets the precision already; leave out --precision {options.precision}")
-    return mode_overrides(options.mode, names(options.method)) if hasattr(options, "method") else []
+    methods = getattr(options, "method", None)
+    return mode_overrides(options.mode, names(methods)) if methods else []
 
 
 def request_of(options: argparse.Namespace, variants: Sequence[Sequence[str]] = ((),)) -> GridRequest:

@@ -1,4 +1,7 @@
-"""Run a paper's table and print the measured numbers next to the published ones; without a name, list the tables."""
+"""Run a paper's table and print the measured numbers next to the published ones; without a name, list the tables.
+
+``recipes`` is no table: it evaluates the same encoders by the recipe of their own paper and by those that all share.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,20 @@ if TYPE_CHECKING:
     from sslskel.progress import Reporter
 
 OVERRIDES = OVERRIDES_HELP
+RECIPES = "recipes"
+"""What stands for a table's name where the evaluation recipes of methods are compared."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``sslskel reproduce``."""
-    parser.add_argument("table", nargs="?", help="name of the table (default: list them)")
+    parser.add_argument("table", nargs="?", help=f"name of the table, or {RECIPES} (default: list them)")
+    parser.add_argument("--method", help=f"of {RECIPES}: method or comma list; the rows of a table name their own")
     parser.add_argument("--benchmark", default=DEFAULT_BENCHMARK, help="benchmark to run on (default: %(default)s)")
     parser.add_argument(
         "--pretrain-on", metavar="NAME[/SPLIT]", help="pretrain on this benchmark (default: --benchmark)"
     )
     parser.add_argument("--seeds", default="3", help="how many seeds (3 means 0,1,2) or a comma list (default: 3)")
+    parser.add_argument("--dry-run", action="store_true", help="list the cells with estimated hours and disk")
     parser.add_argument("--output", type=user_path, help="Markdown file to write (default: print)")
     parser.add_argument("--split", help="official split (default: the benchmark's own)")
     parser.add_argument("--preset", help="named sizes and schedules (default: the benchmark's own)")
@@ -46,26 +53,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run what is due and show the table."""
+    """Run what is due and show the page; 1 where cells of recipes failed or were left out."""
     if options.table is None:
         return _list()
-    from sslskel.cli.console import ConsoleReporter
-    from sslskel.files import require_output, write_output
-    from sslskel.grid.tables import read_table
+    if options.method and options.table != RECIPES:
+        raise UsageError(
+            f"--method is of `sslskel reproduce {RECIPES}`; the rows of {options.table} name their methods"
+        )
+    from sslskel.files import require_output
 
     if options.output:
         require_output(options.output)
+    return _recipes(options) if options.table == RECIPES else _table(options)
+
+
+def _table(options: argparse.Namespace) -> int:
+    from sslskel.cli.bench import dry_run
+    from sslskel.cli.console import ConsoleReporter
+    from sslskel.grid.tables import read_table
+
+    table = read_table(options.table)
+    if options.dry_run:
+        from sslskel.grid.reproduce import requests_of_table
+
+        return dry_run(requests_of_table(table, request_of(options), options.mode))
     with ConsoleReporter() as reporter:
         from sslskel.grid.reproduce import reproduce
 
         request = request_of(options)
-        _announce(read_table(options.table), request, options.mode, reporter)
-        table = reproduce(options.table, request, mode=options.mode, jobs=options.jobs, reporter=reporter)
+        _announce(table, request, options.mode, reporter)
+        made = reproduce(options.table, request, mode=options.mode, jobs=options.jobs, reporter=reporter)
+    return _shown(made.markdown(), options)
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from sslskel.cli.bench import cost_of, dry_run, planned_cells
+    from sslskel.cli.console import ConsoleReporter
+
+    if options.dry_run:
+        from sslskel.grid.recipes import requests_of_recipes
+
+        return dry_run(requests_of_recipes(request_of(options)))
+    with ConsoleReporter() as reporter:
+        from sslskel.grid.recipes import compare_recipes, requests_of_recipes
+
+        request = request_of(options)
+        reporter.line(f"{RECIPES}: {cost_of(planned_cells(requests_of_recipes(request), reporter))}")
+        made = compare_recipes(request, jobs=options.jobs, reporter=reporter)
+    _shown(made.markdown(), options)
+    for failure in made.failures:
+        print(f"sslskel: failed: {failure}", file=sys.stderr)
+    return 1 if made.failures else 0
+
+
+def _shown(page: str, options: argparse.Namespace) -> int:
+    """Print the page, or write it where ``--output`` says."""
+    from sslskel.files import write_output
+
     if options.output:
-        write_output(options.output, table.markdown().encode())
+        write_output(options.output, page.encode())
         print(options.output)
     else:
-        print(table.markdown(), end="")
+        print(page, end="")
     return 0
 
 
@@ -82,6 +131,7 @@ def _list() -> int:
             print(f"sslskel: {fault}", file=sys.stderr)
         else:
             print(f"{name}  {one.title} ({one.protocol}, {len(one.rows)} rows)")
+    print(f"{RECIPES}  the same encoders under the recipe of their own paper and shared ones (--method names them)")
     return broken
 
 

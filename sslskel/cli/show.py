@@ -147,6 +147,8 @@ def _method(plugin: type[PretextMethod], preset: Mapping[str, Any]) -> None:
         print(f"paper: {paper}")
     if plugin.card.described:
         print("after the description: no code was released, and what no source states is ours")
+    if plugin.card.protocols:
+        print(f"evaluation recipes of its own: {', '.join(plugin.card.protocols)}")
     if plugin.uses_backbone:
         print(f"backbone: {plugin.default_backbone}")
     groups = {name: {**plugin.recipe.get(name, {}), **preset.get(name, {})} for name in ("backbone", "clip", "train")}

@@ -146,7 +146,7 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
 
 def _test_choice_note(position: int, column: Column, of: str, records: Sequence[Record], rows: Sequence[Row]) -> str:
     """What records say of their best test epoch or head; it is not a cell, so it can neither rank nor be bold."""
-    best = {record.identity: share for record in records if (share := _best_on_test(record, of)) is not None}
+    best = {record.identity: share for record in records if (share := best_on_test(record, of)) is not None}
     parts, names = [], names_of(rows)
     for row in rows:
         cell = row.cells[position]
@@ -164,7 +164,7 @@ def _test_choice_note(position: int, column: Column, of: str, records: Sequence[
     )
 
 
-def _best_on_test(record: Record, of: str) -> float | None:
+def best_on_test(record: Record, of: str) -> float | None:
     """Accuracy of the best test epoch or head, 0 to 1; None where the record holds none that can be read."""
     details = record.extra.get("details")
     best = details.get(f"best_test_{of}") if isinstance(details, dict) else None

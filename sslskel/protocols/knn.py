@@ -79,6 +79,7 @@ class Knn(EvaluationProtocol[KnnConfig]):
     """
 
     Config = KnnConfig
+    common = True
 
     def check(self, parts: Parts) -> None:
         """Refuse a k beyond the gallery."""

@@ -34,6 +34,7 @@ class Linear(EvaluationProtocol[LinearConfig]):
     Config = LinearConfig
     version = 2
     trains = "head"
+    common = True
     check_config: ClassVar[Mapping[str, Any]] = {"epochs": 20, "min_steps": 0}
 
     def passes(self, train: int, test: int) -> float:

@@ -76,6 +76,7 @@ class Logreg(EvaluationProtocol[LogregConfig]):
 
     Config = LogregConfig
     trains = "head"
+    common = True
 
     def check(self, parts: Parts) -> None:
         """Refuse a training part that nothing can be learnt from, or several C without clips to choose by."""

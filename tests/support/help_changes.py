@@ -139,6 +139,22 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         *RESULTS,
         ("[--write WRITE]", "[--output OUTPUT]"),
         ("--write WRITE", "--output OUTPUT"),
+        ("[-h] [--benchmark", "[-h] [--method METHOD] [--benchmark"),
+        ("[--output OUTPUT]", "[--dry-run] [--output OUTPUT]"),
+        (
+            "list the tables.\n",
+            "list the tables. ``recipes`` is no table: it evaluates the same encoders by the recipe of their own paper"
+            " and by those that all share.\n",
+        ),
+        (
+            "  --benchmark BENCHMARK\n",
+            "  --method METHOD of recipes: method or comma list; the rows of a table name their own\n"
+            "  --benchmark BENCHMARK\n",
+        ),
+        (
+            "  --output OUTPUT",
+            "  --dry-run list the cells with estimated hours and disk\n  --output OUTPUT",
+        ),
         ("[--device DEVICE]", "[--mode MODE] [--device DEVICE]"),
         (
             "  --device DEVICE ",
@@ -210,7 +226,7 @@ REWORDED = (
     ("benchmark or comma list", "benchmark, NAME or NAME/SPLIT, or comma list"),
     ("; the main job", ": the main command"),
     ("comma list, for instance mamp,random_init", "comma list (`sslskel list methods` shows them)"),
-    ("for instance mamp-table7", "name of the table (default: list them)"),
+    ("for instance mamp-table7", "name of the table, or recipes (default: list them)"),
     ("against gru_stepped", "against a backbone that steps from frame to frame"),
     ("--method mamp --protocol linear", "--method METHOD (`sslskel list methods` shows the methods)"),
     ("a card for somebody else", "a card to share"),
