@@ -122,7 +122,11 @@ def _print_costs(records: Sequence[Record]) -> None:
 
 def _print_configuration(requests: Sequence[GridRequest]) -> int:
     """The options of every cell but its seed, as they may be given again, each with what set it."""
+    from sslskel.engine.device import check_precision, resolve_device
+
     every = [cell for request in requests for each in request.each_variant() for cell in each.cells()]
+    for device, precision in {(cell.resolved.engine.device, cell.resolved.engine.precision) for cell in every}:
+        check_precision(resolve_device(device), precision)
     texts = []
     for cell in every:
         place = "/".join(cell.judged_on)

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the file and print what is in it."""
     from sslskel.cli.console import ConsoleReporter
 
-    with ConsoleReporter():
+    with ConsoleReporter() as reporter:
         from sslskel.api.distributed import is_first
         from sslskel.encoders.embed import embed
 
@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
             split=options.split,
             num_heads=options.heads,
             overrides=engine_overrides(options),
+            reporter=reporter,
         )
     if is_first():
         print(f"{options.output}: {clips} clips, {dim} features each")

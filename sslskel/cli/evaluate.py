@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sslskel.cli.options import OVERRIDES_HELP, add_engine_flags, add_results_flag, engine_overrides, names
+from sslskel.errors import UsageError
 from sslskel.paths import user_path
 from sslskel.plugins.registry import DEFAULT_PROTOCOL
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="protocol or comma list (default: %(default)s)")
     parser.add_argument("--benchmark", help="default: the one it was pretrained on")
     parser.add_argument("--split", help="default: the one it was pretrained on")
+    parser.add_argument("--preset", help="sizes and schedules for --encoder (default: the benchmark's own)")
     parser.add_argument("--seed", type=int, help="default: the seed it was pretrained with")
     parser.add_argument("--heads", default=8, type=int, help="attention heads of a released file (default: 8)")
     add_results_flag(parser)
@@ -32,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the board of the records that were asked for."""
+    if options.preset and not options.encoder:
+        raise UsageError(
+            "a checkpoint is evaluated with the preset that it was pretrained with; leave out --preset"
+            f" {options.preset}"
+        )
     from sslskel.cli.console import ConsoleReporter
     from sslskel.leaderboard import print_board
     from sslskel.leaderboard.build import build_board
@@ -42,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         from sslskel.encoders.open import open_encoders
         from sslskel.grid.run import evaluate
 
-        foreign = build_module(options.encoder) if options.encoder else None
+        foreign = build_module(options.encoder, options.preset) if options.encoder else None
         records = [
             evaluate(
                 foreign or open_encoders(options.checkpoint, num_heads=options.heads),

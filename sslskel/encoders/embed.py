@@ -19,11 +19,13 @@ from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.adapt import reading_of
+from sslskel.encoders.joint_map import joints_in_words
 from sslskel.encoders.open import open_encoders
 from sslskel.engine.device import arithmetic, autocast, check_precision, dtype_of, own_defaults, resolve_device
 from sslskel.errors import UsageError
 from sslskel.files import output_file, require_output
 from sslskel.plugins.registry import BENCHMARKS
+from sslskel.progress import SILENT, Reporter
 
 BATCH = 64
 
@@ -37,6 +39,7 @@ def embed(
     split: str | None = None,
     num_heads: int = 8,
     overrides: Sequence[str] = (),
+    reporter: Reporter = SILENT,
 ) -> tuple[int, int]:
     """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``.
 
@@ -71,6 +74,8 @@ def embed(
         for encoder in opened.encoders.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
             joints, every = reading_of(encoder.spec, dataset.info).read, np.arange(len(dataset))
+            if joints is not None and is_first():
+                reporter.line(joints_in_words(encoder.spec.layout, dataset.info.layout))
             source = ClipSource(dataset, every, encoder.spec, device=device, dtype=dtype_of(engine), joints=joints)
             batches = source.batches(encoder.spec.test_view, Noise(0, device=device), BATCH)
             features.append(torch.cat([encoder.clip(batch).float().cpu() for batch in batches]))

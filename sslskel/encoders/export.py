@@ -6,6 +6,7 @@ The folder is a checkpoint and a results folder at once; no path of this machine
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
     options = by_content(made.method, named)
     recipe = {"clip": made.clip, "train": made.train, "method": options, "backbone": made.backbone}
     together = str(made.train.get("suite", ""))
+    folder = shlex.quote(plain(name))
     blocks = [
         _front_matter(meta),
         f"# {escape(name)}",
@@ -98,9 +100,9 @@ def _card(name: str, meta: CheckpointMeta, step: int, records: Sequence[Record])
         _scores(records),
         "## Use",
         "```sh\n"
-        f"sslskel evaluate --checkpoint FOLDER --protocol {DEFAULT_PROTOCOL} --benchmark {meta.benchmark.name}\n"
-        f"sslskel leaderboard --results FOLDER\n```",
-        'In Python, `sslskel.load_encoder("FOLDER")` gives a module that maps (N, C, T, V, M) to (N, D).',
+        f"sslskel evaluate --checkpoint {folder} --protocol {DEFAULT_PROTOCOL} --benchmark {meta.benchmark.name}\n"
+        f"sslskel leaderboard --results {folder}\n```",
+        f"In Python, `sslskel.load_encoder({folder!r})` gives a module that maps (N, C, T, V, M) to (N, D).",
         *_code(meta),
         "## Licence",
         f"Data: {escape(_licences(meta))}. Whether weights learned from data fall under its licence is"

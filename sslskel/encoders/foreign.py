@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -37,6 +37,8 @@ class ForeignModule:
     module: nn.Module
     name: str
     files: tuple[Path, ...]
+    preset: str | None = None
+    """Named sizes that it is judged with; those of the benchmark where None."""
 
     @classmethod
     def of(cls, module: nn.Module, built_by: object = None, name: str = "") -> ForeignModule:
@@ -67,10 +69,11 @@ class ForeignModule:
         return ForeignEncoder(module, spec, self.name)
 
 
-def build_module(place: str) -> ForeignModule:
+def build_module(place: str, preset: str | None = None) -> ForeignModule:
     """Call ``PACKAGE.MODULE:CALLABLE``, which returns a network; modules of the working directory are known.
 
-    Raises ``UsageError`` in a sentence where it is not there, fails, or returns anything else.
+    ``preset`` names the sizes that it is judged with. Raises ``UsageError`` in a sentence where the callable is not
+    there, fails, or returns anything else.
     """
     where, colon, attribute = place.partition(":")
     if not (where and colon and attribute):
@@ -87,7 +90,7 @@ def build_module(place: str) -> ForeignModule:
     module = _built(build, place)
     if not isinstance(module, nn.Module):
         raise UsageError(f"{place}() returned a {type(module).__name__}, where a torch.nn.Module was expected")
-    return ForeignModule.of(module, build, place)
+    return replace(ForeignModule.of(module, build, place), preset=preset)
 
 
 class ForeignEncoder(Encoder):

@@ -73,6 +73,17 @@ def map_joints(reader: SkeletonLayout, source: SkeletonLayout) -> JointMap:
     return JointMap(read, tuple(joint in places for joint in range(reader.num_joints)))
 
 
+def joints_in_words(reader: SkeletonLayout, source: SkeletonLayout) -> str:
+    """Which joints of ``reader`` were matched, with the names that they have in ``source``; raises as map_joints."""
+    mapping = map_joints(reader, source)
+    pairs = [(own, source.joints[at], known) for own, at, known in zip(reader.joints, *mapping, strict=True)]
+    matched = [own if own == other else f"{own} = {other}" for own, other, known in pairs if known]
+    moved = [f"{own} at {other}" for own, other, known in pairs if not known]
+    text = f"{mapping.same} of {reader.num_joints} joints of the encoder's body ('{reader.name}') are matched by name"
+    text += f" in '{source.name}': {', '.join(matched)}"
+    return f"{text}; the others stand where the nearest is: {', '.join(moved)}" if moved else text
+
+
 def same_joints(reader: SkeletonLayout, source: SkeletonLayout) -> bool:
     """Whether the two have the same joints in the same order, so that nothing needs a map."""
     return reader.joints == source.joints

@@ -72,7 +72,7 @@ class ForeignSubject:
         return compose(
             method,
             backbone=METHODS.get(method).default_backbone,
-            preset=benchmark.preset,
+            preset=self.foreign.preset or benchmark.preset,
             protocol=protocol,
             recipe=benchmark.recipe,
             overrides=overrides,
@@ -109,7 +109,7 @@ class ForeignSubject:
             method=MethodMeta(self.foreign.name, DECLARED, 0, ", ".join(map(str, self.foreign.files))),
             backbone=BackboneMeta("none", 0, used=False),
             benchmark=self.home,
-            preset=benchmark.preset,
+            preset=self.foreign.preset or benchmark.preset,
             seed=seed,
             seen=seen,
             construction=None,

@@ -21,6 +21,7 @@ from sslskel.data.prepare import open_benchmark
 from sslskel.data.store.store import StoredDataset
 from sslskel.encoders.adapt import reading_of
 from sslskel.encoders.foreign import ForeignModule
+from sslskel.encoders.joint_map import joints_in_words
 from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import resolved_for
 from sslskel.engine.accelerator import join
@@ -365,6 +366,8 @@ def evaluate(
     require_cross_dataset(protocol, (name, chosen) != (home.name, home.split))
     spec = next(iter(opened.encoders.values())).spec
     joints = reading_of(spec, dataset.info).joints
+    if joints is not None and is_first():
+        reporter.line(joints_in_words(spec.layout, dataset.info.layout))
     identity = evaluation_identity(meta.identity, protocol, resolved, judged_on, chosen, dataset, number, joints)
     store = ResultStore(Path(output))
     guard, sources = SourceGuard(store, reporter=reporter), of_checkpoint(meta, protocol)

@@ -69,6 +69,8 @@ class Comparison:
     """Of one pretraining whose clips are right or wrong."""
     corrected: float | None = None
     """p, corrected for comparisons that are made together."""
+    learnt: bool = True
+    """Whether one of the two was pretrained; of others boards claim nothing."""
 
     @property
     def difference(self) -> float:
@@ -88,6 +90,8 @@ class Comparison:
     @property
     def sure(self) -> bool:
         """True where the difference is more than noise of pretrainings, and of clips where these are known."""
+        if not self.learnt:
+            return False
         p = self.p if self.corrected is None else self.corrected
         return p is not None and p < ALPHA
 
@@ -95,6 +99,8 @@ class Comparison:
         """What it means, in a sentence or two."""
         count = len(self.seeds)
         minus, points = f"{self.first} minus {self.second}", percent(self.difference)
+        if not self.learnt:
+            return f"{minus} is {points} points{self._of_floors()}; neither was pretrained, so that nothing is claimed"
         if count == 1:
             return f"{minus} is {points} points for the weights of seed {self.seeds[0]}{self._of_one()}"
         if self.p is None:
@@ -112,6 +118,14 @@ class Comparison:
         else:
             text = f"{minus} may be noise: {points}"
         return f"{text} points, 95 % interval {self._interval(self.widest)}, over {over}{alone}"
+
+    def _of_floors(self) -> str:
+        """Over what the difference was measured."""
+        over = [f"{len(self.seeds)} seeds"] if len(self.seeds) > 1 else []
+        over += [self.varied] if self.on_any_clips is not None else []
+        known = self.widest.interval is not None and self.widest.p is not None
+        interval = f", 95 % interval {self._interval(self.widest)}" if known else ""
+        return f"{interval} over {' and '.join(over)}" if over else ""
 
     def _interval(self, one: Estimate) -> str:
         assert one.interval is not None
@@ -160,7 +174,8 @@ def compare(
         mine, theirs = Side(one.label, one.cells[at]), Side(other.label, other.cells[at])
         try:
             groups = None if clusters is None else clusters(column)
-            results.append(paired(store, column.title, column.score, mine, theirs, clusters=groups))
+            made = paired(store, column.title, column.score, mine, theirs, clusters=groups)
+            results.append(replace(made, learnt=one.trained or other.trained))
         except (NotPaired, RecordError) as fault:
             results.append(Skipped(column.title, str(fault)))
     if not any(isinstance(result, Comparison) for result in results):
@@ -258,6 +273,7 @@ class _Named:
     """The records of one side: place of the column -> pretrainings -> evaluations."""
 
     label: str
+    trained: bool
     cells: Mapping[int, Sequence[Sequence[Record]]]
 
 
@@ -279,7 +295,7 @@ def _named(board: Board, name: str) -> _Named:
             groups = [[one] for group in groups for one in group if one.identity == name]
         if groups:
             cells[at] = groups
-    return _Named(names[rows[0].key], cells)
+    return _Named(names[rows[0].key], rows[0].trained, cells)
 
 
 def _names(rows: Sequence[Row]) -> dict[RowKey, str]:

@@ -44,7 +44,8 @@ def board_of(
     the losses of the pretraining runs that are still there and the confusions of classes,
     ``published`` what others printed for the same columns; with ``over_clips`` intervals are over test
     clips too. With a ``suite`` the board is that suite's (see ``suite.py``). Raises ``UsageError`` where
-    the folder holds no results and ``DataError`` where a file of published numbers is broken.
+    the folder holds no results, or none of these benchmarks and protocols, and ``DataError`` where a file of
+    published numbers is broken.
     """
     output = Path(output)
     if not any((output / name).is_dir() for name in ("records", FOLDER)):
@@ -65,6 +66,8 @@ def board_of(
     else:
         board = suite_board(suite, sound, per_clip)
     failed = failed_cells(output, records, benchmarks, protocols)
+    if suite is None and not failed:
+        _require_some(output, records, benchmarks, protocols)
     warnings = (*board.warnings, *failed, *unrecorded_runs(output, board.records, records), *shown.warnings())
     board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))
     if published:
@@ -73,6 +76,23 @@ def board_of(
     if not details:
         return board
     return replace(board, curves=_curves(output, board.records), confusions=confusions_of(board, ResultStore(output)))
+
+
+def _require_some(
+    output: Path, records: Sequence[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+) -> None:
+    """Raise ``UsageError`` where there are records but none that was asked for, naming what left none."""
+    if not records or of_board(records, benchmarks, protocols):
+        return
+    places = {f"{one.benchmark['name']}/{one.benchmark['split']}" for one in records}
+    judges = {one.protocol["name"] for one in records}
+    filters = [("--benchmark", benchmarks or (), places), ("--protocol", protocols or (), judges)]
+    alone = [not of_board(records, benchmarks, None), not of_board(records, None, protocols)]
+    to_blame = [one for one, none in zip(filters, alone, strict=True) if none] or filters
+    asked = " and ".join(f"{flag} {','.join(names)}" for flag, names, _ in to_blame)
+    known = "; ".join(", ".join(sorted(known)) for *_, known in to_blame)
+    there = f"the {len(records):,} records" if len(records) > 1 else "the only record"
+    raise UsageError(f"none of {there} in {output} is of {asked} (there are: {known}); name one of these")
 
 
 def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:

@@ -99,8 +99,8 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
         across=across,
         findings=(*board.findings, *across_findings(across)),
         highlights=(*rank_findings(across), *board.highlights),
-        warnings=(*board.warnings, *_left_out(reasons), *_unfinished(suite, ranked)),
-        notes=(*_notes(rules, learnt, floor), *_references(suite, reference), *board.notes),
+        warnings=(*board.warnings, *_left_out(reasons), *_unfinished(suite, ranked), *_unknown(rules, learnt)),
+        notes=(*_notes(suite, floor), *_references(suite, reference), *board.notes),
         commands=tuple(sorted({*board.commands, *floor.commands, *reference.commands})),
     )
 
@@ -196,9 +196,8 @@ def _references(suite: Suite, board: Board) -> list[str]:
     return notes
 
 
-def _notes(rules: SuiteRules, records: Sequence[Record], floor: Board) -> list[str]:
-    """What each task is of, what stands behind gains, and whose training nobody compared with the suite's."""
-    suite = rules.suite
+def _notes(suite: Suite, floor: Board) -> list[str]:
+    """What each task is of, and what stands behind gains."""
     tasks = "; ".join(f"{task}: {', '.join(group)}" for task, group in suite.tasks.items())
     notes = [f"suite {suite.words}: {tasks}; ranks and means over {', '.join(suite.ranked)}"]
     for mean in _means(suite, floor.columns)[1].values():
@@ -206,8 +205,12 @@ def _notes(rules: SuiteRules, records: Sequence[Record], floor: Board) -> list[s
         shown = [f"{label} {percent(value)}" for label, value in known if value is not None]
         if shown:
             notes.append(f"{mean.title} without learning ({' '.join(suite.untrained)}), %: {', '.join(shown)}")
-    unknown = sorted({record.method["name"] for record in records if rules.training(record) is Training.unknown})
-    if unknown:
-        named = ", ".join(unknown)
-        notes.append(f"not compared with the suite's clips and training, {Training.unknown.value}: {named}")
     return notes
+
+
+def _unknown(rules: SuiteRules, records: Sequence[Record]) -> list[str]:
+    """Whose training nobody compared with the suite's."""
+    unknown = sorted({record.method["name"] for record in records if rules.training(record) is Training.unknown})
+    if not unknown:
+        return []
+    return [f"not compared with the suite's clips and training, {Training.unknown.value}: {', '.join(unknown)}"]

@@ -72,6 +72,7 @@ def test_formats_are_those_of_boards() -> None:
         (("bench", "--method", "mamp", "--jobs", "two"), "--jobs: 'two' is no whole number"),
         (("data", "import", "x", "--fps", "fast"), "--fps: 'fast' is no number"),
         (("bench", "--method", "mamp", "--mode", "fst"), "did you mean 'fast'?"),
+        (("data", "import", "my data", "--clips", "x.csv"), "called 'my data'; take letters, digits, '.', '_' and '-'"),
         (("bench", "--method", "mamp", "--precision", "bf61"), "did you mean 'bf16'?"),
         (("speed", "--method", "mamp", "--against", "encoder"), "did you mean 'encoders'?"),
     ],

@@ -57,3 +57,5 @@ def test_the_configuration_is_printed_with_its_sources_and_nothing_runs(
     assert "\nmethod.tau=0.5  # the command\n" in said
     assert "\nmethod.mask_ratio=0.9  # default\n" in said
     assert not folder.exists()
+    assert main(["bench", "--method", "random_init", "--cfg", *words[:4], "--device", "gpu"]) == 2
+    assert "there is no device 'gpu' on this machine" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from sslskel.api.skeleton import NTU25, SkeletonLayout, layout
 from sslskel.benchmarks.hdm05_11 import BENCHMARK as HDM05
 from sslskel.benchmarks.utd_mhad import BENCHMARK as UTD
 from sslskel.encoders.adapt import joint_reading
-from sslskel.encoders.joint_map import map_joints
+from sslskel.encoders.joint_map import joints_in_words, map_joints
 from sslskel.errors import DataError, UsageError
 
 KINECT1, MOCAP = UTD.info.layout, HDM05.info.layout
@@ -44,6 +44,16 @@ def test_bodies_without_a_common_joint_and_other_dimensions_are_refused() -> Non
         map_joints(NTU25, strange)
     with pytest.raises(UsageError, match="no joint mapping helps"):
         joint_reading(NTU25, 2, UTD.info)
+
+
+def test_which_joints_meet_is_said() -> None:
+    reader = layout("ours", {"hips": None, "left_hip": "hips", "tail": "hips"}, centre="hips", parts={})
+    stored = layout("theirs", {"hips": None, "LeftUpLeg": "hips"}, centre="hips", parts={})
+    assert joints_in_words(reader, stored) == (
+        "2 of 3 joints of the encoder's body ('ours') are matched by name in 'theirs': hips, left_hip = LeftUpLeg;"
+        " the others stand where the nearest is: tail at hips"
+    )
+    assert joints_in_words(reader, reader).endswith("in 'ours': hips, left_hip, tail")
 
 
 def test_transfer_is_judged_elsewhere_and_refused_at_home(tiny: str, tmp_path: Path) -> None:

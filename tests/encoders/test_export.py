@@ -49,6 +49,7 @@ def test_the_folder_is_a_results_folder_with_a_card_and_without_an_optimiser(run
         assert f"\n## {title}\n" in card
     assert f"{record.counts['train']:,} clips" in card
     assert "method mamp" in card
+    assert "sslskel evaluate --checkpoint packed --protocol" in card
     assert str(tmp_path) not in card
     [step] = run_folder.glob("step-*")
     assert (folder / "optimiser.safetensors").stat().st_size < (step / "optimiser.safetensors").stat().st_size / 100

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 
 import sslskel
+from sslskel import BENCHMARKS
 from sslskel import evaluate as judge
+from sslskel.encoders.foreign import ForeignModule
 from sslskel.errors import UsageError
+from sslskel.grid.foreign import ForeignSubject
 from sslskel.leaderboard.build import build_board
 from sslskel.leaderboard.formats import render
 from sslskel.results.record import parse_record
@@ -113,6 +116,19 @@ def test_a_module_is_judged_recorded_and_marked(tiny: str, tmp_path: Path) -> No
     assert warning.endswith(f"other (tiny/xsub), {NAME} (no data)")
     assert all(row.trained for row in board.rows), "nothing proves that it saw no data, so that it is no floor"
     assert "as its owner declared" in render(board, "markdown")
+
+
+def test_a_preset_names_the_sizes_that_it_is_judged_with(tiny: str, folder: Path, sslskel: Any) -> None:
+    benchmark, foreign = BENCHMARKS.get(tiny), ForeignModule.of(Net())
+    own, named = (
+        ForeignSubject.declared(dataclasses.replace(foreign, preset=preset), "none") for preset in (None, "released")
+    )
+    assert own.resolved("linear", benchmark, []).protocol != named.resolved("linear", benchmark, []).protocol
+    words = ("evaluate", "--encoder", "foreign_nets.net:build", "--seen", "none", "--benchmark", tiny)
+    done = sslskel(*words, "--protocol", "knn", "--preset", "quik", cwd=folder)
+    assert (done.returncode, "did you mean 'quick'?" in done.stderr) == (2, True)
+    done = sslskel("evaluate", "--checkpoint", "x", "--preset", "quick", cwd=folder)
+    assert (done.returncode, "leave out --preset quick" in done.stderr) == (2, True)
 
 
 def test_leaking_declarations_are_marked(tiny: str, tmp_path: Path) -> None:

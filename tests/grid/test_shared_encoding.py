@@ -20,7 +20,7 @@ def test_records_of_two_processes_are_those_of_one(command: Callable[..., Any], 
     for folder, more in (("one", ()), ("two", ("--processes", "2"))):
         for words in (("protocol.encode_batch=5",), ("protocol.epochs=2", "protocol.min_steps=0")):
             protocol = ("knn",) if "encode" in words[0] else ("linear,occlusion",)
-            done = command(*WORDS[:4], *protocol, *WORDS[5:], *SMALL, *words, "--output", folder, *more)
+            done = command(*WORDS[:4], *protocol, *WORDS[5:], *SMALL, *words, "--results", folder, *more)
             assert done.returncode == 0, done.stderr
     one, two = ({path.name: path for path in (tmp_path / name / "records").glob("*.json")} for name in ("one", "two"))
     assert len(one) == 6

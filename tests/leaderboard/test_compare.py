@@ -134,6 +134,19 @@ def test_a_row_whose_seeds_change_no_weight_meets_every_pretraining(tmp_path: Pa
     assert compared(tmp_path, "raw", "raw").seeds == (0,)
 
 
+def test_of_two_that_learnt_nothing_nothing_is_claimed(tmp_path: Path) -> None:
+    for seed in range(3):
+        judged(tmp_path, "network", seed, 0.8, seen=())
+    judged(tmp_path, "coordinates", 0, 0.6, seen=())
+    one = compared(tmp_path, "network", "coordinates")
+    assert not one.sure
+    assert "neither was pretrained, so that nothing is claimed" in one.words()
+    assert "over 400 clips" in one.words()
+    assert "noise" not in one.words()
+    judged(tmp_path, "learner", 0, 0.9)
+    assert "another pretraining" in compared(tmp_path, "learner", "coordinates").words()
+
+
 def test_only_seeds_that_both_have_are_paired(tmp_path: Path) -> None:
     for seed in (0, 1, 2):
         judged(tmp_path, "good", seed, 0.9)

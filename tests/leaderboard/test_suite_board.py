@@ -127,3 +127,9 @@ def test_a_part_of_a_suite_ranks_nobody() -> None:
 def test_no_records_make_an_empty_board() -> None:
     board = suite_board(RULES, [])
     assert (board.rows, board.means) == ((), ())
+
+
+def test_whose_training_nobody_compared_is_said_without_details() -> None:
+    rules = SuiteRules(SUITE, RULES.columns, lambda record: Training.unknown)
+    [said] = [one for one in suite_board(rules, LEARNT).warnings if "not compared" in one]
+    assert said.endswith(": best, next")

@@ -52,6 +52,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "embed": (("to an .npz file", "to an .npz or .parquet file"), ("the .npz file", "the .npz or .parquet file")),
     "evaluate": (
         *RESULTS,
+        ("[--seed SEED]", "[--preset PRESET] [--seed SEED]"),
+        (
+            "  --seed SEED ",
+            "  --preset PRESET sizes and schedules for --encoder (default: the benchmark's own)\n  --seed SEED ",
+        ),
         (
             "[-h] --checkpoint CHECKPOINT [--protocol",
             "[-h] (--checkpoint CHECKPOINT | --encoder PACKAGE.MODULE:CALLABLE) [--seen SEEN] [--protocol",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslskel.data.store.rows import is_safe
 from sslskel.errors import UsageError
 
 
@@ -45,7 +47,12 @@ class Request:
         return shlex.join([*argv, *self.overrides])
 
     def check(self) -> None:
-        """Raise ``UsageError`` for options that exclude each other."""
+        """Raise ``UsageError`` for a name that no benchmark may have, and for options that exclude each other."""
+        if not is_safe(self.name):
+            raise UsageError(
+                f"a benchmark cannot be called '{self.name}'; take letters, digits, '.', '_' and '-' only, for instance"
+                f" {re.sub('[^A-Za-z0-9]+', '_', self.name).strip('_') or 'my_data'}"
+            )
         if (self.clips is None) == (self.pyskl is None):
             raise UsageError("give either --clips TABLE (a labels table) or --pyskl FILE (a pickle in pyskl's form)")
         if self.pyskl is not None and self.source is not None:

@@ -29,11 +29,16 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name) and "\0" not in name and name.isprintable()
 
 
+def is_safe(name: str) -> bool:
+    """Whether a dataset or recipe may be called so, which is part of names of folders and columns."""
+    return _SAFE.fullmatch(name) is not None
+
+
 def check_info(info: DatasetInfo) -> None:
     """Raise ``DataError`` where the description of a dataset makes no sense."""
     faults = [
-        (not _SAFE.fullmatch(info.name), f"name '{info.name}' (letters, digits, '.', '_' and '-' only)"),
-        (not _SAFE.fullmatch(info.recipe), f"recipe '{info.recipe}' (letters, digits, '.', '_' and '-' only)"),
+        (not is_safe(info.name), f"name '{info.name}' (letters, digits, '.', '_' and '-' only)"),
+        (not is_safe(info.recipe), f"recipe '{info.recipe}' (letters, digits, '.', '_' and '-' only)"),
         (info.coordinates not in (2, 3), f"coordinates={info.coordinates} (2 or 3)"),
         (info.persons < 1, f"persons={info.persons} (at least 1)"),
         (not (math.isfinite(info.fps) and info.fps > 0), f"fps={info.fps} (above 0)"),
