@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
             asked or None,
             report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
             protocols=names(options.protocol) if options.protocol else None,
+            required=True,
         )
         clusters = functools.partial(subjects_of, asked=asked) if options.clusters else None
         results = compare(board, ResultStore(options.results), options.first, options.second, clusters)

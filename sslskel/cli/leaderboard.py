@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
             published=not options.no_published,
             over_clips=options.intervals == "clips",
             suite=_rules(options.suite) if options.suite else None,
+            required=True,
         )
     intervals = options.intervals is not None
     if options.output:

@@ -36,6 +36,7 @@ def board_of(
     published: bool = True,
     over_clips: bool = False,
     suite: SuiteRules | None = None,
+    required: bool = False,
 ) -> Board:
     """Build the board of a folder. Records that are broken, or whose scores do not follow from their predictions, are
     named through ``report`` and left out; cells that failed are named among the warnings.
@@ -43,9 +44,9 @@ def board_of(
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
     the losses of the pretraining runs that are still there and the confusions of classes,
     ``published`` what others printed for the same columns; with ``over_clips`` intervals are over test
-    clips too. With a ``suite`` the board is that suite's (see ``suite.py``). Raises ``UsageError`` where
-    the folder holds no results, or none of these benchmarks and protocols, and ``DataError`` where a file of
-    published numbers is broken.
+    clips too. With a ``suite`` the board is that suite's (see ``suite.py``). Raises ``UsageError`` where the folder
+    holds no results, or none of these benchmarks and protocols though that is ``required``, and ``DataError`` where a
+    file of published numbers is broken.
     """
     output = Path(output)
     if not any((output / name).is_dir() for name in ("records", FOLDER)):
@@ -66,7 +67,7 @@ def board_of(
     else:
         board = suite_board(suite, sound, per_clip)
     failed = failed_cells(output, records, benchmarks, protocols)
-    if suite is None and not failed:
+    if required and suite is None and not failed:
         _require_some(output, records, benchmarks, protocols)
     warnings = (*board.warnings, *failed, *unrecorded_runs(output, board.records, records), *shown.warnings())
     board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))

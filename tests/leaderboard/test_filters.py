@@ -35,7 +35,8 @@ def test_the_filter_that_left_none_is_named(
     folder: Path, benchmarks: list[str] | None, protocols: list[str] | None, said: str
 ) -> None:
     with pytest.raises(UsageError, match=r"^none of the 2 records in .* " + said):
-        board_of(folder, benchmarks, protocols=protocols)
+        board_of(folder, benchmarks, protocols=protocols, required=True)
+    assert board_of(folder, benchmarks, protocols=protocols).rows == (), "a grid whose cells are yet to come"
 
 
 def test_the_command_ends_with_that_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,9 +47,9 @@ def test_the_command_ends_with_that_sentence(folder: Path, capsys: pytest.Captur
 
 
 def test_what_a_filter_leaves_is_shown(folder: Path) -> None:
-    assert [column.protocol for column in board_of(folder, ["a"], protocols=["knn"]).columns] == ["knn"]
+    assert [column.protocol for column in board_of(folder, ["a"], protocols=["knn"], required=True).columns] == ["knn"]
 
 
 def test_a_folder_without_records_is_no_fault_of_a_filter(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
-    assert board_of(tmp_path, ["a"]).rows == ()
+    assert board_of(tmp_path, ["a"], required=True).rows == ()
