@@ -68,7 +68,9 @@ def in_encoding(text: str, encoding: str) -> str:
 
 def plain(text: object) -> str:
     """Text on one line that cannot steer a terminal, hide or reverse the text next to it."""
-    return "".join(_visible(character) for character in str(text))
+    words = str(text)
+    # What is printable has no other white space than blanks, and nothing that is escaped.
+    return words if words.isprintable() else "".join(map(_visible, words))
 
 
 def _visible(character: str) -> str:
