@@ -82,7 +82,7 @@ def parts_of_encoder(meta: CheckpointMeta, protocol: str) -> list[Part]:
 
 def named(cell: Cell) -> FailedCell:
     """The cell as notes of its failures name it."""
-    return FailedCell(cell.title, "/".join(cell.judged_on), cell.protocol or "")
+    return FailedCell(cell.title, "/".join(cell.judged_on), cell.protocol or "", cell.method)
 
 
 def keep(store: ResultStore, identity: str, fault: SslskelError, cell: FailedCell) -> str:

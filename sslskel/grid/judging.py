@@ -59,5 +59,5 @@ def judge_alone(task: EvaluationTask, store: ResultStore, reporter: Reporter) ->
             judge_and_record(task, store, reporter)
     except Unforeseen as fault:
         title = f"{meta.method.name} on {place}, seed {task.seed}, {task.protocol}"
-        words = keep(store, task.identity, fault, FailedCell(title, place, task.protocol))
+        words = keep(store, task.identity, fault, FailedCell(title, place, task.protocol, meta.method.name))
         raise RunError(f"{title}: {words}") from fault

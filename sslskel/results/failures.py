@@ -32,6 +32,8 @@ class FailedCell:
     """``NAME/SPLIT`` that it was to be judged on."""
     protocol: str
     """Empty for a pretraining alone."""
+    method: str = ""
+    """Empty in notes of early versions."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def note(
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     if cell is not None:
-        content |= {"cell": cell.title, "benchmark": cell.benchmark, "protocol": cell.protocol}
+        content |= {"cell": cell.title, "benchmark": cell.benchmark, "protocol": cell.protocol, "method": cell.method}
     with writing_in(folder, "a note of a failure"):
         if trace:
             text = "".join(traceback.format_exception(fault)).encode("utf-8", "backslashreplace")
@@ -122,7 +124,8 @@ def failure_in(path: Path) -> Failure | None:
     title, benchmark, protocol, message = map(str, facts)
     trace = content.get("traceback")
     own = isinstance(trace, str) and re.fullmatch(rf"{match[1]}-[0-9a-f]{{12}}\.txt", trace)
-    cell = FailedCell(title, benchmark, protocol)
+    method = content.get("method")
+    cell = FailedCell(title, benchmark, protocol, method if isinstance(method, str) else "")
     return Failure(match[1], cell, message, f"{FOLDER}/{trace}" if own else "")
 
 
