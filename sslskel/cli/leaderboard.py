@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sslskel.cli.options import add_details_flag, add_results_flag, names
@@ -12,6 +13,7 @@ from sslskel.errors import UsageError
 from sslskel.paths import user_path
 
 if TYPE_CHECKING:
+    from sslskel.leaderboard.model import FeatureMap
     from sslskel.leaderboard.suite import SuiteRules
 
 
@@ -47,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " too",
     )
     add_details_flag(parser)
+    parser.add_argument(
+        "--features",
+        metavar="FILE,...",
+        help="files of `sslskel embed` that an HTML board draws in two dimensions (comma list)",
+    )
     parser.add_argument("--no-published", action="store_true", help="leave out published numbers")
     parser.add_argument(
         "--output", type=user_path, help="file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"
@@ -64,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     if options.suite and (options.benchmark or options.protocol):
         raise UsageError("a suite names its benchmarks and protocols; leave out --benchmark and --protocol")
     form = options.format or (form_of(options.output) if options.output else "table")
+    maps = _maps(options.features, form) if options.features else ()
     with ConsoleReporter():
         board = board_of(
             options.results,
@@ -76,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
             suite=_rules(options.suite) if options.suite else None,
             required=True,
         )
+    board = replace(board, maps=maps)
     intervals = options.intervals is not None
     if options.output:
         write_board(board, form, options.output, details=options.details, intervals=intervals)
@@ -85,6 +94,14 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(render(board, form, details=options.details, intervals=intervals))
     return 0
+
+
+def _maps(files: str, form: str) -> tuple[FeatureMap, ...]:
+    from sslskel.leaderboard.feature_map import feature_map
+
+    if form != "html":
+        raise UsageError(f"--features are drawn on an HTML board alone, not as {form}; give --output board.html")
+    return tuple(feature_map(user_path(name)) for name in names(files))
 
 
 def _rules(name: str) -> SuiteRules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sslskel.leaderboard.model import Failed
 from sslskel.results.failures import FOLDER, failures
 from sslskel.results.record import Record
 
@@ -14,20 +15,24 @@ LISTED = 5
 
 def failed_cells(
     folder: Path, records: Iterable[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
-) -> list[str]:
-    """A sentence for each cell of these benchmarks (``NAME`` or ``NAME/SPLIT``) and protocols, of all where None.
+) -> tuple[Failed, ...]:
+    """The failed cells of these benchmarks (``NAME`` or ``NAME/SPLIT``) and protocols, of all where None.
 
     ``records`` are all of the folder.
     """
     done = {record.identity for record in records}
-    failed = [
-        one
+    return tuple(
+        Failed(one.cell.title, one.cell.method, one.cell.benchmark, one.cell.protocol, one.words(folder))
         for one in failures(folder)
         if one.identity not in done
         and one.cell.protocol
         and (benchmarks is None or {one.cell.benchmark, one.cell.benchmark.partition("/")[0]} & {*benchmarks})
         and (protocols is None or one.cell.protocol in protocols)
-    ]
-    listed = [f"failed: {one.cell.title}: {one.words(folder)}" for one in failed[:LISTED]]
+    )
+
+
+def failed_sentences(folder: Path, failed: Sequence[Failed]) -> list[str]:
+    """A sentence for each of the first :data:`LISTED`, and one for the rest."""
+    listed = [f"failed: {one.title}: {one.reason}" for one in failed[:LISTED]]
     more = [f"{len(failed) - LISTED} more cells failed; {folder / FOLDER} says why"] if failed[LISTED:] else []
     return listed + more

@@ -11,9 +11,11 @@ from sslskel.errors import UsageError
 from sslskel.files import parse_json, read_regular
 from sslskel.leaderboard.build import Board, build_board, of_board
 from sslskel.leaderboard.checked import checked
+from sslskel.leaderboard.checkpoints import checkpoints_of
 from sslskel.leaderboard.clip_scores import all_clip_scores
 from sslskel.leaderboard.confusion import confusions_of
-from sslskel.leaderboard.failed import failed_cells
+from sslskel.leaderboard.failed import failed_cells, failed_sentences
+from sslskel.leaderboard.literature import literature_of
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.seeds import unrecorded_runs
@@ -42,7 +44,7 @@ def board_of(
     named through ``report`` and left out; cells that failed are named among the warnings.
 
     Columns follow the order of ``benchmarks`` and ``protocols`` where given; ``details`` adds
-    the losses of the pretraining runs that are still there and the confusions of classes,
+    the losses and checkpoints of the pretraining runs that are still there, the confusions of classes and the papers,
     ``published`` what others printed for the same columns; with ``over_clips`` intervals are over test
     clips too. With a ``suite`` the board is that suite's (see ``suite.py``). Raises ``UsageError`` where the folder
     holds no results, or none of these benchmarks and protocols though that is ``required``, and ``DataError`` where a
@@ -69,14 +71,21 @@ def board_of(
     failed = failed_cells(output, records, benchmarks, protocols)
     if required and suite is None and not failed:
         _require_some(output, records, benchmarks, protocols)
-    warnings = (*board.warnings, *failed, *unrecorded_runs(output, board.records, records), *shown.warnings())
-    board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()))
+    named = failed_sentences(output, failed)
+    warnings = (*board.warnings, *named, *unrecorded_runs(output, board.records, records), *shown.warnings())
+    board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()), failed=failed)
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))
     if not details:
         return board
-    return replace(board, curves=_curves(output, board.records), confusions=confusions_of(board, ResultStore(output)))
+    return replace(
+        board,
+        curves=_curves(output, board.records),
+        confusions=confusions_of(board, ResultStore(output)),
+        literature=literature_of(board),
+        checkpoints=checkpoints_of(output, board.records),
+    )
 
 
 def _require_some(

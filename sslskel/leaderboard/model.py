@@ -206,6 +206,45 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A cell that was tried and has no record."""
+
+    title: str
+    method: str
+    """Empty in notes of early versions."""
+    benchmark: str
+    """``NAME/SPLIT``."""
+    protocol: str
+    reason: str
+    """With the place of the traceback where there is one."""
+
+
+@dataclass(frozen=True)
+class Literature:
+    """What the plugins say of the papers behind a board, and nothing else."""
+
+    kind: str
+    """``method`` or ``benchmark``."""
+    name: str
+    paper: str
+    """Authors, title and venue as the plugin gives them."""
+    year: int | None
+    family: str = ""
+    """Of methods."""
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Features of clips in two dimensions."""
+
+    title: str
+    way: str
+    """How they were brought there."""
+    points: tuple[tuple[int, int, int], ...]
+    """(x, y, class), places from 0 to 1000."""
+
+
+@dataclass(frozen=True)
 class Curve:
     """How the loss of one pretraining went."""
 
@@ -248,6 +287,11 @@ class Board:
     """Whether intervals are over test clips too."""
     title: str = ""
     """Of a suite; others are called by their benchmarks."""
+    failed: tuple[Failed, ...] = ()
+    literature: tuple[Literature, ...] = ()
+    checkpoints: tuple[tuple[str, str], ...] = ()
+    """(identity of a pretraining, its newest checkpoint below the results folder), of those that are there."""
+    maps: tuple[FeatureMap, ...] = ()
     highlights: tuple[str, ...] = ()
     """Those of the findings that a short form shows as many of as it has room for, the most telling first."""
 

@@ -51,10 +51,8 @@ FACTS = (
     Fact("streams", lambda row: "+".join(row.key.streams)),
     Fact("precision", lambda row: row.key.precision),
 )
-ALWAYS = (
-    Fact("#", lambda row: EMPTY if row.rank is None else str(row.rank)),
-    Fact("method", lambda row: row.label),
-)
+METHOD = Fact("method", lambda row: row.label)
+ALWAYS = (Fact("#", lambda row: EMPTY if row.rank is None else str(row.rank)), METHOD)
 
 
 def title(board: Board) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from board_page import choose, column, eventually, headings, opened, ready, unpacked
 from board_records import hostile_board, three
 
 from sslskel.leaderboard import build_board, render
 from sslskel.leaderboard.confusion import MOST_COUNTS
 from sslskel.leaderboard.folder import board_of as board_of_folder
+from sslskel.leaderboard.formats.bibtex import bibtex_text
 from sslskel.leaderboard.model import AcrossBenchmarks, AcrossRow, Board, Confusion, Curve
 from sslskel.leaderboard.wording import number
 from sslskel.results.store import ResultStore
@@ -100,43 +98,6 @@ def test_two_hundred_rows_of_sixty_classes_stay_under_five_megabytes() -> None:
     assert len(page.encode()) < 5_000_000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium of the system, without a network."""
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium is not installed (Debian: chromium, chromium-driver)")
-    options = selenium.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1300,900",
-    ):
-        options.add_argument(flag)
-    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
-def opened(browser: Any, board: Board, folder: Path) -> Any:
-    path = folder / "board.html"
-    path.write_text(render(board, "html"), encoding="utf-8")
-    browser.get("about:blank")
-    browser.get(path.as_uri())
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    return browser
-
-
-def column(browser: Any, table: str, at: int) -> list[str]:
-    return [cell.text for cell in browser.find_elements("css selector", f"#{table} tbody tr td:nth-child({at + 1})")]
-
-
 def test_the_browser_shows_the_numbers_of_the_json(browser: Any, tmp_path: Path) -> None:
     board = board_of(6)
     page = opened(browser, board, tmp_path)
@@ -144,47 +105,33 @@ def test_the_browser_shows_the_numbers_of_the_json(browser: Any, tmp_path: Path)
     assert column(page, "board", 1) == [row["label"] for row in content["rows"]]
     for position in range(len(content["columns"])):
         texts = [row["cells"][position]["text"] for row in content["rows"]]
-        assert [text.replace("\n", " ") for text in column(page, "board", 3 + position)] == texts
+        assert column(page, "board", 3 + position) == texts
     means = {
         (row["label"], at): cell["summary"]["mean"] for row in content["rows"] for at, cell in enumerate(row["cells"])
     }
-    shown = column(page, "long", 8)
+    shown = column(page, "long", "score, %")
     assert sorted(shown) == sorted(percent(mean) for mean in means.values())
 
 
 def test_sorting_filtering_and_clearing(browser: Any, tmp_path: Path) -> None:
     keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
     page = opened(browser, board_of(12), tmp_path)
-    header = page.find_elements("css selector", "#long thead th")[8]
+    header = page.find_elements("css selector", "#long thead th")[headings(page, "long").index("score, %")]
     header.click()
     eventually(page, lambda: header.get_attribute("aria-sort") == "descending")
-    once = [float(text) for text in column(page, "long", 8)]
+    once = [float(text) for text in column(page, "long", "score, %")]
     assert once == sorted(once, reverse=True), "the best first"
     page.execute_script("(arguments[0].querySelector('[tabindex]') || arguments[0]).focus()", header)
     page.switch_to.active_element.send_keys(keys.ENTER)
     eventually(page, lambda: header.get_attribute("aria-sort") == "ascending")
-    assert [float(text) for text in column(page, "long", 8)] == sorted(once)
-    choose(page, 2, "knn top1")
-    assert set(column(page, "long", 2)) == {"knn top1"}
+    assert [float(text) for text in column(page, "long", "score, %")] == sorted(once)
+    choose(page, "protocol", "knn top1")
+    assert set(column(page, "long", "protocol")) == {"knn top1"}
     assert page.find_element("id", "shown").text == "12 of 24 shown"
-    choose(page, 4, "method_003")
-    assert column(page, "long", 4) == ["method_003"]
-    page.find_element("css selector", "#filters button").click()
+    choose(page, "method", "method_003")
+    assert column(page, "long", "method") == ["method_003"]
+    page.find_element("css selector", "#filters button[type=reset]").click()
     assert page.find_element("id", "shown").text == "24 of 24 shown"
-
-
-def eventually(page: Any, holds: Callable[[], bool]) -> None:
-    """The page sorts a moment after the click, so that it can show that it is busy."""
-    importlib.import_module("selenium.webdriver.support.wait").WebDriverWait(page, 10).until(lambda _: holds())
-
-
-def choose(page: Any, at: int, text: str) -> None:
-    [option] = [
-        option
-        for option in page.find_elements("css selector", f'#filters select[data-column="{at}"] option')
-        if option.text == text
-    ]
-    option.click()
 
 
 def test_a_link_leads_to_the_run_and_its_command(browser: Any, tmp_path: Path) -> None:
@@ -236,9 +183,10 @@ def test_the_theme_is_remembered(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_filters_stand_in_the_address_and_back_undoes_them(browser: Any, tmp_path: Path) -> None:
     page = opened(browser, board_of(3), tmp_path)
-    choose(page, 2, "knn top1")
+    choose(page, "protocol", "knn top1")
     assert page.current_url.endswith("#results?protocol=knn+top1")
     page.refresh()
+    ready(page)
     assert page.find_element("id", "shown").text == "3 of 6 shown"
     page.find_element("css selector", "#long tbody a").click()
     assert page.find_element("id", "run").text
@@ -272,7 +220,7 @@ def test_scores_are_readable_on_a_phone_in_both_themes(browser: Any, tmp_path: P
     if page.execute_script("return document.documentElement.dataset.theme") != theme:
         page.find_element("id", "theme").click()
     try:
-        for cell in ("#board tbody td:nth-child(2)", "#board tbody td.number", "#long tbody td:nth-child(9)"):
+        for cell in ("#board tbody td:nth-child(2)", "#board tbody td.number", "#long tbody td.score"):
             box = page.find_element("css selector", cell).rect
             assert box["x"] >= 0, cell
             assert box["x"] + box["width"] <= 400, cell
@@ -352,10 +300,10 @@ def test_mean_ranks_over_benchmarks_are_drawn(browser: Any, tmp_path: Path) -> N
 
 def test_files_to_download_are_those_of_the_command() -> None:
     board = board_of(2)
-    [text] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', render(board, "html"), re.S)
-    files = json.loads(text)["downloads"]
+    files = unpacked(render(board, "html"))["downloads"]
     assert files == {"board.csv": render(board, "csv"), "board.json": render(board, "json")} | {
-        "board.tex": render(board, "latex")
+        "board.tex": render(board, "latex"),
+        "board.bib": bibtex_text(board),
     }
 
 

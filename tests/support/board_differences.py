@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "f8dc7b2745ef0b751a287119accff5429e34c7b4c993ee54d0768446904f5736",
+            "f8f6fa9ccf80b6cbca288a62f6d923739ec14da11b212eab64dd360115bc60ca",
         ),
     ),
 }
