@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 from recorded import leave_notes
 
@@ -34,6 +35,12 @@ settings.load_profile(os.environ.get("SSLSKEL_EXAMPLES", "same"))
 def pytest_sessionfinish() -> None:
     """Say which recorded arrays were read."""
     leave_notes()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked ``gpu`` need one."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

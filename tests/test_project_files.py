@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from sslskel.version import __version__
@@ -48,3 +50,9 @@ def test_forms_for_issues_ask_for_something() -> None:
         content = read(str(form.relative_to(ROOT)))
         assert content["name"]
         assert any(one.get("validations", {}).get("required") for one in content["body"]), form.name
+
+
+@pytest.mark.parametrize("kind", [DeprecationWarning, PendingDeprecationWarning, FutureWarning])
+def test_what_is_deprecated_fails(kind: type[Warning]) -> None:
+    with pytest.raises(kind, match="goes"):
+        warnings.warn("this goes", kind, stacklevel=1)

@@ -258,7 +258,7 @@ def test_nothing_reads_or_moves_the_global_generators(dataset: StoredDataset) ->
     assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("resident", [True, False])
 def test_a_gpu_sees_the_same_views(dataset: StoredDataset, resident: bool) -> None:
     plain, there = source_of(dataset), source_of(dataset, device="cuda", resident=resident)
