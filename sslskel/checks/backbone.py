@@ -69,7 +69,8 @@ class BackboneCase:
         return batch.joined_valid(self.info.persons) if self.plugin.joins_persons else batch.valid
 
     def features(self, backbone: Backbone, dtype: torch.dtype = torch.float32) -> Features:
-        """What it gives for the rows."""
+        """What it gives for the rows, with noise for a pass in training."""
+        backbone.bind(Noise(0).on(self.batch()))
         return backbone.read(self.rows(dtype), self.valid())
 
 

@@ -138,7 +138,7 @@ def make_source(
 
 
 _SIZES = {"dim": 16, "width": 8, "hidden": 16, "channels": 16, "heads": 2, "depth": 2, "layers": 2, "queue": 64}
-_SIZES |= dict.fromkeys(("clusters", "prototypes"), 8)
+_SIZES |= dict.fromkeys(("clusters", "prototypes"), 8) | {"pixels": 12}
 """Largest value of a field whose name is, begins or ends with the word."""
 
 

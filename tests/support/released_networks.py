@@ -190,7 +190,7 @@ def check_training(
             check_gradients(network, case, places, recipe.gradients, turned)
         if recipe.clip_norm:
             before = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-            close(before.float(), case.tensor("grad/norm_before_clip")[step], 10 * recipe.gradients)
+            close(before.float(), case.tensor("grad/norm_before_clip")[step].float(), 10 * recipe.gradients)
         optimiser.step()
     after = case.group("state_after/")
     assert after
