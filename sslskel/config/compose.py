@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sslskel.config.faults import in_words, one_line
-from sslskel.config.groups import ClipConfig, EngineConfig, TrainConfig
+from sslskel.config.groups import Chosen, ClipConfig, EngineConfig, TrainConfig
 from sslskel.config.interpolation import refuse_interpolations
 from sslskel.config.overrides import overridden
 from sslskel.errors import UsageError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ConfigT = TypeVar("ConfigT")
 
 UNHASHED = {
-    "train": frozenset({"checkpoint_epochs", "keep_checkpoints"}),
+    "train": frozenset({"checkpoint_epochs", "keep_checkpoints", "probe", "probe_epochs"}),
     "engine": frozenset(
         {"device", "threads", "compile", "deterministic", "tensorboard", "track", "log_every", "cache_features"}
     ),
@@ -38,8 +38,10 @@ UNHASHED = {
 """Fields that are recorded but do not affect results, so they are not part of a run's identity.
 
 In ``protocol`` they are names that mean the same in every protocol: how many clips are
-encoded or compared at a time.
+encoded or compared at a time. What watches a training shapes it where it chooses the epoch: see :func:`shaping`.
 """
+WATCHING = ("probe", "probe_epochs")
+"""Of ``train``: how a training is watched."""
 
 
 LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd", "level": ""}}
@@ -48,7 +50,15 @@ LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"o
 
 UNSAID: Mapping[str, Mapping[str, Any]] = {
     "clip": {"body": "stored", "fps": 0.0, "align_root": False, "align_heading": False, "align_size": False},
-    "train": {"weight_decay_course": "constant", "weight_decay_end": 0.0, "stop_after": 0, "suite": ""},
+    "train": {
+        "weight_decay_course": "constant",
+        "weight_decay_end": 0.0,
+        "stop_after": 0,
+        "suite": "",
+        "probe": "",
+        "probe_epochs": 10,
+        "selection": "last",
+    },
     "protocol": {"encoder_dropout": False},
     "engine": {"track": []},
 }
@@ -67,7 +77,13 @@ def spoken(group: str, values: Mapping[str, Any], own: Mapping[str, Any] = Mappi
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a group that shape numbers."""
     silent = {name for name, before in LATER.get(group, {}).items() if values.get(name) == before}
-    return {name: value for name, value in values.items() if name not in UNHASHED.get(group, ()) and name not in silent}
+    silent |= UNHASHED.get(group, frozenset()) - (set(WATCHING) if chosen_by_probe(group, values) else set())
+    return {name: value for name, value in values.items() if name not in silent}
+
+
+def chosen_by_probe(group: str, values: Mapping[str, Any]) -> bool:
+    """Whether these are options of a training whose epoch a probe chooses."""
+    return group == "train" and values.get("selection", Chosen.last.value) == Chosen.probe.value
 
 
 COMMAND = "the command"

@@ -90,6 +90,13 @@ class DecayCourse(Enum):
     cosine = "cosine"
 
 
+class Chosen(Enum):
+    """Which epoch's weights a pretraining leaves: those of the last, or those that ``train.probe`` scored highest."""
+
+    last = "last"
+    probe = "probe"
+
+
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 """What numbers of a training can be sent to."""
 
@@ -186,6 +193,13 @@ class TrainConfig:
     """Epochs after which training ends although its schedule is for ``epochs``; 0 for all of them."""
     suite: str = ""
     """A suite to pretrain on instead of the benchmark, as ``--pretrain-on suite:NAME`` sets it."""
+    probe: str = ""
+    """A protocol that scores the frozen encoder during training, on held-out training subjects; empty for none.
+    It changes no weight."""
+    probe_epochs: int = 10
+    """Epochs between probes; the untrained network and the last epoch are scored too."""
+    selection: Chosen = Chosen.last
+    """The epoch whose weights are kept: the last, or the one that ``probe`` scored highest."""
 
     @property
     def trained_epochs(self) -> int:
@@ -198,8 +212,12 @@ class TrainConfig:
             f"train.suite={self.suite} and train.also both say what else is trained on; give one of them",
         )
         require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; it must be 0 or a number of epochs")
-        for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints"):
+        for name in ("epochs", "batch_size", "accumulate", "checkpoint_epochs", "keep_checkpoints", "probe_epochs"):
             require(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)}; it must be at least 1")
+        require(
+            self.selection is Chosen.last or bool(self.probe),
+            "train.selection=probe needs train.probe, the protocol that scores the epochs",
+        )
         for name in ("lr", "min_lr", "warmup_epochs", "weight_decay", "clip_norm", "momentum", "weight_decay_end"):
             require(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)}; it must not be negative")
         for name in ("beta1", "beta2"):

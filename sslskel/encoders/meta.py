@@ -6,7 +6,7 @@ The keys of ``to_json`` lie in every checkpoint's ``state.json`` and are read fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,8 @@ class CheckpointMeta:
     """Files and checkpoints that its method read, and those that came with the weights it started from."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Digests of the source of ``method`` and ``backbone`` that made it; empty in early checkpoints."""
+    probed: Mapping[str, Any] = field(default_factory=dict)
+    """What ``train.probe`` gave, and which epoch it chose if it was asked to; kept beside the meta, as clips are."""
 
     @property
     def made_for(self) -> str:
@@ -235,7 +237,10 @@ class CheckpointMeta:
         settings = state.get("settings", {})
         if not isinstance(settings, dict) or not WHOLE.fits(settings.get("clips", 0)):
             raise CheckpointError(f"{step}: its state does not say by name how it was trained; it cannot be read")
-        return cls.from_json(state["meta"], step, settings.get("clips", 0))
+        probed = state.get("probe", {})
+        if not isinstance(probed, dict):
+            raise CheckpointError(f"{step}: its state does not say by name what its probe gave; it cannot be read")
+        return replace(cls.from_json(state["meta"], step, settings.get("clips", 0)), probed=probed)
 
     @classmethod
     def of_released(cls, file: Path, num_heads: int) -> CheckpointMeta:

@@ -16,16 +16,19 @@ NAME = "metrics.jsonl"
 class MetricsFile:
     """Appends to ``folder/metrics.jsonl``; lines after the step that training resumes from are dropped.
 
+    So are those at that step with a name that begins with ``repeated``, if that is given: they are written again.
     Raises ``RunError`` where it cannot be written.
     """
 
-    def __init__(self, folder: Path, resumed_step: int) -> None:
+    def __init__(self, folder: Path, resumed_step: int, repeated: str = "") -> None:
         self._path = folder / NAME
         with writing_in(folder, NAME):
-            self._shorten(resumed_step)
+            self._shorten(resumed_step, repeated)
 
-    def _shorten(self, resumed_step: int) -> None:
+    def _shorten(self, resumed_step: int, repeated: str) -> None:
         kept = [line for line in self._lines() if _step(line) <= resumed_step]
+        if repeated:
+            kept = [line for line in kept if _step(line) < resumed_step or not _has(line, repeated)]
         publish(self._path, "".join(line + "\n" for line in kept).encode(), replace_existing=True)
 
     def _lines(self) -> list[str]:
@@ -42,6 +45,11 @@ class MetricsFile:
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with writing_in(self._path.parent, NAME), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
+
+
+def _has(line: str, beginning: str) -> bool:
+    """Whether a name in the line begins so."""
+    return any(name.startswith(beginning) for name in parse_json(line))
 
 
 def _step(line: str) -> int:

@@ -25,6 +25,8 @@ from sslskel.engine.signals import INTERRUPTED, PREEMPTED
 from sslskel.errors import Diverged, RunError
 from sslskel.files import publish, writing_in
 from sslskel.progress import Reporter
+from sslskel.results.facts import PROBE
+from sslskel.text import percent
 
 FAULT_FILE = "non_finite.json"
 SHOWN_CLIPS = 8
@@ -102,13 +104,15 @@ class RunLog:
         every: int,
         device: torch.device,
         outlets: Outlets,
+        repeated: str = "",
     ) -> None:
         self._folder, self._sampler, self._total, self._every = folder, sampler, total, every
         self._device, self._outlets = device, outlets
-        self._file = MetricsFile(folder, step) if rank() == 0 else None
+        self._file = MetricsFile(folder, step, repeated) if rank() == 0 else None
         self._since = (step, time.perf_counter())
         self._speed = 0.0
         self._memory = ""
+        self._probed: dict[str, str] = {}
 
     def write(self, values: StepValues) -> None:
         """Show a step; keep every ``every``-th and the last."""
@@ -132,10 +136,23 @@ class RunLog:
         if rank() == 0:
             facts = {"epoch": f"{epoch:.1f}", "loss": values.loss, "samples/s": round(self._speed, 1)}
             facts |= {"memory": self._memory} if self._memory else {}
+            facts |= self._probed
             self._outlets.reporter.step("pretraining", step, self._total, **facts)
             if step % self._sampler.steps_per_epoch == 0 or step == self._total:
                 text = f"epoch {epoch:.6g}, step {step} of {self._total}, loss {values.loss:.6g}, lr {values.rate:.6g}"
                 self._outlets.log.line(f"{text}, memory {self._memory}" if self._memory else text)
+
+    def probe(self, step: int, name: str, score: float, seconds: float) -> None:
+        """Keep what a probe gave, which took so many seconds that were no training."""
+        epoch, (before, then) = step / self._sampler.steps_per_epoch, self._since
+        self._since = (before, then + seconds)
+        line = {"step": step, "epoch": epoch, f"{PROBE}{name}": score}
+        if self._file is not None:
+            self._file.write(line)
+        if self._outlets.track is not None:
+            self._outlets.track(line, step)
+        self._probed = {"probe": percent(score)}
+        self._outlets.log.line(f"epoch {epoch:.6g}, step {step} of {self._total}, probe {name} {percent(score)}")
 
     def _measure(self, step: int) -> None:
         before, then = self._since

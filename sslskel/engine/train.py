@@ -20,7 +20,7 @@ import torch
 from sslskel.api.distributed import rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
-from sslskel.config.compose import UNSAID, spoken
+from sslskel.config.compose import UNSAID, WATCHING, chosen_by_probe, spoken
 from sslskel.config.groups import EngineConfig, Precision, TrainConfig
 from sslskel.data.loader import ClipSource
 from sslskel.data.mixture import Mixture
@@ -33,6 +33,7 @@ from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.log_file import LogFile
 from sslskel.engine.misfits import refuse_misfits
 from sslskel.engine.parts import step_parts
+from sslskel.engine.probing import UNWATCHED, Probing, Watch
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import StopRequest, interrupted
 from sslskel.engine.step_log import Outlets, RunLog, StepReport
@@ -40,7 +41,7 @@ from sslskel.engine.training_clips import SourceClips
 from sslskel.engine.turns import Turns
 from sslskel.errors import CheckpointError, RunError
 from sslskel.files import writing_in
-from sslskel.progress import SILENT, Reporter
+from sslskel.results.facts import PROBE
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class _Run:
     loss: float = float("nan")
     memory: int = 0
     turns: Turns = field(init=False)
+    probing: Probing = field(init=False)
     log: LogFile = field(init=False)
     shown: Disguised = field(init=False)
     """The source as the method sees it."""
@@ -94,8 +96,9 @@ class _Run:
     @property
     def settings(self) -> dict[str, Any]:
         """What a continued run must share with its start, beyond ``meta['identity']``."""
-        free = ("checkpoint_epochs", "keep_checkpoints", "accumulate")
+        free = {"checkpoint_epochs", "keep_checkpoints", "accumulate"}
         plain = {k: v.value if isinstance(v, Enum) else v for k, v in dataclasses.asdict(self.train).items()}
+        free |= set() if chosen_by_probe("train", plain) else set(WATCHING)
         shared = {f"train.{name}": value for name, value in spoken("train", plain).items() if name not in free}
         return {**shared, "engine.precision": self.engine.precision.value, "clips": len(self.source)}
 
@@ -110,13 +113,13 @@ def pretrain(
     meta: Mapping[str, object],
     *,
     init: Start | None = None,
-    reporter: Reporter = SILENT,
+    watch: Watch = UNWATCHED,
 ) -> TrainResult:
     """Train ``method`` on ``source``, continuing from the newest valid checkpoint in ``folder``.
 
     Returns at once where that one is finished. ``meta`` (JSON) is kept in every checkpoint;
     ``init`` puts weights into the method of a new run. ``source`` must be on the
-    run's device and in its dtype. ``reporter`` gets every step.
+    run's device and in its dtype. ``watch`` sees every step, and its probe changes none of them.
 
     Raises ``UsageError`` for settings that cannot work, ``CheckpointError`` where ``folder``
     or ``init`` belongs to something else, ``RunError`` on a non-finite loss or a full disk,
@@ -131,13 +134,14 @@ def pretrain(
         refuse_misfits(method, train, sampler)
         method.to(device=device, dtype=torch.float64 if engine.precision is Precision.fp64 else None)
         run = _Run(method, source, train, engine, seed, folder, meta, device, sampler, total)
+        run.probing = Probing(watch.probe, train, sampler.steps_per_epoch, total)
         if method.trains:
             run.turns = Turns(method, train, engine.precision, device)
         checkpoint = _start(run, init)
         if checkpoint is None or run.step < run.total:
             if run.step < run.total:
                 with run.log.kept(f"step {run.step} of {run.total}, {world_size()} process(es), {run.device}"):
-                    _loop(run, accelerator, reporter)
+                    _loop(run, accelerator, watch)
             else:
                 _save(run)
             checkpoint = disk.step_folder(folder, run.step)
@@ -176,17 +180,18 @@ def _start(run: _Run, init: Start | None) -> Path | None:
             )
     load_whole(run.method, checkpoint)
     if run.method.trains:
-        run.turns.restore(disk.load_optimiser(checkpoint))
+        run.turns.restore(run.probing.restore(state, disk.load_optimiser(checkpoint)))
     run.step, run.seconds, run.memory = int(state["step"]), float(state["seconds"]), int(state.get("peak_memory", 0))
     run.loss = float("nan") if state["loss"] is None else float(state["loss"])
     return checkpoint
 
 
-def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
+def _loop(run: _Run, accelerator: Any, watch: Watch) -> None:
     """Steps until the end, a signal or a fault. What a step gave is read after the next one was queued."""
     model = wrap(accelerator, run.method, run.engine, exchanges=not run.turns.several)
-    outlets = Outlets(tracker(accelerator, run.engine, run.settings), reporter, run.log)
-    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, run.device, outlets)
+    outlets = Outlets(tracker(accelerator, run.engine, run.settings), watch.reporter, run.log)
+    again = PROBE if run.probing.due(run.step) else ""
+    log = RunLog(run.folder, run.sampler, run.step, run.total, run.engine.log_every, run.device, outlets, again)
     pending: deque[StepReport] = deque()
     lag = 1 if run.device.type == "cuda" else 0
     before, began = run.seconds, time.perf_counter()
@@ -194,6 +199,7 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
     run.method.train()
     try:
         with StopRequest() as stop, compiling(run.engine):
+            began += _probe(run, log)
             while run.step < run.total:
                 if run.step % run.sampler.steps_per_epoch == 0:
                     _start_epoch(run)
@@ -202,8 +208,13 @@ def _loop(run: _Run, accelerator: Any, reporter: Reporter) -> None:
                 run.seconds = before + time.perf_counter() - began
                 epoch, within = divmod(run.step, run.sampler.steps_per_epoch)
                 due = run.step == run.total or (within == 0 and epoch % run.train.checkpoint_epochs == 0)
-                code = _read(run, log, pending, 0 if due else lag)
-                if world_size() == 1 or run.step == run.total:
+                code = _read(run, log, pending, 0 if due or run.probing.due(run.step) else lag)
+                if world_size() == 1:
+                    code = max(code, stop.code)
+                if not code or run.step == run.total:
+                    # Whoever wants the run to stop will not wait for a score: it is made up for when it goes on.
+                    began += _probe(run, log)
+                if run.step == run.total:
                     code = max(code, stop.code)
                 if due or code:
                     code = max(code, _read(run, log, pending, 0))
@@ -224,6 +235,18 @@ def _read(run: _Run, log: RunLog, pending: deque[StepReport], keep: int) -> int:
         run.loss, code = values.loss, max(code, values.code)
         log.write(values)
     return code
+
+
+def _probe(run: _Run, log: RunLog) -> float:
+    """Score the weights where that is due; returns the seconds it took, which count as no training."""
+    if not run.probing.due(run.step):
+        return 0.0
+    began, run.memory = time.perf_counter(), max(run.memory, peak_memory(run.device))
+    score = run.probing.score(run.step, run.method.state_dict())
+    forget_peak(run.device)
+    seconds = time.perf_counter() - began
+    log.probe(run.step, run.probing.name, score, seconds)
+    return seconds
 
 
 def _start_epoch(run: _Run) -> None:
@@ -262,12 +285,12 @@ def _save(run: _Run) -> None:
             "finished": run.step == run.total,
             "settings": run.settings,
             "meta": dict(run.meta),
+            **run.probing.state(run.step),
         }
-        tensors = run.turns.tensors() if run.method.trains else {}
+        tensors = {**run.turns.tensors(), **run.probing.tensors(run.step)} if run.method.trains else {}
+        weights = run.probing.left(run.method.state_dict(), run.step)
         try:
-            disk.save_checkpoint(
-                run.folder, run.step, run.method.state_dict(), tensors, state, run.train.keep_checkpoints
-            )
+            disk.save_checkpoint(run.folder, run.step, weights, tensors, state, run.train.keep_checkpoints)
         except RunError as error:
             fault = error
     failed = bool(sum_over_processes(torch.tensor(float(fault is not None), device=run.device)))

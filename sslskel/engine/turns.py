@@ -28,7 +28,19 @@ from sslskel.engine.schedule import learning_rate, weight_decay
 from sslskel.errors import CheckpointError, RunError, UsageError
 
 OF_THE_RUN = frozenset(
-    {"epochs", "batch_size", "accumulate", "drop_last", "checkpoint_epochs", "keep_checkpoints", "also", "stop_after"}
+    {
+        "epochs",
+        "batch_size",
+        "accumulate",
+        "drop_last",
+        "checkpoint_epochs",
+        "keep_checkpoints",
+        "also",
+        "stop_after",
+        "probe",
+        "probe_epochs",
+        "selection",
+    }
 )
 """Options of ``train`` that no turn can have for itself."""
 

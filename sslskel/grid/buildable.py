@@ -30,6 +30,7 @@ from sslskel.evaluation.judge import check_encoders, check_judgeable
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import out_of_memory
 from sslskel.grid.initial import take_part
+from sslskel.grid.probe import require_probe
 from sslskel.grid.request import GridRequest
 from sslskel.grid.supervised import require_labels
 from sslskel.plugins.own_code import construct, own_code
@@ -143,6 +144,7 @@ def _built(cell: Cell, dataset: Dataset) -> PretextMethod:
     refuse_labels(method)
     if method.trains:
         refuse_parts(method, resolved.train)
+        require_probe(resolved.train.probe)
         with own_code(f"method '{cell.method}'", type(method)):
             views = method.views()
         _draw(method, views, dataset)

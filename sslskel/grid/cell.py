@@ -12,7 +12,8 @@ from typing import Any
 
 from sslskel.api.benchmark import Benchmark
 from sslskel.api.dataset import Dataset
-from sslskel.config.compose import Resolved, option_names, shaping
+from sslskel.config.compose import Resolved, compose, option_names, shaping, to_plain
+from sslskel.config.groups import Chosen
 from sslskel.encoders.adapt import reading_of
 from sslskel.engine.origins import by_content
 from sslskel.errors import UsageError
@@ -128,9 +129,23 @@ class Cell:
             content["train"] = shaping("train", plain["train"])
             if self.resolved.train.also:
                 content["also"] = [[a.dataset.fingerprint, a.split] for a in extra_datasets(self.resolved.train.also)]
+            if self.resolved.train.selection is Chosen.probe:
+                probe = PROTOCOLS.get(self.resolved.train.probe)
+                content["probe"] = [probe.version, shaping("protocol", to_plain(self.probe_config()))]
             if self.resolved.train.suite:
                 content["suite"] = content_of(self.resolved.train.suite)
         return digest(content)
+
+    def probe_config(self) -> object:
+        """Options of ``train.probe``, as the preset has them: those given for the cell's own are not its."""
+        return compose(
+            self.method,
+            backbone=self.backbone,
+            preset=self.preset,
+            protocol=self.resolved.train.probe,
+            recipe=BENCHMARKS.get(self.benchmark).recipe,
+            benchmarks=(self.benchmark, self.benchmark),
+        ).protocol
 
     def identity(self, dataset: Dataset, target: Dataset | None = None) -> str:
         """Hex id of the cell's record. ``target`` is the dataset to be judged on where that is another one."""

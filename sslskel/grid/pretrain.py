@@ -31,12 +31,14 @@ from sslskel.engine.device import (
 )
 from sslskel.engine.initial import Start
 from sslskel.engine.origins import require_unchanged
+from sslskel.engine.probing import Watch
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.evaluation.leakage import seen_part, seen_rows
 from sslskel.grid.cell import Cell
 from sslskel.grid.extra_data import ExtraDataset, extra_datasets, read_by
 from sslskel.grid.initial import start_from
 from sslskel.grid.origins import Inheritance, once_each
+from sslskel.grid.probe import probe_of
 from sslskel.grid.sources import digests, of_pretraining
 from sslskel.grid.suite_data import suite_parts
 from sslskel.plugins.registry import BACKBONES, METHODS
@@ -138,12 +140,13 @@ def pretrain_stage(
     draw = functools.partial(ClipSource, spec=spec, device=device, dtype=dtype_of(engine), labels=False)
     source = _source(cell, dataset, benchmark, spec, draw)
     known = dataclasses.replace(spec, clips=len(source))
-    method = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
+    make = (cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
+    build = functools.partial(build_method, *make)
+    method = build()
     meta = checkpoint_meta(cell, dataset, benchmark, NOTHING if init is None else Inheritance.read(init[0]))
     start = _start(cell, init)
-    return pretrain(
-        method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, reporter=reporter
-    )
+    watch = Watch(reporter, probe_of(cell, dataset, benchmark, build, reporter) if method.trains else None)
+    return pretrain(method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, watch=watch)
 
 
 def _source(

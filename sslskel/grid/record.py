@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sslskel.api.copies import copied_rows
 from sslskel.config.compose import Resolved
-from sslskel.encoders.meta import MethodMeta
+from sslskel.encoders.meta import CheckpointMeta, MethodMeta
 from sslskel.encoders.open import OpenedEncoders, parameter_count
 from sslskel.engine.origins import by_content
 from sslskel.engine.provenance import command_line, environment
@@ -24,7 +24,7 @@ from sslskel.plugins.registry import METHODS, PROTOCOLS
 from sslskel.results.facts import MethodFacts
 from sslskel.results.origins import SHORT
 from sslskel.results.recomputed import OWN, recomputed, unequal
-from sslskel.results.record import DECLARED, SCHEMA, Record
+from sslskel.results.record import CHOSEN_EPOCH, DECLARED, SCHEMA, Record
 
 FIELDS = ("recipe", "selection", "epoch", "labels")
 """Facts of an outcome that have a field of their own in a record."""
@@ -88,6 +88,13 @@ def details_of(result: EvaluationResult) -> dict[str, Any]:
     return {**more, **result.details, **({OWN: own} if own else {})}
 
 
+def _chosen_epoch(meta: CheckpointMeta) -> dict[str, Any]:
+    """Which epoch's weights are judged, where labels had a part in that choice."""
+    if "selected_epoch" not in meta.probed:
+        return {}
+    return {CHOSEN_EPOCH: {"probe": meta.probed.get("name"), "epoch": meta.probed["selected_epoch"]}}
+
+
 def method_facts(method: MethodMeta) -> MethodFacts:
     """The method as records name it, and whether it is written after a description alone."""
     facts, plugin = method.facts(), METHODS.installed(method.plugin)
@@ -101,7 +108,8 @@ def make_record(task: EvaluationTask, result: EvaluationResult, cost: Mapping[st
     meta, target, protocol = task.opened.meta, task.target, construct(PROTOCOLS, task.protocol, task.resolved.protocol)
     encoders, benchmark, dataset = task.opened.encoders, target.benchmark, target.dataset
     info = result.outcome.info
-    config, details, judged = config_of(task), details_of(result), judged_on(protocol, dataset)
+    config, judged = config_of(task), judged_on(protocol, dataset)
+    details = {**details_of(result), **_chosen_epoch(meta)}
     copied = copied_rows(judged.copies(), judged.lengths, result.rows.train, result.rows.test)
     return Record(
         schema=SCHEMA,

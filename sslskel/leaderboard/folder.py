@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.seeds import unrecorded_runs
 from sslskel.leaderboard.suite import SuiteRules, suite_board
+from sslskel.results.facts import PROBE
 from sslskel.results.failures import FOLDER
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
@@ -79,12 +81,17 @@ def board_of(
         board = replace(board, published=published_rows(board.columns, numbers))
     if not details:
         return board
+    curves = _curves(output, board.records)
+    probed = [
+        f"probe, never used to choose unless the row says so: {told}" for curve in curves if (told := curve.probed())
+    ]
     return replace(
         board,
-        curves=_curves(output, board.records),
+        curves=curves,
         confusions=confusions_of(board, ResultStore(output)),
         literature=literature_of(board),
         checkpoints=checkpoints_of(output, board.records),
+        notes=(*board.notes, *probed),
     )
 
 
@@ -111,26 +118,45 @@ def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:
     for identity, record in pretrained.items():
         # A pretraining folder's name ends with the beginning of its identity.
         for path in sorted((output / "pretrain").glob(f"*-{identity[:10]}/metrics.jsonl")):
-            points = _losses(path)
+            lines = _lines(path)
+            points = _losses(lines)
             if points:
                 name = f"{record.method['name']}, {record.benchmark['name']}, {record.preset}, seed {record.seed}"
-                curves.append(Curve(name, points))
+                curves.append(Curve(name, points, *_probe(lines)))
     return tuple(sorted(curves, key=lambda curve: curve.label))
 
 
-def _losses(path: Path) -> tuple[tuple[float, float], ...]:
-    """(epoch, loss), each the mean of a run of lines; a line that a kill cut short is left out."""
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file; one that a kill cut short is left out."""
+    lines = []
+    with suppress(OSError):
+        for line in read_regular(path).decode("utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                entry: Any = parse_json(line)
+                lines += [entry] if isinstance(entry, dict) else []
+    return lines
+
+
+def _probe(lines: Iterable[dict[str, Any]]) -> tuple[str, tuple[tuple[float, float], ...]]:
+    """Name and scores of the probe; of several the last one."""
+    scores: dict[str, list[tuple[float, float]]] = {}
+    for entry in lines:
+        for name in entry:
+            if name.startswith(PROBE):
+                with suppress(ValueError, KeyError, TypeError):
+                    scores.setdefault(name, []).append((float(entry["epoch"]), float(entry[name])))
+    if not scores:
+        return "", ()
+    last = max(scores, key=lambda name: scores[name][-1][0])
+    return last.removeprefix(PROBE), tuple(scores[last])
+
+
+def _losses(lines: Iterable[dict[str, Any]]) -> tuple[tuple[float, float], ...]:
+    """(epoch, loss), each the mean of a run of lines."""
     points = []
-    try:
-        lines = read_regular(path).decode("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
-    for line in lines:
-        try:
-            entry: Any = parse_json(line)
+    for entry in lines:
+        with suppress(ValueError, KeyError, TypeError):
             points.append((float(entry["epoch"]), float(entry["loss"])))
-        except (ValueError, KeyError, TypeError):
-            continue
     run = -(-len(points) // CURVE_POINTS)
     groups = [points[start : start + run] for start in range(0, len(points), max(run, 1))]
     return tuple((group[-1][0], round(sum(loss for _, loss in group) / len(group), 5)) for group in groups)

@@ -246,11 +246,27 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Curve:
-    """How the loss of one pretraining went."""
+    """How the loss of one pretraining went, and what its probe gave."""
 
     label: str
     points: tuple[tuple[float, float], ...]
     """(epoch, loss), thinned."""
+    probe: str = ""
+    """``PROTOCOL/subjects`` or ``PROTOCOL/clips``: what was scored, and what was held out for it."""
+    scores: tuple[tuple[float, float], ...] = ()
+    """(epoch, share) of the probe; the epoch is not chosen by it unless the row says so."""
+
+    def probed(self) -> str:
+        """The scores in one sentence: first, best and last; empty where there are none."""
+        if not self.scores:
+            return ""
+        what, _, held = self.probe.partition("/")
+        best = max(self.scores, key=lambda point: point[1])
+        told = ", ".join(
+            f"{word} {percent(share)} at epoch {epoch:g}"
+            for word, (epoch, share) in (("first", self.scores[0]), ("highest", best), ("last", self.scores[-1]))
+        )
+        return f"{self.label}: {what} on held-out training {held}: {told}"
 
 
 @dataclass(frozen=True)

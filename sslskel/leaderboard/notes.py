@@ -15,7 +15,7 @@ from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.model import BoardCell, Column, Row
 from sslskel.leaderboard.seeds import seed_notes
 from sslskel.results.origins import described, title_of
-from sslskel.results.record import CHOSEN_ON_TEST, DECLARED, Record
+from sslskel.results.record import CHOSEN_EPOCH, CHOSEN_ON_TEST, DECLARED, Record
 from sslskel.results.statistics import summarise
 from sslskel.text import percent
 
@@ -36,6 +36,8 @@ def notes_of(
     presets = sorted({record.preset for record in records})
     notes += [_preset_note(preset, [r for r in records if r.preset == preset]) for preset in presets]
     notes += _description_notes(rows, records)
+    chosen = _of_rows(rows, records, _chosen_epoch)
+    notes += [f"epoch of pretraining chosen by labels: {name}: {'; '.join(texts)}" for name, texts in chosen.items()]
     origins = _of_rows(rows, records, lambda record: [described(one) for one in record.origins])
     notes += [f"read besides clips: {name}: {'; '.join(texts)}" for name, texts in origins.items()]
     notes += [_code_note(records), _cost_note(records), *filter(None, [_pretraining_note(rows)])]
@@ -133,6 +135,16 @@ def _counted(cell: BoardCell, records: Sequence[Record]) -> str:
 def _description_notes(rows: Sequence[Row], records: Sequence[Record]) -> list[str]:
     named = _of_rows(rows, records, lambda record: ["described"] if record.method.get("described") else [])
     return [f"after the description, no code was released: {', '.join(named)}"] if named else []
+
+
+def _chosen_epoch(record: Record) -> list[str]:
+    """Which epoch a probe chose, in words; empty where the last one is judged."""
+    details = record.extra.get("details")
+    chosen = details.get(CHOSEN_EPOCH) if isinstance(details, dict) else None
+    if not isinstance(chosen, dict):
+        return []
+    what, _, held = str(chosen.get("probe")).partition("/")
+    return [f"seed {record.seed}: epoch {chosen.get('epoch')}, of the highest {what} score on held-out training {held}"]
 
 
 def _column_note(column: Column, records: Sequence[Record]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+PROBE = "probe/"
+"""Begins the names of a probe's scores in the metrics file of a training."""
+
 
 class MethodPart(TypedDict):
     """The method that made the encoder."""

@@ -33,6 +33,8 @@ __all__ = [
     "parse_record",
 ]
 
+CHOSEN_EPOCH = "chosen_epoch"
+"""Key of a record's details: the epoch of pretraining whose weights a probe chose, and the probe's name."""
 CHOSEN_ON_TEST = "chosen on test, as published code does"
 """Marks a number that is recorded for comparison and ranks nothing."""
 DECLARED = "declared"

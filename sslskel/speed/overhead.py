@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from sslskel.engine.optim import build_optimiser
+from sslskel.engine.probing import Watch
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.train import pretrain
 from sslskel.speed.clock import Taken, paired
@@ -38,7 +39,7 @@ def engine_overhead(workload: Workload, pairs: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             meta = {"identity": "speed"}
             engine = workload.cell.resolved.engine
-            pretrain(workload.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, reporter=laps)
+            pretrain(workload.method, source, train, engine, seed=0, folder=Path(folder), meta=meta, watch=Watch(laps))
         return laps.taken()
 
     def bare() -> Taken:

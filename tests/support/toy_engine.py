@@ -25,10 +25,12 @@ from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.turn import Turn
 from sslskel.api.view import ViewSpec
-from sslskel.config.groups import DecayCourse, EngineConfig, Optimiser, Precision, Schedule, TrainConfig
+from sslskel.config.groups import Chosen, DecayCourse, EngineConfig, Optimiser, Precision, Schedule, TrainConfig
+from sslskel.engine.probing import Probe, Watch
 from sslskel.engine.train import TrainResult, pretrain
 from sslskel.errors import SslskelError
 from sslskel.hashing import stable_id
+from sslskel.progress import SILENT, Reporter
 from sslskel.transforms.clip import CentreCrop
 
 FRAMES, JOINTS = 4, 3
@@ -193,6 +195,7 @@ def train_config(**changes: Any) -> TrainConfig:
     values["optimiser"] = Optimiser(values.get("optimiser", "adamw"))
     values["schedule"] = Schedule(values.get("schedule", "cosine"))
     values["weight_decay_course"] = DecayCourse(values.get("weight_decay_course", "constant"))
+    values["selection"] = Chosen(values.get("selection", "last"))
     return TrainConfig(**values)
 
 
@@ -209,6 +212,8 @@ def run(
     engine: dict[str, Any] | None = None,
     meta: dict[str, Any] | None = None,
     keep: dict[str, Any] | None = None,
+    reporter: Reporter = SILENT,
+    probe: Probe | None = None,
     **options: Any,
 ) -> TrainResult:
     """One pretraining on the CPU; ``keep`` receives the method and the source."""
@@ -226,6 +231,7 @@ def run(
         seed,
         Path(folder),
         meta or {"identity": "toy"},
+        watch=Watch(reporter, probe),
         **options,
     )
 

@@ -16,7 +16,7 @@ from sslskel.leaderboard.formats.bibtex import bibtex_text
 from sslskel.leaderboard.formats.csv_json import csv_text, json_text
 from sslskel.leaderboard.formats.html_results import Line, in_order
 from sslskel.leaderboard.formats.latex import latex_text
-from sslskel.leaderboard.model import Board, BoardCell, Confusion
+from sslskel.leaderboard.model import Board, BoardCell, Confusion, Curve
 from sslskel.leaderboard.own_command import own_command
 from sslskel.leaderboard.wording import number
 from sslskel.results.record import Record
@@ -32,10 +32,7 @@ def block(board: Board, lines: Sequence[Line], downloads: dict[str, str]) -> str
     content = {
         "lines": lines,
         "rows": [_row(board, at) for at in range(len(board.rows))],
-        "curves": [
-            {"label": plain(curve.label), "method": plain(curve.label.rpartition(", seed ")[0]), "points": curve.points}
-            for curve in board.curves
-        ],
+        "curves": [_curve(curve) for curve in board.curves],
         "confusions": [_confusion(board, one) for one in board.confusions],
         "ranks": [
             {"rows": [(plain(row.label), row.rank) for row in one.rows], "difference": one.critical_difference}
@@ -64,6 +61,12 @@ def downloads_of(board: Board) -> dict[str, str]:
 def confusion_name(board: Board, one: Confusion) -> str:
     """What the page calls a matrix."""
     return plain(f"{board.rows[one.row].label} [{board.rows[one.row].key.preset}], {board.columns[one.column].title}")
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    method = plain(curve.label.rpartition(", seed ")[0])
+    probe = {"probe": plain(curve.probe), "scores": curve.scores} if curve.scores else {}
+    return {"label": plain(curve.label), "method": method, "points": curve.points, **probe}
 
 
 def _row(board: Board, at: int) -> dict[str, Any]:
