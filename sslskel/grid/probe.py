@@ -21,11 +21,12 @@ from sslskel.api.method import PretextMethod
 from sslskel.engine.device import resolve_device
 from sslskel.engine.probing import Probe
 from sslskel.errors import DataError, UsageError
-from sslskel.evaluation.judge import Target, evaluate_stage
+from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell
 from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.progress import Reporter
+from sslskel.transforms.clip import clip_spec
 
 SHARE = 5
 """One of so many training subjects, or clips of a class, is held out where the split names none."""
@@ -63,6 +64,11 @@ def probe_of(
     protocol = construct(PROTOCOLS, train.probe, cell.probe_config())
     split, held = held_out(benchmark, cell.split, dataset)
     target = Target(replace(benchmark, splits={PART: split}, default_split=PART), dataset, PART)
+    try:
+        spec = clip_spec(dataset.info, cell.resolved.clip)
+        check_judgeable(protocol, target.benchmark, dataset, PART, spec)
+    except UsageError as fault:
+        raise type(fault)(f"train.probe={train.probe}: {fault}") from fault
     device = resolve_device(engine.device)
 
     def score(weights: Mapping[str, Tensor]) -> float:
@@ -79,7 +85,8 @@ def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split,
     """A split of the labelled training clips of ``split``, and whether subjects or clips are held out of them.
 
     Those that model selection may hold out; else a fifth of the training subjects; where these are not told apart,
-    every fifth clip of a class. Clips of classes that are held out whole are left out. Raises ``DataError`` where
+    every fifth clip of a class. Clips of classes that are held out whole are left out. Of subjects that are learnt
+    from, a head may hold out a fifth for its own choices. Raises ``DataError`` where
     none is left.
     """
     rule = benchmark.split(split)
@@ -91,7 +98,7 @@ def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split,
     if rule.holds_out(dataset):
         held = np.isin(subjects, sorted(rule.validation))
     elif len(everyone) > 1 and everyone[0] >= 0:
-        held = np.isin(subjects, everyone[-max(1, round(len(everyone) / SHARE)) :])
+        held = np.isin(subjects, _last_fifth(everyone))
     else:
         held, what = _every_fifth(dataset.keys[rows], labels), CLIPS
     fit = ~held
@@ -103,7 +110,13 @@ def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split,
         )
     keys = dataset.keys[rows]
     parts = (frozenset(keys[some].tolist()) for some in (fit, held))
-    return Split(PART, "clip", next(parts), frozenset(), next(parts)), what
+    learnt = np.unique(subjects[fit])
+    choosing = _last_fifth(learnt) if what == SUBJECTS and len(learnt) > 1 else ()
+    return Split(PART, "clip", next(parts), frozenset(map(int, choosing)), next(parts)), what
+
+
+def _last_fifth(subjects: Ints) -> Ints:
+    return subjects[-max(1, round(len(subjects) / SHARE)) :]
 
 
 def _every_fifth(keys: Ints, labels: Ints) -> Bools:

@@ -123,14 +123,22 @@ def test_what_cannot_be_a_probe_is_refused_before_any_work(tiny: str, tmp_path: 
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_probe_that_the_held_out_clips_do_not_fit_is_named(tiny: str, tmp_path: Path) -> None:
+    """One subject is left to learn from, of whom nobody can be held out to choose C by."""
+    asked = replace(request(tmp_path / "runs", "train.probe=logreg"), split="xsub-validation")
+    with pytest.raises(UsageError, match=r"^train\.probe=logreg: protocol\.c has several values"):
+        pretrain(asked)
+
+
 def test_held_out_clips_are_never_test_clips(tiny: str) -> None:
     benchmark, dataset = BENCHMARKS.get(tiny), open_benchmark(BENCHMARKS.get(tiny))
     official = benchmark.split("xsub")
     tested = set(dataset.keys[official.part(dataset, "test")].tolist())
-    for split, held in (("xsub", {2}), ("xsub-validation", {1})):
+    for split, held, choosing in (("xsub", {2}, {1}), ("xsub-validation", {1}, set())):
         rule, what = held_out(benchmark, split, dataset)
         rows = rule.rows(dataset)
         assert what == "subjects"
+        assert rule.validation == choosing
         assert set(dataset.subjects[rows.test].tolist()) == held
         assert not set(dataset.keys[np.concatenate([rows.train, rows.test])].tolist()) & tested
         assert not set(rows.train.tolist()) & set(rows.test.tolist())
