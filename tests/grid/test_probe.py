@@ -179,7 +179,7 @@ def test_two_processes_have_the_same_curve(tiny: str, tmp_path: Path, command: A
     for processes in ("1", "2"):
         words = ("pretrain", "--method", "mamp", "--benchmark", tiny, "--processes", processes, "--preset", "quick")
         folder = tmp_path / processes
-        done = command(*words, "--output", str(folder), "--precision", "fp64", *SMALL, *PROBED)
+        done = command(*words, "--results", str(folder), "--precision", "fp64", *SMALL, *PROBED)
         assert done.returncode == 0, done.stderr
         [run] = (folder / "pretrain").iterdir()
         curves.append(curve(run))
