@@ -49,7 +49,8 @@ class MetricsFile:
 
 def _has(line: str, beginning: str) -> bool:
     """Whether a name in the line begins so."""
-    return any(name.startswith(beginning) for name in parse_json(line))
+    content: Any = parse_json(line)
+    return any(name.startswith(beginning) for name in content)
 
 
 def _step(line: str) -> int:
