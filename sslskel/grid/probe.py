@@ -53,7 +53,7 @@ def _fits(name: str) -> bool:
 def probe_of(
     cell: Cell, dataset: Dataset, benchmark: Benchmark, build: Callable[[], PretextMethod], reporter: Reporter
 ) -> Probe | None:
-    """The probe that a cell asks for; ``build`` makes its method anew. None where it asks for none.
+    """The probe that a cell asks for; ``build`` makes its method once more. None where none is asked for.
 
     Raises ``UsageError`` for a protocol that cannot be one, ``DataError`` where no labelled clip can be held out.
     """
@@ -84,7 +84,7 @@ def probe_of(
 def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split, str]:
     """A split of the labelled training clips of ``split``, and whether subjects or clips are held out of them.
 
-    Those that model selection may hold out; else a fifth of the training subjects; where these are not told apart,
+    Those that model selection may hold out; else a fifth of the training subjects; where these are not known,
     every fifth clip of a class. Clips of classes that are held out whole are left out. Of subjects that are learnt
     from, a head may hold out a fifth for its own choices. Raises ``DataError`` where
     none is left.

@@ -83,7 +83,7 @@ def board_of(
         return board
     curves = _curves(output, board.records)
     probed = [
-        f"probe, never used to choose unless the row says so: {told}" for curve in curves if (told := curve.probed())
+        f"probe, never used to choose unless the row says so: {text}" for curve in curves if (text := curve.probed())
     ]
     return replace(
         board,

@@ -262,11 +262,11 @@ class Curve:
             return ""
         what, _, held = self.probe.partition("/")
         best = max(self.scores, key=lambda point: point[1])
-        told = ", ".join(
+        points = ", ".join(
             f"{word} {percent(share)} at epoch {epoch:g}"
             for word, (epoch, share) in (("first", self.scores[0]), ("highest", best), ("last", self.scores[-1]))
         )
-        return f"{self.label}: {what} on held-out training {held}: {told}"
+        return f"{self.label}: {what} on held-out training {held}: {points}"
 
 
 @dataclass(frozen=True)
