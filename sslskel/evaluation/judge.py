@@ -122,18 +122,18 @@ class _Asked:
 
 
 def encode_for_another(
-    opened: Callable[[], OpenedEncoders], protocol: EvaluationProtocol, target: Target, engine: EngineConfig, seed: int
+    asked: Callable[[], tuple[OpenedEncoders, EvaluationProtocol]], target: Target, engine: EngineConfig, seed: int
 ) -> None:
     """Encode this process's share while the first one is in :func:`evaluate_stage`; returns when that is over.
 
-    ``opened`` reads what is judged; it is called as soon as there is something to encode.
+    ``asked`` opens what is judged, and the protocol; it is called as soon as there is something to encode.
     """
 
     def prepare() -> Prepared:
-        read = opened()
-        abroad = read.meta.made_for != target.dataset.info.name
-        asked = _Asked(protocol, target, engine, seed, resolve_device(engine.device), abroad)
-        ready = _prepared(read.encoders, asked, SILENT, None, None)
+        opened, protocol = asked()
+        abroad = opened.meta.made_for != target.dataset.info.name
+        wanted = _Asked(protocol, target, engine, seed, resolve_device(engine.device), abroad)
+        ready = _prepared(opened.encoders, wanted, SILENT, None, None)
         return Prepared(ready.parts, lambda task, clips: encoded_share(ready.judged, task, clips, ready.run))
 
     with arithmetic(engine):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sslskel.encoders.open import open_encoders
+from sslskel.api.protocol import EvaluationProtocol
+from sslskel.encoders.open import OpenedEncoders, open_encoders
 from sslskel.encoders.reuse import features_of
 from sslskel.errors import RunError
 from sslskel.evaluation.judge import Target, encode_for_another, evaluate_stage
@@ -46,9 +47,12 @@ def judge_and_record(
 
 def help_to_judge(cell: Cell, folder: Path, target: Target) -> None:
     """Encode a share of the clips while the first process judges the encoder of ``folder``."""
-    assert cell.protocol is not None
-    protocol = construct(PROTOCOLS, cell.protocol, cell.resolved.protocol)
-    encode_for_another(lambda: open_encoders(folder), protocol, target, cell.resolved.engine, cell.seed)
+
+    def asked() -> tuple[OpenedEncoders, EvaluationProtocol]:
+        assert cell.protocol is not None
+        return open_encoders(folder), construct(PROTOCOLS, cell.protocol, cell.resolved.protocol)
+
+    encode_for_another(asked, target, cell.resolved.engine, cell.seed)
 
 
 def judge_alone(task: EvaluationTask, store: ResultStore, reporter: Reporter) -> None:

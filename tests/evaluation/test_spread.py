@@ -85,7 +85,7 @@ def judged(name: str, options: dict[str, Any], encoder: Encoder) -> dict[str, An
 def helps(name: str, encoder: Encoder) -> None:
     opened: Any = SimpleNamespace(encoders={"joint": encoder}, meta=SimpleNamespace(made_for=INFO.name))
     plugin = protocol_of(name)
-    encode_for_another(lambda: opened, plugin(plugin.Config()), target(), EngineConfig(device="cpu"), 3)
+    encode_for_another(lambda: (opened, plugin(plugin.Config())), target(), EngineConfig(device="cpu"), 3)
 
 
 def worker(barrier: Any, number: int, folder: str, broken: bool) -> None:
