@@ -43,11 +43,15 @@ class CMDConfig(ContrastConfig):
     """Defaults are those of the released NTU scripts."""
 
     streams: list[Stream] = field(default_factory=lambda: [Stream.joint, Stream.motion, Stream.bone])
+    """Representations that learn from each other, each with an encoder of its own."""
     neighbours: int = 8192
     """Queue entries nearest to a teacher's key that are compared; all of a shorter queue."""
     teacher_temperature: float = 0.05
+    """Of the similarities of a teacher's key."""
     student_temperature: float = 0.1
+    """Of the similarities of a student's query."""
     distil_weight: float = 1.0
+    """Weight of the distillation between streams."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,6 +50,7 @@ class CrosSCLRConfig(ContrastConfig):
 
     queue: int = 32768
     streams: list[Stream] = field(default_factory=lambda: [Stream.joint, Stream.motion, Stream.bone])
+    """Representations that learn from each other, each with an encoder of its own."""
     cross_epoch: float = 150.0
     """Epoch from which streams learn from each other's neighbours."""
     neighbours: int = 1

@@ -50,9 +50,11 @@ class GLTransformerConfig:
     global_weight: float = 0.05
     """Of the way of the chest, against that of the other joints relative to it."""
     magnitude_weight: float = 1.0
+    """Of the length of a displacement, against its direction."""
     stretch: float = 0.1
     """Largest share by which a training clip becomes longer or shorter."""
     shear: float = 0.3
+    """Largest shear of one axis by another."""
     fidelity: Fidelity = Fidelity.released
 
     def __post_init__(self) -> None:

@@ -53,6 +53,7 @@ class MacDiffConfig:
     mean: list[float] = field(default_factory=lambda: [-0.0058, -0.1333, -0.0246])
     """Subtracted from each coordinate; with an empty ``variance``, both are measured on the training set."""
     variance: list[float] = field(default_factory=lambda: [0.0206, 0.0805, 0.0218])
+    """Coordinates are divided by its root."""
     source_noise: float = 0.005
     """Standard deviation of what is added to the coordinates that the encoder sees, in the dataset's unit."""
     mask_ratio: float = 0.9
@@ -65,13 +66,17 @@ class MacDiffConfig:
     min_snr: bool = False
     """Count errors less where there is little noise."""
     uniformity_weight: float = 0.02
+    """Weight of the squared cosines between the seen tokens of a clip."""
     unconditional: float = 0.1
     """Share of clips whose decoder gets no condition."""
     layer_mask: float = 0.0
     """Chance, drawn for all clips of a step at once, that one modulation gets no condition."""
     decoder_depth: int = 5
+    """Blocks of the decoder."""
     decoder_dim: int = 256
+    """Numbers of a token of the decoder; a multiple of ``decoder_heads``."""
     decoder_heads: int = 8
+    """Attention heads of the decoder."""
 
     def __post_init__(self) -> None:
         require(0 < self.mask_ratio < 1, f"method.mask_ratio is {self.mask_ratio}; it must lie between 0 and 1")

@@ -58,11 +58,15 @@ class MS2LConfig:
     dim: int = 1024
     """Numbers of an embedding of the contrast."""
     temperature: float = 0.9
+    """Similarities between the two views are divided by it."""
     clip_norm: float = 10.0
     """Largest gradient norm of the encoder and of each head, apart from each other; 0 for no clipping."""
     motion_weight: float = 1.0
+    """Weight of the prediction of motion."""
     jigsaw_weight: float = 1.0
+    """Weight of the jigsaw."""
     contrast_weight: float = 1.0
+    """Weight of the contrast."""
 
     def __post_init__(self) -> None:
         require(0 <= self.hidden_share < 1, f"method.hidden_share is {self.hidden_share}; it must be in [0, 1)")

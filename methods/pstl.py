@@ -55,11 +55,13 @@ class PSTLConfig:
     width: int = 6144
     """Numbers of an embedding whose correlations are compared."""
     mask_joints: int = 8
+    """Joints that are hidden, central ones more often."""
     mask_frames: int = 10
     """Frames with most motion that go; as many others go by chance."""
     off_diagonal: float = 2e-4
     """Weight of redundancy between numbers of an embedding."""
     shear: float = 1.0
+    """Largest shear of one axis by another."""
     stream: Stream = Stream.joint
     empty_bodies: EmptyBodies = EmptyBodies.reference
     fidelity: Fidelity = Fidelity.released

@@ -43,8 +43,11 @@ class SJEPAConfig:
     tau: float = 0.8
     """Temperature of MAMP's motion-aware masking; 0 masks at random; ours, as in MAMP."""
     predictor_depth: int = 5
+    """Blocks of the predictor."""
     predictor_dim: int = 256
+    """Numbers of a token of the predictor; a multiple of ``predictor_heads``."""
     predictor_heads: int = 8
+    """Attention heads of the predictor."""
     turn: float = 0.3
     """Largest turn of the view about each axis, in radians; ours."""
     shift: float = 0.1

@@ -66,13 +66,19 @@ class Skeleton2vecConfig:
     momentum: float = 0.9998
     """Of the teacher at the start."""
     last_momentum: float = 0.99999
+    """Of the teacher behind ``momentum_steps``."""
     momentum_steps: int = 20000
     """Steps over which the momentum rises."""
     decoder_depth: int = 4
+    """Blocks of the decoder."""
     decoder_dim: int = 256
+    """Numbers of a token of the decoder; a multiple of ``decoder_heads``."""
     decoder_heads: int = 8
+    """Attention heads of the decoder."""
     decoder_drop_path: float = 0.2
+    """Chance of skipping the decoder's last branches in training, rising to it linearly from 0."""
     decoder_layer_scale: float = 1e-4
+    """Start of learned factors of what the decoder's attention and MLP add; 0 for none."""
 
     def __post_init__(self) -> None:
         for name in ("mask_ratio", "decoder_drop_path"):

@@ -50,7 +50,9 @@ class StarsTuningConfig:
     hidden: int = 4096
     """Width of the predictor."""
     queue: int = 32768
+    """Past projections among which neighbours are sought; at least the clips of a step."""
     temperature: float = 0.07
+    """Similarities of predictions to neighbours are divided by it."""
     neighbours: int = 1
     """Nearest entries of the queue of which one, drawn at random, is the target."""
     layer_decay: float = 0.45

@@ -24,6 +24,7 @@ class ActCLRConfig(ContrastConfig):
     temperature: float = 0.1
     """Of the student's squared cosines."""
     teacher_temperature: float = 0.04
+    """Of the teacher's similarities."""
     neighbours: int = 8192
     """Queue entries nearest to the teacher, over which both are compared; all of a shorter queue."""
     stream: Stream = Stream.joint

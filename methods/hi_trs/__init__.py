@@ -46,6 +46,7 @@ class HiTRSConfig:
     scale: float = 10.0
     """Coordinates are multiplied by it before errors are measured: it says where errors stop to count squared."""
     temperature: float = 0.07
+    """Similarities between what is predicted and what is there are divided by it."""
     augment: float = 0.5
     """Chance that a sequence is changed."""
     stream: Stream = Stream.joint

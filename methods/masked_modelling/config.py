@@ -32,7 +32,9 @@ class MaskedModellingConfig:
     """
 
     input: Signal = Signal.joint
+    """What of the tracks the encoder sees."""
     target: Signal = Signal.motion
+    """What of the hidden tokens is predicted."""
     masking: Masking = Masking.motion_aware
     mask_ratio: float = 0.9
     """Share of tokens hidden; int(L * (1 - mask_ratio)) are kept, 74 of 750."""
@@ -42,9 +44,13 @@ class MaskedModellingConfig:
     """Frames between the two poses whose difference is the motion, zero in the last ones
     (as released; the paper describes the zeros at the start)."""
     decoder_depth: int = 3
+    """Blocks of the decoder."""
     decoder_dim: int = 256
+    """Numbers of a token of the decoder; a multiple of ``decoder_heads``."""
     decoder_heads: int = 8
+    """Attention heads of the decoder."""
     decoder_mlp_ratio: float = 4.0
+    """Hidden units of an MLP of the decoder, as a multiple of ``decoder_dim``."""
     normalise_target: bool = True
     """Give each target token zero mean and unit variance over its values."""
     empty_bodies: EmptyBodies = EmptyBodies.present

@@ -59,10 +59,15 @@ class PCM3Config(ContrastConfig):
     mask_ratio: float = 0.6
     """Share of the five body parts hidden in each chunk of 8 frames."""
     decoder_width: int = 512
+    """Hidden units of the decoder that predicts hidden parts."""
     prediction_weight: float = 40.0
+    """Weight of the prediction of hidden parts."""
     distil_weight: float = 1.0
+    """Weight of what a query learns from its key's similarities to the queue."""
     teacher_temperature: float = 0.05
+    """Of the similarities of a teacher's key."""
     student_temperature: float = 0.1
+    """Of the similarities of a student's query."""
     fidelity: Fidelity = Fidelity.released
 
     def __post_init__(self) -> None:

@@ -23,23 +23,30 @@ class SlimConfig:
     """Defaults are those of the released scripts."""
 
     hidden: int = 2048
+    """Width of the hidden layers of both heads."""
     bottleneck: int = 256
+    """Numbers of an embedding that is compared with prototypes."""
     prototypes: int = 65536
     """Of the head for whole views."""
     token_prototypes: int = 65536
     """Of the head for hidden tokens."""
     centring: Centring = Centring.balanced
     temperature: float = 0.1
+    """Of the student's scores."""
     teacher_temperature: float = 0.07
+    """Of the teacher's scores, behind ``temperature_epochs``."""
     first_temperature: float = 0.04
     """The teacher's at the start, which rises along a line."""
     temperature_epochs: float = 30.0
+    """Epochs in which the teacher's temperature rises."""
     momentum: float = 0.994
     """Share of its own weights that the teacher keeps in a step, at the start."""
     last_momentum: float = 1.0
     """The same at the end, along half a cosine."""
     token_weight: float = 1.0
+    """Weight of the hidden tokens."""
     spread_weight: float = 0.1
+    """Weight of the term that keeps features of different clips apart."""
     frozen_epochs: float = 1.0
     """Epochs in which the prototypes stay as they are."""
     embed_rate: float = 0.2
@@ -47,6 +54,7 @@ class SlimConfig:
     clip_norm: float = 3.0
     """Largest norm of the gradient of each of the three networks; 0 for no clipping."""
     least_hidden: float = 0.5
+    """Smallest share of a view's tokens that is hidden."""
     most_hidden: float = 0.9
     """Shares of a view's tokens that are hidden, spread evenly over the views of a step."""
     mirrored: int = 150

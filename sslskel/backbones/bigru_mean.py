@@ -23,6 +23,7 @@ class GruMeanConfig:
     hidden: int = 300
     """Units of each direction; a feature has twice as many numbers."""
     layers: int = 2
+    """GRUs, one on the outputs of the other."""
 
     def __post_init__(self) -> None:
         for name in ("hidden", "layers"):

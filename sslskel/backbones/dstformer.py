@@ -22,9 +22,13 @@ class DSTformerConfig:
     """Sizes of the network; defaults are those of the released light model."""
 
     dim: int = 256
+    """Numbers of a token, and D of a feature; a multiple of ``heads``."""
     depth: int = 5
+    """Stages, each of two branches with attention over joints and over frames."""
     heads: int = 8
+    """Attention heads."""
     mlp_ratio: float = 4.0
+    """Hidden units of an MLP, as a multiple of ``dim``."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "heads"):

@@ -30,8 +30,11 @@ class GlobalLocalConfig:
     width: int = 48
     """Numbers per joint and person; a frame has as many as all of them together, 2400."""
     depth: int = 4
+    """Blocks."""
     heads: int = 8
+    """Attention heads."""
     mlp_ratio: float = 2.0
+    """Hidden units of an MLP, as a multiple of its inputs."""
     dropout: float = 0.0
     """Of embeddings, attention and branches; 0.1 as released."""
     drop_path: float = 0.0

@@ -34,6 +34,7 @@ class GruLengthsConfig:
     hidden: int = 1024
     """Units of each direction; a feature has twice as many numbers."""
     layers: int = 3
+    """GRUs, one on the outputs of the other."""
     kind: GruKind = GruKind.original
 
     def __post_init__(self) -> None:

@@ -33,7 +33,9 @@ class HierarchicalConfig:
     width: int = 128
     """Of a joint in a frame; windows have twice, sequences four times as many."""
     heads: int = 8
+    """Attention heads of a layer."""
     head_width: int = 64
+    """Numbers that an attention head compares."""
     layers: int = 3
     """At each of the three levels."""
     dropout: float = 0.0

@@ -40,6 +40,7 @@ class HyperformerConfig:
     dim: int = 216
     """Channels of every block, a multiple of 4 and of ``heads``; D of a feature."""
     heads: int = 9
+    """Attention heads of a block."""
     groups: list[int] = field(default_factory=list)
     """Number of each joint's group, from 0; empty for the released ones of NTU's body, and the body parts of others."""
 

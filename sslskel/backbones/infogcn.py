@@ -34,6 +34,7 @@ class InfoGcnConfig:
     width: int = 64
     """Channels of the first three blocks, a multiple of 8; three of twice and three of four times as many follow."""
     heads: int = 3
+    """Attention heads, each with a learned graph of the joints."""
     order: int = 1
     """Joints are read relative to the joint so many bones further in: 1 for bones, and where no joint is so far out,
     as 8 on NTU's body, joints themselves. Released code has 0 by default, whose input is zeros."""

@@ -28,6 +28,7 @@ class LstmConfig:
     hidden: int = 256
     """Units of a layer, and numbers of a feature."""
     layers: int = 1
+    """LSTMs, one on the outputs of the other."""
     pooled: Pooled = Pooled.mean
 
     def __post_init__(self) -> None:

@@ -29,13 +29,17 @@ class RopeTransformerConfig:
     """Defaults are those of the released code."""
 
     dim: int = 256
+    """Numbers of a token; a multiple of twice ``heads``."""
     depth: int = 8
+    """Blocks."""
     heads: int = 8
+    """Attention heads."""
     segment: int = 8
     """Frames per token."""
     registers: int = 4
     """Tokens that no output is read from."""
     rope_base: float = 10000.0
+    """Base of the frequencies by which positions turn queries and keys."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "heads", "segment"):

@@ -44,6 +44,7 @@ class SkateFormerConfig:
     heads: int = 4
     """Of each of the four kinds of attention; an eighth of the number in released scripts."""
     mlp_ratio: float = 4.0
+    """Hidden units of an MLP, as a multiple of its stage's channels."""
     kernel: int = 7
     """Frames that a convolution over time spans."""
     window: int = 8

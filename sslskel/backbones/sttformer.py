@@ -38,6 +38,7 @@ class SttFormerConfig:
     compared: list[int] = field(default_factory=list)
     """Channels that a head of each block compares; empty for a quarter of those behind the block."""
     heads: int = 3
+    """Attention heads of a block."""
     segment: int = 6
     """Frames of a tuple."""
     token_kernel: int = 5

@@ -33,12 +33,17 @@ class TransformerConfig:
     """Sizes of the encoder; defaults are those of the released MAMP models."""
 
     dim: int = 256
+    """Numbers of a token, and D of a feature; a multiple of ``heads``."""
     depth: int = 8
+    """Blocks."""
     heads: int = 8
+    """Attention heads."""
     mlp_ratio: float = 4.0
+    """Hidden units of an MLP, as a multiple of ``dim``."""
     segment: int = 4
     """Frames per token."""
     qkv_bias: bool = True
+    """Whether queries, keys and values have a bias."""
     drop_path: float = 0.0
     """Chance of skipping the last block's branches in training; earlier blocks rise to it linearly from 0."""
     layer_scale: float = 0.0

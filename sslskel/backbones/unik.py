@@ -34,6 +34,7 @@ class UnikConfig:
     width: int = 64
     """Channels of the first four blocks, a multiple of 4; three of twice and three of four times as many follow."""
     heads: int = 4
+    """Learned matrices of a block, from joint to joint, behind the first block."""
     window: int = 1
     """Frames whose joints are compared with each other, an odd number; ``tau`` in the paper."""
 

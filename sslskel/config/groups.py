@@ -22,7 +22,7 @@ class Precision(Enum):
 
 
 class Stream(Enum):
-    """What of a skeleton is fed to the network."""
+    """What of a skeleton is fed to the network: joints, bones (a joint minus its parent), or changes between frames."""
 
     joint = "joint"
     bone = "bone"
@@ -63,7 +63,7 @@ class EmptyBodies(Enum):
 
 
 class Optimiser(Enum):
-    """Optimisers of the field."""
+    """How weights follow their gradients."""
 
     adamw = "adamw"
     adam = "adam"
@@ -112,11 +112,15 @@ class ClipConfig:
     """Which frames the network sees and how training changes them; defaults are those of the released MAMP code."""
 
     frames: int = 120
+    """T of a view: the frames that its crop is resized to."""
     crop_min: float = 0.5
+    """Smallest share of a clip that a training crop takes."""
     crop_max: float = 1.0
+    """Largest share of a clip that a training crop takes."""
     min_frames: int = 64
     """Floor of a training crop, in raw frames."""
     test_crop: float = 0.95
+    """Share of a clip, in its middle, that the test view takes."""
     rotation: float = 0.3
     """Largest training rotation about each axis, radians; 0 for none."""
     centre: Centre = Centre.stored
@@ -162,28 +166,41 @@ class TrainConfig:
     """How a pretext method is trained. Batch size is the GLOBAL number of clips of a step."""
 
     epochs: int = 400
+    """Times that the training part is gone through."""
     batch_size: int = 128
+    """Clips of a step, over all processes."""
     optimiser: Optimiser = Optimiser.adamw
     lr: float = 1e-3
+    """Learning rate at the end of warm-up."""
     min_lr: float = 5e-4
+    """Learning rate at the end of training, with ``schedule=cosine`` and ``linear``."""
     warmup_epochs: float = 20
+    """Epochs in which the learning rate rises from 0 along a line."""
     schedule: Schedule = Schedule.cosine
     milestones: list[int] = field(default_factory=list)
     """Epochs at which ``schedule=step`` multiplies the rate by ``decay``."""
     decay: float = 0.1
+    """Factor of the learning rate at each of the ``milestones``."""
     weight_decay: float = 0.05
+    """Weight decay, at the start where its course is not constant."""
     beta1: float = 0.9
+    """Of Adam: what the mean of gradients keeps in a step."""
     beta2: float = 0.95
+    """Of Adam: what the mean of squared gradients keeps in a step."""
     momentum: float = 0.9
+    """Of SGD."""
     nesterov: bool = False
+    """Nesterov's form of SGD's momentum."""
     clip_norm: float = 0.0
     """Largest gradient norm; 0 for no clipping."""
     accumulate: int = 1
     """Parts into which a step's batch is cut to save memory; the update is the same."""
     drop_last: bool = True
+    """Leave out the clips at the end of an epoch that make no whole batch."""
     checkpoint_epochs: int = 20
     """Epochs between checkpoints; the last epoch always writes one."""
     keep_checkpoints: int = 2
+    """How many of the newest checkpoints of a run are kept."""
     also: list[str] = field(default_factory=list)
     """More to pretrain on: training parts of benchmarks (NAME or NAME/SPLIT), or folders of prepared datasets."""
     weight_decay_course: DecayCourse = DecayCourse.constant

@@ -26,25 +26,25 @@ class Option:
     """Its type, or what it chooses from."""
     default: object
     meaning: str
-    """Empty where its author wrote nothing below it."""
+    """What its author wrote below it, else of what it chooses from; empty where that is nothing."""
 
 
 def options_of(config: type, values: Mapping[str, object] | None = None) -> list[Option]:
     """The options of a dataclass, in its order; ``values`` take the place of defaults."""
-    known, kinds, meanings = to_plain(config()), _kinds(config), _meanings(config)
+    known, hints, meanings = {**to_plain(config()), **(values or {})}, _hints(config), _meanings(config)
     return [
-        Option(one.name, kinds[one.name], {**known, **(values or {})}[one.name], meanings.get(one.name, ""))
-        for one in fields(config)
+        Option(name, kind_of(hint), known[name], meanings.get(name) or _of_choices(hint))
+        for name, hint in hints.items()
     ]
 
 
-def _kinds(config: type) -> dict[str, str]:
+def _hints(config: type) -> dict[str, object]:
     try:
         hints = typing.get_type_hints(config)
     except (NameError, TypeError):
         # Names that its author imports for type checkers alone.
         hints = {}
-    return {one.name: kind_of(hints.get(one.name, one.type)) for one in fields(config)}
+    return {one.name: hints.get(one.name, one.type) for one in fields(config)}
 
 
 def kind_of(hint: object) -> str:
@@ -70,17 +70,31 @@ def _meanings(config: type) -> dict[str, str]:
     return texts
 
 
-def _written_below(owner: type) -> dict[str, str]:
+def _of_choices(hint: object) -> str:
+    """What is written of the choices of an option, and of each of them that needs words."""
+    for one in (hint, *typing.get_args(hint)):
+        if isinstance(one, type) and issubclass(one, Enum):
+            source = _source(one)
+            whole = " ".join(((source and ast.get_docstring(source)) or "").split())
+            each = [f"{name}: {text}" for name, text in _written_below(one).items()]
+            return " ".join(filter(None, [whole, *each]))
+    return ""
+
+
+def _source(owner: type) -> ast.ClassDef | None:
     try:
         [made] = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
     except (OSError, TypeError, SyntaxError, ValueError):
-        return {}
-    body = made.body if isinstance(made, ast.ClassDef) else []
-    texts = {}
-    for one, behind in pairwise(body):
+        return None
+    return made if isinstance(made, ast.ClassDef) else None
+
+
+def _written_below(owner: type) -> dict[str, str]:
+    """The string below each name that a class binds."""
+    source, texts = _source(owner), {}
+    for one, behind in pairwise(source.body if source else []):
         text = behind.value if isinstance(behind, ast.Expr) else None
-        if not (isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)):
-            continue
+        targets = [one.target] if isinstance(one, ast.AnnAssign) else one.targets if isinstance(one, ast.Assign) else []
         if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            texts[one.target.id] = " ".join(text.value.split())
+            texts.update({name.id: " ".join(text.value.split()) for name in targets if isinstance(name, ast.Name)})
     return texts

@@ -29,6 +29,7 @@ class ContrastConfig:
     momentum: float = 0.999
     """Share of its own weights that a key encoder keeps in a step."""
     temperature: float = 0.07
+    """Similarities of a query to its key and to the queue are divided by it."""
     empty_bodies: EmptyBodies = EmptyBodies.reference
 
     def __post_init__(self) -> None:

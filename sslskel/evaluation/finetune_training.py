@@ -58,19 +58,25 @@ class FineTuneConfig:
     """Name under which the record says how it was trained; changed fields are added to it."""
     start: Start = Start.pretrained
     epochs: int = 100
+    """Times that the labelled clips are gone through."""
     batch_size: int = 48
     """Clips of a step; the whole training part where it is smaller."""
     lr: float = 3e-4
+    """Learning rate of the head at the end of warm-up."""
     min_lr: float = 1e-5
     """What half a cosine comes down to, after ``warmup_epochs`` of rising from 0."""
     warmup_epochs: float = 5.0
+    """Epochs in which the learning rate rises from 0 along a line."""
     layer_decay: float = 0.8
     """The learning rate of a layer is this much of the next one's; 1 for the same rate everywhere."""
     weight_decay: float = 0.05
     """On tensors of more than one dimension."""
     beta1: float = 0.9
+    """Of Adam: what the mean of gradients keeps in a step."""
     beta2: float = 0.999
+    """Of Adam: what the mean of squared gradients keeps in a step."""
     label_smoothing: float = 0.1
+    """Share of a label that is spread evenly over all classes."""
     drop_path: float = 0.3
     """Chance of skipping the last block's branches in training, rising to it linearly from 0."""
     dropout: float = 0.3
@@ -93,6 +99,7 @@ class FineTuneConfig:
     milestones: list[int] = field(default_factory=list)
     """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
     decay: float = 0.1
+    """Factor of the learning rate at each of the ``milestones``."""
     clip_norm: float = 0.0
     """Largest gradient norm of the encoder and of the head, apart from each other; 0 for no clipping."""
     unsaid: ClassVar[Mapping[str, object]] = {

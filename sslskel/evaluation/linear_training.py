@@ -50,6 +50,7 @@ class LinearConfig:
     recipe: str = "mamp"
     """Name under which the record says how the head was trained; changed fields are added to it."""
     epochs: int = 100
+    """Times that the training part is gone through."""
     batch_size: int = 256
     """Clips of a step; the whole training part where it is smaller."""
     min_steps: int = 4000
@@ -65,6 +66,7 @@ class LinearConfig:
     milestones: list[int] = field(default_factory=list)
     """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
     decay: float = 0.1
+    """Factor of the learning rate at each of the ``milestones``."""
     optimiser: Optimiser = Optimiser.sgd
     """``sgd``, or ``adam`` as PSTL has it."""
     momentum: float = 0.9
@@ -74,6 +76,7 @@ class LinearConfig:
     clip_norm: float = 0.0
     """Largest gradient norm; 0 for no clipping."""
     weight_decay: float = 0.0
+    """Weight decay of the head."""
     norm: bool = True
     """Normalise features by BatchNorm without scale and shift before the layer."""
     init_std: float = 0.01

@@ -20,6 +20,7 @@ class GruConfig:
     hidden: int = 1024
     """Units of each direction; a feature has twice as many numbers."""
     layers: int = 3
+    """GRUs, one on the outputs of the other."""
     input_norm: bool = True
     """Batch norm of the input, over clips and frames."""
 

@@ -29,6 +29,7 @@ class TwoAxesConfig:
     width: int = 1024
     """Numbers of a token; a feature has twice as many."""
     heads: int = 1
+    """Attention heads; ``width`` is a multiple of them."""
     layers: int = 2
     """Of each axis."""
 

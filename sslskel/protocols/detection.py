@@ -43,13 +43,17 @@ class DetectionConfig:
     bins: int = 8
     """Stretches of a window, each with a feature and a predicted class."""
     epochs: int = 60
+    """Times that the training part is gone through."""
     batch_size: int = 64
     """Windows of a step."""
     lr: float = 0.01
+    """Learning rate at the first step."""
     milestones: list[int] = field(default_factory=lambda: [40])
     """Epochs, from 0, at which the rate is multiplied by ``decay``."""
     decay: float = 0.1
+    """Factor of the learning rate at each of the ``milestones``."""
     momentum: float = 0.9
+    """Of SGD."""
     norm: bool = True
     """Normalise features by BatchNorm without scale and shift before the layer."""
     gap: int = 15

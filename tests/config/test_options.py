@@ -8,8 +8,17 @@ from enum import Enum
 import pytest
 
 from sslskel.config.compose import compose
+from sslskel.config.groups import COMMON
 from sslskel.config.options import options_of
-from sslskel.plugins.registry import METHODS
+from sslskel.plugins.registry import REGISTRIES
+
+
+class Shape(Enum):
+    """How it ends."""
+
+    round = "round"
+    flat = "flat"
+    """Cut across."""
 
 
 class Colour(Enum):
@@ -31,6 +40,7 @@ class Own(Base):
     """In [0, 1]."""
     names: list[str] = field(default_factory=list)
     limit: float | None = None
+    shape: Shape = Shape.round
     width: int = 4
 
 
@@ -42,6 +52,7 @@ def test_types_choices_and_meanings_are_those_of_the_source() -> None:
         "share": ("number", 0.25, "In [0, 1]."),
         "names": ("list of text", [], ""),
         "limit": ("number or none", None, ""),
+        "shape": ("one of: round, flat", "round", "How it ends. flat: Cut across."),
     }
 
 
@@ -51,9 +62,16 @@ def test_a_class_without_a_source_has_options_without_meanings() -> None:
     assert (option.name, option.kind, option.default, option.meaning) == ("deep", "true or false", True, "")
 
 
-@pytest.mark.parametrize("name", METHODS.names())
-def test_every_built_in_method_s_options_are_described(name: str) -> None:
-    assert all(option.kind for option in options_of(METHODS.get(name).Config))
+@pytest.mark.parametrize("kind", ["methods", "backbones", "protocols"])
+def test_every_option_of_a_built_in_plugin_says_what_it_means(kind: str) -> None:
+    registry = REGISTRIES[kind]
+    configs = {name: registry.get(name).Config for name in registry.names()}
+    assert [f"{n}.{one.name}" for n, config in configs.items() for one in options_of(config) if not one.meaning] == []
+    assert all(one.kind for config in configs.values() for one in options_of(config))
+
+
+def test_every_option_of_all_runs_says_what_it_means() -> None:
+    assert [f"{group}.{o.name}" for group, made in COMMON.items() for o in options_of(made) if not o.meaning] == []
 
 
 def test_settings_say_what_set_them() -> None:
