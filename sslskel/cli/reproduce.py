@@ -76,7 +76,8 @@ def _table(options: argparse.Namespace) -> int:
     if options.dry_run:
         from sslskel.grid.reproduce import requests_of_table
 
-        return dry_run(requests_of_table(table, request_of(options), options.mode))
+        # Two rows may be of one pretraining.
+        return dry_run(list(dict.fromkeys(requests_of_table(table, request_of(options), options.mode))))
     with ConsoleReporter() as reporter:
         from sslskel.grid.reproduce import reproduce
 
@@ -145,9 +146,12 @@ def _announce(table: Table, request: GridRequest, mode: str | None, reporter: Re
     [cell, *_] = requests[0].cells()
     place = "/".join(cell.judged_on) + (f", pretrained on {cell.benchmark}/{cell.split}" if cell.target else "")
     grid = (
-        f"{len(table.rows)} rows x {len(request.seeds)} seeds under {table.protocol} on {place}, preset {cell.preset}"
+        f"{len(table.runs)} rows x {len(request.seeds)} seeds under {table.protocol} on {place}, preset {cell.preset}"
     )
     reporter.line(f"{table.name}: {grid}")
-    reporter.line(f"  {cost_of(planned_cells(requests, reporter))}")
+    for row in table.rows:
+        if row.absent:
+            reporter.line(f"  {row.name} does not run here: {row.absent}")
+    reporter.line(f"  {cost_of(planned_cells(list(dict.fromkeys(requests)), reporter))}")
     if other := other_setting(table, request):
         reporter.line(f"  warning: {other}")

@@ -37,7 +37,7 @@ def other_setting(table: Table, request: GridRequest) -> str:
 
     Empty where it is not.
     """
-    cell, script = _cell(table.rows[0], table, request, None), table.script
+    cell, script = _cell(table.runs[0], table, request, None), table.script
     measured, known = (*cell.judged_on, cell.benchmark), [_column(script, column) for column in table.published]
     printed = [(name, split, home or name) for name, split, home in known]
     preset = cell.preset if script is None else script.preset
@@ -63,7 +63,7 @@ def _column(script: Script | None, column: str) -> tuple[str, str, str | None]:
 
 
 def _data(table: Table, script: Script, request: GridRequest) -> list[str]:
-    cell = _cell(table.rows[0], table, request, None)
+    cell = _cell(table.runs[0], table, request, None)
     measured = (*cell.judged_on, cell.benchmark)
     sentences = []
     for column in table.published:
@@ -80,19 +80,18 @@ def _data_words(name: str, split: str, home: str) -> str:
 
 
 def _cell(row: TableRow, table: Table, request: GridRequest, mode: str | None) -> Cell:
-    """The row's cell of one seed."""
-    [cell] = request_of_row(row, table, replace(request, seeds=request.seeds[:1], init=None), mode).cells()
-    return cell
+    """The row's cell of one seed, and of its first stream: options of the others are the same but for the stream."""
+    return request_of_row(row, table, replace(request, seeds=request.seeds[:1], init=None), mode).cells()[0]
 
 
 def _options(table: Table, script: Script, request: GridRequest, mode: str | None) -> list[str]:
     """Differing options, those that differ alike for the same columns and rows in one sentence."""
     columns = table.published or (f"{request.benchmarks[0]}/{request.split or ''}",)
-    ours = {row.name: _options_of(_cell(row, table, request, mode), row) for row in table.rows}
+    ours = {row.name: _options_of(_cell(row, table, request, mode), row) for row in table.runs}
     places: dict[str, list[tuple[str, str]]] = {}
     unknown = []
     for column in columns:
-        for row in table.rows:
+        for row in table.runs:
             try:
                 theirs = _options_of(_as_scripts(row, table, script, column, request), row)
             except UsageError as fault:
@@ -148,9 +147,9 @@ def _scope(where: Sequence[tuple[str, str]], table: Table, columns: Sequence[str
     """Which columns and rows a sentence is about; nothing where it is about all."""
     places = set(where)
     named = [one for one in columns if any(column == one for column, _ in places)]
-    rows = [row.name for row in table.rows if any(name == row.name for _, name in places)]
+    rows = [row.name for row in table.runs if any(name == row.name for _, name in places)]
     if len(places) < len(named) * len(rows):
         return " for " + "; ".join(f"{column}, {name}" for column, name in where)
     parts = [", ".join(named)] if len(named) < len(columns) else []
-    parts += [f"rows {'; '.join(rows)}"] if len(rows) < len(table.rows) else []
+    parts += [f"rows {'; '.join(rows)}"] if len(rows) < len(table.runs) else []
     return f" for {', '.join(parts)}" if parts else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sslskel.config.compose import option_names
+from sslskel.config.groups import Stream
 from sslskel.config.interpolation import refuse_interpolations
 from sslskel.config.modes import mode_overrides
 from sslskel.errors import UsageError
@@ -24,6 +25,7 @@ class TableRow:
 
     name: str
     method: str
+    """Empty for a row that does not run here."""
     backbone: str | None = None
     """None for the method's own."""
     overrides: tuple[str, ...] = ()
@@ -33,6 +35,10 @@ class TableRow:
     """In %, one per column of the table; None where the paper prints none."""
     printed_of: str = ""
     """What model the printed numbers are of, where that is not the row's own."""
+    streams: Mapping[str, float] = field(default_factory=dict)
+    """Stream -> weight of its answers: a network is trained on each, and their logits are added. Empty for one."""
+    absent: str = ""
+    """Why the row does not run here, as the end of a sentence; empty for one that does."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,11 @@ class Table:
     """Which condition's predictions are paired, where the protocol has several."""
     script: Script | None = None
 
+    @property
+    def runs(self) -> tuple[TableRow, ...]:
+        """The rows that run here; there is one at least."""
+        return tuple(row for row in self.rows if not row.absent)
+
 
 def tables() -> list[str]:
     """Names of the tables."""
@@ -107,6 +118,8 @@ def read_table(name: str) -> Table:
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
         options = {name: content[name] for name in ("score", "condition") if name in content}
         _require_texts(content, ("title", "paper", "note", "protocol", "score", "condition", "script"))
+        if all(row.absent for row in rows):
+            raise ValueError("no row has a method, so that nothing would run")
         script = read_script(content["script"]) if "script" in content else None
         note = content.get("note", "")
         made = Table(name, content["title"], content["paper"], note, content["protocol"], columns, rows, **options)
@@ -163,7 +176,9 @@ def _difference(content: str | Mapping[str, Any]) -> Difference:
 
 
 def _row(content: Mapping[str, Any], columns: int) -> TableRow:
-    _require_texts(content, ("name", "method", "printed_of"))
+    _require_texts(content, ("name", "method", "printed_of", "absent"))
+    if ("method" in content) == bool(content.get("absent")):
+        raise ValueError(f"row '{content['name']}' needs a method, or in 'absent' why it does not run here")
     factors = dict(content.get("scaled", {}))
     wrong = next((option for option, factor in factors.items() if not _is_number(factor)), None)
     if wrong is not None:
@@ -176,13 +191,31 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
         raise ValueError(f"row '{content['name']}' has {len(published)} published numbers, the table {columns} columns")
     return TableRow(
         content["name"],
-        content["method"],
+        content.get("method", ""),
         content.get("backbone"),
         _texts(content, "overrides"),
         factors,
         published,
         content.get("printed_of", ""),
+        _streams(content),
+        content.get("absent", ""),
     )
+
+
+def _streams(content: Mapping[str, Any]) -> dict[str, float]:
+    """The weights of a row's streams. Raises ``ValueError`` where they are not two or more, each with a weight."""
+    weights, known = dict(content.get("streams", {})), [stream.value for stream in Stream]
+    odd = next((name for name, weight in weights.items() if name not in known or not _is_weight(weight)), None)
+    if odd is not None or len(weights) == 1:
+        raise ValueError(
+            f"row '{content['name']}' has the streams {weights!r:.60}; give two or more of {', '.join(known)}, each"
+            " with a positive weight"
+        )
+    return weights
+
+
+def _is_weight(value: object) -> bool:
+    return _is_number(value) and float(str(value)) > 0
 
 
 def _is_number(value: object) -> bool:
@@ -190,20 +223,22 @@ def _is_number(value: object) -> bool:
 
 
 def request_of_row(row: TableRow, table: Table, request: GridRequest, mode: str | None = None) -> GridRequest:
-    """What one row asks for, in one of ``sslskel.config.modes``.
+    """What one row that runs here asks for, in one of ``sslskel.config.modes``; a variant for each of its streams.
 
     Raises ``UsageError`` where a multiplied option is not a whole number, or no row has the mode.
     """
     plain = replace(request, methods=(row.method,), protocols=(table.protocol,), backbone=row.backbone, overrides=())
     scaled = _scaled(row, table, replace(plain, seeds=(0,), init=None))
     moded = _moded(row, table, mode) if mode else []
-    # As a variant, so that titles and logs of jobs say what tells a row from the others.
-    return replace(plain, variants=((*row.overrides, *scaled, *moded, *request.overrides),))
+    # As variants, so that titles and logs of jobs say what tells a row, and a stream, from the others.
+    streams = [[f"clip.stream={stream}"] for stream in row.streams] or [[]]
+    variants = tuple((*row.overrides, *scaled, *moded, *stream, *request.overrides) for stream in streams)
+    return replace(plain, variants=variants)
 
 
 def _moded(row: TableRow, table: Table, mode: str) -> list[str]:
     """Those overrides of a mode whose options the row has: rows that train nothing have no bodies to leave out."""
-    every = mode_overrides(mode, [one.method for one in table.rows])
+    every = mode_overrides(mode, [one.method for one in table.runs])
     own = option_names(row.method, row.backbone or METHODS.get(row.method).default_backbone, None)
     return [override for override in every if override.partition("=")[0] in own]
 

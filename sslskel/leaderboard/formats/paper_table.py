@@ -21,6 +21,9 @@ AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
 )
 MARK = "¶"
 """Behind printed numbers of another model than the measured one."""
+AFTER = "after the description: no code was released, and what no source states is ours"
+DESCRIBED = "§"
+"""Behind the name of a row whose system was written after its description alone."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class PrintedRow:
     printed_of: str
     """What model the printed numbers are of, where that is not the measured one; else empty."""
     records: Sequence[Record]
+    absent: str = ""
+    """Why there are no records; empty where there are."""
+    described: bool = False
+    """Whether no code of the system was released."""
 
 
 def verdict(printed: float, comparison: Comparison) -> str:
@@ -61,14 +68,16 @@ def printed_table(
     ``score`` is the one that is shown, a share from 0 to 1 in every record.
     ``board`` is that of the records; it lends its notes, warnings and commands.
     """
-    first = rows[0].records[0]
-    measured = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
-    head = ["row", f"measured: {measured}", *(f"printed: {column}" for column in columns)]
+    first = next(row.records[0] for row in rows if row.records)
+    place = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
+    head = ["row", f"measured: {place}", *(f"printed: {column}" for column in columns)]
     lines = []
     for row in rows:
         mark = f" {MARK}" if row.printed_of else ""
         shown = [EMPTY if value is None else f"{value:.1f}{mark}" for value in row.printed]
-        lines.append([*map(escape, (row.name, _measured(score, row.records), *shown))])
+        name = f"{row.name} {DESCRIBED}" if row.described else row.name
+        measured = _measured(score, row.records) if row.records else EMPTY
+        lines.append([*map(escape, (name, measured, *shown))])
     blocks = [
         f"# {escape(title[:1].upper() + title[1:])}",
         f"After {escape(paper)}. Measured numbers: mean ± standard deviation over pretrainings (how many) \\[95 % t"
@@ -77,6 +86,8 @@ def printed_table(
         *([escape(note)] if note else []),
         table([*map(escape, head)], lines, range(1, len(head))),
         *[f"{MARK} {escape(f'{row.name}: printed is {row.printed_of}')}" for row in rows if row.printed_of],
+        *([f"{DESCRIBED} {AFTER}"] if any(row.described for row in rows) else []),
+        *[escape(f"{row.name} does not run here: {row.absent}") for row in rows if row.absent],
         "\n".join(["Deviations:", "", *(f"- {escape(line)}" for line in deviations)]),
         "\n".join(["What was found:", "", *(f"- {escape(line)}" for line in _findings(columns, rows, pairs))]),
         *(["\n".join(["Beware:", "", *(f"- {escape(line)}" for line in board.warnings)])] if board.warnings else []),
