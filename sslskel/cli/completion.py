@@ -105,7 +105,7 @@ def completions(words: Sequence[str]) -> list[str]:
             return [f"{name}={one}" for one in _listed(value, _values(flags[name]))]
         return _beginning(last, flags)
     choices = [*actions_of(parser), *(one for action in arguments_of(parser) for one in _positional(action, before))]
-    if parser.epilog:
+    if parser.epilog and not actions_of(parser):
         choices += _options(last)
     return _beginning(last, choices)
 
@@ -122,9 +122,14 @@ def _positional(action: argparse.Action, before: Sequence[str]) -> Iterable[str]
 
 
 def _named(before: Sequence[str]) -> Iterable[str]:
-    """Names of plugins: of the kind that was named before, or of all."""
+    """Names of plugins, and of what else can be shown: of the kind that was named before, or of all."""
+    from sslskel.cli.show import known_names
     from sslskel.plugins.registry import REGISTRIES
 
+    if before[0] == "show":
+        known = known_names()
+        chosen = [word for word in before if word in known] or known
+        return [name for kind in chosen for name in known[kind]]
     asked = [f"{word}s" for word in before if f"{word}s" in REGISTRIES]
     asked += ["benchmarks"] if before[0] == "data" or "dataset" in before else []
     return [name for kind in asked or REGISTRIES for name in REGISTRIES[kind].names()]

@@ -1,22 +1,25 @@
-"""Show a plugin or preset: what it is, where it comes from, its version, and its options with types and meaning."""
+"""Show a plugin, preset, suite or exported encoder: what it is, where it comes from, its options and their meaning."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sslskel.errors import UsageError
+from sslskel.plugins.registry import DEFAULT_PROTOCOL
+from sslskel.text import plain
 
 if TYPE_CHECKING:
     from sslskel.api.benchmark import Benchmark
     from sslskel.api.method import PretextMethod
     from sslskel.plugins.registry import Registry
 
-PRESET = "preset"
-KINDS = ("method", "backbone", "benchmark", "protocol", PRESET)
+PRESET, SUITE, ENCODER = "preset", "suite", "encoder"
+KINDS = ("method", "backbone", "benchmark", "protocol", PRESET, SUITE, ENCODER)
 INDENT = " " * 6
 WIDTH = 100
 
@@ -27,32 +30,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name",
         nargs="+",
         metavar="NAME",
-        help="a method, backbone, benchmark, protocol or preset, or the options clip, train or engine; its kind may"
-        " stand before it",
+        help="a method, backbone, benchmark, protocol, preset, suite or exported encoder, or the options clip, train or"
+        " engine; its kind may stand before it",
     )
     parser.add_argument("--kind", choices=KINDS, help="where names collide")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the card of one plugin, a preset, or a group of options that belongs to none."""
+    """Print the card of one plugin, a preset, suite or encoder, or a group of options that belongs to none."""
     from sslskel.config.groups import COMMON
-    from sslskel.plugins.presets import presets
-    from sslskel.plugins.registry import REGISTRIES
 
-    kind, name = _asked(options)
-    kinds = [f"{one.kind}" for one in REGISTRIES.values() if name in one.names()]
-    kinds += [PRESET] if name in presets() else []
+    (kind, name), known = _asked(options), known_names()
+    kinds = [one for one, names in known.items() if name in names]
     if not kinds and name in COMMON and kind is None:
         _group(name, COMMON[name])
         return 0
     if kind is None and not kinds:
         from sslskel.errors import did_you_mean
 
-        names = [*COMMON, *(known for one in REGISTRIES.values() for known in one.names()), *presets()]
+        names = [*COMMON, *(one for names in known.values() for one in names)]
         raise UsageError(f"there is nothing called '{name}'{did_you_mean(name, names)} (`sslskel list`)")
     for one in [kind] if kind else kinds:
         _show(one, name)
     return 0
+
+
+def known_names() -> dict[str, list[str]]:
+    """Kind -> the names of what there is."""
+    from sslskel.config.suites import suites
+    from sslskel.plugins.encoders import encoder_folders
+    from sslskel.plugins.presets import presets
+    from sslskel.plugins.registry import REGISTRIES
+
+    plugins = {str(one.kind): one.names() for one in REGISTRIES.values()}
+    return {**plugins, PRESET: presets(), SUITE: suites(), ENCODER: [folder.name for folder in encoder_folders()]}
 
 
 def _asked(options: argparse.Namespace) -> tuple[str | None, str]:
@@ -68,8 +79,9 @@ def _asked(options: argparse.Namespace) -> tuple[str | None, str]:
 def _show(kind: str, name: str) -> None:
     from sslskel.plugins.registry import BENCHMARKS, REGISTRIES
 
-    if kind == PRESET:
-        _preset(name)
+    of_files = {PRESET: _preset, SUITE: _suite, ENCODER: _encoder}
+    if kind in of_files:
+        of_files[kind](name)
         return
     registry = REGISTRIES[f"{kind}s"]
     print(f"{name}: {kind}, {registry.entry(name).origin}")
@@ -92,6 +104,47 @@ def _preset(name: str) -> None:
             print(f"{' '.join([group, *place])}:")
             for key, value in values.items():
                 print(f"  {key}={value}")
+
+
+def _suite(name: str) -> None:
+    """What a suite fixes."""
+    from sslskel.config.suites import read_suite
+    from sslskel.plugins.registry import only_file, origin_of
+
+    suite = read_suite(name)
+    print(f"{name}: suite, {origin_of(only_file('suite', name))}")
+    print(f"version {suite.version}: {suite.title}")
+    print(f"preset {suite.preset}, {suite.seeds} seeds, protocols {', '.join(suite.protocols)}; the first one ranks")
+    for task, places in suite.tasks.items():
+        print(f"{task}: {', '.join(places)}")
+    print(f"ranks and means over: {', '.join(suite.ranked)}")
+    print(f"floors: {', '.join(suite.floors)}")
+    if suite.untrained:
+        print(f"gains over no learning: {' '.join(suite.untrained)}")
+    for protocol, method in suite.references.items():
+        print(f"supervised reference: {method} by {protocol}")
+    print(f"pretraining on all of it, --pretrain-on suite:{name}: {' '.join(suite.pretraining)}")
+    print(f"`sslskel bench --suite {name} --method METHOD` runs it, `sslskel leaderboard --suite {name}` ranks it")
+
+
+def _encoder(name: str) -> None:
+    """What an exported encoder says of itself."""
+    from sslskel.encoders.export import CARD
+    from sslskel.encoders.meta import CheckpointMeta
+    from sslskel.plugins.encoders import checkpoint_path, encoder_folders
+
+    folder = next((one for one in encoder_folders() if one.name == name), None) or checkpoint_path(name)
+    meta = CheckpointMeta.read(folder)
+    print(f"{plain(name)}: encoder, {plain(folder)}")
+    print(f"method {plain(meta.method.name)}, version {meta.method.version}; backbone {plain(meta.backbone.name)}")
+    print(f"preset {plain(meta.preset)}, seed {meta.seed}, pretrained for {plain(meta.benchmark.name)}")
+    for part in meta.seen:
+        place = f"{part['dataset']}/{part['split']}"
+        print(f"saw {part['clips']:,} clips of {plain(place)}, part {plain(part['part'])}")
+    if not meta.seen:
+        print("saw no clips")
+    print(f"its card: {plain(folder / CARD)}")
+    print(f"`sslskel evaluate --checkpoint {shlex.quote(plain(name))} --protocol {DEFAULT_PROTOCOL}` evaluates it")
 
 
 def _at_depth(content: Mapping[str, Any], levels: int) -> Iterator[tuple[list[str], Mapping[str, Any]]]:

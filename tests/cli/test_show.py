@@ -14,7 +14,9 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_options_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     said = shown(capsys, "mamp")
-    assert "  method.masking=motion_aware\n      one of: random, motion_aware.\n" in said
+    assert (
+        "  method.masking=motion_aware\n      one of: random, motion_aware. How the hidden tokens are chosen.\n" in said
+    )
     assert "  method.mask_ratio=0.9\n      number. Share of tokens hidden; " in said
     assert "      text. auto, cpu, cuda, cuda:0, mps ...\n" in shown(capsys, "engine")
 
@@ -27,12 +29,22 @@ def test_a_kind_may_stand_before_a_name(capsys: pytest.CaptureFixture[str]) -> N
     assert said == shown(capsys, "quick")
 
 
+def test_a_suite_says_what_it_fixes(capsys: pytest.CaptureFixture[str]) -> None:
+    said = shown(capsys, "suite", "open-quick")
+    assert said == shown(capsys, "open-quick")
+    assert said.startswith("open-quick: suite, configs/suite/open-quick.yaml\nversion ")
+    assert "\nsupervised reference: " in shown(capsys, "open")
+    assert "`sslskel bench --suite open-quick --method METHOD` runs it" in said
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("a", "b", "c"), "'a b c' names nothing; write NAME or KIND NAME, of method, backbone"),
         (("methods", "mamp"), "'methods mamp' names nothing"),
         (("method", "mamp", "--kind", "protocol"), "'method' and --kind protocol are two kinds"),
+        (("suite", "opn"), "there is no suite 'opn'; did you mean 'open'"),
+        (("encoder", "nowhere"), "there is no checkpoint at nowhere, and no encoder of this name"),
         (("preset", "quik"), "there is no preset 'quik'; did you mean 'quick'"),
         (("protocol", "mamp"), "there is no protocol 'mamp'"),
         (("quik",), "there is nothing called 'quik'; did you mean 'quick'"),

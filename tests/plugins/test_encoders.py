@@ -39,6 +39,11 @@ def test_a_name_stands_for_the_encoder(named: Path, tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert main(["list", "encoders"]) == 0
     assert capsys.readouterr().out.split() == ["ours", str(named)]
+    assert main(["show", "ours"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"ours: encoder, {named}\nmethod random_init, version 1; backbone transformer\n")
+    assert "\npreset tiny, seed 0, pretrained for tiny\nsaw no clips\n" in said
+    assert f"its card: {named / 'README.md'}\n" in said
 
 
 def test_a_path_that_exists_comes_first(named: Path, tmp_path: Path) -> None:

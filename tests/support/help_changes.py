@@ -18,18 +18,18 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "data": (("docs/your-own-data.md", "docs/guide/your-own-data.md"),),
     "show": (
-        ("{method,backbone,benchmark,protocol}", "{method,backbone,benchmark,protocol,preset}"),
+        ("{method,backbone,benchmark,protocol}", "{method,backbone,benchmark,protocol,preset,suite,encoder}"),
         ("] name", "] NAME [NAME ...]"),
         ("  name ", "  NAME "),
         (
             "Show a plugin: what it is, where it comes from, its version, and its options with their defaults.",
-            "Show a plugin or preset: what it is, where it comes from, its version, and its options with types and"
+            "Show a plugin, preset, suite or exported encoder: what it is, where it comes from, its options and their"
             " meaning.",
         ),
         (
             "a method, backbone, benchmark or protocol",
-            "a method, backbone, benchmark, protocol or preset, or the options clip, train or engine; its kind may"
-            " stand before it",
+            "a method, backbone, benchmark, protocol, preset, suite or exported encoder, or the options clip, train or"
+            " engine; its kind may stand before it",
         ),
     ),
     "sslskel": (
