@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sslskel.cli.parser import Actions, actions_of, arguments_of
+from sslskel.config.groups import Precision
 from sslskel.errors import SslskelError
 
 # Bash takes words apart at equals signs, so that what stands before one is not printed again.
@@ -41,6 +42,12 @@ REGISTRIES_OF = {
     "pretrain_on": "benchmarks",
 }
 """Flags whose values are names of plugins."""
+CHOICES_OF = {
+    "mode": ("exact", "present", "fast"),
+    "precision": [one.name for one in Precision],
+    "device": ("auto", "cpu", "cuda", "mps"),
+}
+"""Flags whose values are checked where they are used."""
 FILES_OF = {"preset": "preset", "suite": "suite", "table": "table"}
 """Arguments whose values are names of files of configs/."""
 MORE_OF = {"table": ("recipes",)}
@@ -137,12 +144,17 @@ def _named(before: Sequence[str]) -> Iterable[str]:
 
 def _values(action: argparse.Action) -> list[str]:
     """What an argument takes, where that can be listed."""
+    from sslskel.plugins.encoders import encoder_folders
     from sslskel.plugins.registry import REGISTRIES, config_names
 
     if action.choices:
         return [str(one) for one in action.choices]
+    if action.dest in CHOICES_OF:
+        return [*CHOICES_OF[action.dest]]
     if action.dest in REGISTRIES_OF:
         return REGISTRIES[REGISTRIES_OF[action.dest]].names()
+    if action.dest == "checkpoint":
+        return [folder.name for folder in encoder_folders()]
     if action.dest in FILES_OF:
         return [*config_names(FILES_OF[action.dest]), *MORE_OF.get(action.dest, ())]
     return []

@@ -66,7 +66,7 @@ def _packed_records(store: ResultStore, own: ResultStore, identity: str) -> list
 
 
 def _results_of(step: Path) -> Path:
-    """The results folder around OUTPUT/pretrain/RUN/step-...; a lone checkpoint has no records."""
+    """The results folder around RESULTS/pretrain/RUN/step-...; a lone checkpoint has no records."""
     return step.resolve().parent.parent.parent
 
 

@@ -99,7 +99,7 @@ def bench_in_jobs(request: GridRequest, jobs: int, reporter: Reporter = SILENT) 
     """As :func:`run_grid`, with up to ``jobs`` pretrainings at a time, for every variant of the request.
 
     The cores are shared out among the jobs, and each gets one of several GPUs in turn. What a
-    job prints goes to ``OUTPUT/logs``. Raises ``UsageError`` before anything starts where a
+    job prints goes to ``RESULTS/logs``. Raises ``UsageError`` before anything starts where a
     cell does not fit, and ``Interrupted`` once all jobs have written their checkpoints.
     """
     result = result_of(*side_by_side([request], jobs, reporter))

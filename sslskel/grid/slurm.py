@@ -132,7 +132,7 @@ def submit(
 ) -> Submitted:
     """Hand over what is due and not waiting already; returns at once.
 
-    Logs and submitit's files go to ``OUTPUT/slurm``. Raises ``UsageError`` where submitit or
+    Logs and submitit's files go to ``RESULTS/slurm``. Raises ``UsageError`` where submitit or
     SLURM is missing or a cell does not fit, ``RunError`` where SLURM refuses.
     """
     executor = _executor(request.output / "slurm", config, cluster)

@@ -71,8 +71,11 @@ def board_of(
     else:
         board = suite_board(suite, sound, per_clip)
     failed = failed_cells(output, records, benchmarks, protocols)
-    if required and suite is None and not failed:
-        _require_some(output, records, benchmarks, protocols)
+    if required and suite is None:
+        if not failed:
+            _require_some(output, records, benchmarks, protocols)
+        for sentence in _without_records(records, benchmarks, protocols):
+            report(sentence)
     named = failed_sentences(output, failed)
     warnings = (*board.warnings, *named, *unrecorded_runs(output, board.records, records), *shown.warnings())
     board = replace(board, warnings=warnings, notes=(*board.notes, *shown.notes()), failed=failed)
@@ -110,6 +113,15 @@ def _require_some(
     known = "; ".join(", ".join(sorted(known)) for *_, known in to_blame)
     there = f"the {len(records):,} records" if len(records) > 1 else "the only record"
     raise UsageError(f"none of {there} in {output} is of {asked} (there are: {known}); name one of these")
+
+
+def _without_records(
+    records: Sequence[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+) -> list[str]:
+    """A sentence for each benchmark and protocol that was asked for and has no record."""
+    lacking = [f"--benchmark {name}" for name in benchmarks or () if not of_board(records, [name], None)]
+    lacking += [f"--protocol {name}" for name in protocols or () if not of_board(records, None, [name])]
+    return [f"no record is of {one}" for one in lacking] if records else []
 
 
 def _curves(output: Path, records: Iterable[Record]) -> tuple[Curve, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from sslskel.cli import main
 from sslskel.cli.completion import completions
+from sslskel.config.modes import MODES
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,8 @@ from sslskel.cli.completion import completions
         (("bench", "--method", "mamp,mamp"), []),
         (("bench", "--method=pcm"), ["--method=pcm3"]),
         (("bench", "--launcher", ""), ["local", "slurm"]),
+        (("bench", "--mode", ""), sorted(MODES)),
+        (("speed", "--precision", "bf"), ["bf16"]),
         (("bench", "eng"), ["engine."]),
         (("bench", "train.opt"), ["train.optimiser="]),
         (("bench", "train.optimiser=adamw"), ["train.optimiser=adamw"]),

@@ -12,17 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recorder import Recorder
 from torch import Tensor
 
 from sslskel.cli import main
 from sslskel.config.suites import read_suite
 from sslskel.data.prepare import open_benchmark
+from sslskel.encoders.embed import embed
 from sslskel.encoders.export import export
 from sslskel.engine.checkpoint import load_weights, read_meta
 from sslskel.errors import UsageError
 from sslskel.evaluation.leakage import KnownClips
 from sslskel.grid.request import GridRequest
-from sslskel.grid.run import bench, pretrain
+from sslskel.grid.run import bench, evaluate, pretrain
 from sslskel.grid.suite import bench_suite, requests_of_suite, rules_of
 from sslskel.grid.suite_data import read_suite_data, suite_parts
 from sslskel.leaderboard.folder import board_of
@@ -124,6 +126,19 @@ def test_one_encoder_is_evaluated_on_all_and_says_what_it_was_trained_on(meeting
     assert "suite:meeting" in card
     assert "20 joints" in card
     assert "upper, split xsub, part train: 12 clips" in card
+
+
+def test_an_encoder_on_another_body_says_which_joints_were_matched(meeting: str, tmp_path: Path) -> None:
+    bench(["random_init"], ["knn"], ["tiny"], output=tmp_path)
+    [folder] = (tmp_path / "pretrain").iterdir()
+    seen = Recorder()
+    evaluate(folder, "knn", benchmark="upper", output=tmp_path / "judged", reporter=seen)
+    [line] = [text for text in seen.lines if "matched by name" in text]
+    assert line.startswith("8 of 25 joints of the encoder's body ('ntu25') are matched by name in 'upper8': ")
+    assert "; the others stand where the nearest is: " in line
+    again = Recorder()
+    embed(folder, tmp_path / "features.npz", benchmark="upper", reporter=again)
+    assert again.lines == [line]
 
 
 @pytest.mark.long

@@ -46,6 +46,13 @@ def test_the_command_ends_with_that_sentence(folder: Path, capsys: pytest.Captur
     assert "--benchmark c (there are: a/xsub, b/xsub)" in err
 
 
+def test_a_name_that_has_no_record_beside_one_that_has_is_said(folder: Path) -> None:
+    said: list[str] = []
+    board = board_of(folder, ["a", "b/xview"], said.append, protocols=["knn", "liner"], required=True)
+    assert [column.protocol for column in board.columns] == ["knn"]
+    assert said[-2:] == ["no record is of --benchmark b/xview", "no record is of --protocol liner"]
+
+
 def test_what_a_filter_leaves_is_shown(folder: Path) -> None:
     assert [column.protocol for column in board_of(folder, ["a"], protocols=["knn"], required=True).columns] == ["knn"]
 

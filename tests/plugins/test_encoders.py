@@ -11,6 +11,7 @@ import torch
 
 from sslskel import load_encoder
 from sslskel.cli import main
+from sslskel.cli.completion import completions
 from sslskel.encoders.export import export
 from sslskel.engine.checkpoint import resolve
 from sslskel.errors import CheckpointError
@@ -39,6 +40,7 @@ def test_a_name_stands_for_the_encoder(named: Path, tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert main(["list", "encoders"]) == 0
     assert capsys.readouterr().out.split() == ["ours", str(named)]
+    assert completions(["embed", "--checkpoint", "ou"]) == ["ours"]
     assert main(["show", "ours"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"ours: encoder, {named}\nmethod random_init, version 1; backbone transformer\n")
