@@ -160,12 +160,16 @@ SMALL = ("--benchmark", "tiny", "--preset", "quick")
 SHORT = ("train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=1", "protocol.warmup_epochs=0")
 WATCHED = """
 import sys, traceback
+import sslskel.engine.train, sslskel.grid.jobs, sslskel.grid.run, sslskel.leaderboard
 from sslskel.cli import main
+
+early = {"scipy.optimize", "scipy.stats", "sklearn", "sympy"} & set(sys.modules)
+assert not early, f"loaded before anything is trained: {early}"
 
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "torch._dynamo":
-            raise RuntimeError("the compiler would be loaded here")
+        if name in ("torch._dynamo", "torch.distributed.tensor"):
+            raise RuntimeError(f"{name} would be loaded here")
 
 sys.meta_path.insert(0, Watch())
 methods, faults = sys.argv[1].split(","), []
@@ -175,11 +179,12 @@ for method in methods:
     except RuntimeError:
         traceback.print_exc()
         code = 1
-    if code or "torch._dynamo" in sys.modules:
+    if code or {"torch._dynamo", "torch.distributed.tensor"} & set(sys.modules):
         faults.append(method)
 sys.exit("failed: " + ", ".join(faults) if faults else 0)
 """
-"""Benches methods one after the other; the first import of the compiler ends a method, and its traceback says where."""
+"""Benches methods one after the other; the first import of the compiler, or of sharded tensors, ends a method, and its
+traceback says where."""
 ARITHMETIC = """
         import torch
 
@@ -207,10 +212,11 @@ ARITHMETIC = """
     ],
     ids=["judging", "training", "every method"],
 )
-def test_no_process_loads_the_compiler(
+def test_no_process_loads_what_it_does_not_use(
     methods: list[str], words: list[str], command_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """``torch._dynamo`` takes more than a second of every process, rank, job and cluster task."""
+    """``torch._dynamo`` and ``torch.distributed.tensor`` take more than a second each of every process, rank, job and
+    cluster task, and so does scikit-learn, which only scores need."""
     own, _ = new_method("own_idea", tmp_path)
     text = own.read_text(encoding="utf-8")
     head = "        self.head = nn.Linear(self.backbone.dim, clip.coordinates)\n"

@@ -121,7 +121,8 @@ def wrap(accelerator: Accelerator, method: PretextMethod, engine: EngineConfig, 
     with warnings.catch_warnings():
         # The option that Accelerate warns of is the one that leaves buffers to the methods.
         warnings.simplefilter("ignore", FutureWarning)
-        return accelerator.prepare_model(method, evaluation_mode=not exchanges)
+        # Unasked, it decides on placement by a search for sharded weights, which loads a second of torch.
+        return accelerator.prepare_model(method, device_placement=True, evaluation_mode=not exchanges)
 
 
 def compile_forward(method: PretextMethod) -> None:

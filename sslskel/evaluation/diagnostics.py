@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
-from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
 
 from sslskel.api.dataset import Ints
 from sslskel.api.protocol import Outcome, Truth
@@ -53,6 +51,10 @@ def diagnose(
 def _of_rows(
     outcome: Outcome, rows: npt.NDArray[np.bool_], labels: Ints, num_classes: int
 ) -> tuple[dict[str, object], npt.NDArray[np.int64]]:
+    # A second of imports that training need not wait for.
+    from scipy.special import softmax
+    from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
+
     logits = outcome.values["logits"][rows] if "logits" in outcome.values else None
     predicted = outcome.values["predicted"][rows] if "predicted" in outcome.values else None
     if predicted is None:

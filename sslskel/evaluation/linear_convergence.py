@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,6 +37,9 @@ def has_converged(head: LinearHead, views: Sequence[Tensor], labels: Tensor, wei
     others, so that what is learnt of single views saves nothing. The loss is the mean cross-entropy, and
     half of ``weight_decay`` times the squared weights; the head stays as it is.
     """
+    # Half a second of imports that training need not wait for.
+    from scipy.optimize import minimize
+
     *others, last = (exact(head.eval().norm(view)) for view in views)
     seen, count = torch.cat(others or [last]), len(others) or 1
     target, classes = labels.to(last.device), head.fc.out_features

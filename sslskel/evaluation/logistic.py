@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional
 
@@ -59,6 +58,9 @@ def fit_logistic(features: Tensor, labels: Tensor, c: float, steps: int, toleran
     and a bias that is not penalised. In float64, from weights of 0 and without chance, for at most
     ``steps`` steps or until no entry of the gradient is above ``tolerance``.
     """
+    # Half a second of imports that training need not wait for.
+    from scipy.optimize import minimize
+
     rows = exact(features)
     mean, spread = rows.mean(0), rows.std(0, correction=0)
     scale = torch.where(spread > TINY, 1 / spread, 0.0)

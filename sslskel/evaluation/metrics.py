@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
 
 from sslskel.api.dataset import Ints
 from sslskel.api.protocol import Outcome, Truth
@@ -49,6 +48,9 @@ def of_scored_classes(outcome: Outcome, labels: Ints, rows: npt.NDArray[np.bool_
 
 def class_scores(predicted: npt.NDArray[np.int64], labels: Ints) -> dict[str, float]:
     """``top1``, and ``macro``: the mean over the classes of the test part of their recall. Shares, 0 to 1."""
+    # A second of imports that training need not wait for.
+    from sklearn.metrics import accuracy_score, recall_score
+
     present = np.unique(labels)
     return {
         "top1": float(accuracy_score(labels, predicted)),
@@ -61,5 +63,7 @@ def logit_scores(logits: npt.NDArray[Any], labels: Ints) -> dict[str, float]:
     scores = class_scores(logits.argmax(1).astype(np.int64), labels)
     classes = logits.shape[1]
     if classes > 5:
+        from sklearn.metrics import top_k_accuracy_score
+
         scores["top5"] = float(top_k_accuracy_score(labels, logits, k=5, labels=np.arange(classes)))
     return scores
