@@ -9,21 +9,20 @@ of in ``cells.py``, tests in ``significance.py``, names in ``labels.py``, senten
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sslskel.config.compose import shaping
 from sslskel.leaderboard.cells import PerClip, cell_of, run_twice, same_weights
 from sslskel.leaderboard.findings import across_findings, findings, highlights
-from sslskel.leaderboard.imposed import Imposed, chosen, imposed_options
+from sslskel.leaderboard.imposed import imposed_options
 from sslskel.leaderboard.labels import column_titles, names_of, row_labels
 from sslskel.leaderboard.means import across_of, means_of, means_of_row
 from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
 from sslskel.leaderboard.notes import notes_of
+from sslskel.leaderboard.places import Places, leaks
 from sslskel.leaderboard.seeds import Place, unshown_seeds
 from sslskel.leaderboard.significance import marked, tested
 from sslskel.leaderboard.sweeps import sweep_warnings, swept
@@ -31,8 +30,6 @@ from sslskel.results.record import DECLARED, Record
 
 __all__ = ["Board", "build_board", "of_board"]
 
-UNLISTED = frozenset({"protocol", "engine"})
-"""Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
 UNPROVEN = ("released", DECLARED)
 """Stand for the plugin of an encoder that came as a bare file or module: nothing proves that it saw no data."""
 
@@ -53,12 +50,12 @@ def build_board(
     ``clip_scores.py``) intervals are over test clips too.
     """
     known, doubts = _distinct(records)
-    shown, imposed = of_board(known, benchmarks, protocols), imposed_options(known)
+    shown, at = of_board(known, benchmarks, protocols), Places(imposed_options(known))
     warnings = sorted(doubts[record.identity] for record in shown if record.identity in doubts)
-    keys = _columns(shown, benchmarks, protocols)
+    keys = _columns(shown, at, benchmarks, protocols)
     table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in shown:
-        table[_row_key(record, imposed)][_column(record)].append(record)
+        table[at.row(record)][at.column(record)].append(record)
     titles = column_titles(keys)
     columns, means = tuple(replace(key, title=titles[key]) for key in keys), means_of(keys)
     labels, rows = row_labels(sorted(table)), []
@@ -66,11 +63,11 @@ def build_board(
         row, more = _row(key, labels[key], [table[key].get(column, []) for column in keys], columns, means, per_clip)
         rows.append(row)
         warnings += more
-    tests = [tested(rows, at) for at in range(len(columns))]
+    tests = [tested(rows, number) for number in range(len(columns))]
     ranked, names = _ranked(marked(rows, tests)), names_of(rows)
     members: dict[Column, list[Record]] = defaultdict(list)
     for record in shown:
-        members[_column(record)].append(record)
+        members[at.column(record)].append(record)
     notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], shown)
     across = across_of(columns, means, ranked, names)
     return Board(
@@ -79,7 +76,7 @@ def build_board(
         (*findings(columns, tests, names), *across_findings(across)),
         (
             *warnings,
-            *unshown_seeds(columns, ranked, names, _by_place(known, imposed)),
+            *unshown_seeds(columns, ranked, names, _by_place(known, at)),
             *sweep_warnings(columns, ranked, names),
             *cautions,
         ),
@@ -105,32 +102,35 @@ def of_board(
     ]
 
 
-def _by_place(records: Iterable[Record], imposed: Imposed) -> Mapping[Place, Sequence[Record]]:
-    places: dict[Place, list[Record]] = defaultdict(list)
+def _by_place(records: Iterable[Record], at: Places) -> Mapping[Place, Sequence[Record]]:
+    found: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
-        places[_row_key(record, imposed), record.benchmark["name"], record.benchmark["split"]].append(record)
-    return places
+        found[at.row(record), record.benchmark["name"], record.benchmark["split"]].append(record)
+    return found
 
 
 def _distinct(records: Iterable[Record]) -> tuple[list[Record], dict[str, str]]:
     """Each identity once, sorted; a warning for each of which copies disagree."""
-    kept: dict[str, Record] = {}
-    doubts = {}
-    for record in sorted(records, key=lambda r: (r.identity, r.created, r.to_json())):
-        first = kept.setdefault(record.identity, record)
-        if first.scores != record.scores:
-            doubts[record.identity] = (
-                f"record {record.identity} exists with different scores; the one of {first.created} is shown"
-            )
-    return list(kept.values()), doubts
+    copies: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        copies[record.identity].append(record)
+    kept, doubts = [], {}
+    for identity in sorted(copies):
+        first, *others = copies[identity]
+        if others:
+            first, *others = sorted(copies[identity], key=lambda record: (record.created, record.to_json()))
+        kept.append(first)
+        if any(first.scores != other.scores for other in others):
+            doubts[identity] = f"record {identity} exists with different scores; the one of {first.created} is shown"
+    return kept, doubts
 
 
 def _columns(
-    records: Sequence[Record], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+    records: Sequence[Record], at: Places, benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
 ) -> tuple[Column, ...]:
     heads: dict[Column, bool] = defaultdict(bool)
     for record in records:
-        heads[_column(record)] |= record.epoch is not None
+        heads[at.column(record)] |= record.epoch is not None
 
     def place(column: Column) -> tuple[Any, ...]:
         judged_on = {"name": column.benchmark, "split": column.split}
@@ -147,90 +147,9 @@ def _named(benchmark: Mapping[str, Any], chosen: Sequence[str]) -> int | None:
     return min((chosen.index(name) for name in names if name in chosen), default=None)
 
 
-def _column(record: Record) -> Column:
-    benchmark, protocol = record.benchmark, record.protocol
-    return Column(
-        benchmark["name"],
-        benchmark["split"],
-        protocol["name"],
-        protocol["recipe"],
-        protocol["selection"],
-        record.primary,
-        benchmark["version"],
-        protocol["version"],
-        benchmark["fingerprint"],
-        _canonical(shaping("protocol", record.config.get("protocol", {}))),
-    )
-
-
-def _row_key(record: Record, imposed: Imposed) -> RowKey:
-    return RowKey(
-        record.method["name"],
-        record.backbone["name"],
-        imposed.preset(record),
-        record.streams,
-        record.precision,
-        record.method["version"],
-        record.backbone["version"],
-        _pretrained_on(record),
-        _canonical(chosen(_shaping(record), record, imposed)),
-    )
-
-
-def _shaping(record: Record) -> dict[str, Any]:
-    """The options that shaped the encoder; how to train is none of them where nothing was trained."""
-    groups = {group: values for group, values in record.config.items() if group not in UNLISTED}
-    if not record.seen:
-        groups.pop("train", None)
-    if _suite(record):
-        groups["train"] = {key: value for key, value in groups.get("train", {}).items() if key != "suite"}
-    return {group: shaping(group, values) for group, values in groups.items()}
-
-
-def _own(record: Record, seen: Mapping[str, Any]) -> bool:
-    """True for the training part of the split on which the record was judged."""
-    same_split = _same_data(record, seen) and seen["split"] == record.benchmark["split"]
-    return same_split and seen["part"] in ("train", "fit", "validation")
-
-
-def _same_data(record: Record, seen: Mapping[str, Any]) -> bool:
-    judged = record.benchmark
-    return bool(seen["fingerprint"] == judged["fingerprint"] or seen["dataset"] == judged["name"])
-
-
-def _suite(record: Record) -> str:
-    """The suite whose datasets were pretrained on together, said alike of encoders that left out what judges them."""
-    suite = str(record.config.get("train", {}).get("suite", "")) if record.seen else ""
-    own = f"without-{record.benchmark['name']}"
-    return "/".join("without-itself" if part == own else part for part in suite.split("/"))
-
-
-def _pretrained_on(record: Record) -> str:
-    if suite := _suite(record):
-        return f"suite:{suite}"
-    if all(_own(record, seen) for seen in record.seen):
-        return ""
-    return " + ".join(sorted(f"{seen['dataset']}/{seen['split']}/{seen['part']}" for seen in record.seen))
-
-
-def _leaks(record: Record) -> bool:
-    """True where pretraining saw clips of the test part, or may have.
-
-    Records count the clips seen; where one cannot, another cut of the same data may hold test clips.
-    """
-    return any(
-        seen["overlap"] > 0 if "overlap" in seen else _same_data(record, seen) and not _own(record, seen)
-        for seen in record.seen
-    )
-
-
 def _unproven(record: Record) -> bool:
     """True where what the encoder saw is unknown, or is what its owner says."""
     return record.method["plugin"] in UNPROVEN or not record.proven_origins
-
-
-def _canonical(content: Any) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def _row(
@@ -248,7 +167,7 @@ def _row(
         twice = run_twice(groups)
         if twice:
             warnings.append(_conflict(label, column, twice))
-        doubts = {"leak": any(map(_leaks, own)), "unproven": any(map(_unproven, own)), "swept": any(map(swept, own))}
+        doubts = {"leak": any(map(leaks, own)), "unproven": any(map(_unproven, own)), "swept": any(map(swept, own))}
         cells.append(cell_of(column, groups, **doubts, per_clip=per_clip) if own and not twice else None)
     records = [record for own in members for record in own]
     trained = any(record.seen or _unproven(record) for record in records)

@@ -23,13 +23,14 @@ def same_weights(records: Sequence[Record]) -> list[list[Record]]:
     Weights alone do not do: a pretraining that was run again on a GPU has others. Nor does the
     pretraining's identity: methods without chance have one per seed, and the same weights.
     """
-    groups: list[list[Record]] = []
-    for record in sorted(records, key=lambda one: (one.seed, one.identity)):
-        meets = [any(_names(record) & _names(one) for one in group) for group in groups]
-        joined = [one for group, met in zip(groups, meets, strict=True) if met for one in group]
-        groups = [group for group, met in zip(groups, meets, strict=True) if not met]
-        groups.append(sorted([*joined, record], key=lambda one: (one.seed, one.identity)))
-    return groups
+    groups: dict[int, list[Record]] = {}
+    homes: dict[str, int] = {}
+    ordered = sorted(records, key=lambda one: (one.seed, one.identity))
+    for number, record in enumerate(ordered):
+        met = sorted({homes[name] for name in _names(record) if name in homes})
+        groups[number] = [*(one for group in met for one in groups.pop(group)), record]
+        homes |= dict.fromkeys((name for one in groups[number] for name in _names(one)), number)
+    return [sorted(group, key=lambda one: (one.seed, one.identity)) for group in groups.values()]
 
 
 def _names(record: Record) -> set[str]:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from sslskel.leaderboard.model import BoardCell, Column, Row, RowKey
@@ -89,7 +90,8 @@ def unshown_seeds(
             if cell is None:
                 continue
             there = {seed for one in own for seed in (one.trained_with, *_asked(one, column))}
-            more = there - {record.trained_with for record in own if record.identity in cell.records}
+            counted = set(cell.records)
+            more = there - {record.trained_with for record in own if record.identity in counted}
             if more:
                 shown = numbers(cell.seeds).partition(" ")[2]
                 missing.append(f"{names[row.key]} (shown {shown}, not {numbers(more).partition(' ')[2]})")
@@ -103,6 +105,7 @@ def _asked(record: Record, column: Column) -> Iterable[int]:
     return asked_seeds(record.command) if record.protocol["name"] == column.protocol else ()
 
 
+@lru_cache(maxsize=1024)
 def asked_seeds(command: str) -> tuple[int, ...]:
     """What ``--seeds`` of a command says: ``3`` is 0, 1, 2; a comma list is itself; nothing where it says none."""
     try:

@@ -20,7 +20,18 @@ from sslskel.results.facts import (
     ProtocolFacts,
     SeenFacts,
 )
-from sslskel.results.schema import LATER, SCHEMA, NewerSchema, RecordError, UnknownRecord, check_content, digest_of
+from sslskel.results.pieces import Alike
+from sslskel.results.schema import (
+    LATER,
+    SCHEMA,
+    NewerSchema,
+    RecordError,
+    UnknownRecord,
+    check_content,
+    check_digest,
+    check_fields,
+    digest_of,
+)
 
 __all__ = [
     "CHOSEN_ON_TEST",
@@ -41,7 +52,7 @@ DECLARED = "declared"
 """Stands for the plugin of an encoder that came as a module, and names what its owner declares in ``config``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One cell and seed. The primary score is a share from 0 to 1; the others are finite numbers."""
 
@@ -127,19 +138,41 @@ class Record:
         return replace(self, digest=digest_of(json.loads(replace(self, digest="").to_json())))
 
 
-def parse_record(text: str) -> Record:
-    """Read a record.
+def parse_record(text: str, alike: Alike | None = None) -> Record:
+    """Read a record; one of many shares what it says with those that were read with the same ``alike``.
 
     Raises ``RecordError`` naming the first field that is missing or wrong, and ``NewerSchema``
     for a record that a later version of sslskel wrote.
     """
+    alike = alike or Alike()
+    read = alike.fields(text)
+    if read is None:
+        content = _content(text)
+    else:
+        content = read.content
+        check_fields(content, read.known)
+        if content.get("digest", read.unsigned) != read.unsigned:
+            check_digest(content)
+        alike.keep(read)
+    values, extra = {}, {}
+    for name, value in content.items():
+        if name in KNOWN:
+            values[name] = tuple(value) if name in LISTS else value
+        else:
+            extra[name] = value
+    return Record(**values, extra=extra)
+
+
+KNOWN = frozenset(one.name for one in fields(Record)) - {"extra"}
+LISTS = ("streams", "seen", "origins")
+"""Fields that JSON keeps as lists."""
+
+
+def _content(text: str) -> dict[str, Any]:
     try:
         content = parse_json(text)
     except ValueError as fault:
         raise RecordError(f"not JSON: {fault}") from fault
     check_content(content)
     assert isinstance(content, dict)
-    known = {f.name for f in fields(Record)} - {"extra"}
-    values = {name: value for name, value in content.items() if name in known}
-    values |= {name: tuple(values[name]) for name in ("streams", "seen", "origins") if name in values}
-    return Record(**values, extra={name: value for name, value in content.items() if name not in known})
+    return content

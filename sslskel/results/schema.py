@@ -9,7 +9,7 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sslskel import hashing
@@ -146,28 +146,47 @@ ORIGIN_MORE: Mapping[str, Kind] = {
     "through": NAME,
 }
 """What an item of ``origins`` may say besides."""
-COST = ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second")
+COST: Mapping[str, Kind] = dict.fromkeys(
+    ("pretrain_seconds", "evaluate_seconds", "peak_memory_bytes", "samples_per_second"), _or_none(AMOUNT)
+)
 
 
 def check_content(content: object) -> None:
     """Check a parsed record; raises ``RecordError`` naming the first field that is missing or wrong."""
     if not isinstance(content, dict):
         raise RecordError(f"a record is a JSON object, not {_shown(content)}")
+    check_fields(content)
+    _check_text(content)
+    check_digest(content)
+
+
+def check_fields(content: Mapping[str, Any], known: Container[str] = ()) -> None:
+    """Check what each field holds, but for those ``known`` that were checked in another record.
+
+    Raises ``RecordError`` naming the first field that is missing or wrong.
+    """
     if "schema" not in content:
         raise RecordError("field 'schema' is missing")
     _check_schema(content["schema"])
-    _check_fields("", content, FIELDS)
+    _check_fields("", content, FIELDS, known)
     for name, kinds in PARTS.items():
-        if content[name] is not None:
+        if name not in known and content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
-    _check_fields("method.", content["method"], {n: k for n, k in METHOD_MORE.items() if n in content["method"]})
-    _check_fields("counts.", content["counts"], dict.fromkeys(content["counts"], WHOLE))
-    _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content})
-    _check_items("seen", content["seen"], SEEN, KNOWN)
-    _check_items("origins", content.get("origins", ()), ORIGIN, ORIGIN_MORE)
-    _check_fields("cost.", content["cost"], {name: _or_none(AMOUNT) for name in COST if name in content["cost"]})
+    if "method" not in known:
+        _check_fields("method.", content["method"], {n: k for n, k in METHOD_MORE.items() if n in content["method"]})
+    if "counts" not in known:
+        _check_fields("counts.", content["counts"], dict.fromkeys(content["counts"], WHOLE))
+    _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content}, known)
+    if "seen" not in known:
+        _check_items("seen", content["seen"], SEEN, KNOWN)
+    if "origins" not in known:
+        _check_items("origins", content.get("origins", ()), ORIGIN, ORIGIN_MORE)
+    _check_fields("cost.", content["cost"], {name: COST[name] for name in COST if name in content["cost"]})
     _check_scores(content["scores"], content["primary"])
-    _check_text(content)
+
+
+def check_digest(content: Mapping[str, Any]) -> None:
+    """Raise ``RecordError`` for a record that bears a digest of something else."""
     if "digest" in content and content["digest"] != digest_of(content):
         raise RecordError("field 'digest' is not that of the record: something in it was changed since it was written")
 
@@ -186,8 +205,12 @@ def _check_schema(value: Any) -> None:
         raise RecordError(f"field 'schema' is {_shown(value)}; this version reads {SCHEMA}")
 
 
-def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+def _check_fields(
+    prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind], known: Container[str] = ()
+) -> None:
     for name, kind in kinds.items():
+        if name in known:
+            continue
         if name not in content:
             raise RecordError(f"field '{prefix}{name}' is missing")
         if not kind.fits(content[name]):

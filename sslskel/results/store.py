@@ -24,6 +24,7 @@ from sslskel.results import claims, failures
 from sslskel.results.arrays import npz_arrays
 from sslskel.results.claims import Claim, Holder
 from sslskel.results.failures import FailedCell
+from sslskel.results.pieces import Alike
 from sslskel.results.record import Record, RecordError, UnknownRecord, parse_record
 
 MOST_BYTES = 2**25
@@ -72,19 +73,20 @@ class ResultStore:
         """Every sound record by identity, and (file, reason) of each file that is not one."""
         records: list[Record] = []
         problems: list[tuple[Path, str]] = []
+        alike = Alike()
         folder = self.folder / "records"
         try:
             # Names with a dot in front belong to writers at work, or to one that was killed; they were never results.
-            paths = sorted(folder / entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+            names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
         except FileNotFoundError:
             return records, problems
         except OSError as fault:
             return records, [(folder, f"cannot be read: {fault.strerror}")]
-        for path in paths:
+        for path in map(folder.joinpath, names):
             try:
                 if path.suffix != ".json":
                     raise RecordError("not a record; records are called IDENTITY.json")
-                records.append(_parse(path))
+                records.append(_parse(path, alike))
             except RecordError as fault:
                 problems.append((path, str(fault)))
             except OSError as fault:
@@ -218,9 +220,9 @@ def _packed(predictions: Arrays) -> bytes:
     return content.getvalue()
 
 
-def _parse(path: Path) -> Record:
+def _parse(path: Path, alike: Alike | None = None) -> Record:
     try:
-        record = parse_record(read_regular(path, MOST_BYTES).decode("utf-8"))
+        record = parse_record(read_regular(path, MOST_BYTES).decode("utf-8"), alike)
     except UnicodeDecodeError as fault:
         raise RecordError(f"not UTF-8 text: {fault}") from fault
     if record.identity != path.stem:
