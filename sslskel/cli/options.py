@@ -86,7 +86,7 @@ def started_processes(options: argparse.Namespace) -> bool:
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     """Device and precision; short for ``engine.device`` and ``engine.precision``."""
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1 ... (default: auto)")
-    parser.add_argument("--precision", help="fp32, bf16, fp16 or fp64 (default: fp32)")
+    parser.add_argument("--precision", help="fp32, tf32, bf16, fp16 or fp64 (default: fp32)")
 
 
 def add_mode_flag(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,8 @@ class Precision(Enum):
     """Arithmetic of a run; part of its identity."""
 
     fp32 = "fp32"
+    tf32 = "tf32"
+    """float32 whose products a GPU makes with 10 bits behind the point."""
     bf16 = "bf16"
     fp16 = "fp16"
     fp64 = "fp64"

@@ -48,9 +48,14 @@ def resolve_device(name: str) -> torch.device:
 
 def check_precision(device: torch.device, precision: Precision) -> None:
     """Raise ``UsageError`` for a precision the device cannot train in."""
-    refused = {"cpu": {Precision.fp16}, "mps": {Precision.fp64, Precision.fp16}}.get(device.type, set())
+    refused = {
+        "cpu": {Precision.fp16, Precision.tf32},
+        "mps": {Precision.fp64, Precision.fp16, Precision.tf32},
+    }.get(device.type, set())
     if precision in refused:
         raise UsageError(f"device '{device}' cannot train in {precision.value}; take fp32 or bf16")
+    if device.type == "cuda" and precision is Precision.tf32 and torch.cuda.get_device_capability(device) < (8, 0):
+        raise UsageError(f"device '{device}' has no TF32, which GPUs have from compute capability 8.0; take fp32")
     if device.type == "cuda" and precision is Precision.bf16 and not torch.cuda.is_bf16_supported():
         raise UsageError(f"device '{device}' has no bf16; take fp32 or fp16")
 
@@ -100,22 +105,29 @@ def own_defaults() -> Iterator[None]:
 
 @contextmanager
 def arithmetic(engine: EngineConfig) -> Iterator[None]:
-    """Threads, determinism and full float32 as the configuration says, and torch's own defaults.
+    """Threads, determinism, full float32 or TF32 as the configuration says, and torch's own defaults.
+
+    Attention on a GPU takes no kernel that makes a plan for each shape: the number of persons differs from batch to
+    batch, and each would wait for its plan.
 
     All is as it was before on leaving. Whatever computes numbers of a run does it inside.
     """
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     short = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    planned = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     set_threads(engine)
     if engine.deterministic:
         # cuBLAS reads it when it starts; without it deterministic matrix products raise.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    chosen = engine.precision is Precision.tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = chosen
+    torch.backends.cuda.enable_cudnn_sdp(False)
     try:
         with own_defaults():
             yield
     finally:
+        torch.backends.cuda.enable_cudnn_sdp(planned)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = short
         # Asking for what is so already would import torch's compiler, which takes a second.
         if torch.are_deterministic_algorithms_enabled() != strict:

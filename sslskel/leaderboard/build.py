@@ -103,10 +103,10 @@ def of_board(
 
 
 def _by_place(records: Iterable[Record], at: Places) -> Mapping[Place, Sequence[Record]]:
-    found: dict[Place, list[Record]] = defaultdict(list)
+    records_at: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
-        found[at.row(record), record.benchmark["name"], record.benchmark["split"]].append(record)
-    return found
+        records_at[at.row(record), record.benchmark["name"], record.benchmark["split"]].append(record)
+    return records_at
 
 
 def _distinct(records: Iterable[Record]) -> tuple[list[Record], dict[str, str]]:

@@ -26,8 +26,8 @@ class Places:
     def row(self, record: Record) -> RowKey:
         """The row of a record."""
         # Records that were read together share the objects that say the same, and a kept record keeps its objects.
-        said = map(id, (record.method, record.backbone, record.benchmark, record.config, *record.seen))
-        place = (*said, record.preset, record.streams, record.precision)
+        objects = map(id, (record.method, record.backbone, record.benchmark, record.config, *record.seen))
+        place = (*objects, record.preset, record.streams, record.precision)
         if place not in self._rows:
             self._rows[place] = _row_key(record, self._imposed), record
         return self._rows[place][0]

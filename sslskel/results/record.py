@@ -154,7 +154,8 @@ def parse_record(text: str, alike: Alike | None = None) -> Record:
         if content.get("digest", read.unsigned) != read.unsigned:
             check_digest(content)
         alike.keep(read)
-    values, extra = {}, {}
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     for name, value in content.items():
         if name in KNOWN:
             values[name] = tuple(value) if name in LISTS else value

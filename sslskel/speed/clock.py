@@ -5,9 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
+
+STEADY = 0.05
+"""A run that is faster than all before by more than this share shows that times are not steady yet."""
+MOST_WARM_UP = 20
 
 
 class Clock:
@@ -41,6 +46,20 @@ def summary(taken: Sequence[Sequence[float]], stages: Sequence[str], clips: int)
     }
 
 
+def warm_up(run: Callable[[int], float], least: int = 1) -> int:
+    """Do run 0, 1, 2 ... until one is not faster than all before; how many there were, ``least`` or more.
+
+    ``run`` returns its seconds. The first runs on a GPU choose kernels, compile some and take memory from the system.
+    """
+    best = float("inf")
+    for number in range(MOST_WARM_UP):
+        seconds = run(number)
+        if number + 1 >= least and seconds > (1 - STEADY) * best:
+            return number + 1
+        best = min(best, seconds)
+    return MOST_WARM_UP
+
+
 class Taken(NamedTuple):
     """Wall seconds, and CPU seconds of all threads of this process."""
 
@@ -63,11 +82,12 @@ def timed(device: torch.device, work: Callable[[], object]) -> Callable[[], Take
 def paired(theirs: Callable[[], Taken], ours: Callable[[], Taken], pairs: int) -> dict[str, Any]:
     """Seconds of both, bracketed: theirs, ours, ours, theirs; a ratio is how many times faster ours is.
 
-    One untimed run of each comes first. What slows the machine down during a bracket slows
+    Untimed runs of each come first until their times are steady. What slows the machine down during a bracket slows
     both, so on a shared machine ratios are more reliable than seconds. For work on a CPU the
     ratio of processor times is the most reliable.
     """
-    theirs(), ours()
+    for side in (theirs, ours):
+        warm_up(partial(_wall, side))
     brackets = []
     for _ in range(pairs):
         a, b, c, d = theirs(), ours(), ours(), theirs()
@@ -81,6 +101,10 @@ def paired(theirs: Callable[[], Taken], ours: Callable[[], Taken], pairs: int) -
         "theirs_cpu_seconds": statistics.median(a.cpu / 2 for a, _ in brackets),
         "ours_cpu_seconds": statistics.median(b.cpu / 2 for _, b in brackets),
     }
+
+
+def _wall(run: Callable[[], Taken], number: int) -> float:
+    return run().wall
 
 
 def _range(ratios: Sequence[float]) -> dict[str, float]:

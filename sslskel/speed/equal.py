@@ -17,7 +17,7 @@ from sslskel.speed.workload import PROGRESS, Workload
 
 CLIPS = 4
 """Clips on which both sides are compared."""
-TOLERANCE = {Precision.fp32: 1e-5, Precision.fp64: 1e-10}
+TOLERANCE = {Precision.fp32: 1e-5, Precision.tf32: 1e-2, Precision.fp64: 1e-10}
 MIXED = 5e-2
 """For losses and gradients in half precision against single precision."""
 VIEW = 1e-6

@@ -18,11 +18,12 @@ from sslskel.engine.turns import of_turn
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
-from sslskel.speed.clock import Clock, summary
+from sslskel.speed.clock import MOST_WARM_UP, Clock, summary, warm_up
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
 from sslskel.speed.workload import Workload, build_workload
 
 WARM_UP = 2
+"""Fewest runs before those that count."""
 STAGES = ("load", "forward", "backward", "optimiser")
 WORKS = ("pretraining", "encoding", "linear", "loader")
 HEAD_BATCH = 256
@@ -74,6 +75,12 @@ def _measured(cell: Cell, steps: int, works: Sequence[str], allocator: str) -> d
     }
 
 
+def _taken(run: Callable[[int], list[float]], steps: int) -> list[list[float]]:
+    """Seconds per stage of ``steps`` runs, after those before times are steady."""
+    warm = warm_up(lambda number: sum(run(number)), WARM_UP)
+    return [run(number) for number in range(warm, warm + steps)]
+
+
 def _pretraining(workload: Workload, steps: int) -> dict[str, Any] | None:
     """Training steps, waiting for the device after each stage; None for a method that does not train."""
     method = workload.method
@@ -84,7 +91,7 @@ def _pretraining(workload: Workload, steps: int) -> dict[str, Any] | None:
     method.train()
 
     def step(number: int) -> list[float]:
-        clock, progress = Clock(workload.device), Progress(number, 1, WARM_UP + steps)
+        clock, progress = Clock(workload.device), Progress(number, 1, MOST_WARM_UP + steps)
         views = workload.views(number)
         clock.lap()
         with workload.autocast():
@@ -101,8 +108,7 @@ def _pretraining(workload: Workload, steps: int) -> dict[str, Any] | None:
         return clock.laps
 
     memory = extra_memory(workload.device, lambda: step(0))
-    taken = [step(number) for number in range(1, WARM_UP + steps)][WARM_UP - 1 :]
-    report = summary(taken, STAGES, workload.size)
+    report = summary(_taken(step, steps), STAGES, workload.size)
     report["step_memory_bytes"] = memory
     total = sum(report["seconds"].values())
     report["waits_for_data"] = report["seconds"]["load"] / total
@@ -125,8 +131,7 @@ def _encoding(workload: Workload, steps: int) -> dict[str, Any]:
         clock.lap()
         return clock.laps
 
-    taken = [encode(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode"), workload.size), lambda: encode(0))
+    return _with_flops(summary(_taken(encode, steps), ("load", "encode"), workload.size), lambda: encode(0))
 
 
 def _linear(workload: Workload, steps: int) -> dict[str, Any]:
@@ -150,8 +155,7 @@ def _linear(workload: Workload, steps: int) -> dict[str, Any]:
         clock.lap()
         return clock.laps
 
-    taken = [epoch(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return _with_flops(summary(taken, ("load", "encode", "head"), workload.size), lambda: epoch(0))
+    return _with_flops(summary(_taken(epoch, steps), ("load", "encode", "head"), workload.size), lambda: epoch(0))
 
 
 def _loader(workload: Workload, steps: int) -> dict[str, Any]:
@@ -164,8 +168,7 @@ def _loader(workload: Workload, steps: int) -> dict[str, Any]:
         clock.lap()
         return clock.laps
 
-    taken = [load(number) for number in range(WARM_UP + steps)][WARM_UP:]
-    return summary(taken, ("load",), workload.size)
+    return summary(_taken(load, steps), ("load",), workload.size)
 
 
 _MEASURES: dict[str, Callable[[Workload, int], dict[str, Any] | None]] = {

@@ -11,6 +11,7 @@ from sslskel.engine.device import (
     arithmetic,
     autocast,
     check_precision,
+    dtype_of,
     forget_peak,
     hardware,
     peak_memory,
@@ -51,6 +52,28 @@ def test_precision_that_a_device_lacks_is_refused() -> None:
         check_precision(CPU, Precision.fp16)
     with pytest.raises(UsageError, match="fp64"):
         check_precision(torch.device("mps"), Precision.fp64)
+
+
+def test_tf32_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5) if device.index else (8, 0))
+    check_precision(torch.device("cuda:0"), Precision.tf32)
+    for device in ("cuda:1", "cpu", "mps"):
+        with pytest.raises(UsageError, match=f"device '{device}' .*take fp32"):
+            check_precision(torch.device(device), Precision.tf32)
+
+
+@pytest.mark.parametrize("precision", [Precision.fp32, Precision.tf32, Precision.bf16])
+def test_gpus_multiply_in_tf32_where_it_was_chosen_alone(precision: Precision) -> None:
+    def flags() -> tuple[bool, bool, bool]:
+        matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return matmul, cudnn, torch.backends.cuda.cudnn_sdp_enabled()
+
+    before, chosen = flags(), precision is Precision.tf32
+    with arithmetic(EngineConfig(threads=1, precision=precision)):
+        assert flags() == (chosen, chosen, False)
+        with autocast(CPU, precision):
+            assert dtype_of(EngineConfig(precision=precision)) is torch.float32
+    assert flags() == before
 
 
 def test_autocast_only_where_asked() -> None:

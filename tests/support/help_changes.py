@@ -228,6 +228,7 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Where ``--help`` of a command was changed on purpose: what it said, and what it says."""
 REWORDED = (
+    ("fp32, bf16, fp16 or fp64", "fp32, tf32, bf16, fp16 or fp64"),
     ("pretrain on this benchmark and judge", "pretrain on this benchmark, or on a suite (suite:NAME), and judge"),
     ("benchmark or comma list", "benchmark, NAME or NAME/SPLIT, or comma list"),
     ("; the main job", ": the main command"),
