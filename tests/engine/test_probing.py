@@ -16,6 +16,7 @@ from toy_engine import Toy, lines, run
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.config.groups import TrainConfig
+from sslskel.engine import train
 from sslskel.engine.checkpoint import load_weights, read_state, step_folder
 from sslskel.engine.metrics_file import MetricsFile
 from sslskel.engine.probing import Probe
@@ -61,6 +62,13 @@ def test_the_untrained_network_every_epoch_asked_for_and_the_last_are_scored(tmp
         assert score == norm(load_weights(step_folder(tmp_path, step)))
     assert "probe" in recorder.details[-1]
     assert "epoch 3, step 18 of 24, probe it/subjects " in (tmp_path / "log.txt").read_text(encoding="utf-8")
+
+
+def test_trackers_get_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, dict[str, float]]] = []
+    monkeypatch.setattr(train, "tracker", lambda *_: lambda values, step: sent.append((step, values)))
+    run(tmp_path, train={**EVERY, "epochs": 1}, probe=NORM)
+    assert [(step, values["probe/it/subjects"]) for step, values in sent if "loss" not in values] == curve(tmp_path)
 
 
 @pytest.mark.parametrize("step", [0, 5, 6, 17])

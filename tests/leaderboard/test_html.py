@@ -283,6 +283,26 @@ def test_seeds_of_a_method_are_one_curve_with_a_band(browser: Any, tmp_path: Pat
 
 
 @pytest.mark.long
+def test_a_probe_is_drawn_dashed_on_its_own_axis(browser: Any, tmp_path: Path) -> None:
+    points = ((1.0, 3.0), (2.0, 1.0))
+    curves = (
+        Curve("mamp, here, cpu, seed 0", points, "knn/subjects", ((0.0, 0.25), (2.0, 0.5))),
+        Curve("other, here, cpu, seed 0", points),
+    )
+    page = opened(browser, replace(board_of(2), curves=curves), tmp_path)
+    sets = page.execute_script(
+        "return Chart.getChart('curve-chart').data.datasets.map((o) => [o.label, o.yAxisID || 'y', o.borderColor, o.data])"
+    )
+    assert [(label, axis) for label, axis, *_ in sets] == [
+        ("mamp, here, cpu, seed 0", "y"),
+        ("other, here, cpu, seed 0", "y"),
+        ("mamp, here, cpu, seed 0: knn/subjects, %", "probe"),
+    ]
+    assert sets[2][2] == sets[0][2] != sets[1][2]
+    assert sets[2][3] == [{"x": 0, "y": 25}, {"x": 2, "y": 50}]
+
+
+@pytest.mark.long
 def test_methods_and_classes_are_a_map(browser: Any, tmp_path: Path) -> None:
     page = opened(browser, board_with_confusions(tmp_path, 4), tmp_path)
     assert [cell.text for cell in page.find_elements("css selector", "#heat tbody td")] == ["86", "86", "86", "100"]

@@ -106,14 +106,23 @@ const curveSets = (curves) => {
     ];
   });
 };
+// What a probe gave, dashed and on an axis of its own, in the colour of its method.
+const probeSets = (curves) => {
+  const methods = [...new Set(curves.map(({ method }) => method))].slice(0, MOST_METHODS);
+  return curves.filter(({ method, scores }) => scores && methods.includes(method)).map((curve) => ({
+    label: `${curve.label}: ${curve.probe}, %`, data: curve.scores.map(([x, y]) => ({ x, y: 100 * y })), yAxisID: "probe", pointRadius: 2, borderWidth: 1.5, borderDash: [6, 4], ...look(methods.indexOf(curve.method)),
+  }));
+};
 const curveChart = (data) => {
-  const sets = curveSets(data.curves);
+  const probed = probeSets(data.curves), sets = [...curveSets(data.curves), ...probed];
+  const scales = { x: axis("epoch", { type: "linear" }), y: axis("loss") };
+  if (probed.length) { scales.probe = axis("probe, %", { position: "right", grid: { drawOnChartArea: false } }); }
   const legend = legendFor(sets.filter((set) => !set.band));
   legend.labels.filter = (item, { datasets }) => !datasets[item.datasetIndex].band;
   return new Chart(document.getElementById("curve-chart"), {
     type: "line",
     data: { datasets: sets },
-    options: { animation: false, maintainAspectRatio: false, parsing: false, plugins: { legend }, scales: { x: axis("epoch", { type: "linear" }), y: axis("loss") } },
+    options: { animation: false, maintainAspectRatio: false, parsing: false, plugins: { legend }, scales },
   });
 };
 
