@@ -43,6 +43,20 @@ def test_help_and_list_import_no_torch(words: tuple[str, ...]) -> None:
     assert done.stdout.splitlines()[-1] == "False"
 
 
+def test_help_takes_no_third_of_a_second_of_a_processor() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import time; from sslskel.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(time.process_time())"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(done.stdout.splitlines()[-1]) for done in runs) < 0.3
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

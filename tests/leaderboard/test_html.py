@@ -290,9 +290,8 @@ def test_a_probe_is_drawn_dashed_on_its_own_axis(browser: Any, tmp_path: Path) -
         Curve("other, here, cpu, seed 0", points),
     )
     page = opened(browser, replace(board_of(2), curves=curves), tmp_path)
-    sets = page.execute_script(
-        "return Chart.getChart('curve-chart').data.datasets.map((o) => [o.label, o.yAxisID || 'y', o.borderColor, o.data])"
-    )
+    shown = "[one.label, one.yAxisID || 'y', one.borderColor, one.data]"
+    sets = page.execute_script(f"return Chart.getChart('curve-chart').data.datasets.map((one) => {shown})")
     assert [(label, axis) for label, axis, *_ in sets] == [
         ("mamp, here, cpu, seed 0", "y"),
         ("other, here, cpu, seed 0", "y"),

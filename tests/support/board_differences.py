@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "f8f6fa9ccf80b6cbca288a62f6d923739ec14da11b212eab64dd360115bc60ca",
+            "bcfb1b33583054bcbfaa645af835ec881c642360ecd394b7d2abcdcfdc69916f",
         ),
     ),
 }
