@@ -65,6 +65,22 @@ def test_what_is_not_begun_in_time_is_said(sections: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--device", "cuda:99"), "there is no device 'cuda:99' on this machine"),
+        (("--device", "cpu", "--only", "fats"), "no section's name has 'fats'; there are: facts and kernels, "),
+    ],
+)
+def test_what_cannot_be_checked_is_one_sentence(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER), *words, "--output", str(tmp_path / "new")]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.long
 def test_all_sections_run_on_the_cpu(tmp_path: Path) -> None:
     words = ["--device", "cpu", "--small", "--minutes", "30", "--output", str(tmp_path)]
     done = subprocess.run([sys.executable, str(FOLDER), *words], capture_output=True, text=True, env=dict(os.environ))

@@ -25,6 +25,8 @@ import two_processes  # noqa: E402
 import waiting  # noqa: E402
 from sections import Section, Settings, run_sections  # noqa: E402
 
+from sslskel.errors import UsageError  # noqa: E402
+
 SECTIONS = (
     Section("facts and kernels", facts.facts),
     Section("equality with the CPU", equality.every_method, share=0.35),
@@ -51,6 +53,12 @@ def main(words: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     settings = Settings(options.device, options.small, 60 * options.minutes)
     chosen = [section for section in SECTIONS if options.only in section.name]
+    if not chosen:
+        parser.error(f"no section's name has '{options.only}'; there are: {', '.join(one.name for one in SECTIONS)}")
+    try:
+        print(f"on {settings.device}", flush=True)
+    except UsageError as fault:
+        parser.error(str(fault))
     return run_sections(chosen, settings, options.output)
 
 
