@@ -163,7 +163,7 @@ def test_encoders_that_nothing_is_proven_of_bear_a_mark_and_rank_nothing(changes
     assert bold_rows(board) == ["mamp"]
     assert not any("stranger" in finding for finding in board.findings)
     assert any("marked ‡" in warning and "stranger" in warning for warning in board.warnings)
-    for form, mark in {"markdown": " ‡ ", "latex": r"$\ddagger$", "html": " ‡<"}.items():
+    for form, mark in {"markdown": " ‡ ", "latex": r"$\ddagger$", "html": "(3) ‡ ["}.items():
         assert mark in render(board, form), form
     assert "(3) ‡" in render(board, "csv")
 
