@@ -16,14 +16,16 @@ from sslskel.results.store import ResultStore
 CLEAN = "confusion_all"
 """The array of a predictions file: of all test clips, nothing hidden."""
 MOST_COUNTS = 200_000
-"""Counts that a page has room for; what ranks lower goes without, and the page says so."""
+"""Counts that a small board has room for; what ranks lower goes without, and the page says so."""
+COUNTS_OF_RECORD, LEAST_COUNTS = 8, 40_000
+"""Counts that take as much room as a record does, and what is left for them on any board."""
 
 
 def confusions_of(board: Board, store: ResultStore) -> tuple[Confusion, ...]:
     """One per number whose seeds all kept a matrix, rows in the board's order."""
     records = {record.identity: record for record in board.records}
     tables: list[Confusion] = []
-    room = MOST_COUNTS
+    room = max(MOST_COUNTS - COUNTS_OF_RECORD * len(board.records), LEAST_COUNTS)
     for at, row in enumerate(board.rows):
         for position, cell in enumerate(row.cells):
             if cell is None:

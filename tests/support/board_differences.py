@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "bcfb1b33583054bcbfaa645af835ec881c642360ecd394b7d2abcdcfdc69916f",
+            "8865b558ecf3702b4d21723a3eba855076073fafdcaf600243289e8b1f0828a7",
         ),
     ),
 }

@@ -56,6 +56,7 @@ def html_text(board: Board) -> str:
         left_out=", ".join(name for name, file in DOWNLOADS.items() if file not in downloads),
         filters=[(name, choices(lines, name)) for name in FILTERS],
         curves=bool(board.curves),
+        probed=any(curve.scores for curve in board.curves),
         confusions=[{"at": at, "name": confusion_name(board, one)} for at, one in enumerate(board.confusions)],
         maps=[plain(one.title) for one in board.maps],
         findings=[plain(text) for text in board.findings],

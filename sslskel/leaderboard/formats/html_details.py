@@ -16,7 +16,7 @@ from sslskel.leaderboard.formats.bibtex import bibtex_text
 from sslskel.leaderboard.formats.csv_json import csv_text, json_text
 from sslskel.leaderboard.formats.html_results import Line, in_order
 from sslskel.leaderboard.formats.latex import latex_text
-from sslskel.leaderboard.model import Board, BoardCell, Confusion, Curve
+from sslskel.leaderboard.model import Board, BoardCell, Confusion
 from sslskel.leaderboard.own_command import own_command
 from sslskel.leaderboard.wording import number
 from sslskel.results.record import Record
@@ -25,6 +25,8 @@ from sslskel.text import plain
 DOWNLOADS = {"CSV": "board.csv", "JSON": "board.json", "LaTeX": "board.tex", "BibTeX": "board.bib"}
 MOST_CHARACTERS = 500_000
 """What a page has room for of a file to download; a larger one is left to ``sslskel leaderboard``."""
+MOST_POINTS = 30_000
+"""Of all learning curves of a page; where there are more, all are thinned alike."""
 
 
 def block(board: Board, lines: Sequence[Line], downloads: dict[str, str]) -> str:
@@ -32,7 +34,7 @@ def block(board: Board, lines: Sequence[Line], downloads: dict[str, str]) -> str
     content = {
         "lines": lines,
         "rows": [_row(board, at) for at in range(len(board.rows))],
-        "curves": [_curve(curve) for curve in board.curves],
+        "curves": list(_curves(board)),
         "confusions": [_confusion(board, one) for one in board.confusions],
         "ranks": [
             {"rows": [(plain(row.label), row.rank) for row in one.rows], "difference": one.critical_difference}
@@ -63,10 +65,14 @@ def confusion_name(board: Board, one: Confusion) -> str:
     return plain(f"{board.rows[one.row].label} [{board.rows[one.row].key.preset}], {board.columns[one.column].title}")
 
 
-def _curve(curve: Curve) -> dict[str, Any]:
-    method = plain(curve.label.rpartition(", seed ")[0])
-    probe = {"probe": plain(curve.probe), "scores": curve.scores} if curve.scores else {}
-    return {"label": plain(curve.label), "method": method, "points": curve.points, **probe}
+def _curves(board: Board) -> Iterator[dict[str, Any]]:
+    every = max(1, -(-sum(len(curve.points) for curve in board.curves) // MOST_POINTS))
+    for curve in board.curves:
+        label, method = plain(curve.label), plain(curve.label.rpartition(", seed ")[0])
+        # Counted from the end, which is what a curve is looked at for.
+        points = curve.points[::-every][::-1]
+        probe = {"probe": plain(curve.probe), "scores": curve.scores} if curve.scores else {}
+        yield {"label": label, "method": method, "points": points, **probe}
 
 
 def _row(board: Board, at: int) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _facts(record: Record, checkpoint: str) -> list[list[str]]:
         "counts": ", ".join(f"{name} {value:,}" for name, value in sorted(record.counts.items())),
         "pretraining": record.pretrain_identity,
         "checkpoint": checkpoint or gone,
-        "weights sha256": record.weights_sha256,
+        "weights sha256": f"{record.weights_sha256[:16]}..., whole in the record",
         "data": record.benchmark["fingerprint"],
         "precision": record.precision,
         "cost": costs,
