@@ -133,7 +133,7 @@ class SlowOnly(nn.Module):
 
 
 class PoseC3D(Backbone[PoseC3DConfig]):
-    """SlowOnly over pictures of all persons; V' are the places of a map, row by row, and T' = T / 2.
+    """SlowOnly over pictures of all persons, averaged over a picture: T' = T / 2, V' = 1.
 
     A person in a frame that is not valid is not drawn, nor counted for the box around a clip. The feature of a clip is
     the mean over all of its maps. In training, parts of pictures and mirror images come from the noise that it is
@@ -199,11 +199,12 @@ class PoseC3D(Backbone[PoseC3DConfig]):
         return torch.where(mirrored[:, None, None, None, None], flipped(points, config.pixels, self.order), points)
 
     def forward(self, tracks: Tensor, valid: Tensor | None = None) -> Features:
-        """(N, T, M*V, C), (N, T, M) bool -> a grid (N, T', H' * W', D) and its mean.
+        """(N, T, M*V, C), (N, T, M) bool -> a grid (N, T', 1, D) and its mean.
 
         Without ``valid`` all persons are there.
         """
         if valid is None:
             valid = torch.ones(*tracks.shape[:2], self.persons, dtype=torch.bool, device=tracks.device)
-        grid = self.network(self.maps(tracks, valid).to(tracks.dtype)).permute(0, 2, 3, 4, 1).flatten(2, 3)
+        seen: Tensor = self.network(self.maps(tracks, valid).to(tracks.dtype))
+        grid = seen.mean((3, 4)).transpose(1, 2)[:, :, None]
         return Features(grid, token=grid.mean((1, 2)))

@@ -195,6 +195,8 @@ def _preset_layers(
     if judge:
         yield f"preset '{preset}' of protocol '{judge}'", {"protocol": PROTOCOLS.get(judge).presets.get(preset, {})}
     yield f"preset '{preset}'", {**of_file("backbone", backbone), **of_file("protocol", judge)}
+    if protocol != judge:
+        yield f"preset '{preset}' for protocol '{protocol}'", of_file("protocol", protocol)
     own = of_method.presets.get(preset, {})
     yield f"preset '{preset}' of method '{plugin}'", {key: own[key] for key in own if key not in foreign}
     yield f"preset '{preset}'", of_file("method", plugin)

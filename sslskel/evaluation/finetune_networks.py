@@ -58,8 +58,16 @@ class WithHead:
 
     reads_unlabelled = False
 
-    def __init__(self, encoder: Encoder, head: FineTuneHead | LinearHead, smoothing: float, run: ProtocolRun) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: FineTuneHead | LinearHead,
+        smoothing: float,
+        run: ProtocolRun,
+        dropped: float = 0.0,
+    ) -> None:
         self._encoder, self._head, self._smoothing, self._run = encoder, head, smoothing, run
+        self._dropped = dropped
 
     def start_epoch(self, clips: Iterator[Batch]) -> None:
         """Nothing: it reads labelled clips alone."""
@@ -92,7 +100,11 @@ class WithHead:
 
     def _scores(self, batch: Batch, noise: Noise | None) -> Tensor:
         if isinstance(self._head, LinearHead):
-            scores: Tensor = self._head(self._encoder.clip(batch))
+            feature = self._encoder.clip(batch)
+            if noise is not None and self._dropped > 0:
+                draw = noise.uniform("feature dropout", (feature.shape[1],), per="clip")
+                feature = feature * ((draw >= self._dropped).to(feature.dtype) / (1 - self._dropped))
+            scores: Tensor = self._head(feature)
         else:
             scores = self._head(self._encoder.tokens(batch), noise)
         return scores

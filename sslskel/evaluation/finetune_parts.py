@@ -10,7 +10,8 @@ from typing import Any
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, Outcome, Parts, ProtocolRun
-from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, fine_tune, starting_point
+from sslskel.evaluation.finetune_config import UNSAID, FineTuneConfig
+from sslskel.evaluation.finetune_training import fine_tune, starting_point
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, training_parts
 

@@ -1,17 +1,15 @@
 """Fine-tuning: an encoder and a head trained together, one pair per stream.
 
-Their options are here too; the head is in ``finetune_head``. Which clips they are trained on, and
+Their options are in ``finetune_config``, the head is in ``finetune_head``. Which clips they are trained on, and
 what is reported, the protocols say.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,129 +21,18 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ViewSpec
-from sslskel.config.groups import Optimiser, Schedule, TrainConfig, require
+from sslskel.config.groups import Optimiser, TrainConfig
 from sslskel.engine.optim import FUSED, set_rate
-from sslskel.engine.optimisers import Adam, AdamW
+from sslskel.engine.optimisers import SGD, Adam, AdamW
 from sslskel.engine.schedule import learning_rate
 from sslskel.errors import Diverged, RunError, UsageError
 from sslskel.evaluation.features import feature_dtype
+from sslskel.evaluation.finetune_config import FineTuneConfig, Head, Start
 from sslskel.evaluation.finetune_head import FineTuneHead
 from sslskel.evaluation.finetune_networks import Trainable, WithHead, WithOwn
 from sslskel.evaluation.linear_head import HeadStart, LinearHead, initial_deviation, mini_batches
 from sslskel.evaluation.selection import Report, Selection
 from sslskel.hashing import stable_id
-
-
-class Start(Enum):
-    """Weights that fine-tuning starts from: the encoder's own, or new ones for the same network."""
-
-    pretrained = "pretrained"
-    scratch = "scratch"
-
-
-class Head(Enum):
-    """What stands on the encoder: the two-layer head of MAMP on all tokens, or one layer on a clip's feature."""
-
-    tokens = "tokens"
-    linear = "linear"
-
-
-@dataclass
-class FineTuneConfig:
-    """Defaults are the released MAMP fine-tuning for NTU (Mao et al., ICCV 2023), 48 clips on its two GPUs."""
-
-    recipe: str = "mamp"
-    """Name under which the record says how it was trained; changed fields are added to it."""
-    start: Start = Start.pretrained
-    epochs: int = 100
-    """Times that the labelled clips are gone through."""
-    batch_size: int = 48
-    """Clips of a step; the whole training part where it is smaller."""
-    lr: float = 3e-4
-    """Learning rate of the head at the end of warm-up."""
-    min_lr: float = 1e-5
-    """What half a cosine comes down to, after ``warmup_epochs`` of rising from 0."""
-    warmup_epochs: float = 5.0
-    """Epochs in which the learning rate rises from 0 along a line."""
-    layer_decay: float = 0.8
-    """The learning rate of a layer is this much of the next one's; 1 for the same rate everywhere."""
-    weight_decay: float = 0.05
-    """On tensors of more than one dimension."""
-    beta1: float = 0.9
-    """Of Adam: what the mean of gradients keeps in a step."""
-    beta2: float = 0.999
-    """Of Adam: what the mean of squared gradients keeps in a step."""
-    label_smoothing: float = 0.1
-    """Share of a label that is spread evenly over all classes."""
-    drop_path: float = 0.3
-    """Chance of skipping the last block's branches in training, rising to it linearly from 0."""
-    dropout: float = 0.3
-    """Share of token values that the head drops in training."""
-    hidden: int = 2048
-    """Width of the head's hidden layer."""
-    augment: bool = True
-    """Train on the encoder's training view; otherwise on its test view."""
-    selection: Selection = Selection.last
-    report: Report = Report.selected
-    """``best_test_epoch`` records that number too, marked as chosen on test; it never ranks."""
-    encode_batch: int = 128
-    """Clips of an evaluation pass; a matter of memory and speed only."""
-    head: Head = Head.tokens
-    """``linear`` starts Xavier-normal and has no dropout and no hidden layer."""
-    optimiser: Optimiser = Optimiser.adamw
-    """``adamw`` or ``adam``."""
-    schedule: Schedule = Schedule.cosine
-    """Half a cosine to ``min_lr``, steps at milestones, or constant."""
-    milestones: list[int] = field(default_factory=list)
-    """Epochs, from 0, at which ``schedule=step`` multiplies the rate by ``decay``."""
-    decay: float = 0.1
-    """Factor of the learning rate at each of the ``milestones``."""
-    clip_norm: float = 0.0
-    """Largest gradient norm of the encoder and of the head, apart from each other; 0 for no clipping."""
-    unsaid: ClassVar[Mapping[str, object]] = {
-        "head": "tokens",
-        "optimiser": "adamw",
-        "schedule": "cosine",
-        "milestones": [],
-        "decay": 0.1,
-        "clip_norm": 0.0,
-    }
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "hidden", "encode_batch"):
-            require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
-        require(self.batch_size >= 2, f"protocol.batch_size is {self.batch_size}; batch statistics need 2 clips")
-        require(0 < self.lr < math.inf, f"protocol.lr is {self.lr}; it must be positive")
-        require(0 <= self.min_lr <= self.lr, f"protocol.min_lr is {self.min_lr}; it must be in [0, protocol.lr]")
-        require(
-            0 <= self.warmup_epochs <= self.epochs,
-            f"protocol.warmup_epochs is {self.warmup_epochs}; it must be from 0 to protocol.epochs={self.epochs}",
-        )
-        require(0 < self.layer_decay <= 1, f"protocol.layer_decay is {self.layer_decay}; it must be in (0, 1]")
-        require(
-            0 <= self.weight_decay < math.inf, f"protocol.weight_decay is {self.weight_decay}; it must not be negative"
-        )
-        for name in ("beta1", "beta2", "label_smoothing", "drop_path", "dropout"):
-            require(0 <= getattr(self, name) < 1, f"protocol.{name} is {getattr(self, name)}; it must be in [0, 1)")
-        require(bool(self.recipe.strip()), "protocol.recipe is empty; give the recipe a name")
-        require(
-            self.optimiser in (Optimiser.adamw, Optimiser.adam),
-            f"protocol.optimiser is {self.optimiser.value}; fine-tuning takes adamw or adam",
-        )
-        require(
-            self.schedule is not Schedule.step or bool(self.milestones),
-            "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[30]",
-        )
-        require(
-            self.report is not Report.best_test_head,
-            "protocol.report=best_test_head is of grids of linear heads; leave it out",
-        )
-        require(0 < self.decay <= 1, f"protocol.decay is {self.decay}; it must be in (0, 1]")
-        require(0 <= self.clip_norm < math.inf, f"protocol.clip_norm is {self.clip_norm}; it must not be negative")
-
-
-UNSAID = frozenset({"selection", "report", "encode_batch"})
-"""Options that a recipe's name leaves out: recorded in other fields, or of no effect on numbers."""
 
 
 @dataclass(frozen=True)
@@ -223,12 +110,17 @@ def starting_point(config: FineTuneConfig, encoders: Mapping[str, Encoder], run:
 
 
 def layer_groups(
-    layers: Sequence[Sequence[nn.Parameter]], head: Sequence[nn.Parameter], decay: float, weight_decay: float
+    layers: Sequence[Sequence[nn.Parameter]],
+    head: Sequence[nn.Parameter],
+    decay: float,
+    weight_decay: float,
+    *,
+    decay_all: bool = False,
 ) -> list[dict[str, Any]]:
     """Optimiser groups with ``lr_scale``: ``decay`` to the power of the layers that follow; the head's is 1.
 
     The last layer (a final norm) shares the head's scale, as released. Weight decay acts on
-    tensors of more than one dimension.
+    tensors of more than one dimension, or on all.
     """
     groups = []
     for at, layer in enumerate([*layers, head]):
@@ -236,7 +128,8 @@ def layer_groups(
         for flat in (False, True):
             params = [p for p in layer if (p.ndim <= 1) is flat]
             if params:
-                groups.append({"params": params, "lr_scale": scale, "weight_decay": 0.0 if flat else weight_decay})
+                decayed = weight_decay if decay_all or not flat else 0.0
+                groups.append({"params": params, "lr_scale": scale, "weight_decay": decayed})
     return groups
 
 
@@ -272,10 +165,7 @@ class _Stream:
         self.drops = self.encoder.set_drop_path(config.drop_path)
         self.network = self._network(classes)
         self.layers = self._all_layers()
-        groups = layer_groups(self.layers, self.network.head, config.layer_decay, config.weight_decay)
-        betas, fused = (config.beta1, config.beta2), run.device.type in FUSED
-        kind = AdamW if config.optimiser is Optimiser.adamw else Adam
-        self.optimiser = kind(groups, lr=config.lr, betas=betas, fused=fused)
+        self.optimiser = self._optimiser(run.device.type in FUSED)
         self.schedule = TrainConfig(
             epochs=config.epochs,
             lr=config.lr,
@@ -286,6 +176,14 @@ class _Stream:
             decay=config.decay,
         )
 
+    def _optimiser(self, fused: bool) -> torch.optim.Optimizer:
+        config, head = self.config, self.network.head
+        groups = layer_groups(self.layers, head, config.layer_decay, config.weight_decay, decay_all=config.decay_all)
+        if config.optimiser is Optimiser.sgd:
+            return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
+        kind = AdamW if config.optimiser is Optimiser.adamw else Adam
+        return kind(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=fused)
+
     def _network(self, classes: int) -> Trainable:
         config, run = self.config, self.of_run
         if self.encoder.classifies:
@@ -294,7 +192,8 @@ class _Stream:
         if config.head is Head.linear:
             std = initial_deviation(HeadStart.xavier, 0.0, self.encoder.dim, classes)
             layer = LinearHead(self.encoder.dim, classes, self._noise(0), feature_dtype(run), norm=False, std=std)
-            return WithHead(self.encoder, layer.to(run.device), config.label_smoothing, run)
+            dropped = config.feature_dropout
+            return WithHead(self.encoder, layer.to(run.device), config.label_smoothing, run, dropped)
         with torch.no_grad():
             # A clip of the training part tells V' and D; no option says them.
             one = self.clips.subset(torch.zeros(1, dtype=torch.int64))
@@ -321,7 +220,8 @@ class _Stream:
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if config.clip_norm > 0:
-                for part in (self.encoder.parameters(), self.network.head):
+                encoder, head = list(self.encoder.parameters()), self.network.head
+                for part in [encoder + head] if config.clip_together else [encoder, head]:
                     nn.utils.clip_grad_norm_(part, config.clip_norm)
             self.optimiser.step()
             total += loss.detach()

@@ -2,7 +2,7 @@
 
 ``scratch``, its floor, is the same from weights that were never trained:
 ``configs/protocol/scratch.yaml``. Options, and how it is trained, are in
-``sslskel.evaluation.finetune_training``.
+``sslskel.evaluation.finetune_config`` and ``finetune_training``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.evaluation.finetune_config import FineTuneConfig
 from sslskel.evaluation.finetune_parts import CHECK_CONFIG, fine_tune_clips, fine_tune_on, fine_tune_passes
-from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
 

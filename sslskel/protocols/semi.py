@@ -17,7 +17,8 @@ from torch import Tensor
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import ClipSet, EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
 from sslskel.config.groups import require
-from sslskel.evaluation.finetune_training import UNSAID, FineTuneConfig, Tuned, fine_tune, starting_point
+from sslskel.evaluation.finetune_config import UNSAID, FineTuneConfig
+from sslskel.evaluation.finetune_training import Tuned, fine_tune, starting_point
 from sslskel.evaluation.metrics import aligned, logit_scores
 from sslskel.evaluation.recipes import recipe_label
 from sslskel.evaluation.selection import Selection, learnable, training_parts

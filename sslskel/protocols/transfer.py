@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from sslskel.api.encoder import Encoder
 from sslskel.api.protocol import EvaluationProtocol, Outcome, Parts, ProtocolRun, Truth
+from sslskel.evaluation.finetune_config import FineTuneConfig
 from sslskel.evaluation.finetune_parts import CHECK_CONFIG, fine_tune_clips, fine_tune_on, fine_tune_passes
-from sslskel.evaluation.finetune_training import FineTuneConfig
 from sslskel.evaluation.metrics import aligned, logit_scores
 
 

@@ -10,6 +10,7 @@ import torch
 from recorded import Recorded
 from released_contrast import close
 from released_networks import Network, Place, Recipe, case_of, check_training, load, seen
+from released_recipes import check_recipe
 from undrawn_clips import star, undrawn
 
 from sslskel.api.skeleton import NTU25
@@ -75,6 +76,11 @@ def test_blocks_and_logits(case: Recorded) -> None:
 def test_training(case: Recorded) -> None:
     network = built(case)
     check_training(network, case, place, Recipe(4e-4, least=0.05), lambda: network(case.tensor("in/x").double()))
+
+
+@pytest.mark.long
+def test_the_recipe_takes_the_recorded_steps(case: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_recipe(built(case), case, place, "scratch_hyperformer", Recipe(4e-4, least=0.05), monkeypatch)
 
 
 def test_released_size_and_groups() -> None:

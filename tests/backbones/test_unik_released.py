@@ -10,6 +10,7 @@ import torch
 from recorded import Recorded
 from released_contrast import close
 from released_networks import Network, Place, Places, Recipe, case_of, check_training, load, seen
+from released_recipes import check_recipe
 from undrawn_clips import undrawn
 
 from sslskel.api.skeleton import NTU25
@@ -81,6 +82,11 @@ def test_training(case: Recorded) -> None:
     network = built(case)
     recipe = Recipe(1e-4, losses=3e-2, gradients=5e-3, state=0)
     check_training(network, case, places(case), recipe, lambda: network(case.tensor("in/x").double()))
+
+
+def test_the_recipe_takes_the_recorded_steps(case: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(1e-4, losses=3e-2, state=0)
+    check_recipe(built(case), case, places(case), "scratch_unik", recipe, monkeypatch)
 
 
 def test_released_size() -> None:

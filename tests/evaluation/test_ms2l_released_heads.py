@@ -20,8 +20,9 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.config.compose import from_plain
 from sslskel.data.loader import ClipSource
+from sslskel.evaluation.finetune_config import FineTuneConfig
 from sslskel.evaluation.finetune_networks import WithHead
-from sslskel.evaluation.finetune_training import FineTuneConfig, fine_tune
+from sslskel.evaluation.finetune_training import fine_tune
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch
 from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
 from sslskel.plugins.registry import PROTOCOLS
@@ -81,8 +82,8 @@ def test_fine_tuning(shared: Path, name: str, monkeypatch: pytest.MonkeyPatch, t
     losses: list[float] = []
 
     class Watched(WithHead):
-        def __init__(self, network: Any, head: Any, smoothing: float, run: Any) -> None:
-            super().__init__(network, head, smoothing, run)
+        def __init__(self, network: Any, head: Any, smoothing: float, *more: Any) -> None:
+            super().__init__(network, head, smoothing, *more)
             wide = (2 / (network.dim + case.config["labels"])) ** 0.5
             assert float(head.fc.weight.detach().std()) == pytest.approx(wide, rel=0.3), "Xavier's, before it is filled"
             head.fc.load_state_dict(case.group("state/classifier/classifier."))

@@ -20,7 +20,7 @@ from sslskel.config.compose import compose, from_plain, shaping, to_plain
 from sslskel.config.groups import Optimiser, Schedule
 from sslskel.errors import UsageError
 from sslskel.evaluation.diagnostics import best_test_epoch, best_test_head
-from sslskel.evaluation.finetune_training import FineTuneConfig, Start
+from sslskel.evaluation.finetune_config import FineTuneConfig, Start
 from sslskel.evaluation.linear_head import HeadStart
 from sslskel.evaluation.linear_training import LinearConfig, LinearTraining
 from sslskel.evaluation.selection import Report

@@ -7,6 +7,7 @@ from mutants.kind import Mutant, planted_in
 HEAT_MAPS = "tests/nn/test_heat_maps.py"
 INFOGCN = "tests/backbones/test_infogcn_released.py"
 POSEC3D = "tests/backbones/test_posec3d_released.py"
+RECIPES = "tests/evaluation/test_supervised_recipes.py"
 SEGMENTS = "tests/transforms/test_segment_samplers.py"
 
 SUPERVISED: tuple[Mutant, ...] = (
@@ -61,5 +62,22 @@ SUPERVISED: tuple[Mutant, ...] = (
         SEGMENTS,
         ("leaves no frame out", "(places < length - frames)", "(places < 0)"),
         ("starts short clips at their first frame", "short = (start + at)", "short = (0 * start + at)"),
+    ),
+    *planted_in(
+        "protocols",
+        "sslskel/evaluation/finetune_training.py",
+        RECIPES,
+        ("forgets Nesterov", "momentum=config.momentum, nesterov=config.nesterov", "momentum=config.momentum"),
+        (
+            "decays weights of layers alone",
+            "decayed = weight_decay if decay_all or not flat else 0.0",
+            "decayed = 0.0 if flat else weight_decay",
+        ),
+    ),
+    *planted_in(
+        "protocols",
+        "sslskel/evaluation/finetune_networks.py",
+        RECIPES,
+        ("drops numbers without making up for it", ".to(feature.dtype) / (1 - self._dropped))", ".to(feature.dtype))"),
     ),
 )

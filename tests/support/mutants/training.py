@@ -122,6 +122,6 @@ TRAINING: tuple[Mutant, ...] = (
         "tests/evaluation/test_finetune_head_released.py",
         ("has one rate for all layers", "scale = decay ** max(len(layers) - 1 - at, 0)", "scale = 1.0"),
         ("counts the head as a layer", "max(len(layers) - 1 - at, 0)", "max(len(layers) - at, 0)"),
-        ("decays biases", "0.0 if flat else weight_decay", "weight_decay"),
+        ("decays biases", "weight_decay if decay_all or not flat else 0.0", "weight_decay"),
     ),
 )
