@@ -29,6 +29,8 @@ DOCUMENTS = (
     "examples/plugin/README.md",
     *(f"docs/tutorials/{page.name}" for page in sorted((ROOT / "docs/tutorials").glob("*.md"))),
 )
+GUIDES = tuple(f"docs/guide/{page.name}" for page in sorted((ROOT / "docs/guide").glob("*.md")))
+"""Pages of which the commands are looked at too."""
 MADE = ("tests/methods/test_my_idea.py", "configs/method/NAME.yaml", "sslskel/datasets", "docs/_build")
 """Paths in pages that a command or a person makes, not the checkout."""
 
@@ -41,7 +43,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 def commands() -> Iterator[tuple[str, list[str]]]:
     """(document, words) of every line of shell that the documents show, `&&` split."""
-    for document in DOCUMENTS:
+    for document in dict.fromkeys((*DOCUMENTS, *GUIDES)):
         for block in blocks(document, "sh"):
             for line in block.splitlines():
                 for part in re.split(r"&&", line):

@@ -40,8 +40,8 @@ class Parser(argparse.ArgumentParser):
         choices = [str(one) for one in action.choices]
         near, listed = nearest(str(value), choices), ", ".join(choices)
         if action.option_strings:
-            self.error(f"{action.option_strings[-1]} is one of {listed}, not '{value}'{near}")
-        self.error(f"there is no {_title(action)} '{value}'{near} (there are: {listed})")
+            raise UsageError(f"{action.option_strings[-1]} is one of {listed}, not '{value}'{near}")
+        raise UsageError(f"`{self.prog}` has no {_title(action)} '{value}'{near} (there are: {listed})")
 
 
 class Actions:
