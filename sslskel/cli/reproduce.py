@@ -74,10 +74,15 @@ def _table(options: argparse.Namespace) -> int:
 
     table = read_table(options.table)
     if options.dry_run:
+        from sslskel.grid.deviations import other_setting
         from sslskel.grid.reproduce import requests_of_table
 
+        request = request_of(options)
         # Two rows may be of one pretraining.
-        return dry_run(list(dict.fromkeys(requests_of_table(table, request_of(options), options.mode))))
+        dry_run(list(dict.fromkeys(requests_of_table(table, request, options.mode))))
+        if other := other_setting(table, request):
+            print(f"warning: {other}")
+        return 0
     with ConsoleReporter() as reporter:
         from sslskel.grid.reproduce import reproduce
 

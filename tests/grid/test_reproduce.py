@@ -145,7 +145,9 @@ def test_a_row_without_a_method_says_why_it_does_not_run(
         monkeypatch.setattr(place, lambda name: Table("t", "t", "p", "", "knn", ("ntu60/xsub",), rows))
     asked = ["--benchmark", tiny, "--seeds", "1", "--results", str(tmp_path)]
     assert main(["reproduce", "t", *asked, "--dry-run"]) == 0
-    assert "2 of 2 cells to run" in capsys.readouterr().out
+    planned = capsys.readouterr().out
+    assert "2 of 2 cells to run" in planned
+    assert "\nwarning: the printed numbers are of ntu60/xsub" in planned
     assert main(["reproduce", "t", *asked]) == 0
     page, said = capsys.readouterr()
     assert "| Secret | - | 90.0 |" in page
