@@ -326,11 +326,12 @@ def test_help_says_what_a_pretraining_can_start_from(sslskel) -> None:  # type: 
         assert "per seed: a folder of one run of each seed, or a path with {seed} in it" in text
 
 
-def test_a_results_folder_that_is_read_is_called_the_same_everywhere(sslskel) -> None:  # type: ignore[no-untyped-def]
+def test_a_results_folder_is_called_the_same_everywhere(sslskel) -> None:  # type: ignore[no-untyped-def]
+    reading = ("leaderboard", "compare", "ensemble", "export", "runs", "doctor")
+    writing = ("bench", "sweep", "pretrain", "evaluate", "reproduce")
     for verb in VERBS:
-        text = sslskel(verb, "--help").stdout
-        reads = verb in ("leaderboard", "compare", "ensemble", "export", "runs", "doctor")
-        assert ("--results" in text) == reads, verb
+        text = sslskel(verb, *(["list"] if verb == "runs" else []), "--help").stdout
+        assert ("--results" in text) == (verb in (*reading, *writing)), verb
 
 
 def test_repeated_sources_add_up() -> None:
