@@ -146,7 +146,10 @@ def pretrain_stage(
     meta = checkpoint_meta(cell, dataset, benchmark, NOTHING if init is None else Inheritance.read(init[0]))
     start = _start(cell, init)
     watch = Watch(reporter, probe_of(cell, dataset, benchmark, build, reporter) if method.trains else None)
-    return pretrain(method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, watch=watch)
+    done = pretrain(method, source, resolved.train, engine, cell.seed, folder, meta.to_json(), init=start, watch=watch)
+    if watch.probe is not None and not CheckpointMeta.read(done.checkpoint).probed:
+        reporter.line("  it was finished before train.probe was asked for, so that it has no curve")
+    return done
 
 
 def _source(

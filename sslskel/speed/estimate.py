@@ -13,11 +13,12 @@ from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import Unforeseen, in_a_sentence, parts_of
 from sslskel.grid.pretrain import pretrain_folder, training_clips
+from sslskel.grid.probe import SHARE
 from sslskel.grid.request import GridRequest
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.own_code import construct
-from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS, looked_up_once
+from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
 from sslskel.speed.glance import Glance, glance
@@ -132,4 +133,17 @@ def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int
     clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
     steps = train.trained_epochs * max(1, clips // train.batch_size)
     size = rate.weights * BYTES_PER_WEIGHT.get(train.optimiser, 12) * train.keep_checkpoints
-    return steps * rate.step_seconds, size
+    return steps * rate.step_seconds + _probed(cell, dataset) / rate.encode_rate, size
+
+
+def _probed(cell: Cell, dataset: Dataset) -> float:
+    """Number of clips that the probe of a cell's pretraining sends through the encoder."""
+    train = cell.resolved.train
+    if not (train.probe and METHODS.get(cell.method).trains):
+        return 0.0
+    clips = len(BENCHMARKS.get(cell.benchmark).split(cell.split).part(dataset, "train"))
+    protocol, held = construct(PROTOCOLS, train.probe, cell.probe_config()), clips // SHARE
+    # The untrained network, the epochs between, and the last one.
+    times = 2 + (train.trained_epochs - 1) // train.probe_epochs
+    passes: float = protocol.passes(clips - held, held)
+    return times * passes

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from board_page import unpacked
+from recorder import Recorder
 
 import sslskel
 from sslskel import BENCHMARKS, PROTOCOLS, GridRequest, Split, open_benchmark
@@ -68,6 +69,10 @@ def test_a_probe_changes_no_bit_and_the_last_score_is_that_of_the_checkpoint(
     for file in ("model.safetensors", "optimiser.safetensors"):
         [one], [other] = ([*run.glob(f"step-*/{file}")] for run in (plain, probed))
         assert read_regular(one) == read_regular(other)
+    recorder = Recorder()
+    pretrain(request(tmp_path / "plain", *PROBED), recorder)
+    pretrain(request(tmp_path / "probed", *PROBED), recorder)
+    assert [line for line in recorder.lines if "finished before train.probe" in line] == recorder.lines[1:2]
     record = sslskel.evaluate(probed, "knn", split="xsub-validation", output=tmp_path / "judged")
     assert [*curve(probed)] == [0, 1, 2]
     assert curve(probed)[2] == record.scores["top1"]

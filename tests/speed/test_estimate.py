@@ -13,8 +13,9 @@ from recorder import Recorder
 from sslskel.config.groups import Optimiser
 from sslskel.grid.request import GridRequest
 from sslskel.plugins.scaffold import new_method
+from sslskel.speed import estimate
 from sslskel.speed.estimate import plan
-from sslskel.speed.glance import extrapolated, glance, timings
+from sslskel.speed.glance import Glance, extrapolated, glance, timings
 
 CPU = torch.device("cpu")
 QUICK = ("train.epochs=2", "backbone.dim=8", "backbone.depth=1")
@@ -98,3 +99,13 @@ def test_a_method_that_fails_has_an_unknown_cost_and_ends_nothing(
     assert "and 1 cells of unknown time" in done.stdout
     assert "unknown time: mine on tiny/xsub, seed 0, knn: method 'mine' fails in its own code, " in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_probe_is_counted_as_often_as_it_looks(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """18 clips after 0, 2, 4 and 5 epochs, at 10 a second."""
+    monkeypatch.setattr(estimate, "glance", lambda *_: Glance(1.0, 10.0, 100))
+    seconds = []
+    for more in ((), ("train.probe=knn", "train.probe_epochs=2")):
+        [row] = plan(request("mamp", output=tmp_path, overrides=("train.epochs=5", *QUICK[1:], *more)))
+        seconds.append(row.seconds)
+    assert seconds[1] - seconds[0] == pytest.approx(4 * 18 / 10)

@@ -11,6 +11,29 @@ SCHEDULES = "tests/engine/test_lr_schedule.py tests/engine/test_schedules.py"
 TRAINING: tuple[Mutant, ...] = (
     *planted_in(
         "optimisers",
+        "sslskel/engine/probing.py",
+        "tests/engine/test_probing.py",
+        (
+            "takes the last of equal epochs",
+            "if self._chooses and step and value > max(",
+            "if self._chooses and step and value >= max(",
+        ),
+        ("forgets its scores", 'if facts.get("name") == self.name:', "if not facts:"),
+        (
+            "may choose no training",
+            "for at, v in self._scores.items() if at), default",
+            "for at, v in self._scores.items()), default",
+        ),
+    ),
+    *planted_in(
+        "optimisers",
+        "sslskel/grid/probe.py",
+        "tests/grid/test_probe.py -m 'not long'",
+        ("is asked for test clips", 'rows = rule.part(dataset, "train")', 'rows = rule.part(dataset, "test")'),
+        ("leaves numpy's generator moved", "np.random.set_state(of_numpy)", "pass"),
+    ),
+    *planted_in(
+        "optimisers",
         "sslskel/contrastive/config.py",
         f"{RELEASED} -k 'skeletonclr or cmd'",
         (
