@@ -22,6 +22,7 @@ from sslskel import (
     Progress,
     StepOutput,
     Stream,
+    clip_counts,
     gather_rows,
     mean_term,
     own_rows,
@@ -122,8 +123,9 @@ class MCC(PretextMethod[MCCConfig]):
         """``consistency`` and ``continuity``."""
         batch, noise = views[0], noise.view(0)
         query = self.tower(batch, noise.view(0))  # (N, dim)
-        keys = gather_rows(self.tower(played(batch, self.config.speed), noise.view(1)))
-        own = own_rows(torch.arange(len(keys), device=keys.device), len(query))
+        counts = clip_counts(len(query), query.device)
+        keys = gather_rows(self.tower(played(batch, self.config.speed), noise.view(1)), counts)
+        own = own_rows(torch.arange(len(keys), device=keys.device), len(query), counts)
         consistency = cross_entropy(query @ keys.T / self.config.temperature, own, reduction="none")
         mixed, chosen = self.broken(batch, noise.on(batch))
         logits = self.whole_or_broken(self.tower.feature(mixed, noise.view(2)))

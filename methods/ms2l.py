@@ -26,6 +26,7 @@ from sslskel import (
     StepOutput,
     UsageError,
     ViewSpec,
+    clip_counts,
     gather_rows,
     mean_term,
     own_rows,
@@ -97,12 +98,13 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     Each is to find the other one among both of all clips. As released its product with itself counts as -1, so it
     stays a weak negative.
     """
-    every = [gather_rows(normalize(rows, dim=1)) for rows in (first, second)]
-    own = own_rows(torch.arange(len(every[0]), device=first.device), len(first))
+    counts = clip_counts(len(first), first.device)
+    every = [gather_rows(normalize(rows, dim=1), counts) for rows in (first, second)]
+    own = own_rows(torch.arange(len(every[0]), device=first.device), len(first), counts)
     itself = own[:, None] == torch.arange(len(every[0]), device=first.device)
     losses = []
     for mine, other in (every, every[::-1]):
-        asked = own_rows(mine, len(first))
+        asked = own_rows(mine, len(first), counts)
         logits = torch.cat([asked @ other.T, (asked @ mine.T).masked_fill(itself, -1.0)], 1)
         losses.append(cross_entropy(logits / temperature, own, reduction="none"))
     return torch.stack(losses)

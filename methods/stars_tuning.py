@@ -25,6 +25,7 @@ from sslskel import (
     Progress,
     StepOutput,
     ViewSpec,
+    clip_counts,
     gather_rows,
     mean_term,
     own_rows,
@@ -158,8 +159,9 @@ class StarsTuning(PretextMethod[StarsTuningConfig]):
 
     def loss(self, neighbour: Tensor, predicted: Tensor) -> Tensor:
         """Cross entropy of each neighbour's (N, D) similarities with the predictions of all processes: (N,)."""
-        every = gather_rows(predicted)
-        own = own_rows(torch.arange(len(every), device=every.device), len(predicted))
+        counts = clip_counts(len(predicted), predicted.device)
+        every = gather_rows(predicted, counts)
+        own = own_rows(torch.arange(len(every), device=every.device), len(predicted), counts)
         return functional.cross_entropy(neighbour @ every.T / self.config.temperature, own, reduction="none")
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
@@ -180,10 +182,11 @@ class StarsTuning(PretextMethod[StarsTuningConfig]):
     def on_step_end(self, progress: Progress, noise: Noise) -> None:
         """Put the first view's projections into the queue, and which clips they are of."""
         owners, projected = self.new
-        rows = gather_rows(owners)
+        counts = clip_counts(len(owners), owners.device)
+        rows = gather_rows(owners, counts)
         at = (self.queue.place + torch.arange(len(rows), device=rows.device)) % len(self.owners)
         self.owners.index_copy_(0, at, rows)
-        self.queue.push(projected)
+        self.queue.push(projected, counts)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """A group for each trained parameter, clipped on its own; weight decay on all of them."""

@@ -26,6 +26,7 @@ from sslskel import (
     Term,
     UsageError,
     ViewSpec,
+    clip_counts,
     crop_view,
     gather_rows,
     require,
@@ -174,7 +175,8 @@ class UmURL(PretextMethod[UmURLConfig]):
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """``intra``: a stream alone and in the fused feature; ``inter``: the streams; ``spread`` of every embedding."""
         own = torch.stack(self.embeddings(views, noise), 1)
-        every = gather_rows(own.to(torch.promote_types(own.dtype, torch.float32))).unbind(1)
+        exact = own.to(torch.promote_types(own.dtype, torch.float32))
+        every = gather_rows(exact, clip_counts(len(own), own.device)).unbind(1)
         alone, fused, weight = every[:3], every[3:], self.config.agreement
         totals = {
             "intra": torch.stack([pulled_together([a], b) for a, b in zip(alone, fused, strict=True)]).sum(),

@@ -25,6 +25,7 @@ from sslskel import (
     Term,
     UsageError,
     ViewSpec,
+    clip_counts,
     crop_view,
     gather_rows,
 )
@@ -158,7 +159,8 @@ class USDRL(PretextMethod[USDRLConfig]):
         terms = {}
         for name, share in SHARES.items():
             own = torch.stack([one[name] for one in embedded], 1)
-            every = gather_rows(own.to(torch.promote_types(own.dtype, torch.float32))).unbind(1)
+            exact = own.to(torch.promote_types(own.dtype, torch.float32))
+            every = gather_rows(exact, clip_counts(len(own), own.device)).unbind(1)
             for kind, total in self.losses(every).items():
                 terms[f"{kind}_{name}"] = Term(total, total.new_ones(()), share * getattr(self.config, kind))
         return StepOutput(terms)

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from sslskel.api.classifier import Classifier
     from sslskel.api.clips import TrainingClips
     from sslskel.api.dataset import Bools, Clip, Dataset, DatasetInfo, Floats, Ints, Segment, Segments, Track
-    from sslskel.api.distributed import gather_rows, is_first, own_rows, rank, sum_over_processes, world_size
+    from sslskel.api.distributed import (
+        clip_counts,
+        gather_rows,
+        is_first,
+        own_rows,
+        rank,
+        row_counts,
+        sum_over_processes,
+        world_size,
+    )
     from sslskel.api.encoder import Encoder, PooledEncoder
     from sslskel.api.erratum import Errata, Erratum, Shown
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
@@ -108,7 +117,7 @@ _PLACES = {
     "api.classifier": "Classifier",
     "api.clips": "TrainingClips",
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
-    "api.distributed": "gather_rows is_first own_rows rank sum_over_processes world_size",
+    "api.distributed": "clip_counts gather_rows is_first own_rows rank row_counts sum_over_processes world_size",
     "api.encoder": "Encoder PooledEncoder",
     "api.erratum": "Errata Erratum Shown",
     "api.method": "BuildBackbone MethodCard PretextMethod Progress",
@@ -269,6 +278,7 @@ __all__ = [
     "check_method",
     "check_protocol",
     "class_scores",
+    "clip_counts",
     "clip_features",
     "compare",
     "crop_view",
@@ -309,6 +319,7 @@ __all__ = [
     "rank",
     "reproduce",
     "require",
+    "row_counts",
     "run_grid",
     "search",
     "shifted_view",

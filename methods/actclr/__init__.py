@@ -26,6 +26,7 @@ from sslskel import (
     ViewSpec,
     gather_rows,
     require,
+    world_size,
 )
 from sslskel.contrastive import (
     EMPTY_BODIES_COUNT,
@@ -137,7 +138,8 @@ class ActCLR(MomentumSteps, PretextMethod[ActCLRConfig]):
         """The key encoder's embedding (1, dim) of the mean clip of the step, which the first process computes."""
         tower, mean = self.contrast.key, mean_clip(rows, batch, self.clip.persons)
         tower.backbone.bind(noise.on(mean))
-        return gather_rows(tower.head(tower.pooled(tower.backbone.read(mean.tracks, mean.valid), mean)))
+        own = tower.head(tower.pooled(tower.backbone.read(mean.tracks, mean.valid), mean))
+        return gather_rows(own, [1, *[0] * (world_size() - 1)])
 
     def actionlets_of(self, tower: Tower, maps: Tensor, batch: Batch, anchor: Tensor) -> Tensor:
         """Actionlets (P, T', V) of maps; none in the released code's last state."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel import PARTS, Batch, ClipSpec, Noise, SkeletonLayout, Stream, bone, gather_rows, own_rows
+from sslskel import PARTS, Batch, ClipSpec, Noise, SkeletonLayout, Stream, bone, clip_counts, gather_rows, own_rows
 from sslskel.methods.actclr.actionlets import kept, part_table
 
 UNIT = 4
@@ -150,19 +150,20 @@ def mixes(
     Noise sites: ``swap.shift``, and those of mixes ``first`` and ``second``.
     """
     own, weight, there = positives
-    everyone = gather_rows(own)
+    counts = clip_counts(len(own), own.device)
+    everyone = gather_rows(own, counts)
     clips, rows = len(everyone), len(own)
-    partner = own_rows(partner_rows(clips, noise, "swap.shift"), rows)
+    partner = own_rows(partner_rows(clips, noise, "swap.shift"), rows, counts)
     swapped = transformed(own, everyone[partner], stream, clip.layout)
     first = drawn_mix(clip.layout, clip.frames, clips, extent, noise, "first")
     second = drawn_mix(clip.layout, clip.frames, clips, WIDE, noise, "second")
-    partner = own_rows(first.partner, rows)
-    changed = kept(swapped, first.apply(swapped, gather_rows(swapped)[partner]), weight)
+    partner = own_rows(first.partner, rows, counts)
+    changed = kept(swapped, first.apply(swapped, gather_rows(swapped, counts)[partner]), weight)
     # As released the positive of joints is changed in place, so that the last term sees it so too.
     base = swapped if stream is Stream.joint else own
-    partner = own_rows(second.partner, rows)
-    mixed = second.apply(base, gather_rows(base)[partner])
+    partner = own_rows(second.partner, rows, counts)
+    mixed = second.apply(base, gather_rows(base, counts)[partner])
     sharp = (weight / 0.1).exp() * there[..., None, None]
-    share = second.share(sharp, gather_rows(sharp)[partner])[:, None]
-    blended = keys * (1 - share) + gather_rows(keys)[partner] * share
+    share = second.share(sharp, gather_rows(sharp, counts)[partner])[:, None]
+    blended = keys * (1 - share) + gather_rows(keys, counts)[partner] * share
     return changed, mixed, functional.normalize(blended, dim=1)

@@ -29,6 +29,7 @@ from sslskel import (
     gather_rows,
     own_rows,
     require,
+    row_counts,
 )
 from sslskel.methods.hi_trs.augment import PastMotion, PlaceAndTime, WholeClip
 from sslskel.methods.hi_trs.tasks import Tasks, make_tasks, windows_of
@@ -188,8 +189,9 @@ class HiTRS(PretextMethod[HiTRSConfig]):
 
     def _next(self, predicted: Tensor, last: Tensor, known: Tensor) -> Term:
         """Which of all last windows (R, D2) belongs to each sequence's prediction (P, D2)."""
-        keys = gather_rows(functional.normalize(last.detach(), dim=1))
-        own = own_rows(torch.arange(len(keys), device=keys.device), len(last))
+        counts = row_counts(len(last), last.device)
+        keys = gather_rows(functional.normalize(last.detach(), dim=1), counts)
+        own = own_rows(torch.arange(len(keys), device=keys.device), len(last), counts)
         similar = functional.normalize(predicted, dim=1) @ keys.T / self.config.temperature
         losses = functional.cross_entropy(similar, own, reduction="none")
         return _mean_over(losses, known)

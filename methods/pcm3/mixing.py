@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel import PARTS, ClipSpec, Fidelity, Noise, SkeletonLayout, gather_rows, own_rows, require
+from sslskel import PARTS, ClipSpec, Fidelity, Noise, SkeletonLayout, clip_counts, gather_rows, own_rows, require
 from sslskel.api.devices import constant
 
 UNIT = 4
@@ -145,7 +145,7 @@ class Mix(NamedTuple):
 
     def blended(self, keys: Tensor) -> Tensor:
         """Keys (n, dim) of the clips as they were -> those of the mixes, of length 1, blended with the partners'."""
-        partners = gather_rows(keys)[self.partner]
+        partners = gather_rows(keys, clip_counts(len(keys), keys.device))[self.partner]
         return functional.normalize((1 - self.share) * keys + self.share * partners, dim=1)
 
 
@@ -155,8 +155,9 @@ def mix_clips(tracks: Tensor, clip: ClipSpec, fidelity: Fidelity, noise: Noise) 
     Draws and errors are those of :func:`mix_plan`.
     """
     persons = tracks.reshape(*tracks.shape[:2], clip.persons, -1, tracks.shape[3]).transpose(1, 2)
-    everyone = gather_rows(persons)
+    counts = clip_counts(len(persons), persons.device)
+    everyone = gather_rows(persons, counts)
     plan = mix_plan(clip.layout, clip.frames, len(everyone), fidelity, noise)
-    partner = own_rows(plan.partner, len(tracks))
+    partner = own_rows(plan.partner, len(tracks), counts)
     mixed = plan.apply(persons, everyone[partner]).transpose(1, 2).flatten(2, 3)
     return Mix(mixed, partner, plan.share.to(tracks.dtype))

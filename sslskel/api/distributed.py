@@ -10,17 +10,19 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sslskel.errors import RunError
+from sslskel.errors import RunError, UsageError
 
 _questions = itertools.count()
 POLL_SECONDS = 0.05
+_CLIPS: list[tuple[int, ...]] = []
 
 
 def world_size() -> int:
@@ -102,34 +104,74 @@ def sum_over_processes(value: Tensor) -> Tensor:
     return result
 
 
+def of_all(value: Tensor) -> Tensor:
+    """A tensor of equal shape on every process -> (number of processes, *shape), in order of rank; no gradients."""
+    if world_size() == 1:
+        return value[None]
+    every = value.new_empty(world_size(), *value.shape)
+    dist.all_gather(list(every.unbind()), value.contiguous())
+    return every
+
+
 def row_counts(rows: int, device: torch.device) -> list[int]:
     """How many rows each process holds, in order of rank."""
     if world_size() == 1:
         return [rows]
-    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(world_size())]
-    dist.all_gather(counts, torch.tensor([rows], dtype=torch.int64, device=device))
-    return [int(count) for count in counts]
+    counts: list[int] = of_all(torch.full((), rows, dtype=torch.int64, device=device)).tolist()
+    return counts
 
 
-def gather_rows(rows: Tensor) -> Tensor:
+@contextmanager
+def clips_known(counts: Sequence[int]) -> Iterator[None]:
+    """Inside, process r is known to see ``counts[r]`` clips, so that nobody asks; empty: nothing is known."""
+    _CLIPS.append(tuple(counts))
+    try:
+        yield
+    finally:
+        _CLIPS.pop()
+
+
+def clip_counts(clips: int, device: torch.device) -> list[int]:
+    """As :func:`row_counts` for rows that are one per clip of the step, which is mostly known.
+
+    Raises ``UsageError`` where this process has another number of clips.
+    """
+    known = _CLIPS[-1] if _CLIPS else ()
+    if world_size() == 1 or not known:
+        return row_counts(clips, device)
+    _require_own(known, clips)
+    return list(known)
+
+
+def gather_rows(rows: Tensor, counts: Sequence[int] | None = None) -> Tensor:
     """All rows (n_r, ...) of all processes in global order: (sum of n_r, ...); differentiable.
 
     The processes may hold different numbers of rows, none included. The gradient of a row is the sum over all
-    processes. Every process must call it.
+    processes. Every process must call it. ``counts`` are the numbers of rows, where they are known: of
+    :func:`clip_counts` or :func:`row_counts`; else they are asked for. Raises ``UsageError`` for counts of other rows.
     """
     if world_size() == 1:
         return rows
-    counts = row_counts(rows.shape[0], rows.device)
+    counts = row_counts(rows.shape[0], rows.device) if counts is None else list(counts)
+    _require_own(counts, rows.shape[0])
     result: Tensor = _Gather.apply(rows, counts)  # type: ignore[no-untyped-call]
     return result
 
 
-def own_rows(gathered: Tensor, rows: int) -> Tensor:
+def own_rows(gathered: Tensor, rows: int, counts: Sequence[int] | None = None) -> Tensor:
     """The rows of this process among gathered ones; the inverse of :func:`gather_rows`."""
     if world_size() == 1:
         return gathered
-    begin = sum(row_counts(rows, gathered.device)[: rank()])
+    begin = sum((row_counts(rows, gathered.device) if counts is None else counts)[: rank()])
     return gathered[begin : begin + rows]
+
+
+def _require_own(counts: Sequence[int], rows: int) -> None:
+    if counts[rank()] != rows:
+        raise UsageError(
+            f"process {rank()} gathers {rows} rows, where {counts[rank()]} are expected (rows of all processes:"
+            f" {', '.join(map(str, counts))}); give counts of these very rows, or none"
+        )
 
 
 class _Sum(torch.autograd.Function):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sslskel.api.batch import Batch
+from sslskel.api.distributed import clip_counts
 from sslskel.api.method import BuildBackbone, Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
@@ -69,7 +70,7 @@ class MomentumContrast(nn.Module):
     def push(self) -> None:
         """Put the step's keys into the queue; call it in ``on_step_end``."""
         if self._new is not None:
-            self.queue.push(self._new)
+            self.queue.push(self._new, clip_counts(len(self._new), self._new.device))
             self._new = None
 
 

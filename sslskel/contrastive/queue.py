@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,9 +29,12 @@ class Queue(nn.Module):
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def push(self, keys: Tensor) -> None:
-        """Replace the oldest entries by the keys (n, D) of every process, in global order; n <= K over all."""
-        rows = gather_rows(keys.detach()).to(self.entries)
+    def push(self, keys: Tensor, counts: Sequence[int] | None = None) -> None:
+        """Replace the oldest entries by the keys (n, D) of every process, in global order; n <= K over all.
+
+        ``counts`` as of ``gather_rows``.
+        """
+        rows = gather_rows(keys.detach(), counts).to(self.entries)
         at = (self.place + torch.arange(len(rows), device=rows.device)) % len(self.entries)
         self.entries.index_copy_(0, at, rows)
         self.place.add_(len(rows)).remainder_(len(self.entries))

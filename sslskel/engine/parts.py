@@ -11,6 +11,14 @@ from sslskel.engine.gradients import Part
 from sslskel.engine.sampler import EpochSampler
 
 
+def clips_everywhere(method: PretextMethod, sampler: EpochSampler, accumulate: int, step: int) -> tuple[int, ...]:
+    """How many clips each process sees in its only part of the step; empty where it has several parts."""
+    if accumulate > 1:
+        return ()
+    least = 0 if method.negatives_per_part else 1
+    return tuple(max(least, len(sampler.share(step, at, world_size()))) for at in range(world_size()))
+
+
 def step_parts(
     method: PretextMethod, source: Disguised, sampler: EpochSampler, accumulate: int, step: int, noise: Noise
 ) -> list[Part]:

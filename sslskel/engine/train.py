@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from sslskel.api.distributed import rank, sum_over_processes, world_size
+from sslskel.api.distributed import clips_known, rank, sum_over_processes, world_size
 from sslskel.api.method import PretextMethod, Progress
 from sslskel.api.noise import Noise
 from sslskel.config.compose import UNSAID, WATCHING, chosen_by_probe, spoken
@@ -32,7 +32,7 @@ from sslskel.engine.heartbeat import contact
 from sslskel.engine.initial import Start, load_whole
 from sslskel.engine.log_file import LogFile
 from sslskel.engine.misfits import refuse_misfits
-from sslskel.engine.parts import step_parts
+from sslskel.engine.parts import clips_everywhere, step_parts
 from sslskel.engine.probing import UNWATCHED, Probing, Watch
 from sslskel.engine.sampler import EpochSampler
 from sslskel.engine.signals import StopRequest, interrupted
@@ -265,9 +265,11 @@ def _step(run: _Run, model: Any, stops: tuple[float, float]) -> StepReport:
     with torch.no_grad():
         run.method.on_step_start(progress, noise)
         parts = step_parts(run.method, run.shown, run.sampler, run.train.accumulate, run.step, noise)
-    rate, facts = run.turns.step(model, parts, run.train.accumulate == 1, len(rows), noise, progress, stops)
-    with torch.no_grad():
-        run.method.on_step_end(progress, noise)
+    accumulate = run.train.accumulate
+    with clips_known(clips_everywhere(run.method, run.sampler, accumulate, run.step)):
+        rate, facts = run.turns.step(model, parts, accumulate == 1, len(rows), noise, progress, stops)
+        with torch.no_grad():
+            run.method.on_step_end(progress, noise)
     return StepReport(run.step, rows, rate, facts)
 
 

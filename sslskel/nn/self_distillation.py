@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslskel.api.distributed import gather_rows, own_rows, sum_over_processes
+from sslskel.api.distributed import gather_rows, own_rows, row_counts, sum_over_processes
 
 
 class PrototypeHead(nn.Module):
@@ -44,7 +44,8 @@ def balanced(scores: Tensor, temperature: float, rounds: int = 3) -> Tensor:
 
     (Caron et al., SwAV, NeurIPS 2020, section 3.1.)
     """
-    shares = (gather_rows(scores) / temperature).exp()
+    counts = row_counts(len(scores), scores.device)
+    shares = (gather_rows(scores, counts) / temperature).exp()
     if not len(shares):
         return torch.zeros_like(scores)
     rows, prototypes = shares.shape
@@ -52,7 +53,7 @@ def balanced(scores: Tensor, temperature: float, rounds: int = 3) -> Tensor:
     for _ in range(rounds):
         shares = shares / shares.sum(0) / prototypes
         shares = shares / shares.sum(1, keepdim=True) / rows
-    return own_rows(shares * rows, len(scores))
+    return own_rows(shares * rows, len(scores), counts)
 
 
 class Centre(nn.Module):
@@ -94,8 +95,9 @@ def nearness(features: Tensor, epsilon: float = 1e-8) -> Tensor:
     KoLeo (Sablayrolles et al., ICLR 2019).
     """
     rows = functional.normalize(features, dim=-1, eps=epsilon)
-    every = gather_rows(rows)
-    own = own_rows(torch.arange(len(every), device=every.device), len(rows))
+    counts = row_counts(len(rows), rows.device)
+    every = gather_rows(rows, counts)
+    own = own_rows(torch.arange(len(every), device=every.device), len(rows), counts)
     with torch.no_grad():
         cosines = rows @ every.T
         nearest = cosines.masked_fill(torch.arange(len(every), device=own.device) == own[:, None], -1.0).argmax(1)

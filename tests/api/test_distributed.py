@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from pretended_processes import in_threads
 from torch import Tensor
 
 from sslskel.api.batch import Batch
-from sslskel.api.distributed import gather_rows, own_rows, rank, sum_over_processes, world_size
+from sslskel.api.distributed import (
+    clip_counts,
+    clips_known,
+    gather_rows,
+    of_all,
+    own_rows,
+    rank,
+    row_counts,
+    sum_over_processes,
+    world_size,
+)
+from sslskel.errors import UsageError
 
+CPU = torch.device("cpu")
 CLIPS = (3, 2)
 """Clips of each of two processes."""
 GATHERED = ("tracks", "slot", "key", "label")
@@ -109,3 +122,45 @@ def test_one_process_gathers_by_doing_nothing() -> None:
     assert sum_over_processes(batch.tracks) is batch.tracks
     assert own_rows(batch.key, 5) is batch.key
     assert (rank(), world_size()) == (0, 1)
+
+
+def test_known_numbers_of_clips_are_not_asked_for() -> None:
+    batch = whole()
+
+    def gathered(process: int) -> tuple[Tensor, Tensor]:
+        begin = sum(CLIPS[:process])
+        own = batch.key[begin : begin + CLIPS[process]]
+        # Blocks belong to a process, of which a thread is only a picture.
+        counts = clip_counts(len(own), own.device)
+        return gather_rows(own, counts), own_rows(batch.key, len(own), counts) - own
+
+    with clips_known(CLIPS):
+        results, calls = in_threads(2, gathered)
+    assert calls == {"all_gather": 1}
+    for every, apart in results:
+        assert torch.equal(every, batch.key)
+        assert not apart.any()
+    _, calls = in_threads(2, gathered)
+    assert calls == {"all_gather": 2}
+    with clips_known(()):
+        assert clip_counts(7, batch.key.device) == [7]
+
+
+def test_numbers_of_other_rows_are_refused() -> None:
+    def wrong(process: int) -> None:
+        with pytest.raises(UsageError, match=r"gathers 4 rows, where .* processes: 3, 2"):
+            gather_rows(torch.zeros(4), CLIPS)
+        with pytest.raises(UsageError, match="counts of these very rows"):
+            clip_counts(4, CPU)
+
+    with clips_known(CLIPS):
+        _, calls = in_threads(2, wrong)
+    assert not calls
+
+
+def test_one_tensor_of_every_process_in_order_of_rank() -> None:
+    results, _ = in_threads(3, lambda process: (of_all(torch.full((2,), process)), row_counts(process, CPU)))
+    for every, counts in results:
+        assert every.tolist() == [[0, 0], [1, 1], [2, 2]]
+        assert counts == [0, 1, 2]
+    assert of_all(torch.ones(2)).tolist() == [[1, 1]]

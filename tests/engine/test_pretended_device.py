@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from pretended import PRETENDED, Pretence, hosted, pretending
+from pretended_processes import alone_among
+from pretended_run import in_this_process, steps_counted, training_there
 from torch import Tensor
 
 from sslskel.api import devices
@@ -30,7 +29,6 @@ from sslskel.data.loader import ClipSource
 from sslskel.data.step_views import step_views
 from sslskel.encoders.embed import embed
 from sslskel.engine import train as loop
-from sslskel.engine.step_log import StepReport
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
 from sslskel.plugins.registry import BACKBONES, METHODS
@@ -40,7 +38,7 @@ from sslskel.speed.workload import build_workload
 
 CPU = torch.device("cpu")
 CLIPS = 12
-BUDGET = Path(__file__).with_name("waits.json")
+BUDGET, EXCHANGES = (Path(__file__).with_name(f"{name}.json") for name in ("waits", "collectives"))
 TRAINED = sorted(name for name in METHODS.names() if METHODS.get(name).trains and not stages_of(name))
 MOST = 2
 """Waits of a step that any method may have; the file says which has fewer."""
@@ -49,17 +47,9 @@ INFO = dataset_info()
 
 
 @pytest.fixture
-def pretence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretence]:
+def pretence() -> Iterator[Pretence]:
     """The pretended device, with fused optimisers as a GPU has them, and without Accelerate, which knows others."""
-    kinds = ["cpu", "cuda", PRETENDED.type]
-    # torch hides the module behind the package's own name.
-    monkeypatch.setattr(sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: kinds)
-    monkeypatch.setattr("sslskel.engine.optim.FUSED", tuple(kinds))
-    monkeypatch.setattr("sslskel.engine.device.available_devices", lambda: ["cpu", str(PRETENDED)])
-    for name in ("launch", "tracker", "unwrap"):
-        monkeypatch.setattr(loop, name, lambda *_: None)
-    monkeypatch.setattr(loop, "wrap", lambda accelerator, method, *_, **__: method)
-    with pretending() as there:
+    with training_there() as there:
         yield there
 
 
@@ -84,41 +74,35 @@ def trained(name: str, device: torch.device, folder: Path) -> dict[str, Tensor]:
     return {key: hosted(value).clone() for key, value in method.state_dict().items()}
 
 
-def steps_counted(pretence: Pretence, monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
-    """Receives the waits of each training step."""
-    counted: list[Counter[str]] = []
-
-    def begun(*arguments: Any) -> Noise:
-        pretence.taken()
-        return Noise(*arguments)
-
-    def ended(*arguments: Any) -> StepReport:
-        counted.append(pretence.taken())
-        return StepReport(*arguments)
-
-    # A step makes its noise first and its report last.
-    monkeypatch.setattr(loop, "Noise", begun)
-    monkeypatch.setattr(loop, "StepReport", ended)
-    return counted
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in TRAINED]
+)
+def test_a_method_learns_the_same_there(name: str, pretence: Pretence, tmp_path: Path) -> None:
+    """float64, so that what differs is more than rounding; only the step after the first is counted."""
+    usual = trained(name, CPU, tmp_path / "cpu")
+    with steps_counted(pretence) as counted:
+        there = trained(name, PRETENDED, tmp_path / "there")
+    assert usual.keys() == there.keys()
+    for key, value in usual.items():
+        torch.testing.assert_close(there[key], value, rtol=1e-6, atol=1e-8, msg=lambda text, key=key: f"{key}: {text}")
+    waits, known = counted[1].waits, json.loads(BUDGET.read_text()).get(name)
+    seen = waits.total()
+    lines = "\n".join(f"{number} {line}" for line, number in sorted(waits.items()))
+    assert seen <= (MOST if known is None else known), f"a step waits {seen} times, {BUDGET.name} says {known}\n{lines}"
+    assert known is None or seen == known, f"a step waits {seen} times only: say so in {BUDGET.name}, so that it stays"
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in TRAINED]
 )
-def test_a_method_learns_the_same_there(
-    name: str, pretence: Pretence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """float64, so that what differs is more than rounding; only the step after the first is counted."""
-    usual = trained(name, CPU, tmp_path / "cpu")
-    counted = steps_counted(pretence, monkeypatch)
-    there = trained(name, PRETENDED, tmp_path / "there")
-    assert usual.keys() == there.keys()
-    for key, value in usual.items():
-        torch.testing.assert_close(there[key], value, rtol=1e-6, atol=1e-8, msg=lambda text, key=key: f"{key}: {text}")
-    seen, known = counted[1].total(), json.loads(BUDGET.read_text()).get(name)
-    lines = "\n".join(f"{number} {line}" for line, number in sorted(counted[1].items()))
-    assert seen <= (MOST if known is None else known), f"a step waits {seen} times, {BUDGET.name} says {known}\n{lines}"
-    assert known is None or seen == known, f"a step waits {seen} times only: say so in {BUDGET.name}, so that it stays"
+def test_a_step_exchanges_no_more_than_the_file_says(name: str, tmp_path: Path) -> None:
+    """On two processes, gradients aside, which torch exchanges in parts of some MiB."""
+    with in_this_process(), alone_among(2) as calls, steps_counted(None, calls) as counted:
+        trained(name, CPU, tmp_path)
+    known = json.loads(EXCHANGES.read_text())
+    seen = counted[1].collectives.total()
+    assert seen == known.get(name), f"a step exchanges {seen} times ({dict(counted[1].collectives)}): {EXCHANGES.name}"
+    assert list(known) == TRAINED
 
 
 def test_the_budget_is_of_methods_that_train() -> None:
@@ -238,6 +222,25 @@ def test_what_does_not_is_not(work: Callable[[Tensor], object]) -> None:
     with pretending() as pretence:
         work(torch.ones(3, device=PRETENDED))
         assert not pretence.taken()
+
+
+@pytest.mark.parametrize(
+    ("work", "launched"),
+    [
+        (lambda x: x + 1, {"add": 1}),
+        (lambda x: x.add_(1), {"add_": 1}),
+        (lambda x: x.view(1, -1).transpose(0, 1)[0].detach(), {}),
+        (lambda x: torch.empty_like(x), {}),
+        (lambda x: torch.zeros(3, device=x.device), {"zeros": 1}),
+        (lambda x: (x * 2).sum(), {"mul": 1, "sum": 1}),
+    ],
+)
+def test_what_computes_is_a_launch(work: Callable[[Tensor], object], launched: dict[str, int]) -> None:
+    with pretending() as pretence:
+        x = torch.ones(3, device=PRETENDED)
+        pretence.launched()
+        work(x)
+        assert pretence.launched() == launched
 
 
 def test_tensors_of_both_sides_do_not_mix() -> None:

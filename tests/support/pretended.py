@@ -1,4 +1,4 @@
-"""A device that is not there: tensors that claim to lie on it, hold real values, and tell of every wait.
+"""A device that is not there: tensors that claim to lie on it, hold real values, and count waits and launches.
 
 Within :func:`pretending`, ``torch.device("lazy")`` works like a GPU: what is made there stays there, mixing it with
 tensors of the host raises as on a GPU, and each call for which a GPU would make the host wait is noted with its line.
@@ -40,6 +40,8 @@ PINNED = "pretends_to_be_pinned"
 JOINING = ("cat", "stack")
 """Operations that take not even single numbers of the host."""
 BOOLS = (torch.bool, torch.uint8)
+NOTHING_TO_DO = ("_unsafe_view", "_reshape_alias", "detach", "alias", "lift_fresh", "resize_", "set_", "empty_like")
+"""Operations that start no kernel, beside views and those that make memory without values."""
 
 
 class OnDevice(Tensor):
@@ -78,11 +80,15 @@ class OnDevice(Tensor):
 
 
 class Pretence(TorchDispatchMode):
-    """What :func:`pretending` gives: ``waits`` counts them by ``file:line what``."""
+    """What :func:`pretending` gives: ``waits`` counts them by ``file:line what``, ``launches`` by operation.
+
+    A GPU launches at least one kernel for each operation that computes; some take several.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[str] = Counter()
+        self.launches: Counter[str] = Counter()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -96,6 +102,11 @@ class Pretence(TorchDispatchMode):
         """Waits since the last call."""
         taken, self.waits = self.waits, Counter()
         return taken
+
+    def launched(self) -> Counter[str]:
+        """Launches since the last call."""
+        launched, self.launches = self.launches, Counter()
+        return launched
 
 
 @contextmanager
@@ -165,6 +176,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], pretence: Pretence | None
     if moved:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     out = func(*map(_real, args), **{key: _real(value) for key, value in kwargs.items()})
+    if pretence is not None and _launches(func, name, _tensors([out]), there):
+        pretence.launches[name] += 1
     if torch.Tag.inplace_view in func.tags:
         # Shape and strides that the tensor claims change too.
         with no_dispatch(), _shapes_alone():
@@ -186,6 +199,16 @@ def _shapes_alone() -> Iterator[None]:
         yield
     finally:
         torch._C._set_meta_in_tls_dispatch_include(False)
+
+
+def _launches(func: Any, name: str, made: Iterator[Tensor], there: Sequence[Tensor]) -> bool:
+    """Whether an operation that ``made`` these starts a kernel: not a view, nor memory without values."""
+    if name in NOTHING_TO_DO or name.startswith(("empty", "new_empty")) or torch.Tag.inplace_view in func.tags:
+        return False
+    if name.endswith("_"):
+        return True
+    held = {hosted(tensor).untyped_storage().data_ptr() for tensor in there}
+    return not any(one.numel() and one.untyped_storage().data_ptr() in held for one in made)
 
 
 def _wait(

@@ -303,7 +303,7 @@ CONTRASTIVE: tuple[Mutant, ...] = (
             "follow(self.key, self.query, 0.999)",
         ),
         ("does not follow", "follow(self.key, self.query, self.momentum)", "pass"),
-        ("never fills its queue", "self.queue.push(self._new)", "pass"),
+        ("never fills its queue", "self.queue.push(self._new, clip_counts(len(self._new), self._new.device))", "pass"),
         (
             "compares keys with the query's queue rows",
             "return similarities(query, key, self.queue.entries)",
