@@ -46,6 +46,8 @@ WATCHING = ("probe", "probe_epochs")
 
 LATER: Mapping[str, Mapping[str, Any]] = {"train": {"also": []}, "protocol": {"optimiser": "sgd", "level": ""}}
 """Options that came after records had been made, and what they were before: left out at that, so identities stay."""
+ALWAYS: Mapping[str, Mapping[str, str]] = {"protocol": {"optimiser": "layer_decay"}}
+"""Of ``LATER``: an option beside which they were something else before, so that they are never left out."""
 
 
 UNSAID: Mapping[str, Mapping[str, Any]] = {
@@ -76,7 +78,8 @@ def spoken(group: str, values: Mapping[str, Any], own: Mapping[str, Any] = Mappi
 
 def shaping(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a group that shape numbers."""
-    silent = {name for name, before in LATER.get(group, {}).items() if values.get(name) == before}
+    always = {name for name, beside in ALWAYS.get(group, {}).items() if beside in values}
+    silent = {name for name, before in LATER.get(group, {}).items() if values.get(name) == before} - always
     silent |= UNHASHED.get(group, frozenset()) - (set(WATCHING) if chosen_by_probe(group, values) else set())
     return {name: value for name, value in values.items() if name not in silent}
 

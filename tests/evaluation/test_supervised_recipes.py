@@ -11,7 +11,7 @@ from toy_features import Pass, problem, run_of
 import sslskel.evaluation.finetune_training
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
-from sslskel.config.compose import compose, from_plain
+from sslskel.config.compose import compose, from_plain, shaping
 from sslskel.errors import UsageError
 from sslskel.evaluation.finetune_config import UNSAID, FineTuneConfig
 from sslskel.evaluation.finetune_networks import WithHead
@@ -134,6 +134,19 @@ def test_the_head_drops_numbers_of_the_feature_in_training_alone(share: float) -
         gone = trained_on == 0
         assert 0.4 < float(gone.float().mean()) < 0.6
         torch.testing.assert_close(trained_on[~gone], 2 * judged_on[~gone])
+
+
+def test_sgd_is_in_the_identity_and_what_was_there_before_is_not() -> None:
+    options = [
+        compose("random_init", backbone="unik", preset="quick", protocol="finetune", overrides=words).plain()[
+            "protocol"
+        ]
+        for words in ([], ["protocol.optimiser=adamw"], ["protocol.optimiser=sgd"])
+    ]
+    before, same, other = (shaping("protocol", one) for one in options)
+    assert before == same
+    assert not {"optimiser", "momentum", "nesterov", "decay_all", "clip_together", "feature_dropout"} & set(before)
+    assert other == before | {"optimiser": "sgd"}
 
 
 def test_nesterov_without_sgd_is_refused() -> None:
