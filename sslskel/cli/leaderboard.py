@@ -13,7 +13,7 @@ from sslskel.errors import UsageError
 from sslskel.paths import user_path
 
 if TYPE_CHECKING:
-    from sslskel.leaderboard.model import FeatureMap
+    from sslskel.leaderboard.model import Board, FeatureMap
     from sslskel.leaderboard.suite import SuiteRules
 
 
@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_details_flag(parser)
     parser.add_argument(
+        "--ladder", action="store_true", help="cost of every method beside its scores under the first protocol"
+    )
+    parser.add_argument(
         "--features",
         metavar="FILE,...",
         help="files of `sslskel embed` that an HTML board draws in two dimensions (comma list)",
@@ -85,6 +88,8 @@ def run(options: argparse.Namespace) -> int:
             required=True,
         )
     board = replace(board, maps=maps)
+    if options.ladder:
+        return _ladder(board, form, options)
     intervals = options.intervals is not None
     if options.output:
         write_board(board, form, options.output, details=options.details, intervals=intervals)
@@ -102,6 +107,31 @@ def _maps(files: str, form: str) -> tuple[FeatureMap, ...]:
     if form != "html":
         raise UsageError(f"--features are drawn on an HTML board alone, not as {form}; give --output board.html")
     return tuple(feature_map(user_path(name)) for name in names(files))
+
+
+def _ladder(board: Board, form: str, options: argparse.Namespace) -> int:
+    """Print or write the ladder of a board."""
+    from sslskel.cli.console import ConsoleReporter
+    from sslskel.files import write_output
+    from sslskel.leaderboard.formats.ladder import FORMS, render_ladder
+    from sslskel.leaderboard.ladder import ladder_of
+
+    if form not in FORMS:
+        raise UsageError(f"the ladder has no format '{form}'; take {', '.join(FORMS)}")
+    if not board.records:
+        raise UsageError("a ladder is made from records, and there are none for these benchmarks and protocols")
+    from sslskel.speed.effort import NOTE, Efforts, unscored
+
+    with ConsoleReporter() as reporter:
+        efforts = Efforts(reporter)
+        others = unscored(efforts, board.records, board.records[0].preset)
+        text = render_ladder(ladder_of(board, efforts.of_record, others, [NOTE]), form)
+    if options.output:
+        write_output(options.output, text.encode())
+        print(options.output)
+    else:
+        sys.stdout.write(text)
+    return 0
 
 
 def _rules(name: str) -> SuiteRules:

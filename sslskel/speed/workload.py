@@ -99,16 +99,26 @@ def small_workload(cell: Cell, clips: int) -> Workload:
     return workload
 
 
+def workload_on(cell: Cell, dataset: Dataset) -> Workload:
+    """The same on all clips of another dataset of the same body, as training clips: for counting what a step does."""
+    workload = _built(cell, dataset, torch.arange(len(dataset)))
+    _begin(workload)
+    return workload
+
+
 def _placed(cell: Cell, most: int | None) -> Workload:
     """A method with initial weights on its device, and its training clips or the first of them."""
+    benchmark = BENCHMARKS.get(cell.benchmark)
+    dataset = open_benchmark(benchmark)
+    return _built(cell, dataset, benchmark.split(cell.split).part(dataset, "train")[:most])
+
+
+def _built(cell: Cell, dataset: Dataset, rows: Tensor) -> Workload:
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)
     set_threads(engine)
-    benchmark = BENCHMARKS.get(cell.benchmark)
-    dataset = open_benchmark(benchmark)
     spec = clip_spec(dataset.info, resolved.clip)
-    rows = benchmark.split(cell.split).part(dataset, "train")[:most]
     known = replace(spec, clips=len(rows))
     built = build_method(cell.method, resolved.method, cell.backbone, resolved.backbone, known, cell.seed)
     built.to(device=device, dtype=dtype_of(engine))

@@ -181,6 +181,11 @@ _MEASURES: dict[str, Callable[[Workload, int], dict[str, Any] | None]] = {
 
 def _with_flops(report: dict[str, Any], work: Callable[[], object]) -> dict[str, Any]:
     """Adds the FLOP per second of the work."""
+    return {**report, "flops_per_second": flops_of(work) / report["step_seconds"]["median"]}
+
+
+def flops_of(work: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products, convolutions and attention in ``work``, which is done once."""
     # The counter does not know fused kernels of a CPU; written out, they do the same arithmetic.
     with (
         FlopCounterMode(display=False) as counter,
@@ -188,5 +193,5 @@ def _with_flops(report: dict[str, Any], work: Callable[[], object]) -> dict[str,
         torch.compiler.set_stance("force_eager"),
     ):
         work()
-    flops = counter.get_total_flops() / report["step_seconds"]["median"]
-    return {**report, "flops_per_second": flops}
+    total: int = counter.get_total_flops()
+    return total

@@ -215,12 +215,16 @@ DIFFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
             "  --format FORMAT  ",
             "  --suite NAME the board of a suite (`sslskel list suites`)\n  --format FORMAT  ",
         ),
-        ("[--no-published]", "[--intervals [{pretrainings,clips}]] [--details] [--features FILE,...] [--no-published]"),
+        (
+            "[--no-published]",
+            "[--intervals [{pretrainings,clips}]] [--details] [--ladder] [--features FILE,...] [--no-published]",
+        ),
         (
             "  --no-published  ",
             "  --intervals [{pretrainings,clips}] show intervals behind the scores: over pretrainings on these test"
-            f" clips (default), or over test clips too\n{DETAILS}  --features FILE,... files of `sslskel embed` that an"
-            " HTML board draws in two dimensions (comma list)\n  --no-published  ",
+            f" clips (default), or over test clips too\n{DETAILS}  --ladder cost of every method beside"
+            " its scores under the first protocol\n  --features FILE,... files of `sslskel embed` that an HTML board"
+            " draws in two dimensions (comma list)\n  --no-published  ",
         ),
         ("or html (default: table)", "or html (default: as --output ends, else table)"),
         ("file to write (default: print)", "file to write: .txt, .md, .csv, .json, .tex or .html (default: print)"),

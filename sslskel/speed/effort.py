@@ -1,0 +1,153 @@
+"""What a pretraining takes: steps, clips, and hours of one GPU, computed from the operations of a step.
+
+A step of a few made-up clips is done here, with initial weights, and its operations are counted. How many of them a
+device does in a second is assumed, not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from sslskel.api.dataset import DatasetInfo
+from sslskel.checks.fixtures import make_dataset
+from sslskel.config.compose import Resolved, from_plain
+from sslskel.errors import SslskelError
+from sslskel.grid.cell import Cell
+from sslskel.grid.failures import in_a_sentence, parts_of
+from sslskel.grid.request import GridRequest
+from sslskel.leaderboard.ladder import Effort, Rung
+from sslskel.plugins.registry import BENCHMARKS, METHODS
+from sslskel.progress import SILENT, Reporter
+from sslskel.results.record import Record
+from sslskel.speed.workload import PROBE, Workload, workload_on
+from sslskel.speed.works import flops_of
+
+GPU = "an H100 (SXM)"
+PEAKS = {"fp32": 67e12, "bf16": 989e12, "fp16": 989e12}
+"""FLOP per second that its data sheet names for dense products, by precision of a run."""
+SHARE = 0.3
+"""Of the peak that is taken to be reached; small networks reach less."""
+NOTE = (
+    f"GPU-hours are computed, not measured: operations of a step, counted here on {PROBE[0]} made-up clips, times"
+    f" steps, at {SHARE:.0%} of the peak of {GPU}, {PEAKS['fp32'] / 1e12:.0f} TFLOP/s in fp32"
+)
+
+
+class Efforts:
+    """Computes efforts, each kind of pretraining once."""
+
+    def __init__(self, reporter: Reporter = SILENT) -> None:
+        self._reporter = reporter
+        self._flops: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def of_record(self, record: Record) -> Effort | None:
+        """Of the pretraining behind a record; None where its method or data are not known here."""
+        if not record.seen:
+            return Effort(parameters=record.backbone["parameters"])
+        home, clips = record.seen[0], sum(one["clips"] for one in record.seen)
+        name = record.method["name"]
+        if not _is_installed(name) or BENCHMARKS.installed(home["dataset"]) is None:
+            return None
+        try:
+            cell = _cell(name, f"{home['dataset']}/{home['split']}", record.preset, record.backbone["name"])
+            made = {group: record.config[group] for group in ("method", "backbone", "clip", "train")}
+            cell = replace(cell, resolved=_as_recorded(cell.resolved, made))
+            return self._of_stages(cell, clips, record.precision)
+        except (SslskelError, KeyError):
+            return None
+
+    def of_method(self, name: str, preset: str, benchmarks: Sequence[tuple[str, str, int]]) -> Effort | None:
+        """Of a method that has no record: its pretraining on each of (benchmark, split, training clips)."""
+        try:
+            whole = Effort()
+            for benchmark, split, clips in benchmarks:
+                whole += self._of_stages(_cell(name, f"{benchmark}/{split}", preset, None), clips, "fp32")
+        except SslskelError:
+            return None
+        return whole if benchmarks else None
+
+    def _of_stages(self, cell: Cell, clips: int, precision: str) -> Effort:
+        whole = Effort()
+        for stage in cell.stages:
+            train = stage.resolved.train
+            if not METHODS.get(stage.method).trains:
+                continue
+            flops, parameters = self._counted(stage)
+            steps = train.trained_epochs * max(1, clips // train.batch_size)
+            seen = steps * min(train.batch_size, clips)
+            hours = flops * seen / (PEAKS.get(precision, PEAKS["fp32"]) * SHARE) / 3600
+            whole += Effort(steps, seen, hours, parameters)
+        return whole
+
+    def _counted(self, cell: Cell) -> tuple[float, int]:
+        """Operations of a step for each of its clips, and weights of the encoders."""
+        plain = cell.resolved.plain()
+        info = BENCHMARKS.get(cell.benchmark).info
+        kind = (
+            cell.method,
+            cell.backbone,
+            str(plain["method"]),
+            str(plain["backbone"]),
+            str(plain["clip"]),
+            _body(info),
+        )
+        if kind not in self._flops:
+            self._reporter.step("count", len(self._flops), len(self._flops) + 1, method=cell.method)
+            with in_a_sentence(parts_of(cell)), torch.random.fork_rng(devices=[]):
+                workload = workload_on(cell, make_dataset(info, PROBE[0]))
+                flops = flops_of(lambda: workload.learn(0, workload.rows(0, PROBE[0]))) / PROBE[0]
+                self._flops[kind] = flops, _weights(workload)
+        return self._flops[kind]
+
+
+def unscored(efforts: Efforts, records: Sequence[Record], preset: str) -> list[Rung]:
+    """A rung without scores for every built-in method that trains and has no record, at the cost that it would have."""
+    places = {
+        (record.benchmark["name"], record.benchmark["split"]): record.counts["train"]
+        for record in records
+        if BENCHMARKS.installed(record.benchmark["name"]) is not None
+    }
+    benchmarks = [(name, split, clips) for (name, split), clips in sorted(places.items())]
+    there = {record.method["name"] for record in records}
+    names = [entry.name for entry in METHODS.entries() if _is_installed(entry.name) and entry.name not in there]
+    rungs = []
+    for name in names:
+        method = METHODS.get(name)
+        if method.trains:
+            rungs.append(Rung(name, preset, method.card.described, efforts.of_method(name, preset, benchmarks)))
+    return rungs
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a name is of code that is installed: that of a working folder runs for those who ask for it alone."""
+    entries = [entry for entry in METHODS.entries() if entry.name == name]
+    return len(entries) == 1 and METHODS.installed(METHODS.plugin_of(name)) is not None
+
+
+def _cell(name: str, benchmark: str, preset: str, backbone: str | None) -> Cell:
+    request = GridRequest(
+        methods=(name,),
+        protocols=(),
+        benchmarks=(benchmark,),
+        preset=preset,
+        backbone=backbone,
+        overrides=("engine.device=cpu", "engine.precision=fp32"),
+    )
+    return request.single_pretraining()
+
+
+def _as_recorded(resolved: Resolved, made: dict[str, dict[str, object]]) -> Resolved:
+    """The configuration with the options of a record."""
+    groups = resolved.groups()
+    return replace(resolved, **{name: from_plain(type(groups[name]), plain, name) for name, plain in made.items()})
+
+
+def _body(info: DatasetInfo) -> str:
+    return f"{info.layout.name} {info.layout.num_joints} {info.coordinates} {info.persons}"
+
+
+def _weights(workload: Workload) -> int:
+    return sum(p.numel() for encoder in workload.method.encoders().values() for p in encoder.parameters())
