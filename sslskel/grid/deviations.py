@@ -81,7 +81,9 @@ def _data_words(name: str, split: str, home: str) -> str:
 
 def _cell(row: TableRow, table: Table, request: GridRequest, mode: str | None) -> Cell:
     """The row's cell of one seed, and of its first stream: options of the others are the same but for the stream."""
-    return request_of_row(row, table, replace(request, seeds=request.seeds[:1], init=None), mode).cells()[0]
+    asked = request_of_row(row, table, replace(request, seeds=request.seeds[:1], init=None), mode)
+    [cell] = replace(asked, variants=asked.variants[:1]).cells()
+    return cell
 
 
 def _options(table: Table, script: Script, request: GridRequest, mode: str | None) -> list[str]:

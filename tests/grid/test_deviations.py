@@ -33,7 +33,7 @@ def said(name: str, start: str, mode: str | None = None, columns: int | None = N
     return [sentence for sentence in deviations(table, asked, mode) if sentence.startswith(start)]
 
 
-QUICK = ("mamp-table2", "pcm3-detection-actions")
+QUICK = ("mamp-table8", "pcm3-detection-actions")
 PRINTED = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.long)
     for name in sorted(tables())
