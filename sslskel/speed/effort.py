@@ -14,6 +14,7 @@ import torch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.checks.fixtures import make_dataset
 from sslskel.config.compose import Resolved, from_plain
+from sslskel.config.groups import ClipConfig, TrainConfig
 from sslskel.errors import SslskelError
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import in_a_sentence, parts_of
@@ -53,8 +54,7 @@ class Efforts:
             return None
         try:
             cell = _cell(name, f"{home['dataset']}/{home['split']}", record.preset, record.backbone["name"])
-            made = {group: record.config[group] for group in ("method", "backbone", "clip", "train")}
-            cell = replace(cell, resolved=_as_recorded(cell.resolved, made))
+            cell = replace(cell, resolved=_as_recorded(cell.resolved, record))
             return self._of_stages(cell, clips, record.precision)
         except (SslskelError, KeyError):
             return None
@@ -139,10 +139,16 @@ def _cell(name: str, benchmark: str, preset: str, backbone: str | None) -> Cell:
     return request.single_pretraining()
 
 
-def _as_recorded(resolved: Resolved, made: dict[str, dict[str, object]]) -> Resolved:
+def _as_recorded(resolved: Resolved, record: Record) -> Resolved:
     """The configuration with the options of a record."""
-    groups = resolved.groups()
-    return replace(resolved, **{name: from_plain(type(groups[name]), plain, name) for name, plain in made.items()})
+    made = record.config
+    return replace(
+        resolved,
+        method=from_plain(type(resolved.method), made["method"], "method"),
+        backbone=from_plain(type(resolved.backbone), made["backbone"], "backbone"),
+        clip=from_plain(ClipConfig, made["clip"], "clip"),
+        train=from_plain(TrainConfig, made["train"], "train"),
+    )
 
 
 def _body(info: DatasetInfo) -> str:

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -101,7 +103,7 @@ def small_workload(cell: Cell, clips: int) -> Workload:
 
 def workload_on(cell: Cell, dataset: Dataset) -> Workload:
     """The same on all clips of another dataset of the same body, as training clips: for counting what a step does."""
-    workload = _built(cell, dataset, torch.arange(len(dataset)))
+    workload = _built(cell, dataset, np.arange(len(dataset)))
     _begin(workload)
     return workload
 
@@ -113,7 +115,7 @@ def _placed(cell: Cell, most: int | None) -> Workload:
     return _built(cell, dataset, benchmark.split(cell.split).part(dataset, "train")[:most])
 
 
-def _built(cell: Cell, dataset: Dataset, rows: Tensor) -> Workload:
+def _built(cell: Cell, dataset: Dataset, rows: npt.NDArray[np.int64]) -> Workload:
     resolved, engine = cell.resolved, cell.resolved.engine
     device = resolve_device(engine.device)
     check_precision(device, engine.precision)

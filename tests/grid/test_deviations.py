@@ -134,10 +134,11 @@ def test_a_row_that_the_scripts_options_do_not_fit_is_named() -> None:
 def test_the_exact_mode_reaches_rows_that_have_it(tiny: str, tmp_path: Path) -> None:
     table = read_table("mamp-table2")
     asked = GridRequest(benchmarks=(tiny,), output=tmp_path)
-    variants = [request_of_row(row, table, asked, "exact").variants[0] for row in table.rows]
-    assert "engine.precision=fp32" in variants[0]
-    assert not any(one.startswith("method.empty_bodies") for one in variants[0]), "random_init has no such option"
-    assert {"method.empty_bodies=reference", "engine.precision=fp32"} <= set(variants[1])
+    variants = {row.name: request_of_row(row, table, asked, "exact").variants[0] for row in table.rows}
+    new = variants["new weights"]
+    assert "engine.precision=fp32" in new
+    assert not any(one.startswith("method.empty_bodies") for one in new), "random_init has no such option"
+    assert {"method.empty_bodies=reference", "engine.precision=fp32"} <= set(variants["MAMP"])
     found = reproduce("mamp-table8", GridRequest(benchmarks=(tiny,), output=tmp_path), mode="exact")
     assert {one.config["method"]["empty_bodies"] for records in found.records for one in records} == {"reference"}
     page = found.markdown()
