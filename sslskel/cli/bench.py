@@ -163,6 +163,8 @@ def dry_run(requests: Sequence[GridRequest], processes: int = 1) -> int:
             print(f"unknown time: {row.title}: {row.untimed}")
     for advice in dict.fromkeys(row.advice for row in planned if row.advice and not row.done):
         print(advice)
+    for expected in dict.fromkeys(row.expected for row in planned if row.expected and not row.done):
+        print(expected)
     return 0
 
 

@@ -21,6 +21,7 @@ from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import BENCHMARKS, METHODS, PROTOCOLS, looked_up_once
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.store import ResultStore
+from sslskel.speed.expected import sentence
 from sslskel.speed.glance import Glance, glance
 from sslskel.speed.occupancy import advice
 
@@ -46,6 +47,8 @@ class Planned:
     """Why the cell's steps could not be timed, so that its seconds are unknown; empty where they were."""
     advice: str = ""
     """What several processes gain in its steps; empty for one process."""
+    expected: str = ""
+    """What its pretraining would take on a GPU, computed; see ``speed.expected``."""
 
 
 @looked_up_once()
@@ -67,7 +70,7 @@ def plan(
     rates, counted, rows = _rates(cells, limit, reporter), set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        seconds, size, encode_rate, refused, untimed, sentence = 0.0, 0, 1.0, "", "", ""
+        seconds, size, encode_rate, refused, untimed, gain, expected = 0.0, 0, 1.0, "", "", "", ""
         done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
             rate = rates[_kind(stage)]
@@ -79,7 +82,8 @@ def plan(
                 seconds, size = seconds + more[0], size + more[1]
             counted.add(identity)
             if not isinstance(rate, str) and rate.steps:
-                sentence = f"{stage.method}: {advice(rate.steps, stage.resolved.train.batch_size, processes)}"
+                expected = _expected(stage, rate)
+                gain = f"{stage.method}: {advice(rate.steps, stage.resolved.train.batch_size, processes)}"
             refused = refused or ("" if done else guard.refusal(stage, folder))
         evaluation = 0.0 if untimed else _passes(cell, target) / encode_rate
         rows.append(
@@ -90,10 +94,18 @@ def plan(
                 size,
                 refused=refused,
                 untimed=untimed,
-                advice=sentence if processes > 1 else "",
+                advice=gain if processes > 1 else "",
+                expected=expected,
             )
         )
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
+
+
+def _expected(stage: Cell, rate: Glance) -> str:
+    train, precision = stage.resolved.train, stage.resolved.engine.precision
+    if rate.work is None:
+        return ""
+    return sentence(stage.method, rate.work, train.batch_size, precision, train.trained_epochs)
 
 
 def _rates(cells: Sequence[Cell], in_all: float, reporter: Reporter) -> dict[tuple[str, ...], Glance | str]:

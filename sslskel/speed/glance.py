@@ -14,6 +14,7 @@ from sslskel.engine.optim import build_optimiser
 from sslskel.engine.turns import of_turn
 from sslskel.grid.cell import Cell
 from sslskel.speed.clock import Clock
+from sslskel.speed.expected import Work, work_of
 from sslskel.speed.workload import PROBE, Workload, require_room, small_workload
 
 SAMPLE = 2000
@@ -34,6 +35,8 @@ class Glance(NamedTuple):
     weights: int
     steps: tuple[tuple[int, float], ...] = ()
     """(clips, seconds) of steps that were timed, the most clips last."""
+    work: Work | None = None
+    """What the first of them did; None where the method does not train."""
 
 
 def glance(cell: Cell, limit: float) -> Glance:
@@ -45,26 +48,34 @@ def glance(cell: Cell, limit: float) -> Glance:
     with arithmetic(cell.resolved.engine), torch.random.fork_rng(devices=[]):
         workload = small_workload(cell, SAMPLE)
         weights = sum(parameter.numel() for parameter in workload.method.parameters())
-        steps = _training(workload, limit) if workload.method.trains else []
+        steps, work = _training(workload, limit) if workload.method.trains else ([], None)
         encoding = _encoding(workload, limit)
     training = extrapolated(steps, workload.size) if steps else 0.0
-    return Glance(training, ENCODE_BATCH / encoding, weights, tuple(steps))
+    return Glance(training, ENCODE_BATCH / encoding, weights, tuple(steps), work)
 
 
-def _training(workload: Workload, limit: float) -> list[tuple[int, float]]:
+def _training(workload: Workload, limit: float) -> tuple[list[tuple[int, float]], Work]:
     train = workload.cell.resolved.train
     optimisers = [build_optimiser(turn.groups, of_turn(train, turn)) for turn in workload.method.turns()]
 
-    def step(clips: int) -> None:
+    counted: list[Work] = []
+
+    def taken(clips: int) -> None:
         workload.learn(0, workload.rows(0, clips))
         for optimiser in optimisers:
             optimiser.step()
+
+    def step(clips: int) -> None:
+        if counted:
+            taken(clips)
+        else:
+            counted.append(work_of(taken, clips))
 
     began = time.perf_counter()
     timed = timings(workload.device, step, (PROBE[0], workload.size), limit)
     if time.perf_counter() - began <= limit:
         require_room(workload)
-    return timed
+    return timed, counted[0]
 
 
 def _encoding(workload: Workload, limit: float) -> float:

@@ -33,6 +33,8 @@ def _times(report: Report) -> list[str]:
             lines.append(f"    {part['flops_per_second'] / 1e9:.1f} GFLOP/s, {part['mfu']:.0%} of this device's peak")
         if part.get("step_memory_bytes") is not None:
             lines.append(f"    a step takes {_mebibytes(part['step_memory_bytes'])}")
+        if "expected" in part:
+            lines.append(f"    {part['expected']}")
     lines.append(f"  peak of matrix products: {report['matmul_peak'] / 1e9:.1f} GFLOP/s in {report['precision']}")
     lines.append(f"  peak memory of the process {_mebibytes(report['peak_memory_bytes'])}")
     return lines

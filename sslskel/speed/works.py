@@ -19,8 +19,9 @@ from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
 from sslskel.speed.clock import MOST_WARM_UP, Clock, summary, warm_up
+from sslskel.speed.expected import sentence, work_of
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings
-from sslskel.speed.workload import Workload, build_workload
+from sslskel.speed.workload import PROBE, Workload, build_workload
 
 WARM_UP = 2
 """Fewest runs before those that count."""
@@ -107,9 +108,17 @@ def _pretraining(workload: Workload, steps: int) -> dict[str, Any] | None:
         clock.lap()
         return clock.laps
 
+    def small(clips: int) -> None:
+        workload.learn(0, workload.rows(0, clips))
+        for optimiser in optimisers:
+            optimiser.step()
+
+    work = work_of(small, PROBE[0])
     memory = extra_memory(workload.device, lambda: step(0))
     report = summary(_taken(step, steps), STAGES, workload.size)
     report["step_memory_bytes"] = memory
+    precision = workload.cell.resolved.engine.precision
+    report["expected"] = sentence(workload.cell.method, work, train.batch_size, precision, train.trained_epochs)
     total = sum(report["seconds"].values())
     report["waits_for_data"] = report["seconds"]["load"] / total
     return _with_flops(report, lambda: workload.learn(0))
