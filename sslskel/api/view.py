@@ -90,6 +90,9 @@ class ClipSpec:
     """The deterministic view for evaluation."""
     clips: int = field(default=0, compare=False)
     """Clips of the training set, for buffers with a row for each; 0 if unknown."""
+    more_test_views: tuple[ViewSpec, ...] = field(default=(), compare=False)
+    """Further deterministic views: protocols that train all weights average class probabilities over these and
+    ``test_view``, others read that alone."""
     resampled: bool = False
     """Whether clips of every dataset are read at ``fps``, whatever their own rate; else frame by frame."""
 

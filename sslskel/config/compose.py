@@ -51,7 +51,16 @@ ALWAYS: Mapping[str, Mapping[str, str]] = {"protocol": {"optimiser": "layer_deca
 
 
 UNSAID: Mapping[str, Mapping[str, Any]] = {
-    "clip": {"body": "stored", "fps": 0.0, "align_root": False, "align_heading": False, "align_size": False},
+    "clip": {
+        "body": "stored",
+        "fps": 0.0,
+        "align_root": False,
+        "align_heading": False,
+        "align_size": False,
+        "sampling": "crop",
+        "test_views": 1,
+        "test_mirrored": False,
+    },
     "train": {
         "weight_decay_course": "constant",
         "weight_decay_end": 0.0,

@@ -43,6 +43,13 @@ class Centre(Enum):
     sized = "sized"
 
 
+class Sampling(Enum):
+    """Frames of a view: ``crop``, a part of the clip resized to T; ``segments``, a raw frame of each of T pieces."""
+
+    crop = "crop"
+    segments = "segments"
+
+
 class Body(Enum):
     """Which joints a network reads: those of the dataset, or 20 that bodies of most sensors share by name."""
 
@@ -137,6 +144,12 @@ class ClipConfig:
     """Turned about the y axis so that the first person's shoulder line lies along x, on average over the view."""
     align_size: bool = False
     """Lengths in torsos of the first person, from the middle of the hips to that of the shoulders."""
+    sampling: Sampling = Sampling.crop
+    """How frames are read; options of crops have no effect on ``segments``."""
+    test_views: int = 1
+    """Readings of a test clip by ``segments`` whose class probabilities are averaged, where all weights are trained."""
+    test_mirrored: bool = False
+    """Average each reading with its mirror image too."""
 
     @property
     def aligned(self) -> bool:
@@ -151,6 +164,11 @@ class ClipConfig:
         )
         require(self.min_frames >= 1, f"clip.min_frames is {self.min_frames}; it must be at least 1")
         require(0 < self.test_crop <= 1, f"clip.test_crop is {self.test_crop}; it must be in (0, 1]")
+        require(1 <= self.test_views <= 1000, f"clip.test_views is {self.test_views}; it must be from 1 to 1000")
+        require(
+            self.test_views == 1 or self.sampling is Sampling.segments,
+            f"clip.test_views={self.test_views} needs clip.sampling=segments; a crop has one reading",
+        )
         require(self.rotation >= 0, f"clip.rotation is {self.rotation}; it must not be negative")
         require(self.fps == 0 or 1 <= self.fps <= 1000, f"clip.fps is {self.fps}; it must be 0, or between 1 and 1000")
         require(

@@ -7,6 +7,7 @@ what is reported, the protocols say.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -230,10 +231,15 @@ class _Stream:
 
     @torch.no_grad()
     def logits(self, clips: ClipSet) -> Tensor:
-        """(n, num_classes) of all clips in their test view."""
+        """(n, num_classes) of all clips in their test view, or logarithms of mean probabilities over several views."""
         self.network.train(False)
+        more = self.encoder.spec.more_test_views
+        seen = [self._logits_of(clips, view) for view in (self._view("test"), *more)]
+        return torch.stack([one.log_softmax(1) for one in seen]).logsumexp(0) - math.log(len(seen)) if more else seen[0]
+
+    def _logits_of(self, clips: ClipSet, view: ViewSpec) -> Tensor:
         logits, keys = [], []
-        for batch in clips.batches(self._view("test"), self._noise(0), self.config.encode_batch):
+        for batch in clips.batches(view, self._noise(0), self.config.encode_batch):
             logits.append(self.network.logits(batch))
             keys.append(batch.key.cpu())
         if not torch.equal(torch.cat(keys), clips.keys.cpu()):

@@ -18,9 +18,11 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.api.devices import constant
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import SkeletonLayout
-from sslskel.api.view import Augment, ClipSpec, ViewSpec
-from sslskel.config.groups import Body, Centre, ClipConfig, Stream
+from sslskel.api.view import Augment, ClipSpec, Sampler, ViewSpec
+from sslskel.config.groups import Body, Centre, ClipConfig, Sampling, Stream
+from sslskel.errors import DataError
 from sslskel.transforms.align import Align
+from sslskel.transforms.segments import SeededSegments, UniformSegments
 
 BODY_UNIT = "body"
 """The unit of clips measured in sizes of the first person's body."""
@@ -206,6 +208,17 @@ class RandomRotation:
         return batch._replace(tracks=transformed(batch.tracks, matrices[batch.owner]))
 
 
+@dataclass(frozen=True)
+class Mirror:
+    """Augment: the mirror image, x turned in its sign and left and right joints exchanged, of every clip."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        order = constant(clip.layout.mirror(), batch.tracks.device)
+        x, *others = batch.tracks.index_select(2, order).unbind(-1)
+        known = batch.known.index_select(1, order) if batch.lacks_joints else batch.known
+        return batch._replace(tracks=torch.stack([-x, *others], -1), known=known)
+
+
 def bone(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
     """(..., V, C) joints -> bones: each joint minus its parent, 0 for the root."""
     parents = [joint if parent < 0 else parent for joint, parent in enumerate(layout.parents)]
@@ -245,7 +258,8 @@ class MotionStream:
 def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
     """What a run's clips look like: random crop and rotation in training, central crop in test.
 
-    Both are centred, aligned, and measured in body sizes, first where the configuration asks for it.
+    Both are centred, aligned, and measured in body sizes, first where the configuration asks for it. Raises
+    ``DataError`` where mirror images are asked for and the layout has no left and right.
     """
     moves: dict[Centre, tuple[Augment, ...]] = {
         Centre.first: (CentreFirst(),),
@@ -257,15 +271,35 @@ def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:
     turned: tuple[Augment, ...] = (RandomRotation(config.rotation),) if config.rotation else ()
     streams: dict[Stream, tuple[Augment, ...]] = {Stream.bone: (BoneStream(),), Stream.motion: (MotionStream(),)}
     stream = streams.get(config.stream, ())
-    crop = RandomCrop(config.crop_min, config.crop_max, config.min_frames)
+    layout = COMMON_BODY if config.body is Body.common else info.layout
+    in_test = moved + stream
+    sample, readings = _samplers(config)
+    views = [ViewSpec(reading, in_test) for reading in readings]
+    if config.test_mirrored:
+        if not layout.swaps:
+            raise DataError(
+                f"clip.test_mirrored=true exchanges left and right joints, but layout '{layout.name}' names no"
+                " pairs of them; give the layout swaps or leave it out"
+            )
+        # Before bones and motion are taken, which follow the joints.
+        views += [ViewSpec(reading, (*moved, Mirror(), *stream)) for reading in readings]
     return ClipSpec(
-        layout=COMMON_BODY if config.body is Body.common else info.layout,
+        layout=layout,
         frames=config.frames,
         persons=info.persons,
         coordinates=info.coordinates,
         fps=config.fps or info.fps,
         unit=BODY_UNIT if config.centre is Centre.sized or config.align_size else info.unit,
-        train_view=ViewSpec(crop, moved + turned + stream),
-        test_view=ViewSpec(CentreCrop(config.test_crop), moved + stream),
+        train_view=ViewSpec(sample, moved + turned + stream),
+        test_view=views[0],
+        more_test_views=tuple(views[1:]),
         resampled=config.fps > 0,
     )
+
+
+def _samplers(config: ClipConfig) -> tuple[Sampler, list[Sampler]]:
+    """Of the training view, and of each reading of a test clip."""
+    if config.sampling is Sampling.segments:
+        count = config.test_views
+        return UniformSegments(), [SeededSegments(number, count) for number in range(count)]
+    return RandomCrop(config.crop_min, config.crop_max, config.min_frames), [CentreCrop(config.test_crop)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from toy_features import Pass, problem, run_of
+from toy_features import TEST, Pass, Rows, problem, run_of
 
 import sslskel.evaluation.finetune_training
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
+from sslskel.api.view import ViewSpec
 from sslskel.config.compose import compose, from_plain, shaping
 from sslskel.errors import UsageError
 from sslskel.evaluation.finetune_config import UNSAID, FineTuneConfig
@@ -134,6 +136,29 @@ def test_the_head_drops_numbers_of_the_feature_in_training_alone(share: float) -
         gone = trained_on == 0
         assert 0.4 < float(gone.float().mean()) < 0.6
         torch.testing.assert_close(trained_on[~gone], 2 * judged_on[~gone])
+
+
+def test_probabilities_of_several_views_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, _ = problem(count=64, classes=4, dim=6)
+    config = from_plain(FineTuneConfig, SMALL | {"batch_size": 64, "optimiser": "sgd", "lr": 0.1}, "test")
+    shifts = {TEST: 0.0} | {ViewSpec(sample=lambda *_, at=at: None): float(at) for at in (1, 2)}
+
+    class Shifted(Rows):
+        def batches(self, view: ViewSpec, noise: Noise, size: int) -> Iterator[Batch]:
+            for batch in super().batches(view, noise, size):
+                yield batch._replace(tracks=batch.tracks + shifts.get(view, 0.0))
+
+    def judged(views: list[ViewSpec]) -> torch.Tensor:
+        encoder = Pass(6)
+        encoder.spec.test_view, encoder.spec.more_test_views = views[0], tuple(views[1:])  # type: ignore[misc]
+        test = Shifted(parts.test.features, parts.test.labels, parts.test.keys)
+        tuned = fine_tune(config, {"joint": encoder}, parts.train, None, test, 4, run_of())
+        return torch.from_numpy(tuned.logits)
+
+    alone = [judged([view]).softmax(1) for view in shifts]
+    together = judged(list(shifts)).exp()
+    torch.testing.assert_close(together, torch.stack(alone).mean(0), rtol=0, atol=1e-6)
+    assert float((alone[0] - alone[2]).abs().max()) > 0.1
 
 
 def test_sgd_is_in_the_identity_and_what_was_there_before_is_not() -> None:

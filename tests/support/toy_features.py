@@ -53,7 +53,7 @@ class Pass(Encoder):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
-        self.spec = SimpleNamespace(train_view=TRAIN, test_view=TEST)  # type: ignore[assignment]
+        self.spec = SimpleNamespace(train_view=TRAIN, test_view=TEST, more_test_views=())  # type: ignore[assignment]
         self.norm = nn.BatchNorm1d(dim, affine=False, momentum=0.5)
         self.modes: set[bool] = set()
 

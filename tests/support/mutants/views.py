@@ -166,8 +166,8 @@ VIEWS: tuple[Mutant, ...] = (
         ),
         (
             "has a test view with a random crop",
-            "test_view=ViewSpec(CentreCrop(config.test_crop)",
-            "test_view=ViewSpec(crop",
+            "[CentreCrop(config.test_crop)]",
+            "[RandomCrop(config.crop_min, config.crop_max, config.min_frames)]",
         ),
     ),
 )
