@@ -59,7 +59,7 @@ class MS2LConfig:
     dim: int = 1024
     """Numbers of an embedding of the contrast."""
     temperature: float = 0.9
-    """Similarities between the two views are divided by it."""
+    """Similarities between embeddings are divided by it."""
     clip_norm: float = 10.0
     """Largest gradient norm of the encoder and of each head, apart from each other; 0 for no clipping."""
     motion_weight: float = 1.0
