@@ -18,11 +18,13 @@ from torch import Tensor
 from sslskel.api.benchmark import Benchmark, Split
 from sslskel.api.dataset import Bools, Dataset, Ints
 from sslskel.api.method import PretextMethod
+from sslskel.data.withheld import NO_ROWS
 from sslskel.engine.device import resolve_device
 from sslskel.engine.probing import Probe
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.judge import Target, check_judgeable, evaluate_stage
 from sslskel.grid.cell import Cell
+from sslskel.grid.suite_data import suite_parts
 from sslskel.plugins.own_code import construct
 from sslskel.plugins.registry import PROTOCOLS
 from sslskel.progress import Reporter
@@ -62,7 +64,7 @@ def probe_of(
         return None
     require_probe(train.probe)
     protocol = construct(PROTOCOLS, train.probe, cell.probe_config())
-    split, held = held_out(benchmark, cell.split, dataset)
+    split, held = held_out(benchmark, cell.split, dataset, probed_clips(cell, dataset, benchmark))
     target = Target(replace(benchmark, splits={PART: split}, default_split=PART), dataset, PART)
     try:
         spec = clip_spec(dataset.info, cell.resolved.clip)
@@ -81,8 +83,17 @@ def probe_of(
     return Probe(f"{train.probe}/{held}", score)
 
 
-def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split, str]:
-    """A split of the labelled training clips of ``split``, and whether subjects or clips are held out of them.
+def probed_clips(cell: Cell, dataset: Dataset, benchmark: Benchmark) -> Ints:
+    """(n,) rows of the training part; of a suite those alone that no split of the suite tests."""
+    rows, suite = benchmark.split(cell.split).part(dataset, "train"), cell.resolved.train.suite
+    if not suite:
+        return rows
+    own = [one.rows for one in suite_parts(suite) if one.dataset.fingerprint == dataset.fingerprint]
+    return np.intersect1d(rows, np.concatenate([NO_ROWS, *own]))
+
+
+def held_out(benchmark: Benchmark, split: str, dataset: Dataset, rows: Ints) -> tuple[Split, str]:
+    """A split of the labelled ones of these training clips of ``split``, and whether subjects or clips are held out.
 
     Those that model selection may hold out; else a fifth of the training subjects; where these are not known,
     every fifth clip of a class. Clips of classes that are held out whole are left out. Of subjects that are learnt
@@ -90,7 +101,6 @@ def held_out(benchmark: Benchmark, split: str, dataset: Dataset) -> tuple[Split,
     none is left.
     """
     rule = benchmark.split(split)
-    rows = rule.part(dataset, "train")
     rows = rows[dataset.labels[rows] >= 0]
     subjects, labels = dataset.subjects[rows], dataset.labels[rows]
     everyone = np.unique(subjects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,13 @@ import sslskel
 from sslskel import BENCHMARKS, PROTOCOLS, GridRequest, Split, open_benchmark
 from sslskel.errors import DataError, UsageError
 from sslskel.files import read_regular
-from sslskel.grid.probe import held_out
+from sslskel.grid.probe import held_out, probed_clips
 from sslskel.grid.run import pretrain, run_grid
 from sslskel.leaderboard.folder import board_of
 from sslskel.leaderboard.formats.html import html_text
 from sslskel.protocols.knn import Knn
 
+MEETING = Path(__file__).resolve().parents[1] / "support" / "meeting"
 SMALL = (
     *("backbone.dim=8", "backbone.depth=1", "backbone.heads=2", "method.decoder_depth=1", "clip.frames=8"),
     *("clip.min_frames=4", "train.epochs=2", "train.batch_size=9", "train.warmup_epochs=0", "backbone.segment=4"),
@@ -140,7 +142,7 @@ def test_held_out_clips_are_never_test_clips(tiny: str) -> None:
     official = benchmark.split("xsub")
     tested = set(dataset.keys[official.part(dataset, "test")].tolist())
     for split, held, choosing in (("xsub", {2}, {1}), ("xsub-validation", {1}, set())):
-        rule, what = held_out(benchmark, split, dataset)
+        rule, what = held_out(benchmark, split, dataset, benchmark.split(split).part(dataset, "train"))
         rows = rule.rows(dataset)
         assert what == "subjects"
         assert rule.validation == choosing
@@ -149,23 +151,34 @@ def test_held_out_clips_are_never_test_clips(tiny: str) -> None:
         assert not set(rows.train.tolist()) & set(rows.test.tolist())
 
 
+def test_of_a_suite_no_clip_is_probed_that_another_split_tests(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tiny_more`` tests the last three of every six recordings of ``tiny``."""
+    monkeypatch.setenv("SSLSKEL_PLUGINS", os.pathsep.join([os.environ["SSLSKEL_PLUGINS"], str(MEETING)]))
+    [cell] = replace(request(Path("runs"), *PROBED), pretrain_on="suite:meeting").cells()
+    benchmark, dataset = BENCHMARKS.get(cell.benchmark), open_benchmark(BENCHMARKS.get(cell.benchmark))
+    assert benchmark.name == tiny
+    clips = [int(str(dataset.names[row])[-2:]) for row in probed_clips(cell, dataset, benchmark)]
+    assert clips == [number for number in range(18) if number % 6 < 3]
+
+
 def test_without_subjects_every_fifth_clip_of_a_class_is_held_out(tiny: str) -> None:
     benchmark, dataset = BENCHMARKS.get(tiny), open_benchmark(BENCHMARKS.get(tiny))
     keys = sorted(dataset.keys.tolist())
     lone = Split("lone", "clip", frozenset(keys[:18]), frozenset(), frozenset(keys[18:]))
     unknown = replace(benchmark, splits={"lone": lone}, default_split="lone")
     dataset.subjects = np.full_like(dataset.subjects, -1)
-    rule, what = held_out(unknown, "lone", dataset)
+    trained = lone.part(dataset, "train")
+    rule, what = held_out(unknown, "lone", dataset, trained)
     rows = rule.rows(dataset)
     assert what == "clips"
     assert set(dataset.keys[np.concatenate([rows.train, rows.test])].tolist()) == set(keys[:18])
-    trained = dataset.labels[rows.train]
-    for label in np.unique(trained):
+    learnt = dataset.labels[rows.train]
+    for label in np.unique(learnt):
         count = int((dataset.labels[rows.test] == label).sum())
-        assert count == -(-(count + int((trained == label).sum()) - 1) // 5)
+        assert count == -(-(count + int((learnt == label).sum()) - 1) // 5)
     dataset.labels = np.full_like(dataset.labels, -1)
     with pytest.raises(DataError, match=r"'tiny/lone' has none .*0 labelled training clips"):
-        held_out(unknown, "lone", dataset)
+        held_out(unknown, "lone", dataset, trained)
 
 
 @pytest.mark.long

@@ -29,7 +29,11 @@ TRAINING: tuple[Mutant, ...] = (
         "optimisers",
         "sslskel/grid/probe.py",
         "tests/grid/test_probe.py -m 'not long'",
-        ("is asked for test clips", 'rows = rule.part(dataset, "train")', 'rows = rule.part(dataset, "test")'),
+        (
+            "is asked for test clips",
+            'cell.split).part(dataset, "train")',
+            'cell.split).part(dataset, "test")',
+        ),
         ("leaves numpy's generator moved", "np.random.set_state(of_numpy)", "pass"),
     ),
     *planted_in(
