@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from board_page import unpacked
 from board_records import three
 
 from sslskel.leaderboard import render
@@ -48,3 +50,24 @@ def test_an_ending_that_says_no_format_is_refused_before_anything_is_written(
         " give --format\n"
     )
     assert not (tmp_path / "b.htlm").exists()
+
+
+def test_features_are_drawn_on_a_page_and_refused_elsewhere(runs: Path, sslskel: Command, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        features = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+        np.savez(tmp_path / f"{name}.npz", features=features, labels=np.arange(9) % 3, parts=np.array(["test"] * 9))
+    words = ("leaderboard", "--results", str(runs), "--features", "one.npz,two.npz")
+    assert sslskel(*words, "--output", "b.html").returncode == 0
+    page = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert [len(one["points"]) for one in unpacked(page)["maps"]] == [9, 9]
+    assert '<option value="1">two</option>' in page
+    done = sslskel(*words, "--output", "b.md")
+    assert (done.returncode, (tmp_path / "b.md").exists()) == (2, False)
+    assert done.stderr == (
+        "sslskel: --features are drawn on an HTML board alone, not as markdown; give --output board.html\n"
+    )
+    (tmp_path / "two.npz").write_bytes(b"damaged")
+    done = sslskel(*words, "--output", "c.html")
+    assert (done.returncode, (tmp_path / "c.html").exists()) == (2, False)
+    assert "features could not be read from" in done.stderr
+    assert "two.npz" in done.stderr

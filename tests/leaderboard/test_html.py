@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from board_page import choose, column, eventually, headings, opened, ready, unpacked
+from board_page import CONTRAST, choose, column, eventually, headings, opened, ready, unpacked
 from board_records import hostile_board, three
 
 from sslskel.leaderboard import build_board, render
@@ -206,6 +206,8 @@ def test_paper_is_white_and_without_controls(browser: Any, tmp_path: Path) -> No
         assert page.execute_script(look, "body", "backgroundColor") == "rgb(255, 255, 255)"
         assert {page.execute_script(look, one, "display") for one in ("nav", "#theme", "#filters")} == {"none"}
         assert page.execute_script(look, "#board", "display") == "table"
+        ink = "return Chart.getChart('cost-chart').options.scales.x.ticks.color"
+        eventually(page, lambda: page.execute_script(ink) == "#000000")
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
@@ -229,31 +231,6 @@ def test_scores_are_readable_on_a_phone_in_both_themes(browser: Any, tmp_path: P
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_script("localStorage.clear()")
-
-
-CONTRAST = """
-const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-const light = (colour) => {
-  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-  const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
-    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const behind = (node) => {
-  for (let at = node; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    if (!["rgba(0, 0, 0, 0)", "transparent"].includes(colour)) { return colour; }
-  }
-  return "white";
-};
-const ratios = [...document.querySelectorAll("td, th, p, li, label, button, select, a, dt, h1, h2")]
-  .filter((node) => node.textContent.trim() && node.offsetParent)
-  .map((node) => {
-    const [one, other] = [light(getComputedStyle(node).color), light(behind(node))].sort();
-    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-  });
-return Math.min(...ratios);
-"""
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_page import choose, column, eventually, opened, ready, visited
+from board_page import CONTRAST, choose, column, eventually, opened, ready, visited
 from board_records import made, three
 
 from sslskel.leaderboard import build_board, render
@@ -101,8 +101,10 @@ def test_everything_is_reached_by_keyboard(browser: Any, tmp_path: Path) -> None
         for _ in range(200):
             at = press(keys.TAB)
             if page.execute_script("return arguments[0].matches(arguments[1])", at, css):
-                outline = page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", at)
-                assert outline != "none", f"{css} does not show that it has the focus"
+                outline = "const of = getComputedStyle(arguments[0]); return [of.outlineStyle, of.outlineWidth]"
+                style, width = page.execute_script(outline, at)
+                assert style != "none", f"{css} shows no focus"
+                assert float(width.removesuffix("px")) >= 1, f"{css} shows no focus"
                 return at
         raise AssertionError(f"{css} is not reached")
 
@@ -181,6 +183,10 @@ def test_many_results_are_shown_in_pages(browser: Any, tmp_path: Path) -> None:
     assert len(column(page, "long", "method")) == 100
     page.find_element("css selector", ".dt-paging button[aria-label='Next']").click()
     eventually(page, lambda: column(page, "long", "method")[0] == "method_249")
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert len(column(page, "long", "method")) == 350, "paper has no pages to turn"
+    page.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert len(column(page, "long", "method")) == 100
     choose(page, "method", "method_003")
     assert column(page, "long", "method") == ["method_003"]
 
@@ -199,6 +205,7 @@ def test_nothing_runs_over_the_edge(browser: Any, tmp_path: Path, width: int, th
         assert page.execute_script("return document.documentElement.dataset.theme") == theme
         page.find_element("id", "more").click()
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
+        assert page.execute_script(CONTRAST) >= 4.5
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_script("localStorage.clear()")

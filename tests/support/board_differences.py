@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "8865b558ecf3702b4d21723a3eba855076073fafdcaf600243289e8b1f0828a7",
+            "07ba8dc8a5ce0a5d920cc4fc588fb219d6d9e1a0a38d8e0ab8755b3582a24406",
         ),
     ),
 }

@@ -14,6 +14,31 @@ from typing import Any
 from sslskel.leaderboard import render
 from sslskel.leaderboard.model import Board
 
+CONTRAST = """
+const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const light = (colour) => {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (!["rgba(0, 0, 0, 0)", "transparent"].includes(colour)) { return colour; }
+  }
+  return "white";
+};
+const ratios = [...document.querySelectorAll("td, th, p, li, label, button, select, a, dt, h1, h2")]
+  .filter((node) => node.textContent.trim() && node.offsetParent)
+  .map((node) => {
+    const [one, other] = [light(getComputedStyle(node).color), light(behind(node))].sort();
+    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  });
+return Math.min(...ratios);
+"""
+"""The lowest contrast of all text of a page, by WCAG 2."""
+
 
 def unpacked(page: str) -> dict[str, Any]:
     """The content of the block."""

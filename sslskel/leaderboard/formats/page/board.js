@@ -27,6 +27,9 @@
   themeButton.addEventListener("click", () => { setTheme(root.dataset.theme !== "dark"); remember(root.dataset.theme); });
   setTheme((remembered() || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark");
 
+  // Paper is white: charts, which are pictures, must be drawn anew in its colours.
+  matchMedia("print").addEventListener("change", paint);
+
   const ranking = new DataTable("#board", tableOptions);
 
   const offerFiles = (downloads) => {

@@ -81,7 +81,9 @@ const costSets = (data, visible) => {
     const cell = row.cells[column];
     return cell === null || !visible(at) ? [] : [{ label: row.label, data: [{ x: row.seconds, y: cell }], pointRadius: 6, ...look(at) }];
   });
-  return [...sets, pareto(sets)];
+  if (sets.length <= MOST_ROWS) { return [...sets, pareto(sets)]; }
+  const best = [...sets].sort((one, other) => other.data[0].y - one.data[0].y);
+  return [...best.slice(0, MOST_ROWS), pareto(sets)];
 };
 const costChart = (sets) => new Chart(document.getElementById("cost-chart"), {
   type: "scatter",

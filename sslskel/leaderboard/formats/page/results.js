@@ -3,6 +3,7 @@
 const STATE = "#results?";
 // A table of more lines is shown in pages: a browser takes long to lay it out.
 const MOST_LINES = 300;
+const PAGE = 100;
 
 const tableOptions = { paging: false, info: false, autoWidth: false, order: [], columnDefs: [{ targets: "number", orderSequence: ["desc", "asc", ""] }], layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null } };
 
@@ -76,7 +77,7 @@ const showResults = (data, ranking, redraw) => {
     createdRow: (row, line) => { row.className = line.kind; },
     data: data.lines,
     layout: { ...tableOptions.layout, bottomStart: paged ? "paging" : null },
-    pageLength: 100,
+    pageLength: PAGE,
     paging: paged,
   });
   let shown = new Set(data.lines), rows = null, current = null;
@@ -102,6 +103,10 @@ const showResults = (data, ranking, redraw) => {
     filter();
     location.hash = filters.address();
   });
+  if (paged) {
+    addEventListener("beforeprint", () => { long.page.len(-1).draw(); });
+    addEventListener("afterprint", () => { long.page.len(PAGE).draw(); });
+  }
   const more = document.getElementById("more");
   more.addEventListener("click", () => { more.setAttribute("aria-pressed", String(table.classList.toggle("every"))); });
   return (hash) => {
