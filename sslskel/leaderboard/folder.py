@@ -16,7 +16,6 @@ from sslskel.leaderboard.checkpoints import checkpoints_of
 from sslskel.leaderboard.clip_scores import all_clip_scores
 from sslskel.leaderboard.confusion import confusions_of
 from sslskel.leaderboard.failed import failed_cells, failed_sentences
-from sslskel.leaderboard.literature import literature_of
 from sslskel.leaderboard.model import Curve
 from sslskel.leaderboard.published import published_numbers, published_rows
 from sslskel.leaderboard.seeds import unrecorded_runs
@@ -88,6 +87,9 @@ def board_of(
     probed = [
         f"probe, never used to choose unless the row says so: {text}" for curve in curves if (text := curve.probed())
     ]
+    # The cards of methods load torch, which boards without details do without.
+    from sslskel.leaderboard.literature import literature_of
+
     return replace(
         board,
         curves=curves,

@@ -9,6 +9,7 @@ released PSTL does.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,28 @@ def chosen(noise: Noise, batch: Batch, site: str, per: Per, probability: float) 
 def changed(batch: Batch, clips: Tensor, tracks: Tensor) -> Batch:
     """The batch with these tracks (P, T, V, C) where the clip is among ``clips`` (N,) bool."""
     return batch._replace(tracks=torch.where(clips[batch.owner][:, None, None, None], tracks, batch.tracks))
+
+
+def either_of(batch: Batch, clips: Tensor, first: Callable[[Batch], Batch], second: Callable[[Batch], Batch]) -> Batch:
+    """The batch changed by ``first`` where the clip is among ``clips`` (N,) bool, and by ``second`` in the other clips.
+
+    Neither adds or drops rows. On the CPU each changes its own rows alone, and others are not worked out in vain; a
+    GPU would be waited for to learn how many they are.
+    """
+    rows = clips[batch.owner]
+    if batch.tracks.device.type != "cpu":
+        one, other = first(batch), second(batch)
+        return changed(other, clips, one.tracks)._replace(valid=torch.where(rows[:, None], one.valid, other.valid))
+    if bool(rows.all()):
+        return first(batch)
+    if not bool(rows.any()):
+        return second(batch)
+    parts = [(own, change(batch.rows(own))) for own, change in ((rows, first), (~rows, second))]
+    tracks = parts[0][1].tracks.new_empty(len(rows), *parts[0][1].tracks.shape[1:])
+    valid = parts[0][1].valid.new_empty(len(rows), *parts[0][1].valid.shape[1:])
+    for own, part in parts:
+        tracks[own], valid[own] = part.tracks, part.valid
+    return batch._replace(tracks=tracks, valid=valid)
 
 
 def require_probability(value: float) -> None:
@@ -103,7 +126,10 @@ class JointCorruption:
         matrices = (2 * drawn(noise, batch, "corrupt.matrix", self.per, size * size) - 1).reshape(-1, size, size)
         thrown = transformed(batch.tracks, matrices.transpose(1, 2).to(batch.tracks)[batch.owner])
         wrong = torch.where(zeroed[batch.owner][:, None, None, None], 0, thrown)
-        return batch._replace(tracks=torch.where(hit[batch.owner][:, None, :, None], wrong, batch.tracks))
+        # By coordinate, so that what lies side by side in memory is chosen in one go.
+        rows = hit[batch.owner].repeat_interleave(size, 1)[:, None]
+        tracks = torch.where(rows, wrong.flatten(2), batch.tracks.flatten(2)).reshape(batch.tracks.shape)
+        return batch._replace(tracks=tracks)
 
 
 @dataclass(frozen=True)
@@ -124,9 +150,9 @@ class Either:
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         picked = chosen(noise, batch, "either", self.per, self.probability)
-        first, second = self.first(batch, noise, clip), self.second(batch, noise, clip)
-        valid = torch.where(picked[batch.owner][:, None], first.valid, second.valid)
-        return changed(second, picked, first.tracks)._replace(valid=valid)
+        return either_of(
+            batch, picked, lambda part: self.first(part, noise, clip), lambda part: self.second(part, noise, clip)
+        )
 
 
 @dataclass(frozen=True)

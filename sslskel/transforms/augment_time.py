@@ -16,7 +16,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, Per
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity, require
-from sslskel.transforms.augment import changed, chosen, drawn, require_probability
+from sslskel.transforms.augment import changed, chosen, drawn, either_of, require_probability
 from sslskel.transforms.clip import resized
 
 
@@ -130,8 +130,12 @@ class GaussianBlur:
         weights = torch.exp(-offsets.square() / (2 * sigma[:, None].square()))
         if self.fidelity is Fidelity.paper:
             weights = weights / weights.sum(1, keepdim=True)
-        weights = weights.to(batch.tracks.dtype)[batch.owner]
-        return changed(batch, clips, blurred(batch.tracks, weights, repeat_ends=self.fidelity is Fidelity.paper))
+        weights, repeat_ends = weights.to(batch.tracks.dtype), self.fidelity is Fidelity.paper
+
+        def blur(part: Batch) -> Batch:
+            return part._replace(tracks=blurred(part.tracks, weights[part.owner], repeat_ends=repeat_ends))
+
+        return either_of(batch, clips, blur, lambda part: part)
 
 
 def blurred(tracks: Tensor, weights: Tensor, *, repeat_ends: bool) -> Tensor:

@@ -25,6 +25,7 @@ from sslskel.transforms.augment import (
     JointCorruption,
     Shear,
     TiltRotation,
+    either_of,
 )
 from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
 
@@ -205,6 +206,28 @@ def test_either_takes_validity_of_the_one_it_picks(probability: float) -> None:
     either = Either(TimeFlip(1.0), Shear(), probability)
     out = either(batch([1])._replace(valid=valid), Noise(0), spec(body(13)))
     assert torch.equal(out.valid, valid.flip(1) if probability else valid)
+
+
+@pytest.mark.parametrize("picked", [[True, False, True], [True] * 3, [False] * 3])
+def test_each_of_two_changes_works_on_its_own_clips_alone_and_as_on_all(picked: list[bool]) -> None:
+    whole, clips, clip = batch([1, 2, 1]), torch.tensor(picked), spec(body(13))
+    whole = whole._replace(valid=torch.arange(FRAMES) < torch.tensor([[5], [6], [7], [8]]))
+    persons: list[int] = []
+
+    def first(part: Batch) -> Batch:
+        persons.append(len(part.owner))
+        return JointCorruption()(part, Noise(3), clip)
+
+    def second(part: Batch) -> Batch:
+        persons.append(len(part.owner))
+        return TimeFlip(1.0)(part, Noise(3), clip)
+
+    out, rows = either_of(whole, clips, first, second), clips[whole.owner]
+    assert persons == [count for count in (int(rows.sum()), int((~rows).sum())) if count]
+    one, other = first(whole), second(whole)
+    assert torch.equal(out.tracks, torch.where(rows[:, None, None, None], one.tracks, other.tracks))
+    assert torch.equal(out.valid, torch.where(rows[:, None], one.valid, other.valid))
+    assert all(torch.equal(*pair) for pair in zip(out[2:], whole[2:], strict=True))
 
 
 def test_a_blur_of_the_paper_keeps_what_stands_still_and_the_released_one_makes_it_larger() -> None:
