@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sslskel.api.devices import constant
 from sslskel.api.noise import Noise
 
 SPREAD = 3
@@ -75,7 +76,7 @@ def cropped(points: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 def flipped(points: Tensor, size: float, order: Sequence[int]) -> Tensor:
     """The mirror image: x becomes ``size - x``, and ``order`` (V,) exchanges left and right joints."""
-    x, y = points[..., order, :].unbind(-1)
+    x, y = points.index_select(-2, constant(tuple(order), points.device)).unbind(-1)
     return torch.stack([torch.where(x != 0, size - x, x), y], -1)
 
 
@@ -96,14 +97,16 @@ def limb_maps(points: Tensor, scores: Tensor, limbs: Sequence[tuple[int, int]], 
 
     The score is the smaller one; a limb shorter than a pixel is the map of its first joint.
     """
-    starts, ends = [a for a, _ in limbs], [b for _, b in limbs]
+    starts, ends = (constant(joints, points.device) for joints in zip(*limbs, strict=True))
     out = points.new_zeros(len(points), len(limbs), points.shape[2], size, size)
     for person, score in zip(points.unbind(1), scores.unbind(1), strict=True):
-        start, end, both = person[:, :, starts], person[:, :, ends], torch.minimum(score[..., starts], score[..., ends])
+        start, end = person.index_select(2, starts), person.index_select(2, ends)
+        first = score.index_select(2, starts)
+        both = torch.minimum(first, score.index_select(2, ends))
         drawn = (both >= LEAST).to(points.dtype)
         short = ((end - start).square().sum(-1) < 1).to(points.dtype)
         lines = _lines(start, end, size, sigma) * (both * drawn * (1 - short))[..., None, None]
-        dots = _spots(start, score[..., starts] * drawn * short, size, sigma)
+        dots = _spots(start, first * drawn * short, size, sigma)
         out = torch.maximum(out, torch.maximum(lines, dots).transpose(1, 2))
     return out
 

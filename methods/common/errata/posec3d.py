@@ -26,7 +26,7 @@ ERRATA = Errata(
             "Clips are flipped one pixel apart in training and in test: x becomes W - x, and W - 1 - x.",
             "Pipelines of the release: the training flip subtracts from the width, the test copy reverses the array.",
             "Slightly: by a pixel of 56. The effect on accuracy was not measured.",
-            "The demonstration writes the released arithmetic out.",
+            "The backbone `posec3d` has W - x in training; `clip.test_mirrored=true` averages the same image in tests.",
             flip,
         ),
     ),
