@@ -24,6 +24,9 @@ Per = Literal["person", "clip", "batch"]
 SMALL = 1 << 15
 """Draws on the CPU up to this size use numpy, whose operations have less overhead."""
 
+BLOCK = 1 << 16
+"""Draws that a CPU makes at once, so that all passes over them are within its caches."""
+
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as signed
 _MIX1 = -4658895280553007687
 _MIX2 = -7723592293110705685
@@ -45,21 +48,60 @@ def _mix(x: Any) -> Any:
     return x ^ _shift(x, 31)
 
 
-def _hashed(base: Any, item: Any, site: int, number: Any) -> Any:
-    """Base, items (n,), numbers (count,) from 1 -> (n, count)."""
-    mixed = _mix(base + site) + _mix(item * _GOLDEN + 1)
-    return _mix(_mix(mixed)[..., None] + number * _GOLDEN)
+def _hashed(base: Any, stirred: Any, site: int, number: Any, *, whole: bool) -> Any:
+    """Base, stirred items (n,), numbers (count,) from 1 -> (n, count); unless ``whole``, bits 40 to 63 alone are right.
+
+    The last part of the finaliser leaves these bits as they are.
+    """
+    x = _mix(_mix(base + site) + stirred)[..., None] + number * _GOLDEN
+    for bits, factor in ((30, _MIX1), (27, _MIX2)):
+        x ^= _shift(x, bits)
+        x *= factor
+    if whole:
+        x ^= _shift(x, 31)
+    return x
+
+
+def _stirred(item: Tensor) -> Tensor:
+    """Items of any shape -> (n,) what is the same for all their draws."""
+    if item.device.type == "cpu" and item.numel() <= SMALL:
+        return torch.from_numpy(_mix(item.numpy().reshape(-1) * _GOLDEN + 1))
+    return _mix(item.flatten() * _GOLDEN + 1)  # type: ignore[no-any-return]
+
+
+def _small(stirred: Tensor, count: int) -> bool:
+    return stirred.device.type == "cpu" and len(stirred) * count <= SMALL
+
+
+def _small_hashed(base: Tensor, stirred: Tensor, site: int, count: int, *, whole: bool) -> Tensor:
+    number = np.arange(1, count + 1, dtype=np.int64)
+    return torch.from_numpy(_hashed(base.numpy()[None], stirred.numpy(), site, number, whole=whole))
 
 
 def _bits(base: Tensor, item: Tensor, site: str, lane: int, count: int) -> Tensor:
     """Bits of ``count`` draws per item: (), items of any shape -> (*item.shape, count) int64."""
-    name = stable_id(site, str(lane))
-    if item.device.type == "cpu" and item.numel() * count <= SMALL:
-        number = np.arange(1, count + 1, dtype=np.int64)
-        made = torch.from_numpy(_hashed(base.numpy()[None], item.numpy().reshape(-1), name, number))
+    name, stirred = stable_id(site, str(lane)), _stirred(item)
+    if _small(stirred, count):
+        made = _small_hashed(base, stirred, name, count, whole=True)
     else:
-        made = _hashed(base, item.flatten(), name, torch.arange(1, count + 1, device=item.device))
+        number = torch.arange(1, count + 1, device=item.device)
+        made = _hashed(base, stirred, name, number, whole=True)
     return made.reshape((*item.shape, count))
+
+
+def _fractions(base: Tensor, stirred: Tensor, site: str, lane: int, count: int, dtype: torch.dtype) -> Tensor:
+    """The upper 24 bits of ``count`` draws per stirred item (n,), as U[0, 1) on their grid: (n, count)."""
+    name, unit = stable_id(site, str(lane)), torch.tensor(2.0**-24, dtype=dtype, device="cpu")
+    if _small(stirred, count):
+        return _shift(_small_hashed(base, stirred, name, count, whole=False), 40) * unit  # type: ignore[no-any-return]
+    number = torch.arange(1, count + 1, device=stirred.device)
+    if stirred.device.type != "cpu":
+        return _shift(_hashed(base, stirred, name, number, whole=False), 40) * unit  # type: ignore[no-any-return]
+    made = torch.empty(len(stirred), count, dtype=dtype, device="cpu")
+    rows = max(1, BLOCK // max(count, 1))
+    for some, into in zip(torch.split(stirred, rows), torch.split(made, rows), strict=True):
+        torch.mul(_shift(_hashed(base, some, name, number, whole=False), 40), unit, out=into)
+    return made
 
 
 def _chained(base: Tensor, number: Tensor) -> Tensor:
@@ -147,11 +189,14 @@ class Noise:
         self._batch: Batch | None = None
         self._step_keys: Tensor | None = None
         self._seal: Seal | None = None
+        self._stirred: dict[Per, Tensor] = {}
 
     def _derived(self, base: Tensor, batch: Batch | None) -> Noise:
         other = Noise.__new__(Noise)
         other._base, other._batch, other._step_keys, other._seal = base, batch, self._step_keys, self._seal
         other._device = self._device
+        # Items are those of the batch, whatever the view.
+        other._stirred = self._stirred if batch is not None and batch is self._batch else {}
         return other
 
     def at(self, device: torch.device | str) -> Noise:
@@ -187,6 +232,9 @@ class Noise:
         """Noise for work before the step, independent of that of the step and its views."""
         return self.view(-1)
 
+    def _place(self, per: Per) -> torch.device:
+        return self._device if per == "batch" or self._batch is None else self._batch.key.device
+
     def _items(self, per: Per) -> Tensor:
         if per == "batch":
             return torch.zeros((), dtype=torch.int64, device=self._device)
@@ -202,15 +250,24 @@ class Noise:
         bits = (_bits_node if torch.compiler.is_compiling() else _bits)(self._base, item, site, lane, math.prod(shape))
         return bits.reshape((*item.shape, *shape))
 
+    def _fractions(self, site: str, shape: Sequence[int], per: Per, lane: int, dtype: torch.dtype) -> Tensor:
+        if torch.compiler.is_compiling() or dtype not in (torch.float32, torch.float64):
+            top: Tensor = _shift(self._bits(site, shape, per, lane), 40)
+            return top.to(dtype) * 2.0**-24
+        if per not in self._stirred:
+            self._stirred[per] = _stirred(self._items(per))
+        stirred = self._stirred[per]
+        made = _fractions(self._base, stirred, site, lane, math.prod(shape), dtype)
+        return made.reshape(shape if per == "batch" else (len(stirred), *shape))
+
     def uniform(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """U[0, 1): (P, *shape), (N, *shape) or shape for per person, clip or batch."""
-        bits: Tensor = _shift(self._bits(site, shape, per, 0), 40)
         if dtype == torch.float64:
             # Where there is none, the grid's numbers are the same in float32.
-            dtype = longest_float(bits.device)
-        return bits.to(dtype) * 2.0**-24
+            dtype = longest_float(self._place(per))
+        return self._fractions(site, shape, per, 0, dtype)
 
     def stratified(self, site: str, shape: Sequence[int] = (), dtype: torch.dtype = torch.float32) -> Tensor:
         """U[0, 1) per clip, (N, *shape), spread evenly over all clips of the step.
@@ -237,8 +294,8 @@ class Noise:
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """N(0, 1), shaped as :meth:`uniform` (Box and Muller 1958)."""
-        radius = (_shift(self._bits(site, shape, per, 1), 40).to(dtype) + 1) * 2.0**-24
-        angle = _shift(self._bits(site, shape, per, 2), 40).to(dtype) * (2.0**-24 * 2 * math.pi)
+        radius = self._fractions(site, shape, per, 1, dtype) + 2.0**-24
+        angle = self._fractions(site, shape, per, 2, dtype) * (2 * math.pi)
         return torch.sqrt(-2 * torch.log(radius)) * torch.cos(angle)
 
     def integers(self, site: str, high: int | Tensor, shape: Sequence[int] = (), per: Per = "person") -> Tensor:

@@ -238,3 +238,48 @@ def test_sealed_keys_are_others_and_noise_that_is_sealed_draws_as_for_the_keys()
         assert not torch.equal(Noise(3, 4).view(1).on(sealed).uniform("a", (5,), per), plain)
     spread = Noise(3, 4).over(keys)
     assert torch.equal(spread.sealed(seal).on(sealed).stratified("s"), spread.on(clips).stratified("s"))
+
+
+FULL = (1 << 64) - 1
+
+
+def mixed(x: int) -> int:
+    """The finaliser of splitmix64, in Python's own whole numbers."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & FULL
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & FULL
+    return x ^ (x >> 31)
+
+
+def plainly(number: int, key: int, slot: int, site: str, lane: int) -> int:
+    """64 bits of one draw of a person, counted from 0, of seed 11 and step 5."""
+    golden = 0x9E3779B97F4A7C15
+    base = mixed((mixed((1 + 11 * golden) & FULL) + 5 * golden) & FULL)
+    item = mixed((key + (slot + 1) * golden) & FULL)
+    start = (mixed((base + stable_id(site, str(lane))) & FULL) + mixed((item * golden + 1) & FULL)) & FULL
+    return mixed((mixed(start) + (number + 1) * golden) & FULL)
+
+
+@pytest.mark.parametrize("count", [4, 40_000])
+def test_draws_are_the_same_whether_few_or_many_are_made_at_once(count: int) -> None:
+    """Few on arrays, many in blocks: both as written out above, to the last bit."""
+    drawn, some = batch([11, 22, 33], [0, 1, 1, 2], [0, 0, 1, 0]), [0, 1, count // 2, count - 1]
+    noise = Noise(11, 5).on(drawn)
+    uniform, normal = noise.uniform("u", (count,)), noise.normal("n", (count,))
+    assert torch.equal(noise.uniform("u", (count,), dtype=torch.float64), uniform.double())
+    for row, (owner, slot) in enumerate(zip(drawn.owner.tolist(), drawn.slot.tolist(), strict=True)):
+        key = int(drawn.key[owner])
+        tops = [
+            [plainly(one, key, slot, site, lane) >> 40 for one in some] for site, lane in (("u", 0), ("n", 1), ("n", 2))
+        ]
+        plain, radius, angle = (torch.tensor(top, dtype=torch.float32) for top in tops)
+        assert torch.equal(uniform[row, some], plain * 2.0**-24)
+        wanted = torch.sqrt(-2 * torch.log((radius + 1) * 2.0**-24)) * torch.cos(angle * (2.0**-24 * 2 * math.pi))
+        torch.testing.assert_close(normal[row, some], wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("per", ["person", "clip", "batch"])
+def test_draws_of_half_precision_are_those_of_float32_rounded(per: Per) -> None:
+    noise = Noise(3).on(batch([5, 6], [0, 0, 1], [0, 1, 0]))
+    usual = noise.uniform("h", (5,), per)
+    assert torch.equal(noise.uniform("h", (5,), per, torch.bfloat16), usual.to(torch.bfloat16))
+    assert torch.equal(noise.uniform("h", (5,), per), usual)
