@@ -127,6 +127,7 @@ def test_everything_is_reached_by_keyboard(browser: Any, tmp_path: Path) -> None
     page.execute_script("localStorage.clear()")
 
 
+@pytest.mark.long
 def test_a_run_shows_the_command_of_its_cell(browser: Any, tmp_path: Path) -> None:
     page = opened(browser, board_of_two(), tmp_path)
     page.find_element("css selector", "#long tbody a").click()
