@@ -44,6 +44,7 @@ def curve(folder: Path) -> list[tuple[int, float]]:
 NORM = Probe("it/subjects", norm)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["Toy", "Adversary"])
 def test_a_run_with_a_probe_is_the_same_to_the_last_bit(tmp_path: Path, kind: str) -> None:
     plain, probed = run(tmp_path / "plain", kind=kind), run(tmp_path / "probed", kind=kind, train=EVERY, probe=NORM)
@@ -71,7 +72,7 @@ def test_trackers_get_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [(step, values["probe/it/subjects"]) for step, values in sent if "loss" not in values] == curve(tmp_path)
 
 
-@pytest.mark.parametrize("step", [0, 5, 6, 17])
+@pytest.mark.parametrize("step", [6, *(pytest.param(step, marks=pytest.mark.long) for step in (0, 5, 17))])
 def test_a_killed_run_has_the_same_curve(tmp_path: Path, step: int) -> None:
     class Killed(Toy):
         def on_step_end(self, progress: Progress, noise: Noise) -> None:

@@ -106,6 +106,7 @@ def test_the_curve_is_in_the_details_of_a_board_and_no_label_leaves_the_training
     assert "chosen_epoch" not in record.extra.get("details", {})
 
 
+@pytest.mark.long
 def test_a_record_says_which_epoch_a_probe_chose(tiny: str, tmp_path: Path) -> None:
     chooses = ("train.selection=probe",)
     [cell] = request(tmp_path, *PROBED, *chooses, protocols=("knn",)).cells()
@@ -121,7 +122,9 @@ def test_a_record_says_which_epoch_a_probe_chose(tiny: str, tmp_path: Path) -> N
     assert any(f"seed 0: epoch {chosen['epoch']}, of the highest knn score on held-out" in note for note in notes)
 
 
-@pytest.mark.parametrize("name", ["finetune", "transfer", "detection"])
+@pytest.mark.parametrize(
+    "name", ["finetune", *(pytest.param(name, marks=pytest.mark.long) for name in ("transfer", "detection"))]
+)
 def test_what_cannot_be_a_probe_is_refused_before_any_work(tiny: str, tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=f"train.probe={name} cannot score an encoder .*knn"):
         pretrain(request(tmp_path / "runs", f"train.probe={name}"))
@@ -130,6 +133,7 @@ def test_what_cannot_be_a_probe_is_refused_before_any_work(tiny: str, tmp_path: 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.long
 def test_a_probe_that_the_held_out_clips_do_not_fit_is_named(tiny: str, tmp_path: Path) -> None:
     """One subject is left to learn from, of whom nobody can be held out to choose C by."""
     asked = replace(request(tmp_path / "runs", "train.probe=logreg"), split="xsub-validation")
@@ -151,6 +155,7 @@ def test_held_out_clips_are_never_test_clips(tiny: str) -> None:
         assert not set(rows.train.tolist()) & set(rows.test.tolist())
 
 
+@pytest.mark.long
 def test_of_a_suite_no_clip_is_probed_that_another_split_tests(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """``tiny_more`` tests the last three of every six recordings of ``tiny``."""
     monkeypatch.setenv("SSLSKEL_PLUGINS", os.pathsep.join([os.environ["SSLSKEL_PLUGINS"], str(MEETING)]))
