@@ -39,6 +39,8 @@ class TableRow:
     """Stream -> weight of its answers: a network is trained on each, and their logits are added. Empty for one."""
     absent: str = ""
     """Why the row does not run here, as the end of a sentence; empty for one that does."""
+    protocol: str | None = None
+    """None for the table's."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _difference(content: str | Mapping[str, Any]) -> Difference:
 
 
 def _row(content: Mapping[str, Any], columns: int) -> TableRow:
-    _require_texts(content, ("name", "method", "printed_of", "absent"))
+    _require_texts(content, ("name", "method", "printed_of", "absent", "protocol"))
     if ("method" in content) == bool(content.get("absent")):
         raise ValueError(f"row '{content['name']}' needs a method, or in 'absent' why it does not run here")
     factors = dict(content.get("scaled", {}))
@@ -199,6 +201,7 @@ def _row(content: Mapping[str, Any], columns: int) -> TableRow:
         content.get("printed_of", ""),
         _streams(content),
         content.get("absent", ""),
+        content.get("protocol"),
     )
 
 
@@ -227,7 +230,8 @@ def request_of_row(row: TableRow, table: Table, request: GridRequest, mode: str 
 
     Raises ``UsageError`` where a multiplied option is not a whole number, or no row has the mode.
     """
-    plain = replace(request, methods=(row.method,), protocols=(table.protocol,), backbone=row.backbone, overrides=())
+    judge = row.protocol or table.protocol
+    plain = replace(request, methods=(row.method,), protocols=(judge,), backbone=row.backbone, overrides=())
     scaled = _scaled(row, table, replace(plain, seeds=(0,), init=None))
     moded = _moded(row, table, mode) if mode else []
     # As variants, so that titles and logs of jobs say what tells a row, and a stream, from the others.

@@ -57,6 +57,7 @@ def test_every_table_can_be_read_and_names_what_exists(name: str) -> None:
     for row in table.rows:
         assert (row.method in METHODS.names()) != bool(row.absent)
         assert row.backbone is None or row.backbone in BACKBONES.names()
+        assert row.protocol is None or row.protocol in PROTOCOLS.names()
         assert len(row.published) == len(table.published)
         assert all(value is None or 0 < value < 100 for value in row.published)
 
@@ -157,6 +158,22 @@ def test_a_row_without_a_method_says_why_it_does_not_run(
     assert "| new § |" in page
     assert "§ after the description: no code was released" in page
     assert "of 1 orders printed" in page
+
+
+def test_a_row_may_have_a_protocol_of_its_own(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        TableRow("own", "raw_features", protocol="retrieval"),
+        TableRow("two", "raw_features"),
+        TableRow("three", "random_init"),
+    )
+    table = Table("t", "t", "p", "", "knn", (), rows, score="top1")
+    own, two, _ = requests_of_table(table, request(tiny, tmp_path))
+    assert (own.protocols, two.protocols) == (("retrieval",), ("knn",))
+    judged = replace(rows[0], protocol="logreg")
+    monkeypatch.setattr(module, "read_table", lambda name: replace(table, rows=(judged, *rows[1:])))
+    page = reproduce("t", replace(request(tiny, tmp_path), seeds=(0,))).markdown()
+    assert "| measured: tiny/xsub knn top1 |" in page
+    assert "own: measured by logreg" in page
 
 
 @pytest.mark.parametrize(

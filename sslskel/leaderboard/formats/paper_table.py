@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,8 +69,10 @@ def printed_table(
     ``score`` is the one that is shown, a share from 0 to 1 in every record.
     ``board`` is that of the records; it lends its notes, warnings and commands.
     """
-    first = next(row.records[0] for row in rows if row.records)
-    place = f"{first.benchmark['name']}/{first.benchmark['split']} {first.protocol['name']} {score}"
+    records = [row.records[0] for row in rows if row.records]
+    usual = Counter(record.protocol["name"] for record in records).most_common(1)[0][0]
+    others = [row for row in rows if row.records and row.records[0].protocol["name"] != usual]
+    place = f"{records[0].benchmark['name']}/{records[0].benchmark['split']} {usual} {score}"
     head = ["row", f"measured: {place}", *(f"printed: {column}" for column in columns)]
     lines = []
     for row in rows:
@@ -86,6 +89,7 @@ def printed_table(
         *([escape(note)] if note else []),
         table([*map(escape, head)], lines, range(1, len(head))),
         *[f"{MARK} {escape(f'{row.name}: printed is {row.printed_of}')}" for row in rows if row.printed_of],
+        *[escape(f"{row.name}: measured by {row.records[0].protocol['name']}") for row in others],
         *([f"{DESCRIBED} {AFTER}"] if any(row.described for row in rows) else []),
         *[escape(f"{row.name} does not run here: {row.absent}") for row in rows if row.absent],
         "\n".join(["Deviations:", "", *(f"- {escape(line)}" for line in deviations)]),
