@@ -99,8 +99,8 @@ def apart(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[flo
     far = {}
     for name, value in theirs.items():
         if value.numel() and ours[name].shape == value.shape:
-            scale = float(value.abs().max().double().clamp(min=FAINT))
-            far[name] = float((ours[name].double() - value.double()).abs().max()) / scale
+            own, known = ours[name].double(), value.double()
+            far[name] = float((own - known).abs().max() / known.abs().max().clamp(min=FAINT))
         elif value.numel():
             far[name] = float("inf")
     worst = max(far, key=lambda name: far[name])
