@@ -28,17 +28,44 @@ def npz(*members: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "array", [np.arange(12.0).reshape(3, 4), np.asfortranarray(np.ones((3, 4))), np.array(["ab", "ö"]), np.array(7)]
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        np.array(["ab", "ö"]),
+        np.array([""]),
+        np.array(7),
+        np.zeros((0, 3)),
+        np.arange(3, dtype=">i4"),
+        np.arange(500_000),
+    ],
 )
 def test_plain_arrays_come_back(array: Any) -> None:
-    assert np.array_equal(npy_array(npy(array)), array)
-    assert np.array_equal(npz_arrays(npz(npy(array)))["a0"], array)
+    for read in (npy_array(npy(array)), npz_arrays(npz(npy(array)))["a0"]):
+        assert (read.dtype, read.shape) == (array.dtype, array.shape)
+        assert np.array_equal(read, array)
+        assert read.flags.writeable
+
+
+def test_members_that_end_early_or_are_damaged_are_refused() -> None:
+    whole = npz(npy(np.arange(4000.0)))
+    for place in range(60, len(whole) - 200, 97):
+        with pytest.raises(ValueError, match=r"."):
+            npz_arrays(whole[:place] + bytes([whole[place] ^ 85]) + whole[place + 1 :])
 
 
 def stating(shape: str, size: int = 12) -> bytes:
     """An array of ``size`` float64 whose header states another shape of as many characters."""
     whole = npy(np.zeros(size))
     return whole.replace(f"({size},), }}".encode(), f"{shape}, }}".encode().ljust(len(f"({size},), }}")))
+
+
+def test_an_archive_that_states_more_than_it_holds_is_refused() -> None:
+    content = stating("(13,)")
+    size = len(content).to_bytes(4, "little")
+    lying = npz(content).replace(size, (len(content) + 8).to_bytes(4, "little"))
+    with pytest.raises(ValueError, match="ends early"):
+        npz_arrays(lying)
 
 
 @pytest.mark.parametrize("shape", ["(13,)", "(11,)", "(9**9,)", "(-1,)", "(1, 2)"])
