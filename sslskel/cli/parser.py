@@ -112,7 +112,7 @@ def require_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         if flag not in known:
             near = nearest(flag, known)
             others = [inner.prog for inner in actions_of(parser).values() if flag in _flags(inner)]
-            parser.error(f"there is no flag '{flag}'{near or (f' but in `{others[0]}`' if others else '')}")
+            parser.error(f"there is no flag '{flag}'{near or (f'; `{others[0]}` has it' if others else '')}")
 
 
 def _flags(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:

@@ -65,7 +65,7 @@ def test_formats_are_those_of_boards() -> None:
         (("runs", "list", "--yes"), "no flag '--yes'"),
         (("check", "metod", "mamp"), "no kind 'metod'; did you mean 'method'?"),
         (("check", "benchmark", "tiny"), "did you mean 'dataset'?"),
-        (("list", "--table"), "no flag '--table' but in `sslskel list methods`"),
+        (("list", "--table"), "no flag '--table'; `sslskel list methods` has it"),
         (("list", "datasets"), "did you mean 'benchmarks'?"),
         (("new", "metod", "x"), "did you mean 'method'?"),
         (("completion", "bsh"), "no shell 'bsh'; did you mean 'bash'?"),
