@@ -11,8 +11,9 @@ from sections import Facts, Settings, checked
 
 from sslskel.config.groups import Precision
 from sslskel.engine.accelerator import compiling
-from sslskel.engine.device import arithmetic
+from sslskel.engine.device import arithmetic, check_precision
 from sslskel.engine.optim import build_optimiser
+from sslskel.errors import UsageError
 from sslskel.grid.request import GridRequest
 from sslskel.speed import measure_speed
 from sslskel.speed.clock import paired, timed
@@ -23,27 +24,33 @@ from sslskel.speed.workload import build_workload
 METHOD, BENCHMARK = "mamp", "synthetic_pairs"
 CONTRASTIVE = ("skeletonclr", "aimclr", "crossclr", "isc", "cmd", "pcm3")
 SMALL = ("train.batch_size=4", "clip.frames=32", "clip.min_frames=32", "engine.threads=1")
-SHORT = tuple(one.value for one in Precision if one not in (Precision.fp64, Precision.fp16, Precision.fp32))
-"""Precisions beside full float32 that are worth their difference."""
+SHORT = Precision.tf32, Precision.bf16
 
 
-def ways(small: bool) -> dict[str, tuple[str, ...]]:
-    """Names of ways to train, and what sets them; compiling takes a CPU longer than all else together."""
-    present = "method.empty_bodies=present"
-    known = {
-        "exact": ("method.empty_bodies=reference",),
-        "present": (present,),
-        **{precision: (present, f"engine.precision={precision}") for precision in SHORT},
-        "compiled": (present, "engine.compile=true"),
-        f"compiled, {SHORT[0]}": (present, "engine.compile=true", f"engine.precision={SHORT[0]}"),
-    }
-    return {name: way for name, way in known.items() if not small or "compiled" not in name}
+def ways(device: torch.device, small: bool) -> dict[str, tuple[str, ...]]:
+    """Names of ways to train that the device has, and what sets them; compiling takes a CPU longer than all else."""
+    present, compiled = "method.empty_bodies=present", "engine.compile=true"
+    short = {one.value: f"engine.precision={one.value}" for one in SHORT if _has(device, one)}
+    known = {"exact": ("method.empty_bodies=reference",), "present": (present,)}
+    known |= {name: (present, option) for name, option in short.items()}
+    if small:
+        return known
+    known["compiled"] = (present, compiled)
+    return known | {f"compiled, {name}": (present, compiled, option) for name, option in short.items()}
+
+
+def _has(device: torch.device, precision: Precision) -> bool:
+    try:
+        check_precision(device, precision)
+    except UsageError:
+        return False
+    return True
 
 
 def against_released(settings: Settings, seconds: float) -> Facts:
     """How many times faster a step is, its share of the peak, its memory, and the share of waiting for data."""
     until, faults, shown = time.monotonic() + seconds, list[str](), Facts()
-    for name, overrides in ways(settings.small).items():
+    for name, overrides in ways(settings.device, settings.small).items():
         if time.monotonic() > until:
             faults.append(f"'{name}' and those behind it were not reached in {seconds:.0f} s")
             break
@@ -52,6 +59,9 @@ def against_released(settings: Settings, seconds: float) -> Facts:
         except Exception as fault:  # of this way alone
             faults.append(f"{name}: {type(fault).__name__}: {fault}")
             continue
+        if shown[name]["equal"] and "theirs_seconds" in shown.get("present", {}):
+            # The other side of a pair is in the same precision; this is over that in full float32.
+            shown[name]["over_released_fp32"] = shown["present"]["theirs_seconds"] / shown[name]["ours_seconds"]
         if not shown[name]["equal"]:
             faults.append(f"{name}: the two sides are {shown[name]['difference']:.1e} apart, so there is no ratio")
     return checked(faults, shown)
