@@ -38,7 +38,9 @@ from sslskel.speed.workload import build_workload
 
 CPU = torch.device("cpu")
 CLIPS = 12
-BUDGET, EXCHANGES = (Path(__file__).with_name(f"{name}.json") for name in ("waits", "collectives"))
+BUDGET, LAUNCHES, EXCHANGES = (
+    Path(__file__).with_name(f"{name}.json") for name in ("waits", "launches", "collectives")
+)
 TRAINED = sorted(name for name in METHODS.names() if METHODS.get(name).trains and not stages_of(name))
 MOST = 2
 """Waits of a step that any method may have; the file says which has fewer."""
@@ -85,6 +87,8 @@ def test_a_method_learns_the_same_there(name: str, pretence: Pretence, tmp_path:
     assert usual.keys() == there.keys()
     for key, value in usual.items():
         torch.testing.assert_close(there[key], value, rtol=1e-6, atol=1e-8, msg=lambda text, key=key: f"{key}: {text}")
+    launched, most = counted[1].launches.total(), json.loads(LAUNCHES.read_text())[name]
+    assert launched <= most, f"a step launches {launched} operations, {LAUNCHES.name} says {most}"
     waits, known = counted[1].waits, json.loads(BUDGET.read_text()).get(name)
     seen = waits.total()
     lines = "\n".join(f"{number} {line}" for line, number in sorted(waits.items()))
