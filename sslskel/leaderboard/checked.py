@@ -62,8 +62,9 @@ def checked(store: ResultStore, records: Sequence[Record]) -> CheckedRecords:
     """Compute every score again that predictions determine."""
     # Unpacking and hashing run without the interpreter's lock.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        verdicts = list(pool.map(lambda record: _verdict(store, record), records))
-    pairs = list(zip(records, verdicts, strict=True))
+        kept = [record for record in records if record.predictions is not None]
+        verdicts = dict(zip(map(id, kept), pool.map(lambda record: _verdict(store, record), kept), strict=True))
+    pairs = [(record, verdicts.get(id(record), Doubt.absent)) for record in records]
     return CheckedRecords(
         tuple(record for record, verdict in pairs if not isinstance(verdict, str)),
         tuple((store.path(record.identity), verdict) for record, verdict in pairs if isinstance(verdict, str)),

@@ -225,7 +225,7 @@ def _parse(path: Path, alike: Alike | None = None) -> Record:
         record = parse_record(read_regular(path, MOST_BYTES).decode("utf-8"), alike)
     except UnicodeDecodeError as fault:
         raise RecordError(f"not UTF-8 text: {fault}") from fault
-    if record.identity != path.stem:
+    if f"{record.identity}.json" != path.name:
         raise RecordError(f"field 'identity' is '{record.identity}', but the file is called {path.name}")
     return record
 
