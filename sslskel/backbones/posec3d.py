@@ -53,9 +53,9 @@ class PoseC3DConfig:
     plane: Plane = Plane.xy
     """Ours: released code reads poses of images. Clips in 2D are pictures as they are."""
     pixels: int = 56
-    """Pixels of a side in training."""
+    """Pixels of a side in training, where ``augment`` cuts a part out."""
     test_pixels: int = 64
-    """Pixels of a side in evaluation, and in training before a part is cut out."""
+    """Pixels of a side of a whole picture."""
     padding: float = 0.25
     """Share by which the box around all joints of a clip grows."""
     sigma: float = 0.6
@@ -185,8 +185,6 @@ class PoseC3D(Backbone[PoseC3DConfig]):
             if self._noise is None:
                 raise Unbound(self, "backbone.augment")
             points, size = self._part(points, self._noise), config.pixels
-        elif self.training:
-            points, size = points * (config.pixels / size), config.pixels
         scores = there[..., 0].expand(points.shape[:4]).to(points.dtype)
         if self.limbs:
             return limb_maps(points, scores, self.limbs, size, config.sigma)
