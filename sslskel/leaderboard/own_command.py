@@ -55,14 +55,22 @@ def _without(words: list[str], flags: set[str]) -> list[str]:
 
 
 def _chosen(word: str, record: Record) -> str:
-    """An option with the value that this record has, where a sweep was given several."""
+    """An option with the value that this record has, where a sweep was given several.
+
+    Empty where the option is of other methods, backbones or protocols of the grid.
+    """
     match = _OPTION.fullmatch(word)
     if not match:
         return word
     if match["group"] == "launcher":
         return ""
-    values = record.config.get(match["group"], {})
-    if not record.command.startswith("sslskel sweep") or match["key"] not in values:
+    values = record.config.get(match["group"])
+    # Those of a stage before the last one are not among its options.
+    if values is None or "stages" in record.config:
+        return word
+    if match["key"] not in values:
+        return ""
+    if not record.command.startswith("sslskel sweep"):
         return word
     value = values[match["key"]]
     return f"{match['group']}.{match['key']}={value if isinstance(value, str) else json.dumps(value)}"

@@ -22,7 +22,7 @@ GRID = GridRequest(
     seeds=(0, 1, 2),
     output=Path("some runs"),
     preset="quick",
-    overrides=("train.epochs=3", "method.note=it's a, b"),
+    overrides=("train.epochs=3", "clip.stream=it's a, b"),
 )
 
 
@@ -56,6 +56,15 @@ def test_options_of_a_sweep_have_the_value_of_the_cell() -> None:
     command = "sslskel sweep --method mamp method.mask_ratio=0.5,0.8 train.epochs=2,4 launcher.gpus=1 --trials 3"
     record = made("mamp", 0.5, command=command, config__method__mask_ratio=0.8, config__train__epochs=4)
     assert asked(own_command(record)).overrides == ("method.mask_ratio=0.8", "train.epochs=4")
+
+
+def test_options_of_other_parts_of_the_grid_are_left_out() -> None:
+    """`sslskel bench` refuses an option that none of its methods and protocols has."""
+    command = "sslskel bench --method a,b protocol.epochs=2 method.queue=9 engine.device=cpu"
+    record = made("mamp", 0.5, protocol="knn", command=command, config__protocol={"neighbours": 1})
+    assert asked(own_command(record)).overrides == ("engine.device=cpu",)
+    staged = made("mamp", 0.5, command="sslskel bench method.queue=9", config__stages={"1": {"method": "other"}})
+    assert asked(own_command(staged)).overrides == ("method.queue=9",)
 
 
 @pytest.mark.parametrize("command", ["", "python run.py", "sslskel evaluate --checkpoint a.pth", "sslskel bench 'open"])
