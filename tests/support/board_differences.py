@@ -73,7 +73,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "07ba8dc8a5ce0a5d920cc4fc588fb219d6d9e1a0a38d8e0ab8755b3582a24406",
+            "e9b4af5a926c2537948d4e48c483ec6821a401d990b4526f57d073a2fc263e16",
         ),
     ),
 }
