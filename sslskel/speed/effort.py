@@ -1,7 +1,7 @@
 """What a pretraining takes: steps, clips, and hours of one GPU, computed from the operations of a step.
 
-A step of a few made-up clips is done here, with initial weights, and its operations are counted. How many of them a
-device does in a second is assumed, not measured.
+A step of a few made-up clips is done here, with initial weights, and its operations are counted. How long they would
+take a GPU, ``expected`` computes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from sslskel.api.dataset import DatasetInfo
 from sslskel.checks.fixtures import make_dataset
 from sslskel.config.compose import Resolved, from_plain
-from sslskel.config.groups import ClipConfig, TrainConfig
+from sslskel.config.groups import ClipConfig, Precision, TrainConfig
 from sslskel.errors import SslskelError
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import in_a_sentence, parts_of
@@ -23,17 +23,13 @@ from sslskel.leaderboard.ladder import Effort, Rung
 from sslskel.plugins.registry import BENCHMARKS, METHODS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record
+from sslskel.speed.expected import CHIP, LAUNCH_SECONDS, PEAK_SHARE, Work, step_seconds, work_of
 from sslskel.speed.workload import PROBE, Workload, workload_on
-from sslskel.speed.works import flops_of
 
-GPU = "an H100 (SXM)"
-PEAKS = {"fp32": 67e12, "bf16": 989e12, "fp16": 989e12}
-"""FLOP per second that its data sheet names for dense products, by precision of a run."""
-SHARE = 0.3
-"""Of the peak that is taken to be reached; small networks reach less."""
 NOTE = (
-    f"GPU-hours are computed, not measured: operations of a step, counted here on {PROBE[0]} made-up clips, times"
-    f" steps, at {SHARE:.0%} of the peak of {GPU}, {PEAKS['fp32'] / 1e12:.0f} TFLOP/s in fp32"
+    f"GPU-hours are computed, not measured: steps of a pretraining on one {CHIP}, whose operations are counted here on"
+    f" {PROBE[0]} made-up clips; the time of one is that of its products at {PEAK_SHARE:.0%} of the peak and of all"
+    f" else at the speed of the memory, or that of {LAUNCH_SECONDS * 1e6:.0f} µs for each launch where this is longer"
 )
 
 
@@ -42,7 +38,7 @@ class Efforts:
 
     def __init__(self, reporter: Reporter = SILENT) -> None:
         self._reporter = reporter
-        self._flops: dict[tuple[str, ...], tuple[float, int]] = {}
+        self._counts: dict[tuple[str, ...], tuple[Work, int]] = {}
 
     def of_record(self, record: Record) -> Effort | None:
         """Of the pretraining behind a record; None where its method or data are not known here."""
@@ -75,15 +71,15 @@ class Efforts:
             train = stage.resolved.train
             if not METHODS.get(stage.method).trains:
                 continue
-            flops, parameters = self._counted(stage)
+            work, parameters = self._counted(stage)
             steps = train.trained_epochs * max(1, clips // train.batch_size)
             seen = steps * min(train.batch_size, clips)
-            hours = flops * seen / (PEAKS.get(precision, PEAKS["fp32"]) * SHARE) / 3600
+            hours = steps * step_seconds(work, min(train.batch_size, clips), Precision(precision)) / 3600
             whole += Effort(steps, seen, hours, parameters)
         return whole
 
-    def _counted(self, cell: Cell) -> tuple[float, int]:
-        """Operations of a step for each of its clips, and weights of the encoders."""
+    def _counted(self, cell: Cell) -> tuple[Work, int]:
+        """What a step does, and weights of the encoders."""
         plain = cell.resolved.plain()
         info = BENCHMARKS.get(cell.benchmark).info
         kind = (
@@ -94,13 +90,13 @@ class Efforts:
             str(plain["clip"]),
             _body(info),
         )
-        if kind not in self._flops:
-            self._reporter.step("count", len(self._flops), len(self._flops) + 1, method=cell.method)
+        if kind not in self._counts:
+            self._reporter.step("count", len(self._counts), len(self._counts) + 1, method=cell.method)
             with in_a_sentence(parts_of(cell)), torch.random.fork_rng(devices=[]):
                 workload = workload_on(cell, make_dataset(info, PROBE[0]))
-                flops = flops_of(lambda: workload.learn(0, workload.rows(0, PROBE[0]))) / PROBE[0]
-                self._flops[kind] = flops, _weights(workload)
-        return self._flops[kind]
+                work = work_of(lambda clips: workload.learn(0, workload.rows(0, clips)), PROBE[0])
+                self._counts[kind] = work, _weights(workload)
+        return self._counts[kind]
 
 
 def unscored(efforts: Efforts, records: Sequence[Record], preset: str) -> list[Rung]:
