@@ -144,6 +144,7 @@ def test_every_clip_is_the_manifest_s(
     assert list(dataset.names[:2]) == ["HDM_bd_depositFloorR_001", "HDM_bd_depositFloorR_002"]
 
 
+@pytest.mark.long
 def test_bones_keep_their_length(full_rate: dict[str, Doubles]) -> None:
     for place in full_rate.values():
         lengths = np.linalg.norm(place[:, 1:] - place[:, list(LAYOUT.parents[1:])], axis=-1)

@@ -81,6 +81,7 @@ def test_both_test_lists_have_the_published_sizes(dataset: StoredDataset, shared
     assert not clean.warning
 
 
+@pytest.mark.long
 def test_no_clean_test_clip_equals_a_training_clip(dataset: StoredDataset) -> None:
     def contents(rows: Any) -> list[bytes]:
         return [

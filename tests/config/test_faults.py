@@ -21,7 +21,7 @@ from sslskel.errors import UsageError
         ("engine.compile=maybe", "engine.compile takes true or false, not 'maybe'"),
         (
             "engine.precision=bf61",
-            "engine.precision takes one of fp32, bf16, fp16, fp64, not 'bf61'; did you mean 'bf16'?",
+            "engine.precision takes one of fp32, tf32, bf16, fp16, fp64, not 'bf61'; did you mean 'bf16'?",
         ),
         ("train.suite=a(b", "'train.suite=a(b' cannot be read as GROUP.KEY=VALUE; close every bracket and quote"),
     ],

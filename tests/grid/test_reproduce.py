@@ -220,6 +220,7 @@ def test_streams_of_a_row_are_trained_apart_and_added(
     assert "| three |" in reproduced.markdown()
 
 
+@pytest.mark.long
 def test_a_table_runs_once_and_says_what_it_found(tiny: str, tmp_path: Path) -> None:
     reproduced = reproduce("mamp-table8", request(tiny, tmp_path, "train.epochs=1", "protocol.min_steps=0"))
     assert [len(records) for records in reproduced.records] == [2, 2]

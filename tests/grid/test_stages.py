@@ -189,6 +189,7 @@ def test_a_stage_may_have_other_options_of_the_backbone() -> None:
     assert run_grid(request("other_options")).failures == []
 
 
+@pytest.mark.long
 def test_an_interrupted_stage_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_grid(request(output=Path("whole")))
     for _ in range(2):

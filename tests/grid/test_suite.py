@@ -96,6 +96,7 @@ def test_jobs_make_the_same_suite(tiny: str, tmp_path: Path, monkeypatch: pytest
     assert {row.label for row in result.board.rows} == {"mamp", "raw_features"}
 
 
+@pytest.mark.long
 def test_a_board_imports_no_local_plugin(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record names its method; code of the working folder does not run because of it."""
     suite = read_suite(NAME)

@@ -257,6 +257,7 @@ class TestCrosSclr:
         check_state(run.method, case, "state_after/", in_stream, 2e-2)
         check_graphs(run.method, case)
 
+    @pytest.mark.long
     def test_other_temperatures(self, shared: Path, kind: str, seed: int, tmp_path: Path) -> None:
         case = case_of(shared, f"obj_crossclr{kind}_seed{seed}")
         streams, topk = STREAMS[int(kind[0])], case.config["topk"]

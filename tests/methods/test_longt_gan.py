@@ -88,6 +88,7 @@ def trained(method: LongTGAN, folder: Path) -> LongTGAN:
     return method
 
 
+@pytest.mark.long
 def test_without_its_weight_the_critic_does_not_change_what_the_encoder_learns(tmp_path: Path) -> None:
     for weight, equal in ((0.0, True), (1.0, False)):
         _, first = gan(deceive=weight)

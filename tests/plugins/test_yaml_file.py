@@ -47,6 +47,7 @@ def test_aliases_of_a_few_values_are_read(tmp_path: Path) -> None:
     assert read_yaml(tmp_path / "a.yaml", "preset a") == {"a": [1, 2], "b": [1, 2]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "place", ["methods/a.py", "methods/b/__init__.py", "configs/method/c.yaml", "configs/preset/d.yaml"]
 )
