@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "scripts" / "gpu_check"
@@ -54,6 +55,14 @@ def test_a_section_that_fails_leaves_the_others(sections: Any, tmp_path: Path) -
     assert "- **loss is 0.1 apart**" in page
     assert "- mamp\n  - waits: 2\n  - far: 0.125" in page
     assert "no GPU: " in page
+
+
+def test_a_distance_that_is_no_number_is_the_largest(sections: Any) -> None:
+    from cases import apart  # the fixture puts its folder on the path
+
+    ours = {"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan]), "c": torch.zeros(3)}
+    assert apart(ours, {"a": torch.ones(2), "b": torch.ones(2)}) == (float("inf"), "b")
+    assert apart(ours, {"a": torch.ones(2), "c": torch.zeros(2)}) == (float("inf"), "c")
 
 
 def test_what_is_not_begun_in_time_is_said(sections: Any, tmp_path: Path) -> None:

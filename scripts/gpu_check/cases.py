@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,13 +96,17 @@ def trained(
 
 
 def apart(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[float, str]:
-    """The largest distance of tensors of the same names, as a share of the largest value, and of which."""
+    """The largest distance of tensors of the same names, as a share of the largest value, and of which.
+
+    One that is not a number is the largest.
+    """
     far = {}
     for name, value in theirs.items():
         if value.numel() and ours[name].shape == value.shape:
             own, known = ours[name].double(), value.double()
-            far[name] = float((own - known).abs().max() / known.abs().max().clamp(min=FAINT))
+            distance = float((own - known).abs().max() / known.abs().max().clamp(min=FAINT))
+            far[name] = math.inf if math.isnan(distance) else distance
         elif value.numel():
-            far[name] = float("inf")
+            far[name] = math.inf
     worst = max(far, key=lambda name: far[name])
     return far[worst], worst

@@ -1,6 +1,6 @@
 """Damages tiny files of every kind, reads each as the product does, and counts what came of it.
 
-Usage: python scripts/pages/fuzz.py --inputs 100000 --seed 0 [--only WORD] [--folder COUNTS] [--write PAGE].
+Usage: python scripts/pages/fuzz.py --inputs 100000 --seed 0 [--only WORD] [--folder COUNTS] [--output PAGE].
 Ends with 1 where an input ended in anything but a sentence, what was there before, or a change that the damage
 explains. An hour of one core; with --folder an interrupted run goes on where it was.
 
@@ -75,7 +75,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="readers whose name has this word")
     parser.add_argument("--folder", type=Path, help="keep counts there, so that an interrupted run continues")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help=f"write the page, for instance {PAGE}")
+    parser.add_argument("--output", type=Path, metavar="PAGE", help=f"write the page, for instance {PAGE}")
     options = parser.parse_args()
     chosen = [reader for reader in readers() if options.only in reader.name]
     if not chosen:
@@ -90,8 +90,8 @@ def main() -> int:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     print_counts(counts, faults)
-    if options.write:
-        options.write.write_text(page(counts, options), encoding="utf-8")
+    if options.output:
+        options.output.write_text(page(counts, options), encoding="utf-8")
     return int(bool(faults))
 
 
@@ -129,7 +129,15 @@ def print_counts(counts: Mapping[str, Counter[str]], faults: Sequence[Fault]) ->
 def page(counts: Mapping[str, Counter[str]], options: argparse.Namespace) -> str:
     """The whole page."""
     words = ["--only", options.only] if options.only else []
-    words = ["--inputs", str(options.inputs), "--seed", str(options.seed), *words, "--write", options.write.as_posix()]
+    words = [
+        "--inputs",
+        str(options.inputs),
+        "--seed",
+        str(options.seed),
+        *words,
+        "--output",
+        options.output.as_posix(),
+    ]
     total = sum(counts.values(), Counter())
     rows = [
         f"| {name} | {own.total():,} | {own[REFUSED]:,} | {own[UNCHANGED]:,} | {own[CHANGED]:,} | {own[FAULT]:,} |"

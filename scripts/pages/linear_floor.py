@@ -1,6 +1,6 @@
 """Measures how many steps a linear head needs on few clips, on held-out training subjects, and writes the page.
 
-Usage: python scripts/pages/linear_floor.py [--write docs/measured/linear-floor.md]. Needs ``utd_mhad`` prepared; a
+Usage: python scripts/pages/linear_floor.py [--output docs/measured/linear-floor.md]. Needs ``utd_mhad`` prepared; a
 quarter of an hour on one core. No clip of the test part is read.
 """
 
@@ -161,7 +161,7 @@ def page(folder: Path) -> Iterator[str]:
         encoder = encoder_of(method, folder)
         clips = LabelledPart(ClipSource(data, rows, encoder.spec))
         tables[method] = [Row(one) for one in scores_of(encoder, clips, subjects, classes)]
-    yield from INTRODUCTION.format(script=f"scripts/pages/linear_floor.py --write {PAGE}").splitlines()
+    yield from INTRODUCTION.format(script=f"scripts/pages/linear_floor.py --output {PAGE}").splitlines()
     for method, table in tables.items():
         yield from (
             "",
@@ -179,13 +179,13 @@ def page(folder: Path) -> Iterator[str]:
 def main() -> int:
     """Measure, then print or write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path, help="Markdown file to write (default: print)")
+    parser.add_argument("--output", type=Path, help="Markdown file to write (default: print)")
     parser.add_argument("--folder", type=Path, help="results folder for the pretrainings (default: one for the run)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as own:
         text = "\n".join(page(options.folder or Path(own))) + "\n"
-    if options.write:
-        options.write.write_text(text, encoding="utf-8")
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
     else:
         print(text, end="")
     return 0

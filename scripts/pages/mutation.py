@@ -1,6 +1,6 @@
 """Plants one fault after the other in copies of the checkout, runs the tests that should notice, and counts.
 
-Usage: python scripts/pages/mutation.py [--write docs/measured/mutation.md]. Ends with 1 where fewer than 95 % are
+Usage: python scripts/pages/mutation.py [--output docs/measured/mutation.md]. Ends with 1 where fewer than 95 % are
 noticed, where a fault cannot be planted, or where the tests fail without one. Ten minutes on two cores.
 
 Faults are declared in tests/support/mutants. Their tests run without those marked ``long``, in a process that has
@@ -120,7 +120,7 @@ class Kept:
 def main() -> int:
     """Run what is asked for and print or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", type=Path, metavar="PAGE", help=f"write the page, for instance {PAGE}")
+    parser.add_argument("--output", type=Path, metavar="PAGE", help=f"write the page, for instance {PAGE}")
     parser.add_argument("--only", default="", metavar="WORD", help="faults whose file, phrase or area has this word")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="as many of them, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0, help="of --sample and of the order of runs (default: 0)")
@@ -182,8 +182,8 @@ def judged(wanted: Sequence[Mutant], options: argparse.Namespace, folder: Path) 
             print(f"{number} of {len(jobs)} runs", flush=True)
     caught = sum(verdict == "caught" for verdict in verdicts.values())
     print(f"{caught} of {len(verdicts)} faults are noticed, {caught / len(verdicts):.1%}")
-    if options.write:
-        options.write.write_text(page(verdicts, options), encoding="utf-8")
+    if options.output:
+        options.output.write_text(page(verdicts, options), encoding="utf-8")
     return int(caught < LEAST * len(verdicts))
 
 
@@ -267,7 +267,7 @@ def asked(options: argparse.Namespace) -> list[str]:
     """The options that decide what the page says."""
     words = ["--only", options.only] if options.only else []
     words += ["--sample", str(options.sample), "--seed", str(options.seed)] if options.sample else []
-    return [*words, "--write", options.write.as_posix()]
+    return [*words, "--output", options.output.as_posix()]
 
 
 def page(verdicts: dict[Mutant, str], options: argparse.Namespace) -> str:

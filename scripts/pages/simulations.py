@@ -1,6 +1,6 @@
 """Simulates pretrainings whose truth is known, and writes how often the statistics of boards err.
 
-Usage: python scripts/pages/simulations.py [--write docs/measured/statistics.md]. A quarter of an hour on one core.
+Usage: python scripts/pages/simulations.py [--output docs/measured/statistics.md]. A quarter of an hour on one core.
 
 A clip is right where effects of its encoder's pretraining, of the clip, and of method and clip together, and
 noise of its own, add up to more than zero. So the true score is known in closed form, on given clips and on all.
@@ -229,7 +229,7 @@ def aggregates(pretrainings: int, runs: int, seed: int = 0, benchmarks: int = 6)
 def page(scale: float) -> Iterator[str]:
     """The page, line by line; ``scale`` multiplies the number of simulations."""
     many, few = max(50, int(20_000 * scale)), max(50, int(4_000 * scale))
-    yield from INTRODUCTION.format(script=f"scripts/pages/simulations.py --write {PAGE}").splitlines()
+    yield from INTRODUCTION.format(script=f"scripts/pages/simulations.py --output {PAGE}").splitlines()
     yield from ("", "## Intervals of one row", "", COVERAGE, "")
     yield from ("| interval | test clips | 2 pretrainings | 3 | 5 |", "|---|---|---|---|---|")
     for clips, runs in zip(CLIPS, (many, few), strict=True):
@@ -264,12 +264,12 @@ def page(scale: float) -> Iterator[str]:
 def main() -> int:
     """Simulate, then print or write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path, help="Markdown file to write (default: print)")
+    parser.add_argument("--output", type=Path, help="Markdown file to write (default: print)")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of simulations (default: 1)")
     options = parser.parse_args()
     text = "\n".join(page(options.scale)) + "\n"
-    if options.write:
-        options.write.write_text(text, encoding="utf-8")
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
     else:
         print(text, end="")
     return 0

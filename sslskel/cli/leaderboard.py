@@ -124,7 +124,7 @@ def _ladder(board: Board, form: str, options: argparse.Namespace) -> int:
 
     with ConsoleReporter() as reporter:
         efforts = Efforts(reporter)
-        others = unscored(efforts, board.records, board.records[0].preset)
+        others = unscored(efforts, board.records)
         text = render_ladder(ladder_of(board, efforts.of_record, others, [NOTE]), form)
     if options.output:
         write_output(options.output, text.encode())

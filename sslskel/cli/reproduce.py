@@ -150,9 +150,8 @@ def _announce(table: Table, request: GridRequest, mode: str | None, reporter: Re
     requests = requests_of_table(table, request, mode)
     [cell, *_] = requests[0].cells()
     place = "/".join(cell.judged_on) + (f", pretrained on {cell.benchmark}/{cell.split}" if cell.target else "")
-    grid = (
-        f"{len(table.runs)} rows x {len(request.seeds)} seeds under {table.protocol} on {place}, preset {cell.preset}"
-    )
+    protocols = ", ".join(dict.fromkeys(row.protocol or table.protocol for row in table.runs))
+    grid = f"{len(table.runs)} rows x {len(request.seeds)} seeds under {protocols} on {place}, preset {cell.preset}"
     reporter.line(f"{table.name}: {grid}")
     for row in table.rows:
         if row.absent:

@@ -85,7 +85,7 @@ class Probing:
         facts: dict[str, Any] = {"name": self.name, "scores": sorted(self._scores.items())}
         if self._chooses and step == self._total:
             trained = {at: value for at, value in self._scores.items() if at}
-            facts["selected_epoch"] = max(trained, key=lambda at: (trained[at], -at)) / self._of_epoch
+            facts["chosen_epoch"] = max(trained, key=lambda at: (trained[at], -at)) / self._of_epoch
         return {"probe": facts}
 
     def restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

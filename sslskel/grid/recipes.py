@@ -102,21 +102,28 @@ def _compared(request: GridRequest, records: Sequence[Record], store: ResultStor
     preset = METHODS.preset(method)
     rows = [row for name in request.protocols if (row := _row(name, request, records))]
     comparisons, sentences = list[Comparison](), list[str]()
-    for own in (row for row in rows if row.whose != SHARED):
-        for other in rows:
-            # Two that are both its own and shared meet once.
-            if other.whose == OWN or other is own or (other.whose == BOTH and rows.index(other) < rows.index(own)):
-                continue
-            first, second = (Side(row.protocol, same_weights(row.records)) for row in (own, other))
-            score = own.records[0].primary
-            try:
-                if score != other.records[0].primary:
-                    raise NotPaired("they rank by different scores")
-                comparisons.append(paired(store, method, score, first, second))
-            except (NotPaired, RecordError) as fault:
-                sentences.append(f"{own.protocol} and {other.protocol} are not compared: {fault}")
+    for own, other in own_beside_shared(rows):
+        first, second = (Side(row.protocol, same_weights(row.records)) for row in (own, other))
+        score = own.records[0].primary
+        try:
+            if score != other.records[0].primary:
+                raise NotPaired("they rank by different scores")
+            comparisons.append(paired(store, method, score, first, second))
+        except (NotPaired, RecordError) as fault:
+            sentences.append(f"{own.protocol} and {other.protocol} are not compared: {fault}")
     paper = str(preset.get("paper", METHODS.get(method).card.paper))
     return MethodRecipes(method, paper, rows, sentences, corrected(comparisons))
+
+
+def own_beside_shared(rows: Sequence[RecipeRow]) -> list[tuple[RecipeRow, RecipeRow]]:
+    """Each recipe of the method's own with each shared one; two that are both meet once."""
+    pairs = []
+    for at, own in enumerate(rows):
+        for place, other in enumerate(rows):
+            again = own.whose == other.whose == BOTH and place < at
+            if own.whose != SHARED and other.whose != OWN and place != at and not again:
+                pairs.append((own, other))
+    return pairs
 
 
 def _row(protocol: str, request: GridRequest, records: Sequence[Record]) -> RecipeRow | None:

@@ -90,9 +90,9 @@ def details_of(result: EvaluationResult) -> dict[str, Any]:
 
 def _chosen_epoch(meta: CheckpointMeta) -> dict[str, Any]:
     """Which epoch's weights are judged, where labels had a part in that choice."""
-    if "selected_epoch" not in meta.probed:
+    if "chosen_epoch" not in meta.probed:
         return {}
-    return {CHOSEN_EPOCH: {"probe": meta.probed.get("name"), "epoch": meta.probed["selected_epoch"]}}
+    return {CHOSEN_EPOCH: {"probe": meta.probed.get("name"), "epoch": meta.probed["chosen_epoch"]}}
 
 
 def method_facts(method: MethodMeta) -> MethodFacts:

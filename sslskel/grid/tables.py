@@ -5,6 +5,7 @@ A table is a file of ``configs/table``, the scripts that made its numbers a file
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -120,6 +121,9 @@ def read_table(name: str) -> Table:
         rows = tuple(_row(row, len(columns)) for row in content["rows"])
         options = {name: content[name] for name in ("score", "condition") if name in content}
         _require_texts(content, ("title", "paper", "note", "protocol", "score", "condition", "script"))
+        twice = [one for one, count in Counter(row.name for row in rows).items() if count > 1]
+        if twice:
+            raise ValueError(f"two rows are named '{twice[0]}'; give each a name of its own")
         if all(row.absent for row in rows):
             raise ValueError("no row has a method, so that nothing would run")
         script = read_script(content["script"]) if "script" in content else None

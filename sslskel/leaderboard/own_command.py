@@ -10,14 +10,14 @@ from sslskel.results.record import Record
 
 VERBS = ("bench", "sweep")
 """Commands that make grids; others do one thing already."""
-OTHERS = ("--jobs", "--launcher", "--trials", "--search-seed")
-"""Flags with a value that say how a grid is run, and nothing of a cell."""
+OTHERS = ("--jobs", "--launcher", "--trials", "--search-seed", "--output")
+"""Flags with a value that say how a grid is run, and nothing of a cell; ``--output`` stands in records of old."""
 BARE = ("--dry-run", "--details", "--intervals")
 _OPTION = re.compile(r"(?P<group>[a-z]+)\.(?P<key>\w+)=.*", re.DOTALL)
 
 
 def own_command(record: Record) -> str:
-    """The command that makes this record alone; empty where the one that made it is no grid's.
+    """The command that makes this record alone; empty where the one that made it is no grid's, or a suite's.
 
     It asks for the record's method, benchmark, protocol and seed, and otherwise for what the grid asked for.
     """
@@ -25,7 +25,9 @@ def own_command(record: Record) -> str:
         words = shlex.split(record.command)
     except ValueError:
         return ""
-    if len(words) < 2 or words[0] != "sslskel" or words[1] not in VERBS:
+    # A suite adds rows to each method that is asked for.
+    suite = any(word.partition("=")[0] == "--suite" for word in words)
+    if len(words) < 2 or words[0] != "sslskel" or words[1] not in VERBS or suite:
         return ""
     benchmark, split = record.benchmark["name"], record.benchmark["split"]
     has_split = any(word.partition("=")[0] == "--split" for word in words)

@@ -6,6 +6,7 @@ take a GPU, ``expected`` computes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -99,8 +100,12 @@ class Efforts:
         return self._counts[kind]
 
 
-def unscored(efforts: Efforts, records: Sequence[Record], preset: str) -> list[Rung]:
-    """A rung without scores for every built-in method that trains and has no record, at the cost that it would have."""
+def unscored(efforts: Efforts, records: Sequence[Record]) -> list[Rung]:
+    """A rung without scores for every built-in method that trains and has no record, at the cost that it would have.
+
+    By the preset of most records.
+    """
+    [(preset, _)] = Counter(record.preset for record in records).most_common(1)
     places = {
         (record.benchmark["name"], record.benchmark["split"]): record.counts["train"]
         for record in records

@@ -70,6 +70,7 @@ def test_trackers_get_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(train, "tracker", lambda *_: lambda values, step: sent.append((step, values)))
     run(tmp_path, train={**EVERY, "epochs": 1}, probe=NORM)
     assert [(step, values["probe/it/subjects"]) for step, values in sent if "loss" not in values] == curve(tmp_path)
+    assert [step for step, _ in curve(tmp_path)] == [0, 6]
 
 
 @pytest.mark.parametrize("step", [6, *(pytest.param(step, marks=pytest.mark.long) for step in (0, 5, 17))])
@@ -86,6 +87,7 @@ def test_a_killed_run_has_the_same_curve(tmp_path: Path, step: int) -> None:
         run(tmp_path / "cut", kind=Killed, **options)
     run(tmp_path / "cut", **options)
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    assert [step for step, _ in curve(tmp_path / "whole")] == [0, 6, 12, 18, 24]
     for file in FILES:
         assert read_regular(tmp_path / "cut/step-00000024" / file) == read_regular(
             tmp_path / "whole/step-00000024" / file
@@ -130,7 +132,7 @@ def test_the_best_epoch_is_kept_where_the_probe_is_asked_to_choose(tmp_path: Pat
     weights, of_epoch_2 = load_weights(result.checkpoint), load_weights(step_folder(last.checkpoint.parent, 12))
     assert all(torch.equal(weights[name], of_epoch_2[name]) for name in of_epoch_2)
     state = read_state(result.checkpoint)
-    assert state["probe"]["selected_epoch"] == 2
+    assert state["probe"]["chosen_epoch"] == 2
     assert state["probe"]["scores"] == [[0, 0.9], [6, 0.2], [12, 0.7], [18, 0.7], [24, 0.1]]
     assert read_regular(result.checkpoint / FILES[1]) == read_regular(last.checkpoint / FILES[1])
 

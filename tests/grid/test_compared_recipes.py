@@ -10,9 +10,15 @@ import pytest
 from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid import recipes
-from sslskel.grid.recipes import compare_recipes, own_recipes, requests_of_recipes, shared_recipes
+from sslskel.grid.recipes import (
+    compare_recipes,
+    own_beside_shared,
+    own_recipes,
+    requests_of_recipes,
+    shared_recipes,
+)
 from sslskel.grid.request import GridRequest
-from sslskel.leaderboard.formats.recipe_table import OWN, SHARED
+from sslskel.leaderboard.formats.recipe_table import BOTH, OWN, SHARED, RecipeRow
 from sslskel.plugins.registry import METHODS, PROTOCOLS
 
 SMALL = ("train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=2", "protocol.min_steps=0")
@@ -45,6 +51,17 @@ def test_every_recipe_of_a_family_is_some_methods_own() -> None:
 def test_a_preset_of_a_method_is_judged_as_its_plugin() -> None:
     assert own_recipes("mamp") == own_recipes("masked_modelling") == ("linear",)
     assert own_recipes("stars") == own_recipes("stars_tuning")
+
+
+def test_each_own_recipe_meets_each_shared_one_whatever_their_order() -> None:
+    kinds = {"a": OWN, "b": BOTH, "c": SHARED, "d": BOTH}
+    expected = {("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("d", "c")}
+    for names in ("abcd", "bacd", "dcba"):
+        rows = [RecipeRow(name, kinds[name], "head", ()) for name in names]
+        pairs = [(own.protocol, other.protocol) for own, other in own_beside_shared(rows)]
+        turned = {tuple(sorted(pair)) if set(pair) == {"b", "d"} else pair for pair in pairs}
+        assert turned == expected
+        assert len(pairs) == len(expected)
 
 
 def test_shared_recipes_are_those_of_protocols_that_say_so() -> None:

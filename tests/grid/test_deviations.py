@@ -253,6 +253,16 @@ def test_scripts_that_cannot_be_read_are_named(
         read_script("mamq")
 
 
+def test_two_rows_of_a_table_have_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sslskel_plugins" / "configs" / "table"
+    folder.mkdir(parents=True)
+    row = "  - {name: one, method: mamp}\n"
+    (folder / "mine.yaml").write_text(f"title: t\npaper: p\nprotocol: knn\npublished: []\nrows:\n{row}{row}")
+    with pytest.raises(UsageError, match=r"mine\.yaml cannot be read: two rows are named 'one'; give each a name"):
+        read_table("mine")
+
+
 def test_another_setting_than_the_papers_is_said_in_a_sentence() -> None:
     table = read_table("mamp-table1")
     assert table.script is not None

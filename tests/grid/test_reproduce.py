@@ -155,8 +155,8 @@ def test_a_row_without_a_method_says_why_it_does_not_run(
     assert "Secret does not run here: nobody knows how it is made" in page
     assert "  Secret does not run here: nobody knows how it is made" in said.splitlines()
     assert "t: 2 rows x 1 seeds" in said
-    assert "| new § |" in page
-    assert "§ after the description: no code was released" in page
+    assert "| new ◇ |" in page
+    assert "◇ after the description: no code was released" in page
     assert "of 1 orders printed" in page
 
 

@@ -74,7 +74,7 @@ def test_markdown_has_every_rung(form: str) -> None:
     assert "| 203,136 | 20 | 200 | 2 | 50.0 (1) | 50.0 ± 0.0 (2) | 50.0 |" in cheap
     assert cheap.endswith(f"| {FRONT} |")
     [absent] = [line for line in text.splitlines() if line.startswith("| absent")]
-    assert absent == "| absent § | cpu | - | - | - | - | - | - | - |  |"
+    assert absent == "| absent ◇ | cpu | - | - | - | - | - | - | - |  |"
     assert "- how hours are computed" in text
 
 

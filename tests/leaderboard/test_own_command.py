@@ -67,6 +67,17 @@ def test_options_of_other_parts_of_the_grid_are_left_out() -> None:
     assert asked(own_command(staged)).overrides == ("method.queue=9",)
 
 
-@pytest.mark.parametrize("command", ["", "python run.py", "sslskel evaluate --checkpoint a.pth", "sslskel bench 'open"])
+def test_the_results_folder_of_an_older_command_is_left_out() -> None:
+    record = made("mamp", 0.5, command="sslskel bench --method mamp --output runs --jobs 2")
+    assert "--output" not in own_command(record)
+    assert asked(own_command(record)).methods == ("mamp",)
+
+
+SUITE = "sslskel bench --suite open --method mamp"
+
+
+@pytest.mark.parametrize(
+    "command", ["", "python run.py", "sslskel evaluate --checkpoint a.pth", "sslskel bench 'open", SUITE]
+)
 def test_other_commands_are_no_grid_s(command: str) -> None:
     assert own_command(made(command=command)) == ""

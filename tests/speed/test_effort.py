@@ -63,8 +63,9 @@ def test_earlier_stages_count(efforts: Efforts) -> None:
 
 @pytest.mark.long
 def test_every_built_in_method_has_a_cost(efforts: Efforts) -> None:
-    rungs = unscored(efforts, [made(preset="quick")], "quick")
+    rungs = unscored(efforts, [made(preset="cpu"), made(preset="quick"), made(preset="quick")])
     assert len(rungs) > 30
+    assert {one.preset for one in rungs} == {"quick"}
     lacking = [
         one.label for one in rungs if one.effort is None or not one.effort.gpu_hours or not one.effort.parameters
     ]

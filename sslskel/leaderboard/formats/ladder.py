@@ -11,16 +11,17 @@ from markupsafe import Markup
 
 from sslskel.errors import UsageError
 from sslskel.leaderboard.formats.csv_json import FORMULA
+from sslskel.leaderboard.formats.paper_table import DESCRIBED
 from sslskel.leaderboard.ladder import Ladder, Rung
 from sslskel.text import EMPTY, fenced, percent, plain, table
 from sslskel.text import escape as in_markdown
 
 FORMS = ("table", "markdown", "csv", "html")
-FRONT, DESCRIBED = "◆", "§"
+FRONT = "◆"
 ABOUT = (
     f"{FRONT} marks the front: no method has as high a mean for as little or less. {DESCRIBED} stands behind systems"
-    " written after their description alone. Cost is of one pretraining on each benchmark that has a number, or on"
-    " every one where none has."
+    " written after their description alone. Numbers with †, ‡ or § rank nothing, as on a board. Cost is of one"
+    " pretraining on each benchmark that has a number, or on every one where none has."
 )
 WIDE, HIGH, EDGE = 640, 360, 48
 """Of the picture, in pixels."""

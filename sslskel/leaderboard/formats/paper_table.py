@@ -23,7 +23,7 @@ AGREES, LEANS, EQUAL, LEANS_AWAY, CONTRADICTS = KINDS = (
 MARK = "¶"
 """Behind printed numbers of another model than the measured one."""
 AFTER = "after the description: no code was released, and what no source states is ours"
-DESCRIBED = "§"
+DESCRIBED = "◇"
 """Behind the name of a row whose system was written after its description alone."""
 
 

@@ -84,7 +84,7 @@ def test_a_quick_look_at_every_simulation() -> None:
 
 def test_the_page_is_written_by_the_script_and_holds_the_rates() -> None:
     text = (ROOT / simulations.PAGE).read_text(encoding="utf-8")
-    assert simulations.INTRODUCTION.format(script=f"scripts/pages/simulations.py --write {simulations.PAGE}") in text
+    assert simulations.INTRODUCTION.format(script=f"scripts/pages/simulations.py --output {simulations.PAGE}") in text
     sections = {part.partition("\n")[0]: part for part in text.split("\n## ")}
     covered = [row for row in table(sections["Intervals of one row"]) if row[0] != "the same, for all clips"]
     assert len(covered) == 5
