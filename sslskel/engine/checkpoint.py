@@ -99,6 +99,10 @@ class UnknownCheckpoint(CheckpointError):
     """A checkpoint that exists and cannot be read: nobody knows what is in it, so none before it may take its place."""
 
 
+class OtherRun(CheckpointError):
+    """A checkpoint of another run, in the folder of this one."""
+
+
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint that verifies; one line of warning names each damaged one passed over.
 

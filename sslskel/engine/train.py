@@ -39,7 +39,7 @@ from sslskel.engine.signals import StopRequest, interrupted
 from sslskel.engine.step_log import Outlets, RunLog, StepReport
 from sslskel.engine.training_clips import SourceClips
 from sslskel.engine.turns import Turns
-from sslskel.errors import CheckpointError, RunError
+from sslskel.errors import RunError
 from sslskel.files import writing_in
 from sslskel.results.facts import PROBE
 
@@ -173,8 +173,10 @@ def _start(run: _Run, init: Start | None) -> Path | None:
     ours = {"identity": run.meta.get("identity"), "seed": run.seed, **run.settings}
     late = [name for name in ours if name.partition(".")[2] in UNSAID["train"]]
     for name, value in {**dict.fromkeys(late), **theirs}.items():
-        if value != ours.get(name):
-            raise CheckpointError(
+        # A method that does not train is the same whatever the options of training are.
+        shapes = run.method.trains or not name.startswith("train.")
+        if shapes and value != ours.get(name):
+            raise disk.OtherRun(
                 f"{checkpoint} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
                 " another output folder"
             )

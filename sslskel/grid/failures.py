@@ -15,7 +15,7 @@ import torch
 from sslskel.api.distributed import world_size
 from sslskel.data.prepare import reader_of
 from sslskel.encoders.meta import CheckpointMeta
-from sslskel.engine.checkpoint import UnknownCheckpoint
+from sslskel.engine.checkpoint import OtherRun, UnknownCheckpoint
 from sslskel.engine.elastic import CONTACT
 from sslskel.engine.provenance import command_line
 from sslskel.errors import DataError, Interrupted, PluginError, RunError, SslskelError, UsageError
@@ -45,7 +45,9 @@ def ends_grid(fault: SslskelError) -> bool:
     """Whether an error is of the whole command, and not of one cell: an interruption, lost processes, wrong use."""
     if isinstance(fault, Interrupted) or CONTACT in str(fault):
         return True
-    return isinstance(fault, UsageError) and not isinstance(fault, (DataError, PluginError, UnknownCheckpoint))
+    return isinstance(fault, UsageError) and not isinstance(
+        fault, (DataError, PluginError, UnknownCheckpoint, OtherRun)
+    )
 
 
 @contextmanager

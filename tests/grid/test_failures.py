@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forged import write_state
 from recorder import Recorder
 
 from sslskel.errors import RunError
@@ -58,6 +59,30 @@ def request(**changes: Any) -> GridRequest:
         "overrides": QUICK,
     }
     return GridRequest(**{**asked, **changes})
+
+
+def test_a_method_that_does_not_train_takes_options_of_training_as_they_come() -> None:
+    """One of another number of epochs stands beside each method, and is the same floor."""
+    for protocol, epochs in (("knn", 1), ("retrieval", 2)):
+        changes = (*QUICK, f"train.epochs={epochs}")
+        result = run_grid(request(methods=("random_init",), protocols=(protocol,), overrides=changes))
+        assert not result.failures
+    assert len(list(Path("runs/pretrain").glob("random_init-*"))) == 1
+
+
+def test_a_checkpoint_of_another_run_ends_its_own_cell_alone() -> None:
+    asked = request(methods=("random_init", "raw_features"))
+    run_grid(asked)
+    [state] = Path("runs/pretrain").glob("random_init-*/step-*/state.json")
+    other = json.loads(state.read_text())
+    other["seed"] = 7
+    write_state(state, other)
+    [record] = [path for path in Path("runs/records").iterdir() if "random_init" in path.read_text()]
+    record.unlink()
+    result = run_grid(asked)
+    assert result.reused == 1
+    [failure] = result.failures
+    assert "belongs to another run: its seed is 7, not 0; remove it or choose another output folder" in failure
 
 
 def test_an_error_in_forward_ends_its_own_cells_alone() -> None:
