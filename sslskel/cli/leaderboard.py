@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             names(options.benchmark) if options.benchmark else None,
             report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
             protocols=names(options.protocol) if options.protocol else None,
-            details=form == "html",
+            details=form == "html" or options.details,
             published=not options.no_published,
             over_clips=options.intervals == "clips",
             suite=_rules(options.suite) if options.suite else None,

@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.output:
         require_output(options.output)
+        if options.output.suffix in (".tex", ".html", ".csv", ".json"):
+            raise UsageError(f"--output {options.output}: a reproduced table is Markdown; give a name ending in .md")
     return _recipes(options) if options.table == RECIPES else _table(options)
 
 

@@ -163,8 +163,7 @@ def _start(run: _Run, init: Start | None) -> Path | None:
     if at < 0:
         with torch.no_grad():
             run.method.load_start()
-        if init is not None:
-            with torch.no_grad():
+            if init is not None:
                 init(run.method)
         return None
     checkpoint = disk.step_folder(run.folder, at)
@@ -174,8 +173,7 @@ def _start(run: _Run, init: Start | None) -> Path | None:
     late = [name for name in ours if name.partition(".")[2] in UNSAID["train"]]
     for name, value in {**dict.fromkeys(late), **theirs}.items():
         # A method that does not train is the same whatever the options of training are.
-        shapes = run.method.trains or not name.startswith("train.")
-        if shapes and value != ours.get(name):
+        if value != ours.get(name) and (run.method.trains or not name.startswith("train.")):
             raise disk.OtherRun(
                 f"{checkpoint} belongs to another run: its {name} is {value}, not {ours.get(name)}; remove it or choose"
                 " another output folder"

@@ -50,6 +50,9 @@ def _comparisons(
 
 def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
     (first, cell), (second, other) = one.rows[:2]
+    if cell.summary.mean == other.summary.mean:
+        equal = [names[row.key] for row, rest in one.rows if rest.summary.mean == cell.summary.mean]
+        return f"{', '.join(equal)} share the highest mean, {_points(cell)}"
     text = f"{names[first.key]} has the highest mean, {_points(cell)}, before {names[second.key]}, {_points(other)}; "
     if one.above_all is not None:
         verdict = "it is" if one.above_all < ALPHA else "it is not shown to be"
@@ -58,8 +61,6 @@ def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
         return f"{text}it is one encoder whatever the seed, which claims nothing of other pretrainings"
     if cell.summary.n < FEWEST:
         return f"{text}it has {_pretrainings(cell.summary.n)}, and a claim needs {FEWEST}"
-    if cell.summary.mean == other.summary.mean:
-        return f"{text}the two are equal"
     single = [names[row.key] for row, rest in one.rows if len(rest.sample) < 2]
     if single:
         return f"{text}it cannot be tested against rows of one pretraining: {', '.join(single)}"

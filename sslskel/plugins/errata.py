@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sslskel.api.erratum import Errata, Shown
 from sslskel.errors import UsageError, did_you_mean
+from sslskel.plugins.registry import METHODS
 
 FOLDER = "sslskel.methods.common.errata"
 """The package that has a module for each system."""
@@ -24,6 +25,8 @@ def errata_of(name: str) -> Errata:
     """The errata of a system, or of ``SYSTEM/ENTRY`` that one alone; ``UsageError`` where there is none."""
     system, _, wanted = name.partition("/")
     names = errata_names()
+    if system not in names and system in METHODS.names():
+        raise UsageError(f"no errata are known of '{system}' (`sslskel errata` lists those of all systems)")
     if system not in names:
         raise UsageError(f"there are no errata of '{system}'{did_you_mean(system, names)} (`sslskel errata` lists all)")
     errata: Errata = importlib.import_module(f"{FOLDER}.{system}").ERRATA

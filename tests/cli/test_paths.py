@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sslskel.cli import main
 from sslskel.errors import UsageError
 from sslskel.grid.request import GridRequest
 from sslskel.grid.run import run_grid
@@ -52,6 +53,12 @@ def test_an_output_that_cannot_be_written_is_refused_before_work(
     assert done.returncode == 2
     assert "is a folder; name the file to write" in done.stderr or "is not a folder" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_reproduced_table_is_not_called_what_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "mamp-table7", "--benchmark", "tiny", "--output", "table.tex"]) == 2
+    assert "--output table.tex: a reproduced table is Markdown; give a name ending in .md" in capsys.readouterr().err
+    assert not Path("table.tex").exists()
 
 
 def test_features_go_into_a_device(sslskel: Command, tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ def test_findings_tell_what_seeds_can_and_cannot() -> None:
     assert "untested: one (one pretraining)" in against
 
 
+def test_rows_of_the_same_mean_share_the_lead() -> None:
+    board = build_board([*three("mamp", 0.6, 0.7), *three("skeletonmae", 0.7, 0.6), *three("one", 0.5, 0.5)])
+    assert board.findings[0] == "utd_mhad/xsub linear top1: mamp, skeletonmae share the highest mean, 65.0 %"
+
+
 def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
     """Raw coordinates that beat all encoders do not hide whether pretraining beats the untrained one."""
     board = build_board(

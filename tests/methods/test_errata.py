@@ -288,6 +288,7 @@ def test_methods_whose_cards_name_departures_have_errata() -> None:
     ("name", "says"),
     [
         ("asacl", "there are no errata of 'asacl'; did you mean 'ascal'"),
+        ("raw_features", "no errata are known of 'raw_features' (`sslskel errata` lists those of all systems)"),
         ("ascal/label", "'ascal' has no entry 'label'; did you mean 'labels'"),
     ],
 )
