@@ -20,6 +20,7 @@ from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, ProtocolRun
 from sslskel.api.view import ClipSpec, ViewSpec
+from sslskel.encoders.level import at_level
 from sslskel.errors import DataError, Diverged, RunError
 from sslskel.evaluation.spread import Task, leader
 from sslskel.progress import SILENT
@@ -117,7 +118,7 @@ def _encoded(
 
 def encoded_share(encoders: Mapping[str, Encoder], task: Task, clips: ClipSet, run: ProtocolRun) -> Tensor:
     """Features (n, sum of D) of clips that another process asks for."""
-    chosen = {stream: encoders[stream] for stream in task.streams}
+    chosen = at_level({stream: encoders[stream] for stream in task.streams}, task.level)
     noise = task.noise.at("cpu")
     with dropping(chosen) if task.drops else evaluating(chosen):
         return _passed(chosen, clips, task.view, noise, task.size, run, lambda *_: None)

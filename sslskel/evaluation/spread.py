@@ -11,7 +11,7 @@ import base64
 import itertools
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,10 +27,13 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import ClipSet, Parts
 from sslskel.api.view import ViewSpec
 from sslskel.data.withheld import JudgedPart, LabelledPart
+from sslskel.encoders.level import LevelEncoder
 from sslskel.engine.heartbeat import contact
-from sslskel.errors import RunError, SslskelError
+from sslskel.engine.signals import INTERRUPTED, interrupted
+from sslskel.errors import Interrupted, RunError, SslskelError
 
-END, DONE, FAILED = "end", "+", "!"
+END, DONE, FAILED, STOPPED = "end", "+", "!", "?"
+"""The last two begin a sentence and an exit code, where another process than the first says them."""
 _numbers = itertools.count()
 """Of messages, the same on every process."""
 _leader: Leader | None = None
@@ -50,6 +53,8 @@ class Task:
     """Clips of a batch."""
     drops: bool
     """Whether the encoders are in training mode."""
+    level: str
+    """Of the encoders, or empty for their features."""
 
     def clips(self, parts: Parts) -> ClipSet:
         """Those of the task."""
@@ -89,13 +94,21 @@ class Leader:
         self, encoders: Mapping[str, Encoder], clips: ClipSet, view: ViewSpec, noise: Noise, size: int
     ) -> Task | None:
         """What to ask for; None where the others have not these encoders and clips, or one batch is all there is."""
-        if len(clips) <= size or any(self._judged.get(stream) is not one for stream, one in encoders.items()):
-            return None
-        place = self._place(clips)
-        if place is None:
+        level = self._level(encoders)
+        place = None if len(clips) <= size or level is None else self._place(clips)
+        if place is None or level is None:
             return None
         drops = any(encoder.training for encoder in encoders.values())
-        return Task(*place, tuple(encoders), view, noise.at("cpu"), size, drops)
+        return Task(*place, tuple(encoders), view, noise.at("cpu"), size, drops, level)
+
+    def _level(self, encoders: Mapping[str, Encoder]) -> str | None:
+        """The level of the judged encoders that these are, empty for themselves; None for others."""
+        levels = set[str | None]()
+        for stream, one in encoders.items():
+            own = self._judged.get(stream)
+            at_one = one.name if isinstance(one, LevelEncoder) and one.encoder is own else None
+            levels.add("" if one is own else at_one)
+        return levels.pop() if len(levels) == 1 else None
 
     def _place(self, clips: ClipSet) -> tuple[str, npt.NDArray[np.int32] | None] | None:
         name = {JudgedPart: "test", LabelledPart: "train"}.get(type(clips))
@@ -111,20 +124,22 @@ class Leader:
     def encoded(self, task: Task, clips: ClipSet, encode: Callable[[ClipSet], Tensor]) -> Tensor:
         """Features (n, D) of all clips, in order, of which every process encodes its share.
 
-        Raises what ``encode`` raises, and ``RunError`` where another process failed.
+        This one encodes all of them where the view holds a function that cannot be pickled for the others.
+        Raises what ``encode`` raises, ``RunError`` where another process failed, and ``Interrupted`` where one was
+        asked to stop.
         """
-        number = next(_numbers)
-        self._store.set(str(number), base64.b64encode(pickle.dumps(task)).decode())
+        message = _message(task)
+        if message is None:
+            return encode(clips)
+        number, verdict = next(_numbers), FAILED
+        self._store.set(str(number), message)
         try:
             own = encode(own_share(clips, task.size))
-        except BaseException:
-            self._store.set(f"{number}/go", FAILED)
-            raise
-        faults = [_waited(self._store, f"{number}/{other}") for other in range(1, world_size())]
-        failed = [f"process {at} {fault[1:]}" for at, fault in enumerate(faults, 1) if fault != DONE]
-        self._store.set(f"{number}/go", FAILED if failed else DONE)
-        if failed:
-            raise RunError(f"{'; '.join(failed)}; of several processes each encodes a share of the clips")
+            _require_done([_waited(self._store, f"{number}/{other}") for other in range(1, world_size())])
+            verdict = DONE
+        finally:
+            # Whatever ends it here, the others must not wait for more.
+            self._store.set(f"{number}/go", verdict)
         with contact():
             return gather_rows(own)
 
@@ -156,28 +171,57 @@ def leading() -> Iterator[None]:
 def follow(prepare: Callable[[], Prepared]) -> None:
     """Do the tasks of the first process until it ends; ``prepare`` is called for the first task.
 
-    What goes wrong here is said by the first process, whose cell it ends.
+    What goes wrong here is said by the first process, whose cell it ends. Raises ``Interrupted`` where this process is
+    asked to stop, as the first one does then.
     """
     store, ready = shared_store("encode"), None
     while True:
         number = next(_numbers)
-        message = _waited(store, str(number))
-        if message == END:
-            return
-        table, fault = None, ""
         try:
-            ready = prepare() if ready is None else ready
-            # Written by a process of this very run, over the store that torch's launcher made for it.
-            task: Task = pickle.loads(base64.b64decode(message))
-            table = ready.encode(task, own_share(task.clips(ready.parts), task.size))
-        except SslskelError as error:
-            fault = f"could not encode: {error}"
-        except Exception as error:  # of a plugin, or a full GPU
-            fault = f"could not encode ({type(error).__name__}: {error})"
-        store.set(f"{number}/{rank()}", f"{FAILED}{fault}" if fault else DONE)
-        if _waited(store, f"{number}/go") == DONE and table is not None:
+            message = _waited(store, str(number))
+            if message == END:
+                return
+            table, fault = None, ""
+            try:
+                ready = prepare() if ready is None else ready
+                # Written by a process of this very run, over the store that torch's launcher made for it.
+                task: Task = pickle.loads(base64.b64decode(message))
+                table = ready.encode(task, own_share(task.clips(ready.parts), task.size))
+            except Interrupted:
+                raise
+            except SslskelError as error:
+                fault = f"could not encode: {error}"
+            except Exception as error:  # of a plugin, or a full GPU
+                fault = f"could not encode ({type(error).__name__}: {error})"
+            store.set(f"{number}/{rank()}", f"{FAILED}{fault}" if fault else DONE)
+            going = _waited(store, f"{number}/go") == DONE
+        except (Interrupted, KeyboardInterrupt) as stop:
+            code = stop.exit_code if isinstance(stop, Interrupted) else INTERRUPTED
+            store.set(f"{number}/{rank()}", f"{STOPPED}{code}")
+            raise
+        if going and table is not None:
             with contact():
                 gather_rows(table)
+
+
+def _message(task: Task) -> str | None:
+    """A task for the store; None where a view of it cannot be written."""
+    try:
+        return base64.b64encode(pickle.dumps(task)).decode()
+    except Interrupted:
+        raise
+    except Exception:  # of whatever a plugin's view holds
+        return None
+
+
+def _require_done(replies: Sequence[str]) -> None:
+    """Raise for what the other processes say, from the second on, unless all are done."""
+    for at, reply in enumerate(replies, 1):
+        if reply.startswith(STOPPED):
+            raise interrupted(int(reply[1:]), f"process {at} was the first to hear of it")
+    failed = [f"process {at} {reply[1:]}" for at, reply in enumerate(replies, 1) if reply != DONE]
+    if failed:
+        raise RunError(f"{'; '.join(failed)}; of several processes each encodes a share of the clips")
 
 
 def _waited(store: SharedStore, key: str) -> str:

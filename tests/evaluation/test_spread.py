@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,21 +22,23 @@ from sslskel.api.noise import Noise
 from sslskel.api.protocol import EvaluationProtocol
 from sslskel.checks.fixtures import dataset_info, make_dataset, make_spec
 from sslskel.config.groups import EngineConfig
-from sslskel.errors import RunError
+from sslskel.engine.signals import PREEMPTED, interrupted
+from sslskel.errors import Interrupted, RunError
 from sslskel.evaluation.judge import Target, encode_for_another, evaluate_stage
-from sslskel.evaluation.spread import leading, own_share
+from sslskel.evaluation.spread import Leader, Task, follow, leading, own_share
 from sslskel.plugins.registry import BENCHMARKS, PROTOCOLS
 from sslskel.protocols.knn import Knn
 
 INFO = dataset_info()
 SPEC = make_spec(INFO, 16)
-RULE = Split("xsub", "subject", frozenset({0, 1, 2}), frozenset())
+RULE = Split("xsub", "subject", frozenset({0, 1, 2}), frozenset({2}))
 BENCHMARK = replace(BENCHMARKS.get("synthetic"), splits={"xsub": RULE}, default_split="xsub", expected={}, recipe={})
 CLIPS, WORLD = 60, 2
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("knn", {"encode_batch": 7}),
     ("linear", {"encode_batch": 7, "epochs": 2, "min_steps": 0, "encoder_dropout": True, "augment": True}),
     ("occlusion", {"encode_batch": 7, "epochs": 1, "min_steps": 0}),
+    ("linear", {"encode_batch": 7, "epochs": 1, "min_steps": 0, "levels": ["", "first"], "rates": [1.0, 0.1]}),
     ("training", {"encode_batch": 7}),
 ]
 
@@ -69,6 +72,48 @@ class Moving(Encoder):
         if self.training:
             moved = moved * (self.noise.uniform("drop", (self.dim,), "clip") < 0.8)
         return moved
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        return {"first": 9}
+
+    def level(self, name: str, batch: Batch) -> Tensor:
+        return self.clip(batch)[:, : self.levels[name]]
+
+
+class Some(list[int]):
+    """Clips, as numbers."""
+
+    def subset(self, rows: Tensor) -> Some:
+        return Some(self[int(row)] for row in rows)
+
+
+class Store(dict[str, str]):
+    """Of a run of two processes, in one; the other one says ``said``, or what it raises happens."""
+
+    def __init__(self, said: str | BaseException = "+") -> None:
+        super().__init__()
+        self.said = said
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+    def check(self, keys: list[str]) -> bool:
+        return True
+
+    def get(self, key: str) -> Any:
+        if isinstance(self.said, BaseException):
+            raise self.said
+        return self.said.encode()
+
+
+def asked_by_the_first(store: Store, monkeypatch: pytest.MonkeyPatch, *augment: Any) -> Any:
+    monkeypatch.setattr("sslskel.evaluation.spread.shared_store", lambda _: store)
+    monkeypatch.setattr("sslskel.evaluation.spread.world_size", lambda: 2)
+    view = replace(SPEC.test_view, augment=augment)
+    task = Task("test", None, ("joint",), view, Noise(0), 3, False, "")
+    every: Any = Some(range(12))
+    return Leader().encoded(task, every, lambda some: some)  # type: ignore[arg-type, return-value]
 
 
 def target() -> Target:
@@ -130,13 +175,45 @@ def test_the_first_says_what_went_wrong_in_another(tmp_path: Path) -> None:
     run_together(worker, WORLD, str(tmp_path), True)
 
 
+def test_the_first_encodes_alone_what_it_cannot_tell_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    assert asked_by_the_first(store, monkeypatch, lambda batch, noise: batch) == [*range(12)]
+    assert not store  # nobody waits for the number of a task that never comes
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), interrupted(PREEMPTED, "here"), RuntimeError("no such host")])
+def test_nobody_waits_for_a_first_process_that_ended_while_it_waited(
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(fault)
+    with pytest.raises(type(fault)):
+        asked_by_the_first(store, monkeypatch)
+    assert [value for key, value in store.items() if key.endswith("/go")] == ["!"]
+
+
+@pytest.mark.parametrize(("fault", "code"), [(interrupted(PREEMPTED, "here"), 75), (KeyboardInterrupt(), 130)])
+def test_a_process_that_is_asked_to_stop_stops_and_the_first_with_it(
+    fault: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store("a task")
+    monkeypatch.setattr("sslskel.evaluation.spread.shared_store", lambda _: store)
+    monkeypatch.setattr("sslskel.evaluation.spread.rank", lambda: 1)
+
+    def prepare() -> Any:
+        raise fault
+
+    with pytest.raises(type(fault)):
+        follow(prepare)
+    monkeypatch.setattr("sslskel.evaluation.spread.rank", lambda: 0)
+    (said,) = store.values()
+    with pytest.raises(Interrupted, match="process 1") as stopped:
+        asked_by_the_first(Store(said), monkeypatch)
+    assert stopped.value.exit_code == code
+
+
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
 @pytest.mark.parametrize("clips", [1, 6, 7, 20])
 def test_shares_are_whole_batches_in_order(world: int, clips: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Some(list[int]):
-        def subset(self, rows: Tensor) -> Some:
-            return Some(self[int(row)] for row in rows)
-
     monkeypatch.setattr("sslskel.evaluation.spread.world_size", lambda: world)
     every: Any = Some(range(clips))
     shares = []

@@ -170,6 +170,18 @@ PROTOCOLS: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "protocols",
+        "sslskel/evaluation/spread.py",
+        "tests/evaluation/test_spread.py",
+        (
+            "lets the others wait for a first process that ended",
+            'self._store.set(f"{number}/go", verdict)',
+            'verdict == FAILED or self._store.set(f"{number}/go", verdict)',
+        ),
+        ("takes a stop for a failed cell", 'f"{STOPPED}{code}"', 'f"{FAILED}{code}"'),
+        ("encodes levels alone", "and one.encoder is own else None", "and one is own else None"),
+    ),
+    *planted_in(
+        "protocols",
         "sslskel/protocols/logreg.py",
         "tests/protocols/test_logreg.py",
         (
