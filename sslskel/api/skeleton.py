@@ -77,7 +77,10 @@ class SkeletonLayout:
         """Joint indices of a body part; raises ``DataError`` where the layout lacks it."""
         if name not in self.parts:
             have = ", ".join(self.parts) or "none"
-            raise DataError(f"layout '{self.name}' does not define the body part '{name}' (it has: {have})")
+            raise DataError(
+                f"layout '{self.name}' does not define the body part '{name}' (it has: {have}); name its joints under"
+                " `parts` of the layout"
+            )
         return self.parts[name]
 
     def mirror(self) -> tuple[int, ...]:

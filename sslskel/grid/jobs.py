@@ -325,7 +325,7 @@ class _JobRunner:
             self.reported = time.monotonic()
             for job in self.running:
                 line = _last_line(job.log).strip()
-                if line != job.reported:
+                if line not in ("", job.reported):
                     job.reported = line
                     self.reporter.line(f"  {job.title}: {line}")
 
@@ -351,7 +351,7 @@ def _failures(job: Job, code: int) -> list[str]:
     if code < 0:
         name = signal.Signals(-code).name
         ended = f"was killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
-    fault = RunError(f"its process {ended}: {_last_line(job.log)} (see {job.log})")
+    fault = RunError(f"its process {ended}: {_last_line(job.log) or 'it printed nothing'} (see {job.log})")
     now, known = job.notes(), {one.identity: one.words(job.request.output) for one in noted(job.request.output)}
     words = []
     for identity, cell in job.cells.items():
@@ -380,4 +380,4 @@ def _visible_gpus() -> list[str]:
 
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("sslskel: ") if lines else "it printed nothing"
+    return lines[-1].removeprefix("sslskel: ") if lines else ""
