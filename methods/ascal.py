@@ -106,6 +106,11 @@ def projector(kind: Projector, dim: int, out: int) -> nn.Module:
     return nn.Sequential(layers[0], *(part for layer in layers[1:] for part in (nn.ReLU(), layer)))
 
 
+def centred_first_frames(view: ViewSpec) -> ViewSpec:
+    """What the encoder sees of a clip."""
+    return ViewSpec(FirstFrames(), (*view.augment, CentreFrames()))
+
+
 class AsCal(MomentumSteps, PretextMethod[AsCalConfig]):
     """Two reversed and sheared views of a clip should agree, by products of raw features, against a queue.
 
@@ -135,6 +140,7 @@ class AsCal(MomentumSteps, PretextMethod[AsCalConfig]):
 
     def __init__(self, config: AsCalConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
+        self.read = clip.with_views("ascal", centred_first_frames, train=centred_first_frames(clip.test_view))
         backbone = build_backbone(clip)
         head = projector(config.projector, backbone.dim, config.dim)
         query = Tower(backbone, head, clip, config.stream, config.empty_bodies, unit_length=config.unit_length)
@@ -171,6 +177,5 @@ class AsCal(MomentumSteps, PretextMethod[AsCalConfig]):
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone, which sees the first frames, centred."""
         encoder = self.contrast.query.encoder()
-        view = ViewSpec(FirstFrames(), (*self.clip.test_view.augment, CentreFrames()))
-        encoder.spec = dataclasses.replace(self.clip, train_view=view, test_view=view)
+        encoder.spec = self.read
         return {self.config.stream.value: encoder}

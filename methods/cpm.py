@@ -34,6 +34,7 @@ from sslskel.contrastive import (
     mean_term,
     momentum_contrast,
     nearest,
+    require_mining,
     require_shear,
     require_weight,
     sgd_recipe,
@@ -67,10 +68,7 @@ class CPMConfig(ContrastConfig):
             f"method.target_temperature is {self.target_temperature}; it must be positive and at most"
             f" method.temperature={self.temperature}",
         )
-        require(
-            0 <= self.mining_epoch < math.inf,
-            f"method.mining_epoch is {self.mining_epoch}; it must be an epoch from 0",
-        )
+        require_mining(self.mining_epoch)
         require(self.positives >= 0, f"method.positives is {self.positives}; it must not be negative")
         require_weight("positive_weight", self.positive_weight)
 

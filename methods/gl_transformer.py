@@ -139,10 +139,14 @@ class GLTransformer(PretextMethod[GLTransformerConfig]):
         clip.require_3d("gl_transformer")
         released = config.fidelity is Fidelity.released
         read = BodyFrame(keeps_gaps=not released)
-        train, test = (ViewSpec(FirstFrames(), (*view.augment, read)) for view in (clip.train_view, clip.test_view))
+
+        def in_body_frame(view: ViewSpec) -> ViewSpec:
+            return ViewSpec(FirstFrames(), (*view.augment, read))
+
+        train = in_body_frame(clip.train_view)
         # Heads are trained on stretched clips too, as released.
         stretched = replace(train, augment=(*train.augment, Stretch(config.stretch)))
-        clip = replace(clip, train_view=stretched, test_view=test)
+        clip = clip.with_views("gl_transformer", in_body_frame, train=stretched)
         super().__init__(config, build_backbone, clip)
         self.released, self.pretext_view = released, train
         self.encoder = PooledEncoder(build_backbone(clip), clip, "present")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -38,6 +37,7 @@ from sslskel.contrastive import (
     momentum_contrast,
     nearest,
     positives_nce,
+    require_mining,
     require_shear,
     sgd_recipe,
 )
@@ -65,10 +65,7 @@ class HiCLRConfig(ContrastConfig):
         super().__post_init__()
         require_shear(self.shear)
         require(0 <= self.mask_ratio <= 1, f"method.mask_ratio is {self.mask_ratio}; it must be in [0, 1]")
-        require(
-            0 <= self.mining_epoch < math.inf,
-            f"method.mining_epoch is {self.mining_epoch}; it must be an epoch from 0",
-        )
+        require_mining(self.mining_epoch)
         require(
             1 <= self.neighbours <= self.queue,
             f"method.neighbours is {self.neighbours}; it must be 1 to method.queue={self.queue}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -179,8 +178,7 @@ class MS2L(PretextMethod[MS2LConfig]):
             clip.frames >= config.segments,
             f"clip.frames is {clip.frames}; method.segments={config.segments} needs at least as many",
         )
-        view = self._view(clip.test_view)
-        spec = dataclasses.replace(clip, train_view=view, test_view=view)
+        spec = clip.with_views("ms2l", self._view, train=self._view(clip.test_view))
         self.encoder = PooledEncoder(build_backbone(clip), spec, "present")
         if not self.encoder.backbone.joins_persons:
             raise UsageError(

@@ -123,8 +123,11 @@ class HiTRS(PretextMethod[HiTRSConfig]):
         streams = {Stream.bone: (BoneStream(),), Stream.motion: (PastMotion(),)}
         stream = streams.get(config.stream, ())
         train = ViewSpec(FirstFrames(), (*clip.train_view.augment, WholeClip(), PlaceAndTime(config.augment), *stream))
-        test = ViewSpec(FirstFrames(), (*clip.test_view.augment, WholeClip(), *stream))
-        clip = replace(clip, train_view=_counted(train, config), test_view=_counted(test, config))
+
+        def whole(view: ViewSpec) -> ViewSpec:
+            return _counted(ViewSpec(FirstFrames(), (*view.augment, WholeClip(), *stream)), config)
+
+        clip = clip.with_views("hi_trs", whole, train=_counted(train, config))
         super().__init__(config, build_backbone, clip)
         self.pretext_view = train
         self.encoder = PooledEncoder(build_backbone(clip), clip, "present")

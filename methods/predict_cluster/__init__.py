@@ -41,11 +41,11 @@ class PreparedEncoder(Encoder):
 
     def __init__(self, backbone: Backbone, clip: ClipSpec, preparation: Preparation, read_frames: int) -> None:
         super().__init__()
-        train, test = (
-            replace(view, sample=EveryFrame(), frames=read_frames) for view in (clip.train_view, clip.test_view)
-        )
         self.inner = PooledEncoder(backbone, replace(clip, persons=1), "present")
-        self.spec, self.dim = replace(clip, train_view=train, test_view=test), backbone.dim
+        self.spec = clip.with_views(
+            "predict_cluster", lambda view: replace(view, sample=EveryFrame(), frames=read_frames)
+        )
+        self.dim = backbone.dim
         self.prepared = preparation
 
     def layers(self) -> list[list[torch.nn.Parameter]]:

@@ -14,10 +14,12 @@ from sslskel.engine.device import arithmetic
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.evaluation.neighbours import nearest, similarities
 from sslskel.grid.request import GridRequest
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed import measure_speed
 
-TRAIN, TEST, DIM, CLASSES = 40_091, 16_487, 256, 60
-"""Clips of the parts of NTU-60's cross-subject split."""
+COUNTS = BENCHMARKS.get("ntu60").expected
+TRAIN, TEST, DIM, CLASSES = COUNTS["xsub/train"], COUNTS["xsub/test"], 256, 60
+"""Clips of the parts of NTU-60's cross-subject split, a usual feature, and classes."""
 SHRUNK = 100
 """By what the small form divides them."""
 BATCH = 256

@@ -30,12 +30,14 @@ from sslskel.engine.device import keep_freed_memory
 from sslskel.engine.sampler import EpochSampler
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.evaluation.neighbours import nearest, similarities
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.transforms.clip import clip_spec
 from sslskel.transforms.views import crop_view, shifted_view
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = ("<!-- ntu size -->", "<!-- end of ntu size -->")
-CLIPS, TEST, FRAMES, DIM, CLASSES = 56_578, 16_487, 80, 256, 60
+COUNTS = BENCHMARKS.get("ntu60").expected
+CLIPS, TEST, FRAMES, DIM, CLASSES = COUNTS["clips"], COUNTS["xsub/test"], 80, 256, 60
 """Of NTU-60; how long its clips are on average, and a usual feature."""
 BATCH, BATCHES, PAIRS = 128, 16, 2
 VIEWS = {

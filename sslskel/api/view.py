@@ -5,8 +5,8 @@ The concrete samplers and augmentations are in ``sslskel.transforms.clip``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -95,6 +95,24 @@ class ClipSpec:
     ``test_view``, others read that alone."""
     resampled: bool = False
     """Whether clips of every dataset are read at ``fps``, whatever their own rate; else frame by frame."""
+
+    def with_views(
+        self, who: str, change: Callable[[ViewSpec], ViewSpec], *, train: ViewSpec | None = None
+    ) -> ClipSpec:
+        """This with ``change`` made to every test view, for a method that reads clips in a way of its own.
+
+        The training view is changed in the same way where ``train`` does not replace it. Raises ``UsageError`` where
+        test views that differ become equal, as seeded readings do for ``who`` always reads the first frames.
+        """
+        views = [change(view) for view in (self.test_view, *self.more_test_views)]
+        if any(view in views[:number] for number, view in enumerate(views)):
+            raise UsageError(
+                f"clip.test_views asks for several readings of a test clip, but {who} reads the same frames in each;"
+                " leave clip.test_views out"
+            )
+        return replace(
+            self, train_view=train or change(self.train_view), test_view=views[0], more_test_views=tuple(views[1:])
+        )
 
     def require_3d(self, who: str) -> None:
         """Raise ``DataError`` where ``who`` (a transform or method) needs 3D coordinates."""

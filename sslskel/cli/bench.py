@@ -161,9 +161,9 @@ def dry_run(requests: Sequence[GridRequest], processes: int = 1) -> int:
             print(f"refused: {row.title}: {row.refused}")
         elif row.untimed:
             print(f"unknown time: {row.title}: {row.untimed}")
-    for advice in dict.fromkeys(row.advice for row in planned if row.advice and not row.done):
+    for advice in dict.fromkeys(said for row in planned if not row.done for said in row.advice):
         print(advice)
-    for expected in dict.fromkeys(row.expected for row in planned if row.expected and not row.done):
+    for expected in dict.fromkeys(said for row in planned if not row.done for said in row.expected):
         print(expected)
     return 0
 

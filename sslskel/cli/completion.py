@@ -8,6 +8,7 @@ from typing import Any
 
 from sslskel.cli.parser import Actions, actions_of, arguments_of
 from sslskel.config.groups import Precision
+from sslskel.config.modes import MODES
 from sslskel.errors import SslskelError
 
 # Bash takes words apart at equals signs, so that what stands before one is not printed again.
@@ -43,7 +44,7 @@ REGISTRIES_OF = {
 }
 """Flags whose values are names of plugins."""
 CHOICES_OF = {
-    "mode": ("exact", "present", "fast"),
+    "mode": tuple(MODES),
     "precision": [one.name for one in Precision],
     "device": ("auto", "cpu", "cuda", "mps"),
 }

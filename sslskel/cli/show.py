@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sslskel.errors import UsageError
+from sslskel.leaderboard.formats.paper_table import AFTER
 from sslskel.plugins.registry import DEFAULT_PROTOCOL
 from sslskel.text import plain
 
@@ -199,7 +200,7 @@ def _method(plugin: type[PretextMethod], preset: Mapping[str, Any]) -> None:
     if paper:
         print(f"paper: {paper}")
     if plugin.card.described:
-        print("after the description: no code was released, and what no source states is ours")
+        print(AFTER)
     if plugin.card.protocols:
         print(f"evaluation recipes of its own: {', '.join(plugin.card.protocols)}")
     if plugin.uses_backbone:

@@ -61,6 +61,11 @@ def require_shear(value: float) -> None:
     require(0 <= value < math.inf, f"method.shear is {value}; it must be a number from 0")
 
 
+def require_mining(value: float) -> None:
+    """Raise ``UsageError`` unless the option is an epoch from which neighbours are mined."""
+    require(0 <= value < math.inf, f"method.mining_epoch is {value}; it must be an epoch from 0")
+
+
 def require_queue(queue: int, clips: int) -> None:
     """Raise ``UsageError`` where a step brings more keys than the queue holds."""
     require(

@@ -101,9 +101,7 @@ def _set_persons(stream: str, encoder: Encoder, info: DatasetInfo) -> None:
 
 
 def _centred(spec: ClipSpec) -> ClipSpec:
-    more = tuple(map(_with_origin, spec.more_test_views))
-    train, test = _with_origin(spec.train_view), _with_origin(spec.test_view)
-    return replace(spec, train_view=train, test_view=test, more_test_views=more)
+    return spec.with_views("this encoder", _with_origin)
 
 
 def _with_origin(view: ViewSpec) -> ViewSpec:

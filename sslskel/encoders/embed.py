@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sslskel.api.dataset import Floats
+from sslskel.api.dataset import DatasetInfo, Floats
 from sslskel.api.distributed import is_first
 from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 from sslskel.config.compose import from_plain
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
@@ -71,11 +72,10 @@ def embed(
         parts[rule.part(dataset, part)] = part
     features = []
     with torch.no_grad(), arithmetic(engine), autocast(device, engine.precision):
+        _tell_joints([encoder.spec for encoder in opened.encoders.values()], dataset.info, reporter)
         for encoder in opened.encoders.values():
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
             joints, every = reading_of(encoder.spec, dataset.info).read, np.arange(len(dataset))
-            if joints is not None and is_first():
-                reporter.line(joints_in_words(encoder.spec.layout, dataset.info.layout))
             source = ClipSource(dataset, every, encoder.spec, device=device, dtype=dtype_of(engine), joints=joints)
             batches = source.batches(encoder.spec.test_view, Noise(0, device=device), BATCH)
             features.append(torch.cat([encoder.clip(batch).float().cpu() for batch in batches]))
@@ -92,6 +92,14 @@ def embed(
         }
         write(file, table, columns)
     return table.shape[0], table.shape[1]
+
+
+def _tell_joints(specs: Sequence[ClipSpec], info: DatasetInfo, reporter: Reporter) -> None:
+    """Say once, whatever the number of streams, where joints are matched."""
+    matched = (spec.layout for spec in specs if reading_of(spec, info).read is not None)
+    for line in dict.fromkeys(joints_in_words(layout, info.layout) for layout in matched):
+        if is_first():
+            reporter.line(line)
 
 
 def _npz(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -119,9 +119,8 @@ def _encoded(
 def encoded_share(encoders: Mapping[str, Encoder], task: Task, clips: ClipSet, run: ProtocolRun) -> Tensor:
     """Features (n, sum of D) of clips that another process asks for."""
     chosen = at_level({stream: encoders[stream] for stream in task.streams}, task.level)
-    noise = task.noise.at("cpu")
     with dropping(chosen) if task.drops else evaluating(chosen):
-        return _passed(chosen, clips, task.view, noise, task.size, run, lambda *_: None)
+        return _passed(chosen, clips, task.view, task.noise, task.size, run, lambda *_: None)
 
 
 def _passed(

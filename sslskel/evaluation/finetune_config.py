@@ -136,12 +136,16 @@ class FineTuneConfig:
             self.report is not Report.best_test_head,
             "protocol.report=best_test_head is of grids of linear heads; leave it out",
         )
-        require(
-            self.report is not Report.best_test_head,
-            "protocol.report=best_test_head is of grids of linear heads; leave it out",
-        )
         require(0 < self.decay <= 1, f"protocol.decay is {self.decay}; it must be in (0, 1]")
         require(0 <= self.clip_norm < math.inf, f"protocol.clip_norm is {self.clip_norm}; it must not be negative")
+        require(
+            self.clip_norm > 0 or not self.clip_together,
+            "protocol.clip_together=true needs a protocol.clip_norm above 0",
+        )
+        require(
+            self.head is Head.linear or not self.feature_dropout,
+            f"protocol.feature_dropout={self.feature_dropout:g} needs protocol.head=linear",
+        )
 
 
 UNSAID = frozenset({"selection", "report", "encode_batch"})

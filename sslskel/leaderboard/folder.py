@@ -81,8 +81,11 @@ def board_of(
     if published:
         numbers = published_numbers({column.benchmark for column in board.columns})
         board = replace(board, published=published_rows(board.columns, numbers))
-    if not details:
-        return board
+    return _with_details(board, output) if details else board
+
+
+def _with_details(board: Board, output: Path) -> Board:
+    """The board with curves, confusions, papers and checkpoints of what is still there."""
     curves = _curves(output, board.records)
     probed = [
         f"probe, never used to choose unless the row says so: {text}" for curve in curves if (text := curve.probed())

@@ -45,10 +45,10 @@ class Planned:
     """Why the run would end at this cell, as a sentence; empty where it would not."""
     untimed: str = ""
     """Why the cell's steps could not be timed, so that its seconds are unknown; empty where they were."""
-    advice: str = ""
-    """What several processes gain in its steps; empty for one process."""
-    expected: str = ""
-    """What its pretraining would take on a GPU, computed; see ``speed.expected``."""
+    advice: tuple[str, ...] = ()
+    """What several processes gain in the steps of each stage; empty for one process."""
+    expected: tuple[str, ...] = ()
+    """What pretraining each stage would take on a GPU, computed; see ``speed.expected``."""
 
 
 @looked_up_once()
@@ -70,7 +70,9 @@ def plan(
     rates, counted, rows = _rates(cells, limit, reporter), set(), []
     for cell in cells:
         dataset, target = datasets[cell.benchmark], datasets[cell.judged_on[0]]
-        seconds, size, encode_rate, refused, untimed, gain, expected = 0.0, 0, 1.0, "", "", "", ""
+        seconds, size, encode_rate, refused, untimed = 0.0, 0, 1.0, "", ""
+        gains: list[str] = []
+        expected: list[str] = []
         done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
             rate = rates[_kind(stage)]
@@ -82,8 +84,8 @@ def plan(
                 seconds, size = seconds + more[0], size + more[1]
             counted.add(identity)
             if not isinstance(rate, str) and rate.steps:
-                expected = _expected(stage, rate)
-                gain = f"{stage.method}: {advice(rate.steps, stage.resolved.train.batch_size, processes)}"
+                expected += _expected(stage, rate)
+                gains += _gains(stage, rate, processes)
             refused = refused or ("" if done else guard.refusal(stage, folder))
         evaluation = 0.0 if untimed else _passes(cell, target) / encode_rate
         rows.append(
@@ -94,18 +96,23 @@ def plan(
                 size,
                 refused=refused,
                 untimed=untimed,
-                advice=gain if processes > 1 else "",
-                expected=expected,
+                advice=tuple(gains),
+                expected=tuple(expected),
             )
         )
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
 
 
-def _expected(stage: Cell, rate: Glance) -> str:
+def _expected(stage: Cell, rate: Glance) -> list[str]:
     train, precision = stage.resolved.train, stage.resolved.engine.precision
     if rate.work is None:
-        return ""
-    return sentence(stage.method, rate.work, train.batch_size, precision, train.trained_epochs)
+        return []
+    return [sentence(stage.method, rate.work, train.batch_size, precision, train.trained_epochs)]
+
+
+def _gains(stage: Cell, rate: Glance, processes: int) -> list[str]:
+    said = advice(rate.steps, stage.resolved.train.batch_size, processes)
+    return [f"{stage.method}: {said}"] if said else []
 
 
 def _rates(cells: Sequence[Cell], in_all: float, reporter: Reporter) -> dict[tuple[str, ...], Glance | str]:

@@ -174,6 +174,13 @@ def test_sgd_is_in_the_identity_and_what_was_there_before_is_not() -> None:
     assert other == before | {"optimiser": "sgd"}
 
 
+def test_options_that_would_do_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"protocol\.clip_together=true needs a protocol\.clip_norm above 0"):
+        FineTuneConfig(clip_together=True)
+    with pytest.raises(UsageError, match=r"protocol\.feature_dropout=0\.5 needs protocol\.head=linear"):
+        FineTuneConfig(feature_dropout=0.5)
+
+
 def test_nesterov_without_sgd_is_refused() -> None:
     with pytest.raises(UsageError, match=r"protocol\.nesterov=true needs protocol\.optimiser=sgd"):
         FineTuneConfig(nesterov=True)

@@ -15,11 +15,13 @@ import torch
 from recorder import Recorder
 from torch import Tensor
 
+import sslskel.encoders.embed as embedding
 from sslskel.cli import main
 from sslskel.config.suites import read_suite
 from sslskel.data.prepare import open_benchmark
 from sslskel.encoders.embed import embed
 from sslskel.encoders.export import export
+from sslskel.encoders.open import open_encoders
 from sslskel.engine.checkpoint import load_weights, read_meta
 from sslskel.errors import UsageError
 from sslskel.evaluation.leakage import KnownClips
@@ -128,7 +130,9 @@ def test_one_encoder_is_evaluated_on_all_and_says_what_it_was_trained_on(meeting
     assert "upper, split xsub, part train: 12 clips" in card
 
 
-def test_an_encoder_on_another_body_says_which_joints_were_matched(meeting: str, tmp_path: Path) -> None:
+def test_an_encoder_on_another_body_says_which_joints_were_matched(
+    meeting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench(["random_init"], ["knn"], ["tiny"], output=tmp_path)
     [folder] = (tmp_path / "pretrain").iterdir()
     seen = Recorder()
@@ -136,6 +140,10 @@ def test_an_encoder_on_another_body_says_which_joints_were_matched(meeting: str,
     [line] = [text for text in seen.lines if "matched by name" in text]
     assert line.startswith("8 of 25 joints of the encoder's body ('ntu25') are matched by name in 'upper8': ")
     assert "; the others stand where the nearest is: " in line
+    opened = open_encoders(folder)
+    [encoder] = opened.encoders.values()
+    two = replace(opened, encoders={"joint": encoder, "bone": encoder})
+    monkeypatch.setattr(embedding, "open_encoders", lambda *_, **__: two)
     again = Recorder()
     embed(folder, tmp_path / "features.npz", benchmark="upper", reporter=again)
     assert again.lines == [line]

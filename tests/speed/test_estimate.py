@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sslskel.grid.request import GridRequest
 from sslskel.plugins.scaffold import new_method
 from sslskel.speed import estimate
 from sslskel.speed.estimate import plan
+from sslskel.speed.expected import Work
 from sslskel.speed.glance import Glance, extrapolated, glance, timings
 
 CPU = torch.device("cpu")
@@ -99,6 +101,18 @@ def test_a_method_that_fails_has_an_unknown_cost_and_ends_nothing(
     assert "and 1 cells of unknown time" in done.stdout
     assert "unknown time: mine on tiny/xsub, seed 0, knn: method 'mine' fails in its own code, " in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_each_stage_has_its_own_sentences(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "configs" / "method"
+    folder.mkdir(parents=True)
+    (folder / "both.yaml").write_text("stages: [{method: skeletonmae, epochs: 2}, {method: mamp, epochs: 1}]\n")
+    monkeypatch.setenv("SSLSKEL_PLUGINS", os.pathsep.join([os.environ["SSLSKEL_PLUGINS"], str(tmp_path)]))
+    seen = Glance(1.0, 10.0, 100, ((8, 1.0), (16, 2.0)), Work(8, 10, 1e9, 1e6))
+    monkeypatch.setattr(estimate, "glance", lambda *_: seen)
+    [row] = plan(request("both", output=tmp_path, overrides=()), processes=2)
+    for said in (row.expected, row.advice):
+        assert [one.partition(":")[0] for one in said] == ["skeletonmae", "both"]
 
 
 def test_a_probe_is_counted_as_often_as_it_looks(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from sslskel.config.groups import Precision
 from sslskel.grid.request import GridRequest
+from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed.estimate import plan
 from sslskel.speed.expected import CLIPS, LAUNCH_SECONDS, PEAKS, Work, sentence, step_seconds, work_of
 
@@ -45,6 +46,10 @@ def test_the_sentence_says_that_nothing_was_measured() -> None:
     assert f"10 epochs of NTU RGB+D 60 ({CLIPS:,} clips)" in text
 
 
+def test_clips_are_those_of_the_benchmark() -> None:
+    assert BENCHMARKS.get("ntu60").expected["xsub/train"] == CLIPS
+
+
 def test_a_dry_run_says_it_of_methods_that_train(tiny: str, tmp_path: Path) -> None:
     rows = plan(
         GridRequest(
@@ -56,4 +61,4 @@ def test_a_dry_run_says_it_of_methods_that_train(tiny: str, tmp_path: Path) -> N
         )
     )
     assert [bool(row.expected) for row in rows] == [True, False]
-    assert "mamp: computed, not measured: on one H100 in fp32" in rows[0].expected
+    assert "mamp: computed, not measured: on one H100 in fp32" in rows[0].expected[0]

@@ -37,7 +37,11 @@ SEQUENCES: tuple[Mutant, ...] = (
             "self.motion_head(read[1][0])",
         ),
         ("shows the end", "lengths * (1 - config.hidden_share)", "lengths * 1.0"),
-        ("has no padding in the test view", "view = self._view(clip.test_view)", "view = clip.test_view"),
+        (
+            "has no padding in the test view",
+            "self._view, train=self._view(clip.test_view)",
+            "lambda view: view, train=clip.test_view",
+        ),
     ),
     *planted_in(
         "methods",
