@@ -19,8 +19,8 @@ SEQUENCES: tuple[Mutant, ...] = (
         ("starts its queue at length 1", "math.sqrt(3 / dim)", "math.sqrt(1 / dim)"),
         (
             "judges clips that are not centred",
-            "(*self.clip.test_view.augment, CentreFrames())",
-            "self.clip.test_view.augment",
+            "(*view.augment, CentreFrames())",
+            "view.augment",
         ),
         ("spares missing persons its noise", "(FillPersons(), GaussianNoise(sd=0.05", "(GaussianNoise(sd=0.05"),
     ),
