@@ -161,9 +161,9 @@ def dry_run(requests: Sequence[GridRequest], processes: int = 1) -> int:
             print(f"refused: {row.title}: {row.refused}")
         elif row.untimed:
             print(f"unknown time: {row.title}: {row.untimed}")
-    for advice in dict.fromkeys(said for row in planned if not row.done for said in row.advice):
+    for advice in dict.fromkeys(line for row in planned if not row.done for line in row.advice):
         print(advice)
-    for expected in dict.fromkeys(said for row in planned if not row.done for said in row.expected):
+    for expected in dict.fromkeys(line for row in planned if not row.done for line in row.expected):
         print(expected)
     return 0
 

@@ -111,8 +111,8 @@ def _expected(stage: Cell, rate: Glance) -> list[str]:
 
 
 def _gains(stage: Cell, rate: Glance, processes: int) -> list[str]:
-    said = advice(rate.steps, stage.resolved.train.batch_size, processes)
-    return [f"{stage.method}: {said}"] if said else []
+    gained = advice(rate.steps, stage.resolved.train.batch_size, processes)
+    return [f"{stage.method}: {gained}"] if gained else []
 
 
 def _rates(cells: Sequence[Cell], in_all: float, reporter: Reporter) -> dict[tuple[str, ...], Glance | str]:

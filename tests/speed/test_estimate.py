@@ -111,8 +111,8 @@ def test_each_stage_has_its_own_sentences(tiny: str, tmp_path: Path, monkeypatch
     seen = Glance(1.0, 10.0, 100, ((8, 1.0), (16, 2.0)), Work(8, 10, 1e9, 1e6))
     monkeypatch.setattr(estimate, "glance", lambda *_: seen)
     [row] = plan(request("both", output=tmp_path, overrides=()), processes=2)
-    for said in (row.expected, row.advice):
-        assert [one.partition(":")[0] for one in said] == ["skeletonmae", "both"]
+    for sentences in (row.expected, row.advice):
+        assert [one.partition(":")[0] for one in sentences] == ["skeletonmae", "both"]
 
 
 def test_a_probe_is_counted_as_often_as_it_looks(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
