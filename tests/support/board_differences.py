@@ -1,9 +1,9 @@
 """Where boards of today differ from the frozen ones on purpose, and why.
 
-Since ``867c4ca`` n counts pretrainings and not seeds of evaluations, rows of one pretraining claim nothing, means are
-over columns of one protocol alone, and boards name their seeds. Classes of a benchmark in a local folder are numbered
-in HTML, since boards run no code of one. LaTeX tables have a caption and a label. Every number of the frozen boards
-stayed as it was, but the mean of a ``linear`` and a ``knn`` score, which is no longer made.
+Since ``867c4ca`` n counts pretrainings and not seeds of evaluations, rows of one pretraining claim nothing, equal
+means are no order, means are over columns of one protocol alone, and boards name their seeds. Classes of a benchmark
+in a local folder are numbered in HTML, since boards run no code of one. LaTeX tables have a caption and a label. Every
+number of the frozen boards stayed as it was, but the mean of a ``linear`` and a ``knn`` score, which is no longer made.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ SENTENCES = (
         " where a number is missing.",
         "mean ± standard deviation over pretrainings (how many) [95 % t interval over pretrainings, on these test"
         " clips].",
+    ),
+    (
+        "mamp has the highest mean, 66.7 %, before random_init, 66.7 %; with a single seed nothing is known of the"
+        " order",
+        "mamp, random_init share the highest mean, 66.7 %",
     ),
     (
         "with a single seed nothing is known of the order",
@@ -73,7 +78,7 @@ PIECES: dict[str, tuple[tuple[str, str], ...]] = {
     "html": (
         (
             "21bdabdaa36c2cde9cf1dd737bc65a01f99d9ad766e832d5ce9594a638ac1129",
-            "e9b4af5a926c2537948d4e48c483ec6821a401d990b4526f57d073a2fc263e16",
+            "2bf02e4a5bd33e3f9b6d1d78faa1e29752d5a2cff6f46ac66841921b665f0aab",
         ),
     ),
 }
