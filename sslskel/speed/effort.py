@@ -16,6 +16,7 @@ from sslskel.api.dataset import DatasetInfo
 from sslskel.checks.fixtures import make_dataset
 from sslskel.config.compose import Resolved, from_plain
 from sslskel.config.groups import ClipConfig, Precision, TrainConfig
+from sslskel.engine.sampler import EpochSampler
 from sslskel.errors import SslskelError
 from sslskel.grid.cell import Cell
 from sslskel.grid.failures import in_a_sentence, parts_of
@@ -73,10 +74,10 @@ class Efforts:
             if not METHODS.get(stage.method).trains:
                 continue
             work, parameters = self._counted(stage)
-            steps = train.trained_epochs * max(1, clips // train.batch_size)
-            seen = steps * min(train.batch_size, clips)
-            hours = steps * step_seconds(work, min(train.batch_size, clips), Precision(precision)) / 3600
-            whole += Effort(steps, seen, hours, parameters)
+            sampler = EpochSampler(clips, train.batch_size, 0, train.drop_last)
+            steps = train.trained_epochs * sampler.steps_per_epoch
+            hours = steps * step_seconds(work, sampler.largest, Precision(precision)) / 3600
+            whole += Effort(steps, sampler.clips_until(steps), hours, parameters)
         return whole
 
     def _counted(self, cell: Cell) -> tuple[Work, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sslskel.api.dataset import Dataset
 from sslskel.config.groups import Optimiser
 from sslskel.data.prepare import open_benchmark
+from sslskel.engine.sampler import EpochSampler
 from sslskel.errors import UsageError
 from sslskel.grid.buildable import check_each
 from sslskel.grid.cell import Cell
@@ -150,7 +151,7 @@ def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int
     """Seconds of a pretraining, and bytes of the checkpoints that it keeps."""
     train = cell.resolved.train
     clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
-    steps = train.trained_epochs * max(1, clips // train.batch_size)
+    steps = train.trained_epochs * EpochSampler(clips, train.batch_size, 0, train.drop_last).steps_per_epoch
     size = rate.weights * BYTES_PER_WEIGHT.get(train.optimiser, 12) * train.keep_checkpoints
     return steps * rate.step_seconds + _probed(cell, dataset) / rate.encode_rate, size
 

@@ -31,6 +31,9 @@ def test_steps_and_clips_are_those_of_the_recorded_training(efforts: Efforts) ->
     assert effort is not None
     assert (effort.steps, effort.clips) == (60 * (431 // 64), 60 * 6 * 64)
     assert efforts.of_record(made(config__train__stop_after=5)).steps == 5 * 6  # type: ignore[union-attr]
+    effort = efforts.of_record(made(config__train__drop_last=False))
+    assert effort is not None
+    assert (effort.steps, effort.clips) == (60 * 7, 60 * 431), "a last batch of 47 clips is a step too"
 
 
 def test_hours_grow_with_epochs_and_with_the_network(efforts: Efforts) -> None:
