@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         return _merge(options)
     from sslskel.cli.console import ConsoleReporter
     from sslskel.leaderboard import form_of, print_board, render, write_board
-    from sslskel.leaderboard.folder import board_of
+    from sslskel.leaderboard.folder import board_of, with_curves
 
     if options.suite and (options.benchmark or options.protocol):
         raise UsageError("a suite names its benchmarks and protocols; leave out --benchmark and --protocol")
@@ -81,13 +81,15 @@ def run(options: argparse.Namespace) -> int:
             names(options.benchmark) if options.benchmark else None,
             report=lambda text: print(f"sslskel: {text}", file=sys.stderr),
             protocols=names(options.protocol) if options.protocol else None,
-            details=form == "html" or options.details,
+            details=form == "html",
             published=not options.no_published,
             over_clips=options.intervals == "clips",
             suite=_rules(options.suite) if options.suite else None,
             required=True,
         )
     board = replace(board, maps=maps)
+    if options.details and form != "html":
+        board = with_curves(board, options.results)
     if options.ladder:
         return _ladder(board, form, options)
     intervals = options.intervals is not None

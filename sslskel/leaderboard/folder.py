@@ -84,22 +84,25 @@ def board_of(
     return _with_details(board, output) if details else board
 
 
-def _with_details(board: Board, output: Path) -> Board:
-    """The board with curves, confusions, papers and checkpoints of what is still there."""
-    curves = _curves(output, board.records)
+def with_curves(board: Board, output: Path | str) -> Board:
+    """The board with the learning curves of the runs that are still in its folder, and a note on each probe."""
+    curves = _curves(Path(output), board.records)
     probed = [
         f"probe, never used to choose unless the row says so: {text}" for curve in curves if (text := curve.probed())
     ]
+    return replace(board, curves=curves, notes=(*board.notes, *probed))
+
+
+def _with_details(board: Board, output: Path) -> Board:
+    """The board with curves, confusions, papers and checkpoints of what is still there."""
     # The cards of methods load torch, which boards without details do without.
     from sslskel.leaderboard.literature import literature_of
 
     return replace(
-        board,
-        curves=curves,
+        with_curves(board, output),
         confusions=confusions_of(board, ResultStore(output)),
         literature=literature_of(board),
         checkpoints=checkpoints_of(output, board.records),
-        notes=(*board.notes, *probed),
     )
 
 

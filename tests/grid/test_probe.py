@@ -17,6 +17,7 @@ from recorder import Recorder
 
 import sslskel
 from sslskel import BENCHMARKS, PROTOCOLS, GridRequest, Split, open_benchmark
+from sslskel.cli import main
 from sslskel.errors import DataError, UsageError
 from sslskel.files import read_regular
 from sslskel.grid.probe import held_out, probed_clips
@@ -81,7 +82,7 @@ def test_a_probe_changes_no_bit_and_the_last_score_is_that_of_the_checkpoint(
 
 
 def test_the_curve_is_in_the_details_of_a_board_and_no_label_leaves_the_training_part(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[set[int]] = []
     evaluate = Knn.evaluate
@@ -99,6 +100,11 @@ def test_the_curve_is_in_the_details_of_a_board_and_no_label_leaves_the_training
     assert one.probe == "knn/subjects"
     assert [epoch for epoch, _ in one.scores] == [0, 1, 2]
     assert any("knn on held-out training subjects: first " in note for note in board.notes)
+    words = ["leaderboard", "--results", str(tmp_path), "--format", "markdown"]
+    assert main([*words, "--details"]) == 0
+    assert "knn on held-out training subjects: first " in capsys.readouterr().out
+    assert main(words) == 0
+    assert "knn on held-out training subjects" not in capsys.readouterr().out
     [drawn] = unpacked(html_text(board))["curves"]
     assert drawn["probe"] == one.probe
     assert drawn["scores"] == [list(point) for point in one.scores]
