@@ -20,7 +20,15 @@ from sslskel.grid.run import run_each
 from sslskel.leaderboard import build_board
 from sslskel.leaderboard.cells import same_weights
 from sslskel.leaderboard.compare import Comparison, NotPaired, Side, corrected, paired
-from sslskel.leaderboard.formats.recipe_table import BOTH, OWN, SHARED, MethodRecipes, RecipeRow, recipe_page
+from sslskel.leaderboard.formats.recipe_table import (
+    BOTH,
+    OWN,
+    SHARED,
+    MethodRecipes,
+    RecipeRow,
+    own_beside_shared,
+    recipe_page,
+)
 from sslskel.plugins.registry import METHODS, PROTOCOLS
 from sslskel.progress import SILENT, Reporter
 from sslskel.results.record import Record, RecordError
@@ -113,17 +121,6 @@ def _compared(request: GridRequest, records: Sequence[Record], store: ResultStor
             sentences.append(f"{own.protocol} and {other.protocol} are not compared: {fault}")
     paper = str(preset.get("paper", METHODS.get(method).card.paper))
     return MethodRecipes(method, paper, rows, sentences, corrected(comparisons))
-
-
-def own_beside_shared(rows: Sequence[RecipeRow]) -> list[tuple[RecipeRow, RecipeRow]]:
-    """Each recipe of the method's own with each shared one; two that are both meet once."""
-    pairs = []
-    for at, own in enumerate(rows):
-        for place, other in enumerate(rows):
-            again = own.whose == other.whose == BOTH and place < at
-            if own.whose != SHARED and other.whose != OWN and place != at and not again:
-                pairs.append((own, other))
-    return pairs
 
 
 def _row(protocol: str, request: GridRequest, records: Sequence[Record]) -> RecipeRow | None:

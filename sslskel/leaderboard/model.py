@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import pandas
 
 
+def mean_words(summary: Summary, *, counts: bool = True) -> str:
+    """``84.9 ± 0.3 (3)``, in %; how many values it is over where it ``counts``."""
+    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
+    return f"{percent(summary.mean)}{spread}{f' ({summary.n})' if counts else ''}"
+
+
 @dataclass(frozen=True, order=True)
 class Column:
     """What a score is a score of."""
@@ -108,8 +114,7 @@ class BoardCell:
 
     def words(self, *, counts: bool) -> str:
         """``84.9 ± 0.3 (3)``, in %; the number of pretrainings where it ``counts``."""
-        spread = "" if self.summary.sd is None else f" ± {percent(self.summary.sd)}"
-        return f"{percent(self.summary.mean)}{spread}{f' ({self.summary.n})' if counts else ''}{self.marks}"
+        return f"{mean_words(self.summary, counts=counts)}{self.marks}"
 
     @property
     def seeds(self) -> tuple[int, ...]:

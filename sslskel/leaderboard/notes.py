@@ -12,12 +12,11 @@ from sslskel.api.benchmark import CLEAN
 from sslskel.leaderboard.heads import head_note
 from sslskel.leaderboard.imposed import EACH_OWN, home_of
 from sslskel.leaderboard.labels import names_of
-from sslskel.leaderboard.model import BoardCell, Column, Row
+from sslskel.leaderboard.model import BoardCell, Column, Row, mean_words
 from sslskel.leaderboard.seeds import seed_notes
 from sslskel.results.origins import described, title_of
 from sslskel.results.record import CHOSEN_EPOCH, CHOSEN_ON_TEST, DECLARED, Record
 from sslskel.results.statistics import summarise
-from sslskel.text import percent
 
 
 def notes_of(
@@ -166,9 +165,7 @@ def _test_choice_note(position: int, column: Column, of: str, records: Sequence[
         known = [[share for share in shares if share is not None] for shares in by_weights]
         values = [summarise(shares).mean for shares in known if shares]
         if values:
-            summary = summarise(values)
-            spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-            parts.append(f"{names[row.key]} {percent(summary.mean)}{spread} ({summary.n})")
+            parts.append(f"{names[row.key]} {mean_words(summarise(values))}")
     return (
         f"{column.title}: for comparison only, the best test {of}, {CHOSEN_ON_TEST}: {', '.join(parts)}"
         if parts

@@ -12,13 +12,12 @@ from sslskel.errors import UsageError
 from sslskel.grid import recipes
 from sslskel.grid.recipes import (
     compare_recipes,
-    own_beside_shared,
     own_recipes,
     requests_of_recipes,
     shared_recipes,
 )
 from sslskel.grid.request import GridRequest
-from sslskel.leaderboard.formats.recipe_table import BOTH, OWN, SHARED, RecipeRow
+from sslskel.leaderboard.formats.recipe_table import BOTH, OWN, SHARED, RecipeRow, own_beside_shared
 from sslskel.plugins.registry import METHODS, PROTOCOLS
 
 SMALL = ("train.epochs=1", "train.warmup_epochs=0", "protocol.epochs=2", "protocol.min_steps=0")

@@ -79,7 +79,7 @@ def csv_text(board: Board) -> str:
     writer = csv.DictWriter(buffer, list(lines[0]), restval="", lineterminator="\n")
     writer.writeheader()
     for line in (*lines, *_published(board)):
-        writer.writerow({name: _csv_value(value) for name, value in line.items()})
+        writer.writerow({name: csv_value(value) for name, value in line.items()})
     return buffer.getvalue()
 
 
@@ -157,7 +157,7 @@ def _cell_facts(cell: BoardCell | None) -> dict[str, object]:
     }
 
 
-def _csv_value(value: object) -> str:
+def csv_value(value: object) -> str:
     """Numbers in full; text that no spreadsheet takes for a formula."""
     if value is None:
         return ""

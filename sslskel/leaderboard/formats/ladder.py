@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from sslskel.errors import UsageError
-from sslskel.leaderboard.formats.csv_json import FORMULA
+from sslskel.leaderboard.formats.csv_json import csv_value
 from sslskel.leaderboard.formats.paper_table import DESCRIBED
 from sslskel.leaderboard.ladder import Ladder, Rung
 from sslskel.text import EMPTY, fenced, percent, plain, table
@@ -81,21 +81,14 @@ def _csv(ladder: Ladder) -> str:
     """One line per method, numbers in full, shares from 0 to 1; what is not there is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_inert(name) for name in [*_head(ladder), "described"]])
+    writer.writerow([*map(csv_value, [*_head(ladder), "described"])])
     for one in ladder.rungs:
         spent = one.effort
         costs = (None,) * 4 if spent is None else (spent.parameters, spent.steps, spent.clips, spent.gpu_hours)
         scores = [None if cell is None else cell.summary.mean for cell in one.cells]
-        writer.writerow(
-            [_inert(one.label), _inert(one.preset), *costs, *scores, one.mean, int(one.front), int(one.described)]
-        )
+        values = (one.label, one.preset, *costs, *scores, one.mean, int(one.front), int(one.described))
+        writer.writerow([*map(csv_value, values)])
     return buffer.getvalue()
-
-
-def _inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    safe = plain(text)
-    return f"'{safe}" if safe.lstrip().startswith(FORMULA) else safe
 
 
 def _html(ladder: Ladder) -> str:

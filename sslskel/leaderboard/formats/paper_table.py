@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sslskel.leaderboard.cells import same_weights
 from sslskel.leaderboard.compare import Comparison
-from sslskel.leaderboard.model import Board
+from sslskel.leaderboard.model import Board, mean_words
 from sslskel.results.record import Record
 from sslskel.results.statistics import summarise
 from sslskel.text import EMPTY, escape, fenced, percent, table
@@ -104,8 +104,7 @@ def printed_table(
 def _measured(score: str, records: Sequence[Record]) -> str:
     groups = same_weights(records)
     summary = summarise([summarise([one.scores[score] for one in group]).mean for group in groups])
-    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-    text = f"{percent(summary.mean)}{spread} ({summary.n})"
+    text = mean_words(summary)
     if summary.interval is None:
         return text
     return f"{text} [{percent(summary.interval[0])}, {percent(summary.interval[1])}]"

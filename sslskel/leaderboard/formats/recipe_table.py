@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from sslskel.leaderboard.cells import same_weights
 from sslskel.leaderboard.compare import Comparison
-from sslskel.leaderboard.model import Board
+from sslskel.leaderboard.model import Board, mean_words
 from sslskel.leaderboard.notes import best_on_test
 from sslskel.leaderboard.recipe_words import ASPECTS, other_options, recipe_words
 from sslskel.results.record import CHOSEN_ON_TEST, Record
@@ -59,6 +59,17 @@ class MethodRecipes:
     comparisons: Sequence[Comparison] = ()
 
 
+def own_beside_shared(rows: Sequence[RecipeRow]) -> list[tuple[RecipeRow, RecipeRow]]:
+    """Each recipe of the method's own with each shared one; two that are both meet once."""
+    pairs = []
+    for at, own in enumerate(rows):
+        for place, other in enumerate(rows):
+            again = own.whose == other.whose == BOTH and place < at
+            if own.whose != SHARED and other.whose != OWN and place != at and not again:
+                pairs.append((own, other))
+    return pairs
+
+
 def recipe_page(methods: Sequence[MethodRecipes], left_out: Sequence[str], board: Board) -> str:
     """The page. ``board`` is that of all records; it lends its notes, warnings and commands."""
     blocks = [
@@ -95,21 +106,20 @@ def _method(one: MethodRecipes) -> list[str]:
             row.width or EMPTY,
             *recipe_words(row.options, row.trains).values(),
             row.records[0].primary,
-            _shown(row.summary),
+            mean_words(row.summary),
             *([best or EMPTY] if more else []),
         ]
         for row, best in zip(one.rows, tested, strict=True)
     ]
-    own = [row for row in one.rows if row.whose != SHARED]
+    pairs = own_beside_shared(one.rows)
     blocks = [f"## {escape(one.method)}", *([escape(one.paper)] if one.paper else [])]
-    if not own:
+    if all(row.whose == SHARED for row in one.rows):
         blocks.append("No recipe of its own is known here.")
     blocks.append(table([*head, *more], [[*map(escape, line)] for line in lines], range(len(head) - 1, len(head) + 1)))
     differences = [
         f"{row.protocol}, beside {other.protocol}: {'; '.join(other_options(row.options, other.options))}"
-        for row in own
-        for other in one.rows
-        if other.whose != OWN and other is not row and _family(row) == _family(other)
+        for row, other in pairs
+        if _family(row) == _family(other)
     ]
     blocks += (
         _listed("Options that differ, those of the shared recipe in brackets:", differences) if differences else []
@@ -164,18 +174,13 @@ def _summary(groups: Sequence[Sequence[float]]) -> Summary:
     return summarise([summarise([*group]).mean for group in groups])
 
 
-def _shown(summary: Summary) -> str:
-    spread = "" if summary.sd is None else f" ± {percent(summary.sd)}"
-    return f"{percent(summary.mean)}{spread} ({summary.n})"
-
-
 def _best_on_test(row: RecipeRow) -> str:
     """The best test epoch or head, where every record has one; else empty."""
     for of in ("epoch", "head"):
         groups = [[best_on_test(record, of) for record in group] for group in same_weights(row.records)]
         known = [[share for share in group if share is not None] for group in groups]
         if [*map(len, known)] == [*map(len, groups)]:
-            return f"{_shown(_summary(known))} {of}"
+            return f"{mean_words(_summary(known))} {of}"
     return ""
 
 
