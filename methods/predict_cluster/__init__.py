@@ -105,7 +105,7 @@ class PredictCluster(PretextMethod[PredictClusterConfig]):
             "the decoder of fixed weights is trained in both; the transform mirrors bodies; the port's loss counts"
             " padding and its rate does not fall"
         ),
-        protocols=("knn",),
+        protocols=("knn_predict_cluster",),
     )
     default_backbone = "gru_lengths"
     recipe: ClassVar[Mapping[str, Any]] = {

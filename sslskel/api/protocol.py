@@ -7,7 +7,7 @@ predictions, and the harness scores them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -83,6 +83,18 @@ class FeatureStore(Protocol):
         ...
 
 
+class OtherWeights(Protocol):
+    """Where encoders of the same shape and other weights come from; an ``OpenedEncoders`` is one."""
+
+    def fresh(self, seed: int) -> Mapping[str, Encoder]:
+        """Those with initial weights of a seed."""
+        ...
+
+    def earlier(self) -> Iterable[tuple[int, Mapping[str, Encoder]]]:
+        """Those of earlier checkpoints of the pretraining, behind their step, oldest first."""
+        ...
+
+
 @dataclass(frozen=True)
 class ProtocolRun:
     """What a protocol may know of its run."""
@@ -97,6 +109,9 @@ class ProtocolRun:
     fresh: Callable[[], Mapping[str, Encoder]] | None = None
     """Builds the encoders again, on the run's device, with untrained weights that depend on the run's seed alone;
     None if they cannot be built."""
+    earlier: Callable[[], Iterable[tuple[int, Mapping[str, Encoder]]]] | None = None
+    """Step and encoders of each earlier checkpoint that their pretraining has kept, oldest first, one at a time;
+    None if there is no pretraining."""
     features: FeatureStore | None = None
     """Cache of features of deterministic views; None caches nothing."""
 
@@ -125,6 +140,9 @@ class Outcome:
     by_head: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """(R,) class predicted for each row by each head of a grid, by the head's name: the harness computes the best
     test head from it, for comparison with published code. Empty if there is no grid or this was not requested."""
+    by_checkpoint: Mapping[int, npt.NDArray[np.int64]] = field(default_factory=dict)
+    """(R,) class predicted for each row with the weights of each earlier checkpoint, by its step: the harness computes
+    the best test checkpoint from it, for comparison with published code. Empty if this was not requested."""
     kept: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Other arrays to keep beside the record, such as which training clips had labels."""
     info: Mapping[str, Any] = field(default_factory=dict)

@@ -200,6 +200,8 @@ def scores_are_complete(case: ProtocolCase) -> None:
     expect(whole, "by_epoch is not one row per epoch with one class per prediction")
     odd = [name for name, predicted in outcome.by_head.items() if predicted.shape != outcome.keys.shape]
     expect(not odd, f"by_head has not one class per prediction for {', '.join(odd)}")
+    odd = [str(step) for step, one in outcome.by_checkpoint.items() if one.shape != outcome.keys.shape]
+    expect(not odd, f"by_checkpoint has not one class per prediction for step {', '.join(odd)}")
 
 
 def scoring_is_pure(case: ProtocolCase) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from sslskel.config.groups import ClipConfig
 from sslskel.encoders.hub import fetched
 from sslskel.encoders.meta import CheckpointMeta, Construction
 from sslskel.encoders.released import load_released
-from sslskel.engine.checkpoint import latest, load_weights
+from sslskel.engine.checkpoint import kept_before, latest, load_weights, read_state
 from sslskel.engine.initial import load_fitting
 from sslskel.errors import CheckpointError, UsageError
 from sslskel.plugins.encoders import checkpoint_path
@@ -61,6 +61,13 @@ class OpenedEncoders:
                 " take a checkpoint that sslskel wrote"
             )
         return _rebuild(self.meta, made, self.path, seed).encoders()
+
+    def earlier(self) -> Iterator[tuple[int, dict[str, Encoder]]]:
+        """Step and encoders of each earlier checkpoint of the run that is still there, oldest first."""
+        for step in kept_before(self.path):
+            method, meta = open_method(step)
+            if meta.identity == self.meta.identity:
+                yield int(read_state(step)["step"]), method.encoders()
 
 
 def build_method(

@@ -116,6 +116,14 @@ def latest(folder: Path) -> Path | None:
     return None
 
 
+def kept_before(step: Path) -> list[Path]:
+    """Directories of earlier steps of the same run that verify, oldest first; none for a lone or exported one."""
+    if not is_step(step):
+        return []
+    number = int(step.name[5:])
+    return [one for one in _steps(step.parent) if int(one.name[5:]) < number and fault_of(one) is None]
+
+
 def resolve(path: Path) -> Path:
     """One step's directory: ``path`` itself or the exported encoder of that name, or the newest valid one in it.
 

@@ -84,11 +84,15 @@ def _of_rows(
 
 
 def best_on_test(outcome: Outcome, truth: Truth) -> dict[str, dict[str, object]]:
-    """What the record's details say, for comparison only, of the best test epoch and head that were reported.
+    """What the record's details say, for comparison only, of the best test epoch, head and checkpoint, if reported.
 
     Raises ``RunError`` where their predictions are not one per row of the outcome.
     """
-    reported = {"best_test_epoch": best_test_epoch(outcome, truth), "best_test_head": best_test_head(outcome, truth)}
+    reported = {
+        "best_test_epoch": best_test_epoch(outcome, truth),
+        "best_test_head": best_test_head(outcome, truth),
+        "best_test_checkpoint": best_test_checkpoint(outcome, truth),
+    }
     return {name: best for name, best in reported.items() if best is not None}
 
 
@@ -97,15 +101,34 @@ def best_test_head(outcome: Outcome, truth: Truth) -> dict[str, object] | None:
 
     Raises ``RunError`` where the predictions of a head are not one per row of the outcome.
     """
-    right = {}
-    for name, predicted in outcome.by_head.items():
-        if predicted.shape != outcome.keys.shape:
-            raise RunError(f"predictions of head '{name}' have shape {predicted.shape}; expected {outcome.keys.shape}")
-        right[name] = float((predicted == truth.of(outcome.keys)).mean())
+    right = {name: _right(f"head '{name}'", one, outcome, truth) for name, one in outcome.by_head.items()}
     if not right:
         return None
     head = max(right, key=lambda name: right[name])
     return {"top1": right[head], "head": head, "heads": len(right), "marked": CHOSEN_ON_TEST}
+
+
+def best_test_checkpoint(outcome: Outcome, truth: Truth) -> dict[str, object] | None:
+    """The best test accuracy over the kept checkpoints of a pretraining; None where none but the last was judged.
+
+    ``step`` is that of the first checkpoint that has it, None for the last one, whose scores are reported;
+    ``checkpoints`` counts both. Raises ``RunError`` where predictions are not one per row of the outcome.
+    """
+    if not outcome.by_checkpoint:
+        return None
+    right: dict[int | None, float] = {}
+    for step in sorted(outcome.by_checkpoint):
+        right[step] = _right(f"step {step}", outcome.by_checkpoint[step], outcome, truth)
+    right[None] = _right("the last step", outcome.values["predicted"], outcome, truth)
+    best = max(right, key=lambda step: right[step])
+    return {"top1": right[best], "step": best, "checkpoints": len(right), "marked": CHOSEN_ON_TEST}
+
+
+def _right(of: str, predicted: npt.NDArray[Any], outcome: Outcome, truth: Truth) -> float:
+    """Accuracy of predictions (R,) of something, 0 to 1."""
+    if predicted.shape != outcome.keys.shape:
+        raise RunError(f"predictions of {of} have shape {predicted.shape}; expected {outcome.keys.shape}")
+    return float((predicted == truth.of(outcome.keys)).mean())
 
 
 def best_test_epoch(outcome: Outcome, truth: Truth) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import ClassVar
 
 from sslskel.config.groups import Optimiser, Schedule, require
-from sslskel.evaluation.selection import Report, Selection
+from sslskel.evaluation.selection import Report, Selection, require_report
 
 
 class Start(Enum):
@@ -132,10 +132,7 @@ class FineTuneConfig:
             self.schedule is not Schedule.step or bool(self.milestones),
             "protocol.schedule=step needs protocol.milestones, for instance protocol.milestones=[30]",
         )
-        require(
-            self.report is not Report.best_test_head,
-            "protocol.report=best_test_head is of grids of linear heads; leave it out",
-        )
+        require_report(self.report, Report.best_test_epoch)
         require(0 < self.decay <= 1, f"protocol.decay is {self.decay}; it must be in (0, 1]")
         require(0 <= self.clip_norm < math.inf, f"protocol.clip_norm is {self.clip_norm}; it must not be negative")
         require(

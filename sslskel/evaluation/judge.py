@@ -16,7 +16,7 @@ from sslskel.api.benchmark import Benchmark, Split, SplitRows
 from sslskel.api.dataset import Dataset, Ints
 from sslskel.api.encoder import Encoder
 from sslskel.api.noise import Seal
-from sslskel.api.protocol import EvaluationProtocol, FeatureStore, Outcome, Parts, ProtocolRun, Truth
+from sslskel.api.protocol import EvaluationProtocol, FeatureStore, OtherWeights, Outcome, Parts, ProtocolRun, Truth
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import EngineConfig
 from sslskel.data.loader import ClipSource
@@ -45,7 +45,6 @@ from sslskel.progress import SILENT, Reporter
 
 USUAL_BATCH = 128
 """Clips that an encoder sees at a time where a protocol has no option ``encode_batch``."""
-Fresh = Callable[[int], Mapping[str, Encoder]]
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ def evaluate_stage(
     seed: int,
     *,
     reporter: Reporter = SILENT,
-    fresh: Fresh | None = None,
+    others: OtherWeights | None = None,
     cross_dataset: bool = False,
     features: FeatureStore | None = None,
 ) -> EvaluationResult:
     """Judge encoders under one protocol; only this function shows predictions to test labels.
 
-    ``fresh`` builds the same encoders with initial weights of a seed, for protocols that
-    train from scratch; ``cross_dataset`` says that they were made for another dataset; ``features``
+    ``others`` has the same encoders with other weights, for protocols that train from scratch or
+    look at earlier checkpoints; ``cross_dataset`` says that they were made for another dataset; ``features``
     is where those of frozen encoders are kept. Raises ``UsageError`` where the encoder does not
     fit the protocol or the dataset, ``DataError`` where bodies share no joint or the classes of
     the split cannot be learnt, ``RunError`` where a clip's features depend on its batch.
@@ -106,7 +105,7 @@ def evaluate_stage(
     forget_peak(device)
     with arithmetic(engine):
         asked = _Asked(protocol, target, engine, seed, device, cross_dataset)
-        return _evaluated(encoders, asked, reporter, fresh, features)
+        return _evaluated(encoders, asked, reporter, others, features)
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _prepared(
     encoders: Mapping[str, Encoder],
     asked_for: _Asked,
     reporter: Reporter,
-    fresh: Fresh | None,
+    others: OtherWeights | None,
     features: FeatureStore | None,
 ) -> _Ready:
     protocol, target, engine = asked_for.protocol, asked_for.target, asked_for.engine
@@ -171,11 +170,9 @@ def _prepared(
             encoder.to(device=device, dtype=dtype_of(engine)).eval()
         return prepare_encoders(some, dataset.info, benchmark.recipe, asked_for.cross_dataset)
 
-    def rebuilt() -> Mapping[str, Encoder]:
-        assert fresh is not None
-        built = fresh(seed)
-        fitted(built)
-        return at_level(built, protocol.level)
+    def ready(some: Mapping[str, Encoder]) -> Mapping[str, Encoder]:
+        fitted(some)
+        return at_level(some, protocol.level)
 
     read = fitted(encoders)
     rule, spec = benchmark.split(target.split), next(iter(encoders.values())).spec
@@ -189,8 +186,14 @@ def _prepared(
     seal = Seal(hidden)
     parts = _parts(rows, dataset, source, shuffled_part(asked, seal, hidden))
     mixed = functools.partial(autocast, device, engine.precision)
-    new = None if fresh is None else rebuilt
-    run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, new, features)
+    run = ProtocolRun(seed, device, dtype_of(engine), mixed, reporter, features=features)
+    if others is not None:
+        made = others
+        run = replace(
+            run,
+            fresh=lambda: ready(made.fresh(seed)),
+            earlier=lambda: ((step, ready(some)) for step, some in made.earlier()),
+        )
     return _Ready(at_level(encoders, protocol.level), parts, run, read, rows, dataset, asked, seal)
 
 
@@ -198,11 +201,11 @@ def _evaluated(
     encoders: Mapping[str, Encoder],
     asked_for: _Asked,
     reporter: Reporter,
-    fresh: Fresh | None,
+    others: OtherWeights | None,
     features: FeatureStore | None,
 ) -> EvaluationResult:
     """:func:`evaluate_stage` in the arithmetic of the run."""
-    ready, protocol = _prepared(encoders, asked_for, reporter, fresh, features), asked_for.protocol
+    ready, protocol = _prepared(encoders, asked_for, reporter, others, features), asked_for.protocol
     parts, rows, dataset, read = ready.parts, ready.rows, ready.dataset, ready.read
     company = getattr(protocol.config, "encode_batch", USUAL_BATCH)
     judged = every_level(encoders, protocol)
@@ -304,6 +307,7 @@ def in_order(outcome: Outcome, seal: Seal, wanted: Ints) -> Outcome:
         epoch=moved(outcome.epoch),
         by_epoch=None if outcome.by_epoch is None else outcome.by_epoch[:, rows],
         by_head={name: predicted[rows] for name, predicted in outcome.by_head.items()},
+        by_checkpoint={step: predicted[rows] for step, predicted in outcome.by_checkpoint.items()},
     )
 
 

@@ -37,7 +37,7 @@ from sslskel.evaluation.linear_head import (
     step_rate,
 )
 from sslskel.evaluation.recipes import recipe_label
-from sslskel.evaluation.selection import Report, Selection
+from sslskel.evaluation.selection import Report, Selection, require_report
 from sslskel.hashing import stable_id
 
 Heads = Mapping[str, LinearHead]
@@ -120,6 +120,7 @@ class LinearConfig:
             not self.levels or (bool(self.rates) and not self.level),
             "protocol.levels needs protocol.rates, by which one of them is chosen, and no protocol.level",
         )
+        require_report(self.report, Report.best_test_epoch, Report.best_test_head)
         require(
             self.report is not Report.best_test_head or bool(self.rates),
             "protocol.report=best_test_head needs a grid of heads; give protocol.rates",

@@ -1,6 +1,6 @@
 """Which epoch of a trained head a protocol reports, and what it reports beside it.
 
-The options that every protocol with epochs has in common; no head is trained here.
+The options that protocols have in common; no head is trained here.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 from sslskel.api.protocol import ClipSet, Parts
+from sslskel.config.groups import require
 from sslskel.errors import DataError, UsageError
 from sslskel.evaluation.features import labelled
 
@@ -28,6 +29,19 @@ class Report(Enum):
     """For comparison only, the best test accuracy over all epochs, as published code reports it."""
     best_test_head = "best_test_head"
     """For comparison only, the best test accuracy over all heads of a grid, as published code reports it."""
+    best_test_checkpoint = "best_test_checkpoint"
+    """For comparison only, the best test accuracy over all kept checkpoints of the pretraining, as published code
+    reports it."""
+
+
+def require_report(report: Report, *allowed: Report) -> None:
+    """Raise ``UsageError`` for what a protocol cannot report; ``selected`` is always possible."""
+    choices = (Report.selected, *allowed)
+    require(
+        report in choices,
+        f"protocol.report={report.value} is of other protocols; this one takes"
+        f" {' or '.join(one.value for one in choices)}",
+    )
 
 
 def training_parts(parts: Parts, held_out: bool, why: str) -> tuple[ClipSet, ClipSet | None]:

@@ -33,7 +33,7 @@ def judge_and_record(
         engine,
         task.seed,
         reporter=reporter,
-        fresh=opened.fresh,
+        others=opened,
         cross_dataset=opened.meta.made_for != dataset.info.name,
         features=features,
     )

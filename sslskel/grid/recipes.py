@@ -59,11 +59,18 @@ def shared_recipes() -> tuple[str, ...]:
     return tuple(name for name, protocol in PROTOCOLS.built_in() if protocol.common)
 
 
+def with_first_stages(methods: Sequence[str]) -> tuple[str, ...]:
+    """The methods, each of several stages behind the method of its first: what later stages add is its recipe too."""
+    ordered = [one for name in methods for one in (*(stage.method for stage in stages_of(name)[:1]), name)]
+    return tuple(dict.fromkeys(ordered))
+
+
 def requests_of_recipes(request: GridRequest) -> list[GridRequest]:
     """A grid for each method: its own recipes, then the shared ones. Raises ``UsageError`` where one does not fit."""
     if not request.methods:
         raise UsageError("recipes are compared for the encoders of a method; name it with --method")
-    judged = {name: tuple(dict.fromkeys((*own_recipes(name), *shared_recipes()))) for name in request.methods}
+    methods = with_first_stages(request.methods)
+    judged = {name: tuple(dict.fromkeys((*own_recipes(name), *shared_recipes()))) for name in methods}
     options = {name: _options(name, protocols, request.backbone) for name, protocols in judged.items()}
     known = set[str]().union(*options.values())
     requests = []

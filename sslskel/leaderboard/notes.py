@@ -18,6 +18,9 @@ from sslskel.results.origins import described, title_of
 from sslskel.results.record import CHOSEN_EPOCH, CHOSEN_ON_TEST, DECLARED, Record
 from sslskel.results.statistics import summarise
 
+CHOSEN = ("epoch", "head", "checkpoint")
+"""Of what a record may name the best on test."""
+
 
 def notes_of(
     columns: Sequence[Column], rows: Sequence[Row], members: Sequence[Sequence[Record]], records: Sequence[Record]
@@ -26,7 +29,7 @@ def notes_of(
     if not records:
         return (), ()
     notes = [_column_note(column, own) for column, own in zip(columns, members, strict=True)]
-    for of in ("epoch", "head"):
+    for of in CHOSEN:
         notes += filter(None, (_test_choice_note(at, columns[at], of, own, rows) for at, own in enumerate(members)))
     names = names_of(rows)
     notes += filter(None, (head_note(at, columns[at], own, rows, names) for at, own in enumerate(members)))
@@ -156,7 +159,7 @@ def _column_note(column: Column, records: Sequence[Record]) -> str:
 
 
 def _test_choice_note(position: int, column: Column, of: str, records: Sequence[Record], rows: Sequence[Row]) -> str:
-    """What records say of their best test epoch or head; it is not a cell, so it can neither rank nor be bold."""
+    """What records say of their best test one of ``CHOSEN``; it is not a cell, so it can neither rank nor be bold."""
     best = {record.identity: share for record in records if (share := best_on_test(record, of)) is not None}
     parts, names = [], names_of(rows)
     for row in rows:
@@ -174,7 +177,7 @@ def _test_choice_note(position: int, column: Column, of: str, records: Sequence[
 
 
 def best_on_test(record: Record, of: str) -> float | None:
-    """Accuracy of the best test epoch or head, 0 to 1; None where the record holds none that can be read."""
+    """Accuracy of the best test one of ``CHOSEN``, 0 to 1; None where the record holds none that can be read."""
     details = record.extra.get("details")
     best = details.get(f"best_test_{of}") if isinstance(details, dict) else None
     share = best.get("top1") if isinstance(best, dict) else None

@@ -1,16 +1,18 @@
 """The nearest-neighbour protocol: cosine similarity to the training clips, nothing trained.
 
-How neighbours are found is in ``sslskel.evaluation.neighbours``.
+How neighbours are by_step is in ``sslskel.evaluation.neighbours``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from sslskel.config.groups import require
 from sslskel.evaluation.features import clip_features, evaluating, labelled
 from sslskel.evaluation.metrics import aligned, class_scores
 from sslskel.evaluation.neighbours import joined, nearest, require_neighbours
+from sslskel.evaluation.selection import Report, require_report
 from sslskel.hashing import stable_id
 
 
@@ -52,15 +55,20 @@ class KnnConfig:
     ties: Ties = Ties.nearest
     level: str = ""
     """Which of the encoder's levels is read, for instance ``joints``; empty for its feature."""
+    report: Report = Report.selected
+    """``best_test_checkpoint`` judges the earlier checkpoints that the pretraining has kept too
+    (``train.keep_checkpoints``) and records the best of them, marked as chosen on test; it never ranks."""
     encode_batch: int = 128
     """Clips that an encoder sees at a time; a matter of memory and speed only."""
     block: int = 4096
     """Test and training clips compared at a time; memory grows with its square."""
+    unsaid: ClassVar[Mapping[str, object]] = {"report": "selected"}
 
     def __post_init__(self) -> None:
         for name in ("k", "encode_batch", "block"):
             require(getattr(self, name) >= 1, f"protocol.{name} is {getattr(self, name)}; it must be at least 1")
         require(0 < self.temperature < math.inf, f"protocol.temperature is {self.temperature}; it must be positive")
+        require_report(self.report, Report.best_test_checkpoint)
 
     def label(self) -> str:
         """What neighbours there are and how they vote, for records."""
@@ -88,6 +96,14 @@ class Knn(EvaluationProtocol[KnnConfig]):
     def evaluate(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> Outcome:
         """Predicted classes (R,) of the test clips; raises ``UsageError`` where k exceeds the gallery."""
         self.check(parts)
+        config, keys = self.config, parts.test.keys.cpu().numpy()
+        info = {"recipe": config.label(), "selection": "none", "labels": len(labelled(parts.train, "training"))}
+        predicted = self._predicted(encoders, parts, run)
+        before = self._by_checkpoint(parts, run) if config.report is Report.best_test_checkpoint else {}
+        return Outcome(keys, {"predicted": predicted}, by_checkpoint=before, info=info)
+
+    def _predicted(self, encoders: Mapping[str, Encoder], parts: Parts, run: ProtocolRun) -> npt.NDArray[np.int64]:
+        """(R,) class of each test clip."""
         config, gallery = self.config, labelled(parts.train, "training")
         noise, size = Noise(stable_id("knn", str(run.seed))), config.encode_batch
         with evaluating(encoders):
@@ -98,9 +114,19 @@ class Knn(EvaluationProtocol[KnnConfig]):
         if config.weights is Weights.similarity:
             voices = torch.exp((cosines - cosines[:, :1]) / config.temperature)
         labels = gallery.labels.to(run.device)[rows]
-        predicted = vote(labels, len(parts.classes), voices, config.ties)
-        info = {"recipe": config.label(), "selection": "none", "labels": len(gallery)}
-        return Outcome(parts.test.keys.cpu().numpy(), {"predicted": predicted.cpu().numpy()}, info=info)
+        return vote(labels, len(parts.classes), voices, config.ties).cpu().numpy()
+
+    def _by_checkpoint(self, parts: Parts, run: ProtocolRun) -> dict[int, npt.NDArray[np.int64]]:
+        """The same with the weights of each earlier checkpoint, by its step."""
+        # Kept features are those of the last weights.
+        uncached, earlier = replace(run, features=None), () if run.earlier is None else run.earlier()
+        by_step = {step: self._predicted(encoders, parts, uncached) for step, encoders in earlier}
+        if not by_step:
+            run.reporter.line(
+                "  there is no earlier checkpoint, so that no best one is recorded (train.checkpoint_epochs says how"
+                " often one is written, train.keep_checkpoints how many stay)"
+            )
+        return by_step
 
     def score(self, outcome: Outcome, truth: Truth) -> dict[str, float]:
         """``top1`` and ``macro`` (mean recall of the classes)."""

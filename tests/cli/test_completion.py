@@ -31,7 +31,7 @@ from sslskel.config.modes import MODES
         (("bench", "engine.compile="), ["engine.compile=false", "engine.compile=true"]),
         (("bench", "train.lr="), []),
         (("bench", "nothing.at="), []),
-        (("show", "protocol", "kn"), ["knn", "knn_slim"]),
+        (("show", "protocol", "kn"), ["knn", "knn_predict_cluster", "knn_slim"]),
         (("show", "suite", "open-"), ["open-quick"]),
         (("show", "open-"), ["open-quick"]),
         (("show", "preset", "qui"), ["quick"]),

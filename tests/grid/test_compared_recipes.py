@@ -15,6 +15,7 @@ from sslskel.grid.recipes import (
     own_recipes,
     requests_of_recipes,
     shared_recipes,
+    with_first_stages,
 )
 from sslskel.grid.request import GridRequest
 from sslskel.leaderboard.formats.recipe_table import BOTH, OWN, SHARED, RecipeRow, own_beside_shared
@@ -76,6 +77,12 @@ def test_each_method_is_asked_under_its_own_recipes_first(tmp_path: Path) -> Non
     assert raw.protocols == ("knn", "linear", "logreg")
     assert slim.overrides == ("method.prototypes=64", "protocol.k=3")
     assert raw.overrides == ("protocol.k=3",), "an option of another method is not this one's"
+
+
+def test_the_first_stage_of_a_method_is_judged_beside_it(tmp_path: Path) -> None:
+    asked = request("synthetic", tmp_path, "stars", "mamp")
+    assert [one.methods for one in requests_of_recipes(asked)] == [("mamp",), ("stars",)]
+    assert with_first_stages(("amr", "stars")) == ("amr", "mamp", "stars")
 
 
 def test_recipes_need_a_method_and_tables_take_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,15 @@ from toy_features import Pass, problem, run_of
 
 from sslskel.api.batch import Batch
 from sslskel.errors import RunError, UsageError
+from sslskel.evaluation.diagnostics import best_on_test
+from sslskel.evaluation.finetune_config import FineTuneConfig
+from sslskel.evaluation.linear_training import LinearConfig
+from sslskel.evaluation.selection import Report
+from sslskel.grid.request import GridRequest
+from sslskel.grid.run import run_grid
 from sslskel.protocols.knn import Knn, KnnConfig, Ties, Weights, vote
+from sslskel.results.record import CHOSEN_ON_TEST
+from sslskel.results.store import ResultStore
 
 
 def knn(**changes: Any) -> Knn:
@@ -92,3 +101,60 @@ def test_a_feature_of_another_width_than_promised_is_refused() -> None:
     encoder.dim = 13
     with pytest.raises(RunError, match="dim of 13"):
         knn().evaluate({"joint": encoder}, parts, run_of())
+
+
+class Shifted(Pass):
+    """Features of other weights: the first numbers of a clip are lost."""
+
+    def clip(self, batch: Batch) -> Tensor:
+        return torch.cat([torch.zeros_like(super().clip(batch)[:, :6]), super().clip(batch)[:, 6:]], 1)
+
+
+def test_the_best_checkpoint_on_test_is_recorded_beside_the_last_and_changes_no_score() -> None:
+    parts, truth = problem(spread=1.2)
+    good, poor = {"joint": Pass(12)}, {"joint": Shifted(12)}
+    run = run_of(earlier=lambda: iter([(100, good), (200, poor)]))
+    plain = knn().evaluate(poor, parts, run)
+    assert not plain.by_checkpoint
+    outcome = knn(report=Report.best_test_checkpoint).evaluate(poor, parts, run)
+    assert np.array_equal(outcome.values["predicted"], plain.values["predicted"])
+    assert set(outcome.by_checkpoint) == {100, 200}
+    best = best_on_test(outcome, truth)["best_test_checkpoint"]
+    share = float((knn().evaluate(good, parts, run).values["predicted"] == truth.labels).mean())
+    assert best == {"top1": share, "step": 100, "checkpoints": 3, "marked": CHOSEN_ON_TEST}
+    alone = knn(report=Report.best_test_checkpoint).evaluate(good, parts, run_of(earlier=lambda: iter([(100, poor)])))
+    assert best_on_test(alone, truth)["best_test_checkpoint"]["step"] is None
+
+
+def test_a_pretraining_without_earlier_checkpoints_has_no_best_one() -> None:
+    parts, truth = problem(spread=1.2)
+    for run in (run_of(), run_of(earlier=lambda: iter([]))):
+        outcome = knn(report=Report.best_test_checkpoint).evaluate({"joint": Pass(12)}, parts, run)
+        assert best_on_test(outcome, truth) == {}
+
+
+def test_only_neighbours_report_the_best_checkpoint() -> None:
+    for config in (LinearConfig, FineTuneConfig):
+        with pytest.raises(UsageError, match=r"report=best_test_checkpoint is of other protocols.*best_test_epoch"):
+            config(report=Report.best_test_checkpoint)
+    with pytest.raises(UsageError, match=r"this one takes selected or best_test_checkpoint"):
+        knn(report=Report.best_test_epoch)
+
+
+@pytest.mark.long
+def test_the_recipe_of_predict_and_cluster_reads_every_kept_checkpoint_of_a_run(tmp_path: Path) -> None:
+    request = GridRequest(
+        methods=("random_init", "joint_to_joint"),
+        protocols=("knn_predict_cluster", "knn"),
+        preset="quick",
+        seeds=(0,),
+        output=tmp_path,
+        overrides=("train.epochs=3", "train.warmup_epochs=0", "train.checkpoint_epochs=1", "train.keep_checkpoints=9"),
+    )
+    run_grid(request)
+    records = {(one.method["name"], one.protocol["name"]): one for one in ResultStore(tmp_path).records()}
+    trained = records["joint_to_joint", "knn_predict_cluster"]
+    best = trained.extra["details"]["best_test_checkpoint"]
+    assert best["checkpoints"] == 3
+    assert best["top1"] >= trained.scores["top1"] == records["joint_to_joint", "knn"].scores["top1"]
+    assert "best_test_checkpoint" not in records["random_init", "knn_predict_cluster"].extra["details"]

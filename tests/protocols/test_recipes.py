@@ -177,7 +177,7 @@ def test_a_grid_over_levels_needs_rates_to_choose_by() -> None:
         LinearConfig(levels=["joints", "joints"], rates=[0.1])
     with pytest.raises(UsageError, match="needs a grid of heads"):
         LinearConfig(report=Report.best_test_head)
-    with pytest.raises(UsageError, match="of grids of linear heads"):
+    with pytest.raises(UsageError, match="selected or best_test_epoch"):
         FineTuneConfig(report=Report.best_test_head)
     with pytest.raises(UsageError, match="occlusion reads one level"):
         OcclusionConfig(levels=["joints"], rates=[0.1])

@@ -12,7 +12,7 @@ from itertools import pairwise
 from sslskel.leaderboard.cells import same_weights
 from sslskel.leaderboard.compare import Comparison
 from sslskel.leaderboard.model import Board, mean_words
-from sslskel.leaderboard.notes import best_on_test
+from sslskel.leaderboard.notes import CHOSEN, best_on_test
 from sslskel.leaderboard.recipe_words import ASPECTS, other_options, recipe_words
 from sslskel.results.record import CHOSEN_ON_TEST, Record
 from sslskel.results.statistics import Summary, summarise
@@ -175,8 +175,8 @@ def _summary(groups: Sequence[Sequence[float]]) -> Summary:
 
 
 def _best_on_test(row: RecipeRow) -> str:
-    """The best test epoch or head, where every record has one; else empty."""
-    for of in ("epoch", "head"):
+    """The best test epoch, head or checkpoint, where every record has one; else empty."""
+    for of in CHOSEN:
         groups = [[best_on_test(record, of) for record in group] for group in same_weights(row.records)]
         known = [[share for share in group if share is not None] for group in groups]
         if [*map(len, known)] == [*map(len, groups)]:
