@@ -1,6 +1,6 @@
 """The nearest-neighbour protocol: cosine similarity to the training clips, nothing trained.
 
-How neighbours are by_step is in ``sslskel.evaluation.neighbours``.
+How neighbours are found is in ``sslskel.evaluation.neighbours``.
 """
 
 from __future__ import annotations
