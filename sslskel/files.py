@@ -31,10 +31,13 @@ _PRUNE = ", for instance with `sslskel runs prune`, which keeps what this comman
 
 MOST_BYTES = 2**28
 """Of a file that is read whole as text or JSON; what sslskel writes stays far below."""
-_WHOLE_RANGE = range(-(2**63), 2**64)
+_SMALL, _PART = 2**12, 2**28
+"""Fewest and most bytes that the system is asked for at once: some files state no size, some systems give no more."""
+WHOLE_RANGE = range(-(2**63), 2**64)
+"""Whole numbers that JSON may hold here."""
 
 
-def read_regular(path: Path, most: int | None = MOST_BYTES) -> bytes:
+def read_regular(path: Path | str, most: int | None = MOST_BYTES) -> bytes:
     """All bytes of a regular file, or of what a link leads to, if that is one.
 
     Never waits for a pipe and reads no device. Raises ``OSError``, also for a file of more than ``most`` bytes.
@@ -42,15 +45,21 @@ def read_regular(path: Path, most: int | None = MOST_BYTES) -> bytes:
     _require_regular(os.stat(path).st_mode, path)
     # What was a file a moment ago may be a pipe now, which would be waited for.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    # Read without a file object, which would take as long as all the rest of a small file.
+    try:
         facts = os.fstat(handle)
         _require_regular(facts.st_mode, path)
         if most is not None and facts.st_size > most:
             raise OSError(errno.EINVAL, f"it has {facts.st_size:,} bytes, and at most {most:,} are read", str(path))
-        return file.read()
+        parts = []
+        while part := os.read(handle, min(max(facts.st_size + 1, _SMALL), _PART)):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(handle)
 
 
-def _require_regular(mode: int, path: Path) -> None:
+def _require_regular(mode: int, path: Path | str) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
     if not stat.S_ISREG(mode):
@@ -88,7 +97,7 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     # Digits are counted first: Python takes its time for thousands of them, or refuses.
-    if len(text) > 20 or int(text) not in _WHOLE_RANGE:
+    if len(text) > 20 or int(text) not in WHOLE_RANGE:
         raise ValueError(f"the whole number {_short(text)} needs more than 64 bits")
     return int(text)
 

@@ -124,10 +124,11 @@ def _declared(record: Record) -> str:
 
 def _counted(cell: BoardCell, records: Sequence[Record]) -> str:
     """How many test clips were seen, where that is known: `` (95 of 464 test clips)``."""
+    of_cell = set(cell.records)
     counts = [
         (seen["overlap"], record.counts["test"])
         for record in records
-        if record.identity in cell.records
+        if record.identity in of_cell
         for seen in record.seen
         if seen.get("overlap")
     ]

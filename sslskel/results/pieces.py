@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import sys
 from typing import Any, NamedTuple
 
-from sslskel.files import parse_json
+from sslskel.files import WHOLE_RANGE, parse_json
 
 ALIKE = frozenset(
     {
@@ -48,8 +49,6 @@ START, BETWEEN, END = '{\n "', ',\n "', "\n}\n"
 
 HALF_PAIR = re.compile(r"\\u[dD]")
 """Where half of a surrogate pair may be written, which is no text."""
-HUGE = re.compile(r"[eE]\+?\d{3}|\d{19}|NaN|Infinity")
-"""Where a number may be written that nothing can use."""
 READER = json.JSONDecoder()
 
 
@@ -109,12 +108,23 @@ def _field(piece: str) -> tuple[str, Any] | None:
     if not name.isidentifier():
         return None
     try:
-        value, end = (parse_json(text), len(text)) if HUGE.search(text) else READER.raw_decode(text)
+        value, end = READER.raw_decode(text)
+        if not _usable(value):
+            value = parse_json(text)
+        shared = _with_shared_names(value) if isinstance(value, dict) else value
     except (ValueError, RecursionError):
         return None
-    if end < len(text):
-        return None
-    return sys.intern(name), _with_shared_names(value) if isinstance(value, dict) else value
+    return (sys.intern(name), shared) if end == len(text) else None
+
+
+def _usable(value: object) -> bool:
+    """False where a number may be one that nothing can use; numbers that are read already cost less than their text."""
+    if isinstance(value, dict):
+        return all(map(_usable, value.values()))
+    if isinstance(value, list):
+        # Recalls of many classes are one look, and most of what a record holds.
+        return math.isfinite(sum(value)) if set(map(type, value)) == {float} else all(map(_usable, value))
+    return math.isfinite(value) if isinstance(value, float) else not isinstance(value, int) or value in WHOLE_RANGE
 
 
 def _with_shared_names(value: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def _utc(value: Any) -> bool:
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+    whole = re.compile(pattern).fullmatch
+    return lambda value: isinstance(value, str) and whole(value) is not None
 
 
 def _or_none(kind: Kind) -> Kind:

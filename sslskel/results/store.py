@@ -61,7 +61,7 @@ class ResultStore:
         """One record. Raises ``UsageError`` where it is missing, ``RecordError`` where it is damaged."""
         path = self.path(identity)
         try:
-            return _parse(path)
+            return _parse(path.parent, path.name)
         except FileNotFoundError as fault:
             raise UsageError(f"there is no record {path}") from fault
         except OSError as fault:
@@ -82,15 +82,15 @@ class ResultStore:
             return records, problems
         except OSError as fault:
             return records, [(folder, f"cannot be read: {fault.strerror}")]
-        for path in map(folder.joinpath, names):
+        for name in names:
             try:
-                if path.suffix != ".json":
+                if not name.endswith(".json"):
                     raise RecordError("not a record; records are called IDENTITY.json")
-                records.append(_parse(path, alike))
+                records.append(_parse(folder, name, alike))
             except RecordError as fault:
-                problems.append((path, str(fault)))
+                problems.append((folder / name, str(fault)))
             except OSError as fault:
-                problems.append((path, f"cannot be read: {fault.strerror}"))
+                problems.append((folder / name, f"cannot be read: {fault.strerror}"))
         return records, problems
 
     def records(self) -> list[Record]:
@@ -220,13 +220,13 @@ def _packed(predictions: Arrays) -> bytes:
     return content.getvalue()
 
 
-def _parse(path: Path, alike: Alike | None = None) -> Record:
+def _parse(folder: Path, name: str, alike: Alike | None = None) -> Record:
     try:
-        record = parse_record(read_regular(path, MOST_BYTES).decode("utf-8"), alike)
+        record = parse_record(read_regular(os.path.join(folder, name), MOST_BYTES).decode("utf-8"), alike)
     except UnicodeDecodeError as fault:
         raise RecordError(f"not UTF-8 text: {fault}") from fault
-    if f"{record.identity}.json" != path.name:
-        raise RecordError(f"field 'identity' is '{record.identity}', but the file is called {path.name}")
+    if f"{record.identity}.json" != name:
+        raise RecordError(f"field 'identity' is '{record.identity}', but the file is called {name}")
     return record
 
 

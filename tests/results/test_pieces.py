@@ -54,6 +54,12 @@ def test_what_records_say_alike_is_kept_once(record: Record) -> None:
         ('"preset": "', '"preset": "\\"é\\n'),
         (' "seed": 0,\n', ""),
         ('"schema": 1', '"schema": 1,\n "later": [1e5, {"NaN": "1e999"}]'),
+        ('"schema": 1', '"schema": 1,\n "later": [0.5, NaN, 0.25]'),
+        ('"schema": 1', '"schema": 1,\n "later": [1e308, 1e308, 0.5]'),
+        ('"schema": 1', '"schema": 1,\n "later": [[0.5, -1e999]]'),
+        ('"schema": 1', f'"schema": 1,\n "later": {{"a": [1, {2**64}]}}'),
+        ('"schema": 1', f'"schema": 1,\n "later": [true, {-(2**63)}, {2**64 - 1}]'),
+        ('"schema": 1', '"schema": 1,\n "later": ' + '{"a": ' * 600 + "0" + "}" * 600),
     ],
 )
 def test_texts_that_records_never_have_say_what_they_say_as_a_whole(record: Record, old: str, new: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ def summarise(values: Sequence[float]) -> Summary:
     """Mean, standard deviation (n - 1) and 95 % t interval; ``ValueError`` for no values."""
     if len(values) == 0:
         raise ValueError("a summary needs at least one value")
+    if len(values) == 1 and math.isfinite(values[0]):
+        return Summary(1, float(values[0]), None, None)
     array = np.sort(np.asarray(values, dtype=np.float64))
     same = all_equal(array)
     mean = float(array[0]) if same else float(array.mean())
