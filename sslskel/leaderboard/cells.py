@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -54,11 +55,9 @@ def run_twice(groups: Sequence[Sequence[Record]]) -> list[Record]:
         for one, other in itertools.pairwise(group):
             if one.seed == other.seed:
                 return [record for record in group if record.seed == one.seed]
-    seeds = [seed_of(group) for group in groups]
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            return [group[0] for group in groups if seed_of(group) == seed]
-    return []
+    counts = Counter(map(seed_of, groups))
+    twice = next((seed for seed, count in counts.items() if count > 1), None)
+    return [group[0] for group in groups if seed_of(group) == twice]
 
 
 def cell_of(

@@ -218,7 +218,8 @@ def test_every_truncation_is_refused() -> None:
 def test_results_and_boards_are_read_without_torch() -> None:
     program = (
         "import sys, sslskel.results.store, sslskel.results.statistics, sslskel.leaderboard.folder;"
-        "print([name for name in ('torch', 'scipy.stats', 'hydra') if name in sys.modules])"
+        "import sslskel.cli.leaderboard, sslskel.leaderboard;"
+        "print([name for name in ('torch', 'scipy.stats', 'hydra', 'jinja2') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

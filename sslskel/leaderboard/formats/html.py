@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sslskel.leaderboard.formats.html_details import DOWNLOADS, block, confusion_name, downloads_of
@@ -27,6 +26,9 @@ from sslskel.leaderboard.formats.html_results import (
 from sslskel.leaderboard.model import Board, BoardCell
 from sslskel.leaderboard.wording import METHOD, PUBLISHED, Fact, facts_of, legend, number, title
 from sslskel.text import EMPTY, percent, plain
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SCRIPTS = ("jquery.slim.min.js", "datatables.min.js", "chart.umd.min.js")
 OWN_SCRIPTS = ("plots.js", "classes.js", "results.js", "board.js")
@@ -77,6 +79,9 @@ def html_text(board: Board) -> str:
 @functools.cache
 def _template() -> Template:
     """Compiling it takes longer than rendering a page."""
+    # A tenth of a second that boards in text need not wait for.
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_asset("board.html.j2"))
 
