@@ -40,6 +40,11 @@ def mebibytes(count: float, digits: int = 1) -> str:
     return f"{count / 2**20:,.{digits}f} MiB"
 
 
+def counted(number: int, name: str) -> str:
+    """``1 cell``, ``2 cells``: a number of things with a regular plural."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def is_unicode(text: str) -> bool:
     """Whether text can be written to files; bytes of a path that are no text arrive as halves of surrogate pairs."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sslskel.cli.grid import add_grid_flags, check_processes_or_jobs, submit_grid
 from sslskel.cli.options import OVERRIDES_HELP, request_of, started_processes
-from sslskel.text import duration, mebibytes, plain, short_duration
+from sslskel.text import counted, duration, mebibytes, plain, short_duration
 
 if TYPE_CHECKING:
     from sslskel.grid.request import GridRequest
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     print_board(result.board, details=options.details, intervals=options.intervals)
     if options.details:
         _print_costs(result.records)
-    print(f"{result.ran} cells run, {result.reused} already there; records in {options.results}/records")
+    print(f"{counted(result.ran, 'cell')} run, {result.reused} already there; records in {options.results}/records")
     for failure in result.failures:
         print(f"sslskel: failed: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
@@ -161,6 +161,8 @@ def dry_run(requests: Sequence[GridRequest], processes: int = 1) -> int:
             print(f"refused: {row.title}: {row.refused}")
         elif row.untimed:
             print(f"unknown time: {row.title}: {row.untimed}")
+        if row.left:
+            print(f"interrupted: {row.title}: {'; '.join(row.left)}")
     for advice in dict.fromkeys(line for row in planned if not row.done for line in row.advice):
         print(advice)
     for expected in dict.fromkeys(line for row in planned if not row.done for line in row.expected):
@@ -183,5 +185,6 @@ def cost_of(planned: Sequence[Planned]) -> str:
     due = [row for row in cells if not row.done and not row.refused]
     total = duration(sum(row.seconds for row in due))
     unknown = sum(bool(row.untimed) for row in due)
-    more = f", and {unknown} cells of unknown time" if unknown else ""
-    return f"{len(due)} of {len(cells)} cells to run: about {total}, {mebibytes(sum(row.bytes for row in due))}{more}"
+    more = f", and {counted(unknown, 'cell')} of unknown time" if unknown else ""
+    disk = mebibytes(sum(row.bytes for row in due))
+    return f"{len(due)} of {counted(len(cells), 'cell')} to run: about {total}, {disk}{more}"

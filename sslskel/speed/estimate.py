@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sslskel.api.dataset import Dataset
 from sslskel.config.groups import Optimiser
@@ -16,6 +17,7 @@ from sslskel.grid.failures import Unforeseen, in_a_sentence, parts_of
 from sslskel.grid.pretrain import pretrain_folder, training_clips
 from sslskel.grid.probe import SHARE
 from sslskel.grid.request import GridRequest
+from sslskel.grid.run_folder import RunFolder
 from sslskel.grid.sources import SourceGuard
 from sslskel.hashing import digest
 from sslskel.plugins.own_code import construct
@@ -50,6 +52,8 @@ class Planned:
     """What several processes gain in the steps of each stage; empty for one process."""
     expected: tuple[str, ...] = ()
     """What pretraining each stage would take on a GPU, computed; see ``speed.expected``."""
+    left: tuple[str, ...] = ()
+    """How much is left of each pretraining that was interrupted, in words; the seconds are of that alone."""
 
 
 @looked_up_once()
@@ -74,15 +78,20 @@ def plan(
         seconds, size, encode_rate, refused, untimed = 0.0, 0, 1.0, "", ""
         gains: list[str] = []
         expected: list[str] = []
+        left: list[str] = []
         done = not guard.is_due(cell, cell.identity(dataset, target))
         for stage in cell.stages:
             rate = rates[_kind(stage)]
             identity = stage.pretrain_identity(dataset)
             folder = pretrain_folder(request.output, stage, identity)
             encode_rate, untimed = (1.0, untimed or rate) if isinstance(rate, str) else (rate.encode_rate, untimed)
-            if identity not in counted and (not folder.exists() or guard.is_outdated(stage, folder)):
+            new = not folder.exists() or guard.is_outdated(stage, folder)
+            share = 1.0 if new else 0.0 if done or identity in counted else _share_left(stage, dataset, folder)
+            if identity not in counted and share:
                 more = (0.0, 0) if isinstance(rate, str) else _pretraining(stage, dataset, rate)
-                seconds, size = seconds + more[0], size + more[1]
+                # Checkpoints of a run that goes on take the place of those that are there.
+                seconds, size = seconds + share * more[0], size + (more[1] if new else 0)
+                left += [] if new else [_left(stage, share)]
             counted.add(identity)
             if not isinstance(rate, str) and rate.steps:
                 expected += _expected(stage, rate)
@@ -99,9 +108,21 @@ def plan(
                 untimed=untimed,
                 advice=tuple(gains),
                 expected=tuple(expected),
+                left=tuple(left),
             )
         )
     return rows + [Planned(failure, False, 0.0, 0, fits=False) for failure in checked.failures]
+
+
+def _share_left(stage: Cell, dataset: Dataset, folder: Path) -> float:
+    """What share of its steps a pretraining has not taken, by its newest valid checkpoint."""
+    run = RunFolder.read(folder)
+    return 0.0 if run.finished else 1 - run.step / max(1, _steps(stage, dataset))
+
+
+def _left(stage: Cell, share: float) -> str:
+    epochs = stage.resolved.train.trained_epochs
+    return f"{share * epochs:.3g} of {epochs} epochs of pretraining {stage.method} are left"
 
 
 def _expected(stage: Cell, rate: Glance) -> list[str]:
@@ -149,11 +170,15 @@ def _kind(cell: Cell) -> tuple[str, ...]:
 
 def _pretraining(cell: Cell, dataset: Dataset, rate: Glance) -> tuple[float, int]:
     """Seconds of a pretraining, and bytes of the checkpoints that it keeps."""
-    train = cell.resolved.train
-    clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
-    steps = train.trained_epochs * EpochSampler(clips, train.batch_size, 0, train.drop_last).steps_per_epoch
+    train, steps = cell.resolved.train, _steps(cell, dataset)
     size = rate.weights * BYTES_PER_WEIGHT.get(train.optimiser, 12) * train.keep_checkpoints
     return steps * rate.step_seconds + _probed(cell, dataset) / rate.encode_rate, size
+
+
+def _steps(cell: Cell, dataset: Dataset) -> int:
+    train = cell.resolved.train
+    clips = training_clips(cell, dataset, BENCHMARKS.get(cell.benchmark))
+    return train.trained_epochs * EpochSampler(clips, train.batch_size, 0, train.drop_last).steps_per_epoch
 
 
 def _probed(cell: Cell, dataset: Dataset) -> float:

@@ -179,7 +179,7 @@ def test_frozen_results_are_reused(runs: Path, sslskel: Command) -> None:
     state = next(runs.glob("pretrain/mamp*/step-*/state.json"))
     trained = state.stat().st_mtime_ns
     done = sslskel(*bench_words())
-    assert "1 cells run, 3 already there" in done.stdout, done.stdout + done.stderr
+    assert "1 cell run, 3 already there" in done.stdout, done.stdout + done.stderr
     assert state.stat().st_mtime_ns == trained
     after = json.loads(file.read_text(encoding="utf-8"))
     assert [key for key in after if key not in ADDED] == list(before)

@@ -253,7 +253,7 @@ def test_of_several_processes_the_run_ends_with_the_sentence(command: Callable[.
     broken(EVALUATE, "1 / 0", new_protocol)
     judged = command(*words, "--method", "random_init", "--protocol", "mine,knn")
     assert judged.returncode == 1
-    assert "1 cells run" in judged.stdout
+    assert "1 cell run" in judged.stdout
     assert "protocol 'mine' fails in its own code" in judged.stderr
 
 

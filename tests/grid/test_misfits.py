@@ -60,5 +60,5 @@ def test_a_dry_run_names_them_too(mine: str, tmp_path: Path, capsys: pytest.Capt
     words = ["--method", "pcm3,random_init", "--protocol", "knn", "--benchmark", mine, "--results", str(tmp_path / "r")]
     assert main(["bench", *words, "--dry-run", *SMALL]) == 0
     out = capsys.readouterr().out
-    assert "1 of 1 cells to run" in out
+    assert "1 of 1 cell to run" in out
     assert "left out: pcm3 on mine" in out

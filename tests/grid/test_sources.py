@@ -211,8 +211,8 @@ def test_a_dry_run_says_what_the_run_would_refuse(
 ) -> None:
     half_done(monkeypatch)
     words = ("bench", "--method", "mine", "--protocol", "knn", "--benchmark", "tiny", "--dry-run", "train.epochs=3")
-    assert "1 of 1 cells to run" in sslskel(*words).stdout
+    assert "1 of 1 cell to run" in sslskel(*words).stdout
     edit(method, *CHANGE)
     shown = sslskel(*words).stdout
-    assert "0 of 1 cells to run" in shown
+    assert "0 of 1 cell to run" in shown
     assert re.search(r"refused: mine on tiny.*half done, and method 'mine' changed at the same version", shown)

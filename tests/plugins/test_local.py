@@ -122,9 +122,9 @@ def test_jobs_and_ranks_find_a_shared_file(tmp_path: Path, command: Command) -> 
     text = file.read_text().replace("from torch import nn\n", "from torch import nn\n\nfrom ._jitter import SIZE\n", 1)
     file.write_text(text.replace("self.config.jitter * jitter", "SIZE * self.config.jitter * jitter"))
     words = ("bench", "--method", "mine", "--protocol", "knn", "--benchmark", "tiny", "train.epochs=1")
-    assert "1 cells run" in command(*words, "--jobs", "1", "--results", "a").stdout
+    assert "1 cell run" in command(*words, "--jobs", "1", "--results", "a").stdout
     done = command(*words, "--processes", "2", "--results", "b")
-    assert "1 cells run" in done.stdout, done.stderr
+    assert "1 cell run" in done.stdout, done.stderr
 
 
 def test_names_that_begin_alike_are_told_apart(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 import torch
 from recorder import Recorder
 
+from sslskel.cli.bench import dry_run
 from sslskel.config.groups import Optimiser
 from sslskel.grid.request import GridRequest
+from sslskel.grid.run import run_grid
 from sslskel.plugins.scaffold import new_method
 from sslskel.speed import estimate
 from sslskel.speed.estimate import plan
@@ -98,7 +101,7 @@ def test_a_method_that_fails_has_an_unknown_cost_and_ends_nothing(
     done = sslskel("bench", *words, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "2 of 2 cells to run" in done.stdout
-    assert "and 1 cells of unknown time" in done.stdout
+    assert "and 1 cell of unknown time" in done.stdout
     assert "unknown time: mine on tiny/xsub, seed 0, knn: method 'mine' fails in its own code, " in done.stdout
     assert not (tmp_path / "runs").exists()
 
@@ -113,6 +116,29 @@ def test_each_stage_has_its_own_sentences(tiny: str, tmp_path: Path, monkeypatch
     [row] = plan(request("both", output=tmp_path, overrides=()), processes=2)
     for sentences in (row.expected, row.advice):
         assert [one.partition(":")[0] for one in sentences] == ["skeletonmae", "both"]
+
+
+@pytest.mark.long
+def test_an_interrupted_pretraining_says_how_much_of_it_is_left(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(estimate, "glance", lambda *_: Glance(1.0, 10.0, 100))
+    words = (*QUICK, "train.checkpoint_epochs=1", "train.keep_checkpoints=2")
+    asked = request("mamp", output=tmp_path, overrides=words)
+    [new] = plan(asked)
+    run_grid(asked)
+    [record] = (tmp_path / "records").iterdir()
+    record.unlink()
+    [finished] = plan(asked)
+    _, last = sorted((tmp_path / "pretrain").glob("*/step-*"))
+    shutil.rmtree(last)
+    [half] = plan(asked)
+    assert (new.left, finished.left) == ((), ())
+    assert half.left == ("1 of 2 epochs of pretraining mamp are left",)
+    assert half.seconds - finished.seconds == pytest.approx((new.seconds - finished.seconds) / 2)
+    assert finished.seconds < half.seconds
+    assert dry_run([asked]) == 0
+    assert f"interrupted: {half.title}: {half.left[0]}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_probe_is_counted_as_often_as_it_looks(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
