@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "support"))
+sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "scripts" / "pages")]
 # Read when the registries are first asked, and by processes that are started here.
 os.environ.setdefault("SSLSKEL_PLUGINS", str(ROOT / "scripts" / "pages" / "studies" / "plugins"))
 

@@ -6,23 +6,17 @@ import time
 from collections.abc import Callable
 
 import torch
+from evaluation_work import NEIGHBOURS, TEST, TRAIN, made_features, works
 from sections import Facts, Settings, checked
 
-from sslskel.api.noise import Noise
 from sslskel.config.groups import EngineConfig
 from sslskel.engine.device import arithmetic
-from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
-from sslskel.evaluation.neighbours import nearest, similarities
+from sslskel.evaluation.neighbours import nearest
 from sslskel.grid.request import GridRequest
-from sslskel.plugins.registry import BENCHMARKS
 from sslskel.speed import measure_speed
 
-COUNTS = BENCHMARKS.get("ntu60").expected
-TRAIN, TEST, DIM, CLASSES = COUNTS["xsub/train"], COUNTS["xsub/test"], 256, 60
-"""Clips of the parts of NTU-60's cross-subject split, a usual feature, and classes."""
 SHRUNK = 100
-"""By what the small form divides them."""
-BATCH = 256
+"""By what the small form divides the parts."""
 
 
 def evaluation(settings: Settings, seconds: float) -> Facts:
@@ -30,15 +24,9 @@ def evaluation(settings: Settings, seconds: float) -> Facts:
     device, divided = settings.device, SHRUNK if settings.small else 1
     train, test = TRAIN // divided, TEST // divided
     with arithmetic(EngineConfig(device=str(device))):
-        known = torch.randn(train, DIM, device=device)
-        asked = torch.randn(test, DIM, device=device)
-        labels = torch.arange(train, device=device) % CLASSES
-        taken = {
-            "5 nearest neighbours": _timed(device, lambda: nearest(asked, known, 5)),
-            "similarities in blocks": _timed(device, lambda: [None for _ in similarities(asked, known, 1024)]),
-            "an epoch of a linear head": _timed(device, lambda: _epoch(known, labels)),
-        }
-        rows, cosines = nearest(asked, known, 5)
+        known, asked = made_features(train, device), made_features(test, device)
+        taken = {name: _timed(device, work) for name, work in works(known, asked).items()}
+        rows, cosines = nearest(asked, known, NEIGHBOURS)
     faults = [] if bool(torch.isfinite(cosines).all()) and int(rows.max()) < train else ["neighbours are no rows"]
     options = (f"engine.device={device}", *(SMALL if settings.small else ()))
     request = GridRequest(methods=("mamp",), preset="quick" if settings.small else "released", overrides=options)
@@ -63,13 +51,6 @@ SMALL = (
     "backbone.heads=2",
     "engine.threads=1",
 )
-
-
-def _epoch(features: torch.Tensor, labels: torch.Tensor) -> None:
-    head = LinearHead(DIM, CLASSES, Noise(0, 0, features.device), features.dtype).to(features.device)
-    optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-    batches = mini_batches(torch.arange(len(features), device=features.device), BATCH)
-    fit_epoch(head, optimiser, features, labels, batches, [0.1] * len(batches))
 
 
 def _timed(device: torch.device, work: Callable[[], object]) -> float:

@@ -1,8 +1,10 @@
-"""Times what a run costs besides its networks on a generated dataset of NTU-60's size, on one core.
+"""Times what a run costs besides its training on a generated dataset of NTU-60's size, on one core.
 
-Usage: python scripts/pages/ntu_size.py [--clips N] [--before CHECKOUT] [--output docs/measured/scale.md]. Clips are
-made from a seed and thrown away. With another checkout, say of an earlier commit, both load the same batches in
-bracketed pairs (before, now, now, before). Rates are by processor time, which other work on a machine hardly changes.
+Usage: python scripts/pages/ntu_size.py [--clips N] [--before CHECKOUT] [--keep FOLDER] [--output
+docs/measured/scale.md]. Clips are made from a seed and thrown away. With another checkout, say of an earlier commit,
+both load the same batches in bracketed pairs (before, now, now, before). With a folder to keep, clips and each
+measurement stay there, and the same command goes on from them. Rates are by processor time, which other work on a
+machine hardly changes.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from evaluation_work import CLIPS, ENCODED, made_features, seconds, test_part, works
 from saturation import made_store
 
 from sslskel.api.noise import Noise
@@ -28,17 +32,14 @@ from sslskel.data.step_views import step_views
 from sslskel.data.store.store import open_dataset
 from sslskel.engine.device import keep_freed_memory
 from sslskel.engine.sampler import EpochSampler
-from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
-from sslskel.evaluation.neighbours import nearest, similarities
-from sslskel.plugins.registry import BENCHMARKS
+from sslskel.files import publish
 from sslskel.transforms.clip import clip_spec
 from sslskel.transforms.views import crop_view, shifted_view
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = ("<!-- ntu size -->", "<!-- end of ntu size -->")
-COUNTS = BENCHMARKS.get("ntu60").expected
-CLIPS, TEST, FRAMES, DIM, CLASSES = COUNTS["clips"], COUNTS["xsub/test"], 80, 256, 60
-"""Of NTU-60; how long its clips are on average, and a usual feature."""
+FRAMES = 80
+"""Of a clip of NTU-60 on average."""
 BATCH, BATCHES, PAIRS = 128, 16, 2
 VIEWS = {
     "crop (masked methods)": 1,
@@ -80,50 +81,82 @@ def loaded_by(checkout: Path, store: Path) -> dict[str, float]:
     return rates
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Processor seconds of one call."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def others(store: Path, clips: int) -> dict[str, float]:
     """Processor seconds of what is done once a run, an epoch or an evaluation."""
-    torch.set_num_threads(1)
-    dataset = open_dataset(store)
-    train = clips - clips * TEST // CLIPS
-    known, asked = torch.randn(train, DIM), torch.randn(clips - train, DIM)
-    labels = torch.arange(train) % CLASSES
-
-    def epoch() -> None:
-        head = LinearHead(DIM, CLASSES, Noise(0, 0), torch.float32)
-        optimiser = torch.optim.SGD(head.parameters(), 0.1, momentum=0.9)
-        batches = mini_batches(torch.arange(train), 256)
-        fit_epoch(head, optimiser, known, labels, batches, [0.1] * len(batches))
-
+    dataset, test = open_dataset(store), test_part(clips)
+    known, asked = (made_features(count, torch.device("cpu")) for count in (clips - test, test))
     return {
         "open the dataset": seconds(lambda: open_dataset(store)),
-        "order of an epoch": seconds(lambda: EpochSampler(train, BATCH, 0, True).batch(0)),
-        "5 nearest neighbours of the test part": seconds(lambda: nearest(asked, known, 5)),
-        "similarities for retrieval, in blocks": seconds(lambda: [None for _ in similarities(asked, known, 1024)]),
-        "an epoch of a linear head on features": seconds(epoch),
+        "order of an epoch": seconds(lambda: EpochSampler(clips - test, BATCH, 0, True).batch(0)),
+        **{name: seconds(work) for name, work in works(known, asked).items()},
         "names of all clips": seconds(lambda: list(dataset.names)),
     }
 
 
-def page(clips: int, sides: dict[str, list[dict[str, float]]], costs: dict[str, float]) -> str:
-    """Both tables in Markdown."""
+class Measured:
+    """What was measured so far, by name, in a file that the same command goes on from."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def of(self, name: str, work: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """What was measured under a name, or is now."""
+        if name not in self._known:
+            self._known[name] = work()
+            publish(self._path, json.dumps(self._known).encode(), replace_existing=True)
+        return self._known[name]
+
+
+def page(clips: int, sides: dict[str, list[dict[str, float]]], costs: dict[str, dict[str, float]]) -> str:
+    """All tables in Markdown."""
     lines = [f"{clips:,} clips, one core; rates are medians of {len(sides['now'])} processes.", ""]
-    lines += ["| views | before, clips a second | now | ratio: median (range) |", "|---|---|---|---|"]
+    compared = "before" in sides
+    both = ["before, clips a second", "now", "ratio: median (range)"]
+    titles = ["views", *(both if compared else ["clips a second"])]
+    lines += [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name in sides["now"][0]:
         now = [rates[name] for rates in sides["now"]]
-        before = [rates[name] for rates in sides.get("before", [])]
-        ratios = [own / other for own, other in zip(now, before, strict=False)]
-        text = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
-        was = f"{statistics.median(before):,.0f}" if before else ""
-        lines.append(f"| {name} | {was} | {statistics.median(now):,.0f} | {text} |")
+        cells = [name, f"{statistics.median(now):,.0f}"]
+        if compared:
+            before = [rates[name] for rates in sides["before"]]
+            ratios = [own / other for own, other in zip(now, before, strict=True)]
+            cells.insert(1, f"{statistics.median(before):,.0f}")
+            cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| done once | CPU seconds |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {name} | {cost:.2f} |" for name, cost in costs.items())])
+    lines += [f"| {name} | {cost:.2f} |" for name, cost in costs["once"].items()]
+    lines += [
+        "",
+        f"| features of {clips // ENCODED:,} clips | CPU seconds | of {clips:,} clips, computed |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {cost:.2f} | {ENCODED * cost:,.0f} |" for name, cost in costs["features"].items()]
+    lines += ["", "| records and board | CPU seconds |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {cost:.2f} |" for name, cost in costs["records"].items())])
+
+
+def measured(folder: Path, clips: int, before: Path | None) -> str:
+    """The page, from what lies in a folder and what is measured now."""
+    # Another checkout, which loads alone, may not have what these take.
+    from evaluation_size import features, records
+
+    store, known = folder / f"made-{clips}", Measured(folder / f"measured-{clips}.json")
+    if not store.exists():
+        shutil.rmtree(folder / "making", ignore_errors=True)
+        made_store(folder / "making", clips, FRAMES, real=True).rename(store)
+    torch.set_num_threads(1)
+    sides: dict[str, list[dict[str, float]]] = {}
+    for number in range(2 * PAIRS):
+        pair = [("before", before), ("now", ROOT)] if before else [("now", ROOT)]
+        for side, checkout in pair if number % 2 == 0 else reversed(pair):
+            rates = known.of(f"loading {side} {number}", lambda: loaded_by(checkout, store))  # noqa: B023
+            sides.setdefault(side, []).append(rates)
+    costs = {"once": known.of("once", lambda: others(store, clips))}
+    for name, work in (("features", lambda own: features(store, own)), ("records", lambda own: records(own, clips))):
+        with tempfile.TemporaryDirectory() as own:
+            costs[name] = known.of(name, lambda: work(Path(own)))  # noqa: B023
+    return page(clips, sides, costs)
 
 
 def main() -> int:
@@ -131,6 +164,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=CLIPS)
     parser.add_argument("--before", type=Path, help="another checkout of sslskel")
+    parser.add_argument("--keep", type=Path, help="folder of what was made and measured, to go on from (default: none)")
     parser.add_argument("--output", type=Path, help="page whose marked part is replaced (default: print)")
     parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -138,13 +172,9 @@ def main() -> int:
         print(json.dumps(loading(options.load)))
         return 0
     with tempfile.TemporaryDirectory() as place:
-        store = made_store(Path(place) / "made", options.clips, FRAMES, real=True)
-        sides: dict[str, list[dict[str, float]]] = {}
-        for number in range(2 * PAIRS):
-            pair = [("before", options.before), ("now", ROOT)] if options.before else [("now", ROOT)]
-            for side, checkout in pair if number % 2 == 0 else reversed(pair):
-                sides.setdefault(side, []).append(loaded_by(checkout, store))
-        text = page(options.clips, sides, others(store, options.clips))
+        folder = options.keep or Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = measured(folder, options.clips, options.before)
     if options.output is None:
         print(text)
         return 0
