@@ -21,6 +21,7 @@ from sslskel.config.groups import Fidelity, require
 from sslskel.nn.batch_norm import GlobalBatchNorm
 from sslskel.nn.dropout import dropped
 from sslskel.nn.graph import Partition, partitioned
+from sslskel.nn.graph_conv import GraphConv, PointConv
 
 
 @dataclass
@@ -58,21 +59,20 @@ class StGcnBlock(nn.Module):
 
     def __init__(self, channels: int, out: int, stride: int, parts: int, config: StGcnConfig, at: int) -> None:
         super().__init__()
-        self.parts, self.rate, self.site = parts, config.dropout, f"st_gcn.dropout.{at}"
+        self.rate, self.site = config.dropout, f"st_gcn.dropout.{at}"
         span = config.temporal_kernel
-        self.spatial = nn.Conv2d(channels, parts * out, 1)
+        self.spatial = GraphConv(channels, out, parts)
         self.before = GlobalBatchNorm(out)
         self.temporal = nn.Conv2d(out, out, (span, 1), (stride, 1), (span // 2, 0))
         self.after = GlobalBatchNorm(out)
         self.shortcut: nn.Module | None = nn.Identity() if at else None
         if at and (channels != out or stride != 1):
-            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, (stride, 1)), GlobalBatchNorm(out))
+            self.shortcut = nn.Sequential(PointConv(channels, out, stride), GlobalBatchNorm(out))
 
     def forward(self, x: Tensor, graph: Tensor, noise: Noise | None) -> Tensor:
         """(P, C, T, V), (K, V, V) -> (P, C', T', V)."""
-        spread = self.spatial(x).unflatten(1, (self.parts, -1))
-        gathered = torch.einsum("pkctv,kvw->pctw", spread, graph.to(spread.dtype))
-        mixed: Tensor = self.after(self.temporal(functional.relu(self.before(gathered))))
+        gathered = self.before(self.spatial.gathered(x, graph))
+        mixed: Tensor = self.after(self.temporal(functional.relu(gathered)))
         if self.training and self.rate and noise is not None:
             mixed = dropped(mixed, self.rate, noise, self.site)
         return functional.relu(mixed if self.shortcut is None else mixed + self.shortcut(x))
