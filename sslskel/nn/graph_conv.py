@@ -22,7 +22,8 @@ class PointConv(nn.Conv2d):
         assert self.bias is not None
         read = x[:, :, :: self.stride[0]]
         weight = self.weight.flatten(1).expand(len(x), -1, -1)
-        return torch.baddbmm(self.bias[:, None], weight, read.flatten(2)).unflatten(2, read.shape[2:])
+        out = torch.baddbmm(self.bias[:, None], weight, read.flatten(2))
+        return out.reshape(len(x), self.out_channels, *read.shape[2:])
 
 
 class GraphConv(PointConv):
@@ -40,15 +41,16 @@ class GraphConv(PointConv):
         """(P, C, T, V), (K, V, W) -> (P, C', T, W)."""
         if x.device.type == "cpu" and self.out_channels > self.graphs * self.in_channels:
             return self._joints_first(x, graph)
-        spread = self(x).unflatten(1, (self.graphs, -1))
+        spread: Tensor = self(x)
+        spread = spread.reshape(len(x), self.graphs, self.out_channels // self.graphs, *x.shape[2:])
         return torch.einsum("pkctv,kvw->pctw", spread, graph.to(spread.dtype))
 
     def _joints_first(self, x: Tensor, graph: Tensor) -> Tensor:
         """The same where fewer channels come in than go out, so that less is summed over joints."""
         assert self.bias is not None
-        weights, biases = self.weight.flatten(1).chunk(self.graphs), self.bias.unflatten(0, (self.graphs, -1))
+        weights, biases = self.weight.flatten(1).chunk(self.graphs), self.bias.reshape(self.graphs, -1)
         summed = (biases.T @ graph.sum(1).to(biases.dtype))[:, None].expand(-1, x.shape[2], -1).flatten(1)
         for edges, weight in zip(graph.to(x.dtype), weights, strict=True):
             near = (x @ edges).flatten(2)
             summed = torch.baddbmm(summed, weight.expand(len(x), -1, -1), near)
-        return summed.unflatten(2, (x.shape[2], -1))
+        return summed.reshape(*summed.shape[:2], x.shape[2], graph.shape[2])
