@@ -26,12 +26,17 @@ _FORCED: ContextVar[bool] = ContextVar("explicit attention", default=False)
 
 @contextmanager
 def explicit() -> Iterator[None]:
-    """Within, attention is always written out; what speed is measured against."""
+    """Within, attention is always written out, for each row by itself; what speed is measured against."""
     token = _FORCED.set(True)
     try:
         yield
     finally:
         _FORCED.reset(token)
+
+
+def written_out() -> bool:
+    """Whether this is within :func:`explicit`."""
+    return _FORCED.get()
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, known: Tensor | None = None) -> Tensor:

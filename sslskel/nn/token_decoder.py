@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sslskel.nn.shared_tokens import shared_attention, shares
 from sslskel.nn.token_masks import placed
 from sslskel.nn.transformer_blocks import Block, init_linears, learned_table
 
@@ -46,11 +47,20 @@ class TokenDecoder(nn.Module):
         """
         embedded = self.embed(seen)
         kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
-        positions = placed((self.time_table[:, None] + self.joint_table).flatten(0, 1), order)
-        content = torch.cat([embedded, self.mask_token.to(embedded.dtype).expand(order.shape[0], hidden, -1)], 1)
-        x = content + positions
+        table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
+        mask_token = self.mask_token.to(embedded.dtype)
+        x = torch.cat([embedded, mask_token.expand(order.shape[0], hidden, -1)], 1) + placed(table, order)
         for at, block in enumerate(self.blocks, start=1):
             # Nothing is predicted for the seen tokens, so that the last block need not finish them.
-            x = block(x, first=kept if at == len(self.blocks) else 0, known=known)
+            first = kept if at == len(self.blocks) else 0
+            attended = None
+            if at == 1 and known is None and shares(len(order), kept, order.shape[1], x.device):
+                masked = block.norm1(mask_token[0] + table)
+                attended = shared_attention(block.attn, block.norm1(x[:, :kept]), masked, order, first)
+            x = (
+                block(x, first=first, known=known)
+                if attended is None
+                else block.after_attention(x[:, first:], attended)
+            )
         values: Tensor = self.pred(self.norm(x))
         return values

@@ -140,9 +140,12 @@ class Block(nn.Module):
         ``first`` is for a last block whose first outputs are not used: those tokens are attended
         to, but nothing else is computed for them. Nothing attends to tokens that are not ``known``, (P, L) bool.
         """
-        attended: Tensor = self.attn(self.norm1(x), first, known)
+        return self.after_attention(x[:, first:], self.attn(self.norm1(x), first, known), branches)
+
+    def after_attention(self, x: Tensor, attended: Tensor, branches: Tensor | None = None) -> Tensor:
+        """The rest of a pass, (P, L, D) each -> (P, L, D): adds what was attended to its input, then the MLP."""
         attended = attended if self.scale1 is None else self.scale1 * attended
-        x = x[:, first:] + (attended if branches is None else branches[0] * attended)
+        x = x + (attended if branches is None else branches[0] * attended)
         changed: Tensor = self.mlp(self.norm2(x))
         changed = changed if self.scale2 is None else self.scale2 * changed
         return x + (changed if branches is None else branches[1] * changed)
