@@ -50,17 +50,15 @@ class TokenDecoder(nn.Module):
         table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
         mask_token = self.mask_token.to(embedded.dtype)
         x = torch.cat([embedded, mask_token.expand(order.shape[0], hidden, -1)], 1) + placed(table, order)
+        shared = known is None and shares(len(order), kept, order.shape[1], x.device)
         for at, block in enumerate(self.blocks, start=1):
+            assert isinstance(block, Block)
             # Nothing is predicted for the seen tokens, so that the last block need not finish them.
             first = kept if at == len(self.blocks) else 0
             attended = None
-            if at == 1 and known is None and shares(len(order), kept, order.shape[1], x.device):
+            if shared and at == 1:
                 masked = block.norm1(mask_token[0] + table)
                 attended = shared_attention(block.attn, block.norm1(x[:, :kept]), masked, order, first)
-            x = (
-                block(x, first=first, known=known)
-                if attended is None
-                else block.after_attention(x[:, first:], attended)
-            )
+            x = block(x, None, first, known) if attended is None else block.after_attention(x[:, first:], attended)
         values: Tensor = self.pred(self.norm(x))
         return values
