@@ -49,7 +49,9 @@ class TokenDecoder(nn.Module):
         kept, hidden = embedded.shape[1], order.shape[1] - embedded.shape[1]
         table = (self.time_table[:, None] + self.joint_table).flatten(0, 1)
         mask_token = self.mask_token.to(embedded.dtype)
-        x = torch.cat([embedded, mask_token.expand(order.shape[0], hidden, -1)], 1) + placed(table, order)
+        content = torch.cat([embedded, mask_token.expand(order.shape[0], hidden, -1)], 1)
+        positions = placed(table, order)
+        x = content + positions
         shared = known is None and shares(len(order), kept, order.shape[1], x.device)
         for at, block in enumerate(self.blocks, start=1):
             assert isinstance(block, Block)

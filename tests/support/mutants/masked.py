@@ -81,4 +81,12 @@ MASKED: tuple[Mutant, ...] = (
         ("leaves the places out", "x = content + positions", "x = content"),
         ("has no final norm", "self.pred(self.norm(x))", "self.pred(x)"),
     ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/shared_tokens.py",
+        "tests/nn/test_shared_tokens.py",
+        ("counts seen tokens as hidden ones", "scatter(1, order[:, :kept], 0)", "scatter(1, order[:, :kept], 1)"),
+        ("leaves out what seen tokens weigh", " + own.sum(-1)", ""),
+        ("goes on where digits are lost", "> FARTHEST", "> 1e9"),
+    ),
 )
