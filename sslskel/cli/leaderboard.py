@@ -87,6 +87,10 @@ def run(options: argparse.Namespace) -> int:
             suite=_rules(options.suite) if options.suite else None,
             required=True,
         )
+    if maps:
+        from sslskel.leaderboard.feature_map import require_encoders_of
+
+        require_encoders_of(maps, board.records)
     board = replace(board, maps=maps)
     if options.details and form != "html":
         board = with_curves(board, options.results)

@@ -42,13 +42,15 @@ def embed(
     overrides: Sequence[str] = (),
     reporter: Reporter = SILENT,
 ) -> tuple[int, int]:
-    """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``.
+    """Write ``features`` (n, D) float32 and ``names``, ``keys``, ``labels``, ``subjects``, ``parts``; in ``encoder``
+    the identity of the pretraining, empty where there is none, and the sha256 of the weights.
 
     A file called ``.parquet`` is a table of these columns, a row a clip; one called ``.npz``, or without an ending,
-    holds arrays. Each clip is seen once in the test view; streams are concatenated in order. Clips that the split
-    leaves out have the part ``none``. ``overrides`` are of the ``engine`` group. The file appears whole or not at all;
-    of several processes the first writes it. Returns n and D. Raises ``UsageError`` for another ending, a file that
-    cannot be written, or a ``.parquet`` where pyarrow is not installed.
+    holds arrays; a table says ``encoder`` in its metadata. Each clip is seen once in the test view; streams are
+    concatenated in order. Clips that the split leaves out have the part ``none``. ``overrides`` are of the
+    ``engine`` group. The file appears whole or not at all; of several processes the first writes it. Returns n and
+    D. Raises ``UsageError`` for another ending, a file that cannot be written, or a ``.parquet`` where pyarrow is
+    not installed.
     """
     target = Path(output)
     require_output(target)
@@ -90,7 +92,7 @@ def embed(
             "subjects": dataset.subjects,
             "parts": parts,
         }
-        write(file, table, columns)
+        write(file, table, columns, (opened.meta.identity, opened.weights_sha256))
     return table.shape[0], table.shape[1]
 
 
@@ -102,18 +104,20 @@ def _tell_joints(specs: Sequence[ClipSpec], info: DatasetInfo, reporter: Reporte
             reporter.line(line)
 
 
-def _npz(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-    arrays: dict[str, Any] = {"features": features, **columns}
+def _npz(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]], encoder: tuple[str, str]) -> None:
+    arrays: dict[str, Any] = {"features": features, **columns, "encoder": np.array(encoder)}
     np.savez_compressed(file, **arrays)
 
 
-def _parquet(file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+def _parquet(
+    file: BinaryIO, features: Floats, columns: Mapping[str, npt.NDArray[Any]], encoder: tuple[str, str]
+) -> None:
     import pyarrow
     from pyarrow import parquet
 
     rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(features.ravel()), features.shape[1])
     table = pyarrow.table({"features": rows, **{name: pyarrow.array(column) for name, column in columns.items()}})
-    parquet.write_table(table, file)
+    parquet.write_table(table.replace_schema_metadata({"encoder": " ".join(encoder)}), file)
 
 
 def _engine(overrides: Sequence[str]) -> EngineConfig:

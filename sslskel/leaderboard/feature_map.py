@@ -7,6 +7,7 @@ the same map for the same file; nothing is learnt from labels.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from sslskel.errors import UsageError
 from sslskel.files import read_regular
 from sslskel.leaderboard.model import FeatureMap
 from sslskel.results.arrays import npz_arrays
+from sslskel.results.record import Record
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS = 1000
 """Clips of a map; of more, evenly spaced ones."""
 SIDE = 1000
-NEEDED = ("features", "labels", "parts")
+NEEDED, ENCODER = ("features", "labels", "parts"), "encoder"
 MAKE = "make it with `sslskel embed --checkpoint DIR --output FILE`"
 
 
@@ -46,7 +48,25 @@ def feature_map(path: Path) -> FeatureMap:
     span = float((places.max(0) - places.min(0)).max()) or 1.0
     scaled = np.rint(SIDE * (places - places.min(0)) / span).astype(np.int64)
     points = tuple((int(x), int(y), int(label)) for (x, y), label in zip(scaled, labels[chosen], strict=True))
-    return FeatureMap(path.stem, f"{len(points):,} clips. {way}", points)
+    names = arrays.get(ENCODER, np.array([], str))
+    known = frozenset(names.ravel().tolist() if names.dtype.kind == "U" and names.size <= 2 else ()) - {""}
+    silent = "" if known else " Its file does not say which encoder made it."
+    return FeatureMap(path.stem, f"{len(points):,} clips. {way}{silent}", points, known)
+
+
+def require_encoders_of(maps: Iterable[FeatureMap], records: Iterable[Record]) -> None:
+    """Raise ``UsageError`` for features of an encoder that none of these records was made with.
+
+    What a file does not say is not known, and its map says so.
+    """
+    known = {name for record in records for name in (record.pretrain_identity, record.weights_sha256)}
+    for one in maps:
+        if one.encoder and not one.encoder & known:
+            names = " and ".join(sorted(name[:12] for name in one.encoder))
+            raise UsageError(
+                f"the features {one.title} are of an encoder ({names}) that no record of this board was made with;"
+                f" give --results the folder of that encoder, or {MAKE} for one of this board"
+            )
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -65,7 +85,8 @@ def _parquet(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise UsageError(f"{path} needs a package that is not installed: `pip install 'sslskel[parquet]'`")
     table = importlib.import_module("pyarrow.parquet").read_table(path)
     columns = {name: table.column(name) for name in NEEDED if name in table.column_names}
-    return {name: np.array(column.to_pylist()) for name, column in columns.items()}
+    names = (table.schema.metadata or {}).get(ENCODER.encode(), b"").decode("utf-8", errors="replace").split()
+    return {name: np.array(column.to_pylist()) for name, column in columns.items()} | {ENCODER: np.array(names, str)}
 
 
 def _placed(features: Floats) -> tuple[Floats, str]:

@@ -247,6 +247,8 @@ class FeatureMap:
     """How they were brought there."""
     points: tuple[tuple[int, int, int], ...]
     """(x, y, class), places from 0 to 1000."""
+    encoder: frozenset[str] = frozenset()
+    """Identity of the pretraining and sha256 of the weights that gave the features; empty where nothing says them."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,10 @@ def test_features_are_drawn_on_a_page_and_refused_elsewhere(runs: Path, sslskel:
     assert done.stderr == (
         "sslskel: --features are drawn on an HTML board alone, not as markdown; give --output board.html\n"
     )
+    np.savez(tmp_path / "two.npz", **{**np.load(tmp_path / "two.npz"), "encoder": np.array(["", "0" * 64])})
+    done = sslskel(*words, "--output", "c.html")
+    assert (done.returncode, (tmp_path / "c.html").exists()) == (2, False)
+    assert "features two are of an encoder (000000000000) that no record of this board was made with" in done.stderr
     (tmp_path / "two.npz").write_bytes(b"damaged")
     done = sslskel(*words, "--output", "c.html")
     assert (done.returncode, (tmp_path / "c.html").exists()) == (2, False)

@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from sslskel import BENCHMARKS, Dataset, GridRequest, SkeletonEncoder, embed, open_benchmark, pretrain
+from sslskel.encoders.meta import CheckpointMeta
 from sslskel.errors import DataError, UsageError
 
 SMALL = ("backbone.dim=8", "backbone.depth=1", "backbone.heads=2")
@@ -79,8 +80,10 @@ def test_a_table_has_a_row_a_clip(run_folder: Path, tmp_path: Path) -> None:
     assert embed(run_folder, tmp_path / "features.parquet") == (24, 8)
     table = parquet.read_table(tmp_path / "features.parquet")
     with np.load(tmp_path / "features.npz") as written:
-        assert sorted(table.column_names) == sorted(written)
-        for name in written:
+        assert sorted([*table.column_names, "encoder"]) == sorted(written)
+        assert table.schema.metadata[b"encoder"].decode().split() == written["encoder"].tolist()
+        assert written["encoder"].tolist()[0] == CheckpointMeta.read(run_folder).identity
+        for name in table.column_names:
             np.testing.assert_array_equal(np.array(table[name].to_pylist(), written[name].dtype), written[name])
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from board_records import made
 
 from sslskel.errors import UsageError
 from sslskel.leaderboard import feature_map as module
-from sslskel.leaderboard.feature_map import MOST_POINTS, feature_map
+from sslskel.leaderboard.feature_map import MOST_POINTS, feature_map, require_encoders_of
 
 
 def written(path: Path, clips: int = 30, **changes: Any) -> Path:
@@ -69,6 +70,19 @@ def test_one_dimension_and_one_place_are_drawn(tmp_path: Path) -> None:
 def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=re.escape(str(tmp_path / "a.npz"))):
         feature_map(written(tmp_path / "a.npz", **changes))
+
+
+@pytest.mark.usefixtures("pca")
+def test_features_of_another_encoder_are_refused_and_unknown_ones_are_named(tmp_path: Path) -> None:
+    record, other = made("mamp"), made("skeletonclr")
+    own = feature_map(written(tmp_path / "own.npz", encoder=np.array(["", record.weights_sha256])))
+    run = feature_map(written(tmp_path / "run.npz", encoder=np.array([record.pretrain_identity, "0" * 64])))
+    unknown = feature_map(written(tmp_path / "unknown.npz"))
+    require_encoders_of([own, run, unknown], [other, record])
+    with pytest.raises(UsageError, match=rf"features own .*{record.weights_sha256[:12]}.*no record of this board"):
+        require_encoders_of([unknown, own], [other])
+    said = "Its file does not say which encoder made it."
+    assert [said in one.way for one in (own, run, unknown)] == [False, False, True]
 
 
 @pytest.mark.parametrize("content", [None, b"no zip", b""])
