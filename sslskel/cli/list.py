@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from textwrap import shorten
 
 from sslskel.cli.parser import Actions
 from sslskel.errors import UsageError
@@ -21,6 +22,7 @@ KINDS = {
 }
 
 
+COLUMNS = 80
 CHECK_HELP = "import each one and show what is wrong with it"
 
 
@@ -55,29 +57,33 @@ def run(options: argparse.Namespace) -> int:
     for kind in [options.kind] if options.kind else KINDS:
         if not options.kind:
             print(f"{kind}:")
-        rows = _rows(kind)
-        width = max((len(name) for name, _ in rows), default=0)
+        rows = _rows(kind, described=options.kind == "methods")
+        width = max((len(name) for name, *_ in rows), default=0)
         if not rows:
             print("  none")
-        for name, origin in rows:
+        for name, origin, line in rows:
             verdict = ""
             if options.check and kind in REGISTRIES:
                 fault = _fault(kind, name)
                 verdict, broken = f"  {fault or 'ok'}", broken + bool(fault)
             print(f"  {name:<{width}}  {origin}{verdict}")
+            if line:
+                print(f"    {shorten(plain(line), COLUMNS - 4, placeholder=' ...')}")
     return 1 if broken else 0
 
 
-def _rows(kind: str) -> list[tuple[str, str]]:
-    """Name and origin of each of a kind."""
+def _rows(kind: str, *, described: bool = False) -> list[tuple[str, str, str]]:
+    """Name and origin of each of a kind, and where it is to be ``described`` what it is, in one line."""
     from sslskel.plugins.encoders import encoder_folders
+    from sslskel.plugins.first_line import first_line
     from sslskel.plugins.registry import REGISTRIES, config_files, origin_of
 
     if kind in FILES:
-        return [(file.stem, origin_of(file)) for file in config_files(FILES[kind])]
+        return [(file.stem, origin_of(file), "") for file in config_files(FILES[kind])]
     if kind in REGISTRIES:
-        return [(entry.name, entry.origin) for entry in REGISTRIES[kind].entries()]
-    return [(plain(folder.name), plain(folder)) for folder in encoder_folders()]
+        entries = REGISTRIES[kind].entries()
+        return [(entry.name, entry.origin, first_line(entry) if described else "") for entry in entries]
+    return [(plain(folder.name), plain(folder), "") for folder in encoder_folders()]
 
 
 def _fitting(benchmark: str) -> int:

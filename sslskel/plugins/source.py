@@ -64,6 +64,14 @@ def source_digest(entry: Entry) -> str:
     return "" if place is None else _digest(place)
 
 
+def source_file(entry: Entry) -> Path | None:
+    """The file in which a plugin's source begins; None where it has none, as a preset or an imported set."""
+    place = _place(entry)
+    if place is None:
+        return None
+    return place.main / "__init__.py" if place.main.is_dir() else place.main
+
+
 def equal_sources(kind: str, name: str) -> list[frozenset[str]]:
     """Sets of digests of one plugin that are equal in numbers, as this version of sslskel lists them."""
     listed: Mapping[str, Mapping[str, Mapping[str, list[str]]]] = _listed()

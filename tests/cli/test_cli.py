@@ -264,7 +264,11 @@ def test_speed_writes_json(sslskel, tmp_path: Path) -> None:  # type: ignore[no-
 
 
 def test_list_and_show(sslskel) -> None:  # type: ignore[no-untyped-def]
-    assert "mamp" in sslskel("list", "methods").stdout
+    listed = sslskel("list", "methods").stdout
+    assert "    MAMP: motion-aware masking, motion predicted from joints\n" in listed
+    assert "    SkeletonCLR: momentum contrast on skeleton clips, the baseline of the ...\n" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+    assert [line for line in listed.splitlines()[1::2] if not line.startswith("    ")] == []
     assert sslskel("list", "--check").returncode == 0
     shown = sslskel("show", "mamp").stdout
     assert "method.mask_ratio=0.9" in shown
