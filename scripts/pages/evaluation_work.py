@@ -18,7 +18,7 @@ CLIPS, TRAIN, TEST, CLASSES = COUNTS["clips"], COUNTS["xsub/train"], COUNTS["xsu
 DIM, BATCH, NEIGHBOURS, BLOCK = 256, 256, 5, 1024
 """A usual feature, clips of a step of the head, and what protocols ask of neighbours."""
 ENCODED = 10
-"""One of so many clips is encoded: all of them would take half an hour of one core."""
+"""One of so many clips is encoded: all of them would take longer than everything else together."""
 
 
 def made_features(clips: int, device: torch.device) -> torch.Tensor:
