@@ -27,9 +27,9 @@ INTRODUCTION = """# Speed
 `sslskel speed --method NAME` measures pretraining, encoding, the linear protocol and the loader on your machine:
 samples per second, the stages of a step, memory, and FLOP per second with their share of what matrix products
 reach on the same device (MFU). `--against as_released` measures the same work in a plain configuration
-too, as released code does it: all bodies, attention written out, fp32, clips prepared one by one from
-padded arrays, a test pass in every epoch. Both sides share weights, random draws, allocator and threads. Before
-anything is timed they must agree (loss and gradients, features, clips); otherwise no ratio is printed.
+too, as released code does it: all bodies, attention written out and each product scaled, fp32, clips prepared one
+by one from padded arrays, a test pass in every epoch. Both sides share weights, random draws, allocator and threads.
+Before anything is timed they must agree (loss and gradients, features, clips); otherwise no ratio is printed.
 Ratios are of bracketed pairs (A B B A), median with range, since seconds on a shared machine mean little; on
 busy cores, use ratios of processor time.
 

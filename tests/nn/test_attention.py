@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit_attention, kernel_name
+from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit, explicit_attention, kernel_name
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -20,6 +20,8 @@ def test_kernels_agree(dtype: torch.dtype, tolerance: float) -> None:
     q, k, v = (drawn(2, 3, n, 4, seed=seed).to(dtype) for seed, n in enumerate((5, 9, 9)))
     assert attention(q, k, v).shape == (2, 3, 5, 4)
     torch.testing.assert_close(attention(q, k, v), explicit_attention(q, k, v), rtol=0, atol=tolerance)
+    with explicit():
+        torch.testing.assert_close(attention(q, k, v), explicit_attention(q, k, v), rtol=0, atol=tolerance)
 
 
 def test_the_choice_of_a_kernel_is_fixed_per_device_and_type() -> None:
