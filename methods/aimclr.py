@@ -191,6 +191,10 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
             terms[name] = mean_term(cross_entropy(branch, logits[0]), 0.5)
         return StepOutput(terms)
 
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
+        return self.forward(views, noise, progress)
+
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}

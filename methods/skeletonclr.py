@@ -93,6 +93,10 @@ class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
         logits = self.contrast.similarities(query, key) / self.config.temperature
         return StepOutput({"contrast": mean_term(info_nce(logits))})
 
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
+        return self.forward(views, noise, progress)
+
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}

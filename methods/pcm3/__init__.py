@@ -194,6 +194,10 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
         term = masked_error(predicted, sequence, hidden, self.config.prediction_weight)
         return term, masked, torch.where(hidden, guess, sequence)
 
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
+        return self.forward(views, noise, progress)
+
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""
         return {self.config.stream.value: self.contrast.query.encoder()}

@@ -6,13 +6,11 @@ depend on the machine's load, and the last bits of a run on the winner.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
+
+from sslskel.nn.plain import is_explicit
 
 # A constant, because a compiler can read one but cannot follow the question, and what marks a function as
 # constant for it (torch.compiler.assume_constant_result) takes more than a second to import.
@@ -20,23 +18,6 @@ MULTIPLIES_BFLOAT16: bool = any(
     bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 )
 """Whether this CPU has instructions for it; without them each product goes by way of float32."""
-
-_FORCED: ContextVar[bool] = ContextVar("explicit attention", default=False)
-
-
-@contextmanager
-def explicit() -> Iterator[None]:
-    """Within, attention is always written out, for each row by itself; what speed is measured against."""
-    token = _FORCED.set(True)
-    try:
-        yield
-    finally:
-        _FORCED.reset(token)
-
-
-def written_out() -> bool:
-    """Whether this is within :func:`explicit`."""
-    return _FORCED.get()
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, known: Tensor | None = None) -> Tensor:
@@ -61,8 +42,7 @@ def _mixed(products: Tensor, v: Tensor, known: Tensor | None) -> Tensor:
 
 def attention(q: Tensor, k: Tensor, v: Tensor, known: Tensor | None = None) -> Tensor:
     """The same by the kernel that was faster on such a device in such a type."""
-    # A compiler cannot follow the variable, and nothing that is measured against is compiled.
-    if not torch.compiler.is_compiling() and _FORCED.get():
+    if is_explicit():
         return _plain_attention(q, k, v, known)
     if kernel_name(q.device, q.dtype) == "explicit":
         return explicit_attention(q, k, v, known)

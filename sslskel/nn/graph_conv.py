@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sslskel.nn.plain import is_explicit
+
 
 class PointConv(nn.Conv2d):
     """A convolution over one joint of every ``stride``-th frame."""
@@ -17,7 +19,7 @@ class PointConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) -> (P, C', T', V)."""
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or is_explicit():
             return super().forward(x)
         assert self.bias is not None
         read = x[:, :, :: self.stride[0]]
@@ -39,7 +41,8 @@ class GraphConv(PointConv):
 
     def gathered(self, x: Tensor, graph: Tensor) -> Tensor:
         """(P, C, T, V), (K, V, W) -> (P, C', T, W)."""
-        if x.device.type == "cpu" and self.out_channels > self.graphs * self.in_channels:
+        widens = self.out_channels > self.graphs * self.in_channels
+        if widens and x.device.type == "cpu" and not is_explicit():
             return self._joints_first(x, graph)
         spread: Tensor = self(x)
         spread = spread.reshape(len(x), self.graphs, self.out_channels // self.graphs, *x.shape[2:])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import require
 from sslskel.errors import UsageError
 from sslskel.nn.batch_norm import GlobalBatchNorm
+from sslskel.nn.plain import is_explicit
 from sslskel.nn.recurrence import side_by_side
 
 
@@ -91,7 +93,20 @@ class SteppedPairs(nn.ModuleList):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, T, numbers) -> (N, T, 2 * hidden), the state of the last layer after each frame."""
+        if is_explicit():
+            return self._frame_by_frame(frames)
         x = frames
         for pair in self:
             x = side_by_side([gru for gru in pair.children() if isinstance(gru, nn.GRU)], x)
         return x
+
+    def _frame_by_frame(self, frames: Tensor) -> Tensor:
+        """The same as released code does it: a bidirectional GRU is called with one frame and carries its state."""
+        grus = [gru for gru in self.modules() if isinstance(gru, nn.GRU)]
+        weights: list[Tensor] = [weight for gru in grus for weight in gru.parameters()]
+        state = frames.new_zeros(len(grus), len(frames), grus[0].hidden_size)
+        seen = []
+        for frame in frames.unbind(1):
+            out, state = torch.gru(frame[:, None], state, weights, True, len(self), 0.0, self.training, True, True)
+            seen.append(out)
+        return torch.cat(seen, 1)

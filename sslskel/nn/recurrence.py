@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from sslskel.nn.plain import is_explicit
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -23,7 +25,8 @@ def side_by_side(grus: Sequence[nn.GRU], x: Tensor) -> Tensor:
 
     Every GRU reads from the first frame to the last and starts at zero.
     """
-    if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+    fused = x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    if not fused or is_explicit():
         return torch.cat([gru(x)[0] for gru in grus], -1)
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     weights = [torch.stack([getattr(gru, name) for gru in grus]) for name in names]

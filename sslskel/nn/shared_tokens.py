@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslskel.nn.attention import attention, written_out
+from sslskel.nn.attention import attention
+from sslskel.nn.plain import is_explicit
 from sslskel.nn.transformer_blocks import Attention, take_tokens
 
 FEWEST_ROWS = 4
@@ -22,7 +23,7 @@ float32."""
 
 def shares(rows: int, seen: int, tokens: int, device: torch.device) -> bool:
     """Whether so many rows with so many seen tokens are faster this way; never on a GPU, whose fused kernel is."""
-    if torch.compiler.is_compiling() or written_out():
+    if torch.compiler.is_compiling() or is_explicit():
         return False
     return device.type == "cpu" and rows >= FEWEST_ROWS and 0 < seen <= LARGEST_SHARE * tokens
 

@@ -15,11 +15,11 @@ from sslskel.engine.optim import build_optimiser
 from sslskel.errors import UsageError
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.speed.clock import Taken, paired, timed
-from sslskel.speed.equal import checked, same_features, same_step, same_views, trains_on_all
+from sslskel.speed.equal import checked, same_features, same_method_views, same_step, same_views, trains_on_all
 from sslskel.speed.machine import extra_memory
 from sslskel.speed.overhead import engine_overhead
 from sslskel.speed.released import PADDED_FRAMES, PaddedFeeder, released_features, released_optimiser, released_step
-from sslskel.speed.workload import Workload
+from sslskel.speed.workload import PROGRESS, Workload
 
 HEAD_BATCH = 256
 LOADER_CLIPS = 256
@@ -67,8 +67,10 @@ def _step(workload: Workload, feeder: PaddedFeeder, pairs: int) -> dict[str, Any
         optimiser = build_optimiser(workload.method.parameter_groups(), workload.cell.resolved.train)
 
         def ours(number: int) -> None:
+            workload.method.on_step_start(PROGRESS, workload.noise(number))
             workload.learn(number)
             optimiser.step()
+            workload.method.on_step_end(PROGRESS, workload.noise(number))
 
         workload.method.train()
         memory = {}
@@ -82,7 +84,7 @@ def _step(workload: Workload, feeder: PaddedFeeder, pairs: int) -> dict[str, Any
             report["memory"] = {**memory, "ratio": memory["theirs"] / memory["ours"]}
         return report
 
-    return checked(same_step(workload), measure)
+    return checked(same_method_views(workload, feeder), lambda: checked(same_step(workload), measure))
 
 
 def _linear(workload: Workload, feeder: PaddedFeeder, pairs: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.config.groups import Precision
-from sslskel.nn.attention import explicit
+from sslskel.nn.plain import explicit
 from sslskel.speed.released import PaddedFeeder, released_features
 from sslskel.speed.workload import PROGRESS, Workload
 
@@ -48,6 +48,17 @@ def same_views(workload: Workload, feeder: PaddedFeeder) -> Equality:
     ours = workload.source.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
     theirs = feeder.batch(rows, spec.train_view, workload.noise(0)).dense(spec.persons)
     return Equality(distance(ours, theirs), VIEW)
+
+
+def same_method_views(workload: Workload, feeder: PaddedFeeder) -> Equality:
+    """The views that a step of the method reads, of a few clips, missing persons as the method feeds them."""
+    rows, noise, persons = workload.rows(0, CLIPS), workload.noise(0), workload.source.spec.persons
+    pairs = zip(workload.views(0, rows), workload.method.views(), strict=True)
+    differences = [
+        distance(ours.dense(persons), feeder.batch(rows, view, noise.view(at)).dense(persons))
+        for at, (ours, view) in enumerate(pairs)
+    ]
+    return Equality(max(differences), VIEW)
 
 
 def same_step(workload: Workload) -> Equality:

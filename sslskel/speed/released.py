@@ -1,7 +1,8 @@
 """Our own plainest configuration, with the choices that the papers' released code makes.
 
-All bodies, attention written out, single precision, clips cropped, resized and turned one by one on
-the host from padded arrays, an optimiser that loops over parameters, a test pass after every epoch.
+All bodies, attention written out, graph convolutions as convolutions, stepped GRUs frame by frame, single precision,
+clips cropped, resized and augmented one by one on the host from padded arrays, an optimiser that loops over
+parameters, a test pass after every epoch.
 It shares weights and random draws with the run that it is compared with.
 """
 
@@ -18,12 +19,14 @@ from torch import Tensor
 from sslskel.api.batch import Batch
 from sslskel.api.encoder import Encoder, PooledEncoder
 from sslskel.api.noise import Noise
-from sslskel.api.view import ViewSpec
+from sslskel.api.view import ClipSpec, ViewSpec
 from sslskel.config.groups import Optimiser
 from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
-from sslskel.nn.attention import explicit
+from sslskel.nn.plain import explicit
+from sslskel.speed.released_views import KNOWN, Clip, changes
 from sslskel.speed.workload import PROGRESS, Workload
+from sslskel.transforms.augment_time import PadCrop
 from sslskel.transforms.clip import CentreCrop, RandomCrop, RandomRotation
 
 PADDED_FRAMES = 300
@@ -44,6 +47,7 @@ class PaddedFeeder:
             *dataset.joints.shape[1:],
         )
         self.padded = np.zeros(shape, dtype=np.float32)
+        self._resized: dict[int, Clip] = {}
         at = {int(row): place for place, row in enumerate(rows)}
         for track, clip in enumerate(dataset.track_clip):
             if int(clip) in at:
@@ -58,12 +62,19 @@ class PaddedFeeder:
         places = torch.searchsorted(self.positions, positions).tolist()
         keys = self.source.keys[positions]
         # Where this side cuts and turns its clips, on the host.
-        draws = _draws(view, keys, self.source.lengths[positions], noise.at("cpu"), self.spec.coordinates)
-        dense = torch.stack([self._clip(place, view, draw) for place, draw in zip(places, draws, strict=True)])
+        draws = _draws(view, keys, self.source.lengths[positions], noise.at("cpu"), self.spec)
+        count, shape = len(keys), (self.spec.frames, self.spec.layout.num_joints, self.spec.coordinates)
+        empty = every_slot(torch.zeros(1).expand(count, self.spec.persons, *shape), keys)
+        change = changes([one for one in view.augment if isinstance(one, KNOWN)], empty, noise.at("cpu"), self.spec)
+        clips = [self._clip(place, view, draw) for place, draw in zip(places, draws, strict=True)]
+        changed = [torch.from_numpy(np.ascontiguousarray(do(clip))) for do, clip in zip(change, clips, strict=True)]
+        dense = torch.stack(changed).transpose(1, 2)
         return every_slot(dense.to(self.source.device, self.source.dtype), keys.to(self.source.device))
 
-    def _clip(self, place: int, view: ViewSpec, draw: tuple[int, int, list[float]]) -> Tensor:
-        """(M, T, V, C) of one clip."""
+    def _clip(self, place: int, view: ViewSpec, draw: tuple[int, int, list[float]]) -> Clip:
+        """(T, M, V, C) of one clip."""
+        if isinstance(view.sample, PadCrop):
+            return self._shifted(place, view.sample, draw)
         start, length, angles = draw
         # Released feeders work out the length of a clip each time they return it.
         if not self.padded[place].sum((1, 2, 3)).any():
@@ -75,8 +86,17 @@ class PaddedFeeder:
         clip = wide[0, 0].reshape(self.spec.frames, coordinates, persons, joints)
         if angles:
             turned = _turn(angles) @ clip.permute(0, 2, 1, 3).reshape(-1, coordinates, joints)
-            return turned.reshape(self.spec.frames, persons, coordinates, joints).permute(1, 0, 3, 2)
-        return clip.permute(2, 0, 3, 1)
+            return turned.reshape(self.spec.frames, persons, coordinates, joints).transpose(2, 3).numpy()
+        return clip.permute(0, 2, 3, 1).numpy()
+
+    def _shifted(self, place: int, sample: PadCrop, draw: tuple[int, int, list[float]]) -> Clip:
+        """T frames of a clip with mirrored ends. Released arrays hold clips that were resized before training."""
+        start, length, angles = draw
+        if place not in self._resized:
+            self._resized[place] = self._clip(place, ViewSpec(CentreCrop(1.0)), (0, length, angles))
+        pad = self.spec.frames // sample.ratio if sample.ratio else 0
+        wide = np.pad(self._resized[place], [(pad, pad), (0, 0), (0, 0), (0, 0)], mode="symmetric")
+        return wide[start : start + self.spec.frames]
 
 
 def _turn(angles: Sequence[float]) -> Tensor:
@@ -88,7 +108,7 @@ def _turn(angles: Sequence[float]) -> Tensor:
 
 
 def _draws(
-    view: ViewSpec, keys: Tensor, lengths: Tensor, noise: Noise, coordinates: int
+    view: ViewSpec, keys: Tensor, lengths: Tensor, noise: Noise, spec: ClipSpec
 ) -> list[tuple[int, int, list[float]]]:
     """Per clip the first frame, the number of frames and the angles that our transforms draw from this noise."""
     if view.within is not None or view.frames:
@@ -102,17 +122,20 @@ def _draws(
         wanted = torch.floor(lengths * (share * (crop.share_max - crop.share_min) + crop.share_min)).to(torch.int64)
         size = torch.minimum(wanted.clamp(min=crop.min_frames), lengths)
         start = drawn.integers("crop.start", lengths - size + 1, per="clip")
+    elif isinstance(crop, PadCrop):
+        pads = lengths.new_tensor(2 * (spec.frames // crop.ratio) + 1 if crop.ratio else 1)
+        start, size = drawn.integers("crop.start", pads, per=crop.per).expand(len(keys)), lengths
     elif isinstance(crop, CentreCrop):
         start = torch.floor((1 - crop.share) * lengths.to(torch.float64) / 2).to(torch.int64)
         size = lengths - 2 * start
     else:
         raise UsageError(f"--against as_released knows the released crops, not {type(crop).__name__}")
     angles: list[list[float]] = [[] for _ in keys]
-    for augment in view.augment:
-        if not isinstance(augment, RandomRotation) or coordinates != 3:
+    for augment in (one for one in view.augment if not isinstance(one, KNOWN)):
+        if not isinstance(augment, RandomRotation) or spec.coordinates != 3:
             raise UsageError(
                 f"--against as_released feeds 3D joints as stored, turned at most, not {type(augment).__name__}"
-                f" in {coordinates}D;"
+                f" in {spec.coordinates}D;"
                 " use clip.stream=joint clip.centre=stored"
             )
         turns = (2 * drawn.uniform("rotation.angles", (3,), per="clip", dtype=torch.float64) - 1) * augment.angle
@@ -134,9 +157,11 @@ def released_features(encoder: Encoder, batch: Batch, persons: int) -> Tensor:
     """(N, D) of a batch with every slot: each body is encoded, empty or not, and the features are averaged."""
     if not isinstance(encoder, PooledEncoder):
         raise UsageError(f"--against as_released knows no plain form of encoder {type(encoder).__name__}")
+    joined = encoder.backbone.joins_persons
     with torch.no_grad(), explicit():
-        pooled = encoder.backbone.pool(encoder.backbone(encoder.prepare(batch.tracks)))
-    return pooled.reshape(-1, persons, pooled.shape[-1]).mean(1)
+        tracks = batch.joined(persons) if joined else batch.tracks
+        pooled = encoder.backbone.pool(encoder.backbone(encoder.prepare(tracks)))
+    return pooled if joined else pooled.reshape(-1, persons, pooled.shape[-1]).mean(1)
 
 
 def released_optimiser(workload: Workload) -> torch.optim.Optimizer:
@@ -152,6 +177,7 @@ def released_step(workload: Workload, feeder: PaddedFeeder, optimiser: torch.opt
 
     def step(number: int) -> float:
         noise = workload.noise(number)
+        workload.method.on_step_start(PROGRESS, noise)
         views = [
             feeder.batch(workload.rows(number), view, noise.view(i)) for i, view in enumerate(workload.method.views())
         ]
@@ -160,6 +186,7 @@ def released_step(workload: Workload, feeder: PaddedFeeder, optimiser: torch.opt
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        workload.method.on_step_end(PROGRESS, noise)
         return float(loss.detach())
 
     return step

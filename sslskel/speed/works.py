@@ -18,7 +18,7 @@ from sslskel.engine.turns import of_turn
 from sslskel.evaluation.linear_head import LinearHead, fit_epoch, mini_batches
 from sslskel.grid.cell import Cell
 from sslskel.grid.request import GridRequest
-from sslskel.nn.attention import explicit
+from sslskel.nn.plain import explicit
 from sslskel.speed.clock import MOST_WARM_UP, Clock, summary, warm_up
 from sslskel.speed.expected import sentence, work_of
 from sslskel.speed.machine import arithmetic_type, extra_memory, matmul_peak, surroundings

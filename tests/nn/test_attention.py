@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit, explicit_attention, kernel_name
+from sslskel.nn.attention import MULTIPLIES_BFLOAT16, attention, explicit_attention, kernel_name
+from sslskel.nn.plain import explicit
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

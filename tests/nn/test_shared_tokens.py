@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslskel.nn.attention import explicit
+from sslskel.nn.plain import explicit
 from sslskel.nn.shared_tokens import shared_attention, shares
 from sslskel.nn.token_decoder import DecoderSize, TokenDecoder
 

@@ -19,11 +19,12 @@ from sslskel.data.loader import ClipSource
 from sslskel.errors import UsageError
 from sslskel.grid.request import GridRequest
 from sslskel.nn.gru import SteppedPairs
+from sslskel.nn.plain import explicit
 from sslskel.speed import markdown, measure_speed, speed_against, text
 from sslskel.speed import workload as module
 from sslskel.speed.clock import MOST_WARM_UP, Taken, paired, warm_up
 from sslskel.speed.encoders import passes_of
-from sslskel.speed.equal import Equality, checked, same_features, same_step, same_views
+from sslskel.speed.equal import Equality, checked, same_features, same_method_views, same_step, same_views
 from sslskel.speed.frame_loop import frame_loop
 from sslskel.speed.machine import extra_memory, matmul_peak
 from sslskel.speed.overhead import engine_overhead
@@ -68,6 +69,41 @@ def test_the_plain_feeder_gives_the_loaders_clips(tiny: str) -> None:
     assert float(ours[:, ..., 1].abs().max()) > 0, "a second person is among them"
 
 
+CONTRASTIVE = {
+    "skeletonclr": ("backbone.width=2", "backbone.dim=8", "backbone.dropout=0.5", "clip.frames=16"),
+    "aimclr": ("backbone.width=2", "backbone.dim=8", "backbone.dropout=0.5", "clip.frames=16"),
+    "pcm3": ("backbone.hidden=4", "backbone.layers=2", "clip.frames=16", "clip.min_frames=8", "method.decoder_width=4"),
+}
+
+
+@pytest.mark.parametrize("method", ["pcm3", "aimclr", pytest.param("skeletonclr", marks=pytest.mark.long)])
+def test_a_contrastive_step_and_its_plain_form_agree(tiny: str, method: str) -> None:
+    """Views, loss and gradients; and the plain form is another one."""
+    request = on_tiny(method, "engine.precision=fp64", "method.queue=18", *CONTRASTIVE[method])
+    workload = build_workload(request.single_pretraining())
+    assert same_method_views(workload, PaddedFeeder(workload.source, torch.arange(len(workload.source)))).holds
+    equality = same_step(workload)
+    assert equality.holds
+    assert equality.difference > 0
+    assert same_features(workload).holds
+
+
+def test_no_ratio_where_views_differ(tiny: str) -> None:
+    request = on_tiny("skeletonclr", "method.queue=18", *CONTRASTIVE["skeletonclr"])
+    workload = build_workload(request.single_pretraining())
+    feeder = PaddedFeeder(workload.source, torch.arange(len(workload.source)))
+    feeder.padded *= 1.001
+    assert not same_method_views(workload, feeder).holds
+
+
+def test_an_augmentation_that_no_released_feeder_has_is_refused(tiny: str) -> None:
+    request = on_tiny("aimclr", "method.queue=18", "method.fidelity=paper", *CONTRASTIVE["aimclr"])
+    workload = build_workload(request.single_pretraining())
+    feeder = PaddedFeeder(workload.source, torch.arange(len(workload.source)))
+    with pytest.raises(UsageError, match="no plain form of GaussianBlur"):
+        same_method_views(workload, feeder)
+
+
 def test_no_ratio_where_the_sides_differ(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from sslskel.methods.masked_modelling import MaskedModelling
 
@@ -100,6 +136,8 @@ def test_a_loop_over_frames_gives_the_numbers_of_the_stepped_gru() -> None:
     fused = SteppedPairs(150, hidden=6, layers=3)
     frames = torch.randn(3, 10, 150)
     torch.testing.assert_close(frame_loop(fused, frames)(), fused(frames), rtol=0, atol=1e-6)
+    with explicit():
+        torch.testing.assert_close(frame_loop(fused, frames)(), fused(frames), rtol=0, atol=0)
 
 
 def test_a_stepped_gru_against_a_loop_over_frames(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
