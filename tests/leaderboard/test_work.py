@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from board_records import made
 
 from sslskel.leaderboard.build import build_board
+from sslskel.leaderboard.folder import board_of
 from sslskel.results.record import Record
 from sslskel.results.store import ResultStore
 
@@ -22,6 +24,15 @@ def of_seeds(count: int) -> list[Record]:
     [seen] = made().seen
     leaks = [{**seen, "split": "elsewhere"}]
     return [made(name, seed / 1000, seed, seen=leaks) for name in ("mamp", "skeletonmae") for seed in range(count)]
+
+
+def filled(folder: Path, records: list[Record]) -> ResultStore:
+    """A results folder of these records."""
+    store = ResultStore(folder)
+    (folder / "records").mkdir()
+    for record in records:
+        store.path(record.identity).write_text(record.to_json(), encoding="utf-8")
+    return store
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -46,11 +57,22 @@ def test_twice_the_records_are_twice_the_work() -> None:
     assert calls(lambda: build_board(many)) < 2.3 * calls(lambda: build_board(few))
 
 
+def test_records_are_looked_through_for_garbage_once(tmp_path: Path) -> None:
+    looked = list[str]()
+    filled(tmp_path, of_seeds(40))
+    assert gc.isenabled()
+    gc.collect()
+    gc.callbacks.append(lambda phase, _: looked.append(phase))
+    try:
+        assert len(board_of(tmp_path).records) == 80
+    finally:
+        gc.callbacks.pop()
+    assert gc.isenabled()
+    assert looked in ([], ["start", "stop"]), "when the board is made"
+
+
 def test_a_record_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ResultStore(tmp_path)
-    (tmp_path / "records").mkdir()
-    for record in of_seeds(3):
-        store.path(record.identity).write_text(record.to_json(), encoding="utf-8")
+    store = filled(tmp_path, of_seeds(3))
     opened, system = [], os.open
     monkeypatch.setattr(os, "open", lambda path, *more: opened.append(path) or system(path, *more))
     records, problems = store.read_all()
