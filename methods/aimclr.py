@@ -32,7 +32,7 @@ from sslskel.contrastive import (
     WHOLE_CLIP,
     ContrastConfig,
     HeadInit,
-    MomentumSteps,
+    ReleasedSteps,
     cross_entropy,
     info_nce,
     mean_term,
@@ -119,7 +119,7 @@ def attention_drop(maps: Tensor, above: float, frames: bool) -> Tensor:
     return maps
 
 
-class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
+class AimCLR(ReleasedSteps, PretextMethod[AimCLRConfig]):
     """Extreme views should see the same neighbours as normal ones, also after a drop of what stands out.
 
     Guo et al., "Contrastive Learning from Extremely Augmented Skeleton Sequences for
@@ -190,10 +190,6 @@ class AimCLR(MomentumSteps, PretextMethod[AimCLRConfig]):
         for name, branch in (("extreme", logits[1]), ("dropped", logits[2])):
             terms[name] = mean_term(cross_entropy(branch, logits[0]), 0.5)
         return StepOutput(terms)
-
-    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
-        return self.forward(views, noise, progress)
 
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""

@@ -26,7 +26,7 @@ from sslskel.contrastive import (
     WHOLE_CLIP,
     ContrastConfig,
     HeadInit,
-    MomentumSteps,
+    ReleasedSteps,
     info_nce,
     mean_term,
     momentum_contrast,
@@ -50,7 +50,7 @@ class SkeletonCLRConfig(ContrastConfig):
         require_shear(self.shear)
 
 
-class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
+class SkeletonCLR(ReleasedSteps, PretextMethod[SkeletonCLRConfig]):
     """Two sheared and shifted views of a clip should agree, against a queue of other clips.
 
     Li et al., "3D Human Action Representation Learning via Cross-View Consistency
@@ -92,10 +92,6 @@ class SkeletonCLR(MomentumSteps, PretextMethod[SkeletonCLRConfig]):
         key = self.contrast.keys(views[1], noise.view(1))
         logits = self.contrast.similarities(query, key) / self.config.temperature
         return StepOutput({"contrast": mean_term(info_nce(logits))})
-
-    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
-        return self.forward(views, noise, progress)
 
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""

@@ -32,7 +32,7 @@ from sslskel.contrastive import (
     CROPPED_CLIP,
     ContrastConfig,
     HeadInit,
-    MomentumSteps,
+    ReleasedSteps,
     divergence,
     info_nce,
     masked_error,
@@ -79,7 +79,7 @@ class PCM3Config(ContrastConfig):
         require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
 
 
-class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
+class PCM3(ReleasedSteps, PretextMethod[PCM3Config]):
     """Contrast and masked prediction feed each other: what was predicted is one more view, as is a mix of two clips.
 
     Zhang et al., "Prompted Contrast with Masked Motion Modeling: Towards Versatile 3D Action
@@ -193,10 +193,6 @@ class PCM3(MomentumSteps, PretextMethod[PCM3Config]):
         guess = guesses[0] if guesses else predicted.detach()
         term = masked_error(predicted, sequence, hidden, self.config.prediction_weight)
         return term, masked, torch.where(hidden, guess, sequence)
-
-    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
-        """:meth:`forward`, whose layers are plain where speed is measured; the released step has no other order."""
-        return self.forward(views, noise, progress)
 
     def encoders(self) -> dict[str, Encoder]:
         """The query's backbone."""

@@ -24,7 +24,7 @@ from sslskel.contrastive.losses import (
     nearest,
     positives_nce,
 )
-from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, momentum_contrast
+from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, ReleasedSteps, momentum_contrast
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.redundancy import normalised_head, pulled_together, spread_out
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
@@ -39,6 +39,7 @@ __all__ = [
     "MomentumContrast",
     "MomentumSteps",
     "Queue",
+    "ReleasedSteps",
     "Tower",
     "cross_entropy",
     "decay_all",

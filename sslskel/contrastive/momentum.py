@@ -7,12 +7,13 @@ What is compared with what, each method decides.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sslskel.api.batch import Batch
+from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.distributed import clip_counts
 from sslskel.api.method import BuildBackbone, Progress
 from sslskel.api.noise import Noise
@@ -106,6 +107,15 @@ class MomentumSteps(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One group: weight decay on everything, as released."""
         return decay_all(self)
+
+
+class ReleasedSteps(MomentumSteps):
+    """:class:`MomentumSteps` of a method whose released step has the same order, and differs in plain layers alone."""
+
+    def as_released(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
+        """``forward``, whose layers are plain where speed is measured."""
+        output: StepOutput = self.forward(views, noise, progress)
+        return output
 
 
 def momentum_contrast(
