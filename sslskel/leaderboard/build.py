@@ -22,7 +22,7 @@ from sslskel.leaderboard.labels import column_titles, names_of, row_labels
 from sslskel.leaderboard.means import across_of, means_of, means_of_row
 from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
 from sslskel.leaderboard.notes import notes_of
-from sslskel.leaderboard.places import Places, leaks
+from sslskel.leaderboard.places import Places, leaks, without_training
 from sslskel.leaderboard.seeds import Place, unshown_seeds
 from sslskel.leaderboard.significance import marked, tested
 from sslskel.leaderboard.sweeps import sweep_warnings, swept
@@ -40,6 +40,7 @@ def build_board(
     benchmarks: Sequence[str] | None = None,
     protocols: Sequence[str] | None = None,
     per_clip: PerClip | None = None,
+    unlearnt: Sequence[Record] = (),
 ) -> Board:
     """Make the board of these records, or of those of some benchmarks and protocols, in the order given.
 
@@ -47,23 +48,20 @@ def build_board(
 
     Without an order columns are sorted by benchmark, protocols that train a head before
     those that train nothing. Rows are ranked by the first column. With ``per_clip`` (see
-    ``clip_scores.py``) intervals are over test clips too.
+    ``clip_scores.py``) intervals are over test clips too. ``unlearnt`` are no rows: they are of pretrainings in which
+    nothing was learnt, beside which the rows of the same network and views stand in what was found.
     """
     known, doubts = _distinct(records)
-    shown, at = of_board(known, benchmarks, protocols), Places(imposed_options(known))
+    shown, at = of_board(known, benchmarks, protocols), Places(imposed_options([*known, *unlearnt]))
     warnings = sorted(doubts[record.identity] for record in shown if record.identity in doubts)
     keys = _columns(shown, at, benchmarks, protocols)
-    table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for record in shown:
-        table[at.row(record)][at.column(record)].append(record)
     titles = column_titles(keys)
     columns, means = tuple(replace(key, title=titles[key]) for key in keys), means_of(keys)
-    labels, rows = row_labels(sorted(table)), []
-    for key in sorted(table):
-        row, more = _row(key, labels[key], [table[key].get(column, []) for column in keys], columns, means, per_clip)
-        rows.append(row)
-        warnings += more
-    tests = [tested(rows, number) for number in range(len(columns))]
+    rows, more = _rows(shown, at, keys, means, per_clip)
+    warnings += more
+    before = {without_training(row.key): row for row in _rows(unlearnt, at, keys, (), None)[0]}
+    own = {row.key: before[key] for row in rows if (key := without_training(row.key)) in before}
+    tests = [tested(rows, number, own) for number in range(len(columns))]
     ranked, names = _ranked(marked(rows, tests)), names_of(rows)
     members: dict[Column, list[Record]] = defaultdict(list)
     for record in shown:
@@ -150,6 +148,25 @@ def _named(benchmark: Mapping[str, Any], chosen: Sequence[str]) -> int | None:
 def _unproven(record: Record) -> bool:
     """True where what the encoder saw is unknown, or is what its owner says."""
     return record.method["plugin"] in UNPROVEN or not record.proven_origins
+
+
+def _rows(
+    records: Sequence[Record],
+    at: Places,
+    columns: Sequence[Column],
+    means: Sequence[Mean],
+    per_clip: PerClip | None,
+) -> tuple[list[Row], list[str]]:
+    """The rows of these records, by column; a warning for each column of which no number can be made."""
+    table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        table[at.row(record)][at.column(record)].append(record)
+    labels, rows, warnings = row_labels(sorted(table)), [], []
+    for key in sorted(table):
+        row, more = _row(key, labels[key], [table[key].get(one, []) for one in columns], columns, means, per_clip)
+        rows.append(row)
+        warnings += more
+    return rows, warnings
 
 
 def _row(

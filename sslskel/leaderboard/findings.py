@@ -41,9 +41,7 @@ def _comparisons(
     columns: Sequence[Column], tests: Sequence[TestedColumn], names: Mapping[RowKey, str]
 ) -> list[tuple[str, ...]]:
     return [
-        tuple(
-            f"{column.title}: {_against(one, floor, names)}" for floor in sorted({floor for _, floor, _ in one.against})
-        )
+        tuple(f"{column.title}: {sentence}" for sentence in (*_against_own(one, names), *_against_floors(one, names)))
         for column, one in zip(columns, tests, strict=True)
     ]
 
@@ -67,21 +65,41 @@ def _lead(one: TestedColumn, names: Mapping[RowKey, str]) -> str:
     return f"{text}it cannot be tested, for some rows score the same in every pretraining"
 
 
-def _against(one: TestedColumn, floor: int, names: Mapping[RowKey, str]) -> str:
+def _against_own(one: TestedColumn, names: Mapping[RowKey, str]) -> list[str]:
+    """What learning gave each row, beside the same network and views without it."""
+    verdicts = _verdicts(one, one.own, names, gains=True)
+    return [f"against its own network without learning, in points: {verdicts}"] if one.own else []
+
+
+def _against_floors(one: TestedColumn, names: Mapping[RowKey, str]) -> list[str]:
     """Only a test over pretrainings lets a row be called better than no pretraining at all."""
-    row, cell = one.rows[floor]
+    sentences = []
+    for floor in sorted({floor for _, floor, _ in one.against}):
+        row, cell = one.rows[floor]
+        verdicts = _verdicts(one, [(at, cell, p) for at, other, p in one.against if other == floor], names)
+        sentences.append(f"against {names[row.key]} ({_points(cell)}), which saw no data: {verdicts}")
+    return sentences
+
+
+def _verdicts(
+    one: TestedColumn,
+    pairs: Sequence[tuple[int, BoardCell, float | None]],
+    names: Mapping[RowKey, str],
+    *,
+    gains: bool = False,
+) -> str:
+    """Rows, by how they differ from the other cell of their pair; with ``gains`` also by how much."""
     verdicts: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": [], "untested": []}
-    for at, other, p in one.against:
-        if other != floor:
-            continue
-        mine, own = one.rows[at]
-        if p is None:
-            verdicts["untested"].append(f"{names[mine.key]} ({_pretrainings(own.summary.n)})")
-            continue
-        sure = "better" if own.summary.mean > cell.summary.mean else "worse"
-        verdicts[sure if p < ALPHA else "not shown to differ"].append(f"{names[mine.key]} ({p_value(p)})")
-    parts = [f"{kind}: {', '.join(rows)}" for kind, rows in verdicts.items() if rows]
-    return f"against {names[row.key]} ({_points(cell)}), which saw no data: {'; '.join(parts)}"
+    for at, other, p in pairs:
+        row, cell = one.rows[at]
+        gain = cell.summary.mean - other.summary.mean
+        kind = "untested"
+        if p is not None:
+            kind = "not shown to differ" if p >= ALPHA else "better" if gain > 0 else "worse"
+        facts = [f"{100 * gain:+.1f}"] if gains else []
+        facts.append(_pretrainings(cell.summary.n) if p is None else p_value(p))
+        verdicts[kind].append(f"{names[row.key]} ({', '.join(facts)})")
+    return "; ".join(f"{kind}: {', '.join(rows)}" for kind, rows in verdicts.items() if rows)
 
 
 def across_findings(tables: Sequence[AcrossBenchmarks]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sslskel.config.compose import shaping
@@ -49,6 +50,12 @@ def leaks(record: Record) -> bool:
         seen["overlap"] > 0 if "overlap" in seen else _same_data(record, seen) and not _own(record, seen)
         for seen in record.seen
     )
+
+
+def without_training(key: RowKey) -> RowKey:
+    """What the rows of one network and its views have in common, however they were trained."""
+    config = {group: values for group, values in json.loads(key.config).items() if group != "train"}
+    return replace(key, config=_canonical(config))
 
 
 def _column(record: Record) -> Column:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from sslskel.leaderboard.cells import PerClip
 from sslskel.leaderboard.findings import across_findings, rank_findings
 from sslskel.leaderboard.labels import names_of
 from sslskel.leaderboard.means import across_of, means_of_row
-from sslskel.leaderboard.model import Board, Column, Mean, Row, RowKey
+from sslskel.leaderboard.model import Board, Column, Mean, Row
+from sslskel.leaderboard.places import without_training
 from sslskel.results.record import Record
 from sslskel.results.statistics import mean_ranks
 from sslskel.text import percent
@@ -79,15 +79,19 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
     kept = [record for record in whole if record.protocol["name"] in suite.protocols]
     still = [record for record in kept if rules.training(record) is Training.none]
     learnt = [record for record in kept if rules.training(record) is not Training.none]
-    board = build_board(learnt, benchmarks=suite.benchmarks, protocols=suite.protocols, per_clip=per_clip)
+    board = build_board(
+        learnt, benchmarks=suite.benchmarks, protocols=suite.protocols, per_clip=per_clip, unlearnt=still
+    )
     floor = build_board(still, benchmarks=suite.benchmarks, protocols=suite.protocols)
     labelled = [record for record in whole if record.protocol["name"] in suite.references]
     reference = build_board(labelled, benchmarks=suite.benchmarks, protocols=tuple(suite.references))
     means, overall = _means(suite, board.columns)
     gained = overall if suite.untrained else {}
     gains = [replace(mean, title=f"{protocol} gain over no learning") for protocol, mean in gained.items()]
-    untrained = {_network(row): row for row in floor.rows}
-    rows = [_with_means(row, untrained.get(_network(row)), board, floor, means, gains) for row in board.rows]
+    untrained = {without_training(row.key): row for row in floor.rows}
+    rows = [
+        _with_means(row, untrained.get(without_training(row.key)), board, floor, means, gains) for row in board.rows
+    ]
     ranking = overall.get(suite.protocols[0])
     ranked = _ranked(rows, ranking.columns) if ranking else tuple(replace(row, rank=None) for row in rows)
     across = across_of(board.columns, list(overall.values()), ranked, names_of(ranked))
@@ -107,12 +111,6 @@ def suite_board(rules: SuiteRules, records: Sequence[Record], per_clip: PerClip 
 
 def _place(record: Record) -> str:
     return f"{record.benchmark['name']}/{record.benchmark['split']}"
-
-
-def _network(row: Row) -> RowKey:
-    """What a row has in common with the one of the same network that learnt nothing."""
-    config = {group: values for group, values in json.loads(row.key.config).items() if group != "train"}
-    return replace(row.key, config=json.dumps(config, sort_keys=True))
 
 
 def _means(suite: Suite, columns: Sequence[Column]) -> tuple[tuple[Mean, ...], dict[str, Mean]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board_records import bold_rows, three
+from board_records import STORED, bold_rows, three
 from scipy import stats
 
 from sslskel.leaderboard.build import build_board
@@ -69,3 +69,34 @@ def test_every_row_that_saw_no_data_is_a_floor_of_its_own() -> None:
     said = " ".join(board.findings)
     assert "against raw_features (80.3 %), which saw no data: worse: mamp (p < 0.001)" in said
     assert "against random_init (41.0 %), which saw no data: better: mamp (p < 0.001)" in said
+
+
+def test_a_row_is_compared_with_untrained_networks_of_its_own_alone() -> None:
+    """Those of other backbones say nothing of what pretraining gave it, and would cost all claims of the column."""
+    sizes = STORED["config"]["backbone"]
+    other = {"backbone__name": "other", "config__backbone": {**sizes, "dim": 7}}
+    low, floor = (0.45, 0.51, 0.53), (0.30, 0.36, 0.38)
+    board = build_board(
+        [
+            *three("mamp", 0.60, 0.61, 0.62),
+            *three("of_another", *low, **other),
+            *three("random_init", 0.40, 0.41, 0.42, seen=[]),
+            *three("random_init", *floor, seen=[], **other),
+            *three("random_init", 0.20, 0.21, 0.23, seen=[], config__backbone__dim=8),
+        ]
+    )
+    against = [text.partition("against ")[2] for text in board.findings[1:]]
+    assert [text.partition(" (")[0].partition(" [")[0] for text in against] == ["random_init", "random_init"]
+    assert "better: mamp" in against[0]
+    assert "of_another" not in against[0]
+    assert "better: of_another" in against[1]
+    assert "mamp" not in against[1]
+    # Two such claims, and the leader's, which weighs as much as both; mamp's own is the surest.
+    expected = stats.ttest_ind(low, floor, equal_var=False).pvalue * 3
+    assert f"of_another [other] (p = {expected:.3f})" in against[1]
+
+
+def test_an_untrained_network_of_other_sizes_is_better_than_none() -> None:
+    floor = three("random_init", 0.40, 0.41, 0.42, seen=[], config__backbone__dim=8)
+    board = build_board([*three("mamp", 0.60, 0.61, 0.62), *floor])
+    assert "better: mamp" in board.findings[-1]

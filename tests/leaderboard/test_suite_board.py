@@ -70,6 +70,22 @@ def test_means_are_over_ranked_benchmarks_and_over_each_task() -> None:
     assert "linear mean without learning (train.lr=0), %: best 40.5" in board.notes
 
 
+def test_rows_are_compared_with_their_own_networks_without_learning() -> None:
+    """These are no rows, and lead nothing, but their claims are corrected with the others."""
+    still = [
+        *scored("best", 0.2, 0.3, 0.6, config__train__lr=0.0),
+        *scored("next", 0.9, 0.5, 0.6, config__train__lr=0.0),
+    ]
+    board = suite_board(RULES, [*LEARNT, *still])
+    assert [row.label for row in board.rows] == ["best", "next"]
+    of_first = [text.partition(": ")[2] for text in board.findings if text.startswith(board.columns[0].title)]
+    assert of_first[0].startswith("next has the highest mean, 60.5 %")
+    assert of_first[1].startswith("against its own network without learning, in points: better: best (+30.0, p = ")
+    assert "; worse: next (-30.0, p = " in of_first[1]
+    of_second = [text.partition(": ")[2] for text in board.findings if text.startswith(board.columns[1].title)]
+    assert "not shown to differ: next (+0.0, p = 1.000)" in of_second[1]
+
+
 def test_a_supervised_reference_is_a_note_and_takes_no_rank() -> None:
     suite = replace(SUITE, references={"all_labels": "new"})
     rule = ColumnRule(1, 1, OPTIONS)

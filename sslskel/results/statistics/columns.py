@@ -35,9 +35,14 @@ class ColumnTests:
 
 
 def column_tests(
-    samples: Sequence[Sequence[float]], pairs: Sequence[tuple[int, int]], may_lead: Sequence[bool]
+    samples: Sequence[Sequence[float]],
+    pairs: Sequence[tuple[int, int]],
+    may_lead: Sequence[bool],
+    unranked: Sequence[Sequence[float]] = (),
 ) -> ColumnTests:
     """Test pairs of samples, and the sample with the highest mean against all others, in one family.
+
+    Pairs may name ``unranked`` samples too, which are counted on behind ``samples``; none of them leads or is beaten.
 
     The leader's p is the largest of its tests against every other sample: it is above all only
     where it is above each, an intersection-union test (Berger, Technometrics 1982). Holm corrects
@@ -45,8 +50,8 @@ def column_tests(
     would hide it. Where ``may_lead`` is False of the leader, or any other sample cannot be tested,
     there is no such claim.
     """
-    moments = _moments(samples)
-    means = moments[1]
+    moments = _moments([*samples, *unranked])
+    means = moments[1][: len(samples)]
     highest = np.flatnonzero(means == means.max()) if len(means) else np.array([], dtype=np.int64)
     leader = int(highest[0]) if len(highest) == 1 else None
     family = list(_p_values(moments, pairs))
