@@ -81,7 +81,7 @@ def test_an_unknown_suite_names_the_nearest() -> None:
         read_suite("open-quik")
 
 
-@pytest.mark.parametrize("name", ["open", "open-quick"])
+@pytest.mark.parametrize("name", ["open", "open-quick", "systems"])
 def test_built_in_suites_name_what_is_there(name: str) -> None:
     suite = read_suite(name)
     for place in suite.benchmarks:
