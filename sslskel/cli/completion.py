@@ -29,9 +29,14 @@ compdef _sslskel sslskel
 """
 FISH = """function __sslskel_words
   set -l words (commandline -opc) (commandline -ct)
-  sslskel completion words -- $words[2..-1] 2>/dev/null
+  set -l found (sslskel completion words -- $words[2..-1] 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c sslskel -a '(__sslskel_words)'
+complete -c sslskel -f -a '(__sslskel_words)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 WORDS, BASH_WORDS = "words", "bash-words"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,12 @@ def test_what_is_no_command_line_has_no_completions(capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("", "")
 
 
+ZSH_ALONE = (
+    "compdef() { :; }; compadd() { shift 4; print -l -- $@; }; _files() { print -l -- *.csv; };"
+    ' eval "$(sslskel completion zsh)"'
+)
+
+
 def test_bash_gets_what_follows_the_equals_sign(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "bash-words", "--", "bench", "train.optimiser", "=", "sg"]) == 0
     assert capsys.readouterr().out == "sgd\n"
@@ -87,15 +94,38 @@ def test_the_script_is_one_of_its_shell(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes(tmp_path, command_env: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
-    """The function of the script, called as bash calls it."""
+@pytest.mark.parametrize(
+    ("shell", "completes"),
+    [
+        # The function of the script, called as bash calls it.
+        (
+            "bash",
+            "COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _sslskel; printf '%s\\n' ${{COMPREPLY[@]}}",
+        ),
+        # As zsh calls it, with what would show the words.
+        ("zsh", "words=({}); CURRENT=$#words; _sslskel"),
+        ("fish", "complete -C '{}'"),
+    ],
+)
+def test_a_shell_completes(shell: str, completes: str, tmp_path: Path, command_env: dict[str, str]) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
     tool = tmp_path / "sslskel"
     tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m sslskel "$@"\n')
     tool.chmod(0o755)
-    line = (
-        f'export PATH={tmp_path}:$PATH; eval "$(sslskel completion bash)"; COMP_WORDS=(sslskel bench --method pcm);'
-        " COMP_CWORD=3; _sslskel; echo ${COMPREPLY[@]}"
+    (tmp_path / "pcm.csv").touch()
+    script = {"fish": "sslskel completion fish | source", "zsh": ZSH_ALONE}.get(
+        shell, 'eval "$(sslskel completion bash)"'
     )
-    done = subprocess.run(["bash", "-c", line], env=command_env, capture_output=True, text=True)
-    assert done.stdout == "pcm3\n", done.stderr
+    for words, expected in (("sslskel bench --method pcm", ["pcm3"]), ("sslskel data import pcm", [])):
+        line = f"export PATH={tmp_path}:$PATH; {script}; {completes.format(words)}"
+        done = subprocess.run(
+            [shell, "-c", line],
+            env=command_env | {"XDG_CONFIG_HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        found = done.stdout.split()
+        # Where there is no word the shell offers files; bash does it beyond the function.
+        assert found == (expected or (["pcm.csv"] if shell != "bash" else [])), done.stderr
