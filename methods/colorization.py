@@ -36,7 +36,7 @@ class Colour(Enum):
     spatial = "spatial"
     """Its joint, in the order of the layout."""
     person = "person"
-    """Its person: red and blue."""
+    """Its person: red for the first, blue for the second, green for any more, however many there is room for."""
 
 
 @dataclass
@@ -68,12 +68,10 @@ def ramp(place: Tensor) -> Tensor:
 def colours_of(colour: Colour, frames: int, persons: int, joints: int, like: Tensor) -> Tensor:
     """(T * M * V, 3) for the points of a clip in the order of ``Batch.joined``, on the device of ``like``."""
 
-    def places(count: int) -> Tensor:
-        return torch.arange(count, device=like.device, dtype=like.dtype) / max(count - 1, 1)
-
     shape = {Colour.temporal: (frames, 1, 1), Colour.person: (1, persons, 1), Colour.spatial: (1, 1, joints)}[colour]
-    place = places(max(shape)).reshape(shape).expand(frames, persons, joints)
-    return ramp(place).flatten(0, 2)
+    place = torch.arange(max(shape), device=like.device, dtype=like.dtype)
+    place = place.where(place < 2, 0.5) if colour is Colour.person else place / max(len(place) - 1, 1)
+    return ramp(place.reshape(shape).expand(frames, persons, joints)).flatten(0, 2)
 
 
 def chamfer(made: Tensor, wanted: Tensor, there: Tensor) -> Tensor:
