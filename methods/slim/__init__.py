@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sslskel import (
-    Backbone,
     Batch,
     BuildBackbone,
     ClipSpec,
     CosineSchedule,
     Encoder,
-    Features,
     LinearSchedule,
     MethodCard,
     Noise,
@@ -25,64 +23,27 @@ from sslskel import (
     StepOutput,
     Teacher,
     Term,
-    UsageError,
     ViewSpec,
     mean_term,
     require,
 )
 from sslskel.methods.slim.config import Centring, SlimConfig
-from sslskel.methods.slim.masking import tube_masks
-from sslskel.methods.slim.views import changed
-from sslskel.nn.self_distillation import Centre, PrototypeHead, balanced, nearness, shared_entropy
+from sslskel.methods.slim.views import WHOLES, changed, hidden_tokens
+from sslskel.nn.self_distillation import (
+    Branch,
+    Centre,
+    HeadSizes,
+    HiddenView,
+    balanced,
+    hiding_backbone,
+    nearness,
+    shared_entropy,
+)
 from sslskel.transforms.bin_crop import BinCrop
 from sslskel.transforms.clip import FirstFrames
 
-WHOLES, LOCALS = 2, ((2, 0.35, 0.7), (4, 0.15, 0.4), (4, 0.15, 0.4), (8, 0.05, 0.2))
-"""Whole views of a clip, and the local ones inside each: part of the frames, and shares of the outer view."""
-TUBES = 128
-"""Tubes that are drawn for a mask at most (ours: as released there is no limit, nor is it met)."""
-
-
-@runtime_checkable
-class HidingBackbone(Protocol):
-    """What the method needs of a backbone beside its features."""
-
-    segment: int
-
-    def hiding(self, tracks: Tensor, hidden: Tensor, filler: Tensor) -> Features:
-        """(P, T, V, C) of any T, tokens (P, L) bool that are replaced by (1, D) -> features with a token."""
-        ...
-
-
-class Seen(NamedTuple):
-    """One view of the chosen persons."""
-
-    tracks: Tensor
-    """(N, T, V, C)."""
-    hidden: Tensor
-    """(N, L) bool."""
-
-
-class Branch(nn.Module):
-    """The student, or its teacher: a backbone, and heads for the class token and for tokens."""
-
-    backbone: Backbone
-
-    def __init__(self, config: SlimConfig, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone, dim = backbone, backbone.dim
-        self.filler = nn.Parameter(torch.zeros(1, dim))
-        self.head = PrototypeHead(dim, config.hidden, config.bottleneck, config.prototypes)
-        self.token_head = PrototypeHead(dim, config.hidden, config.bottleneck, config.token_prototypes)
-
-    def read(self, views: Sequence[Seen], *, hides: bool) -> tuple[Tensor, Tensor]:
-        """Views of one length, below each other: class tokens (R, D), and all tokens (R * L, D)."""
-        tracks, hidden = (torch.cat(parts) for parts in zip(*views, strict=True))
-        assert isinstance(self.backbone, HidingBackbone)
-        none = torch.zeros_like(hidden)
-        features = self.backbone.hiding(tracks, hidden if hides else none, self.filler)
-        assert features.token is not None
-        return features.token, features.grid.flatten(0, 2)
+LOCALS = ((2, 0.35, 0.7), (4, 0.15, 0.4), (4, 0.15, 0.4), (8, 0.05, 0.2))
+"""Local views inside each whole one: part of the frames, and shares of the outer view."""
 
 
 class Slim(PretextMethod[SlimConfig]):
@@ -138,17 +99,12 @@ class Slim(PretextMethod[SlimConfig]):
     def __init__(self, config: SlimConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         backbone = build_backbone(clip)
-        if not isinstance(backbone, HidingBackbone):
-            raise UsageError(
-                f"slim hides tokens of views of many lengths, which backbone {type(backbone).__name__} does not offer"
-                " (it has no hiding()); use --backbone rope_transformer"
-            )
-        self.segment = backbone.segment
-        self.student = Branch(config, backbone)
+        self.segment = hiding_backbone(backbone, "slim").segment
+        sizes = HeadSizes(config.hidden, config.bottleneck, config.prototypes, config.token_prototypes)
+        self.student = Branch(backbone, sizes)
         self.teacher = Teacher(self.student)
         self.centre, self.token_centre = Centre(config.prototypes), Centre(config.token_prototypes)
         self._kept: list[tuple[nn.Parameter, Tensor]] = []
-        self.limbs = list(clip.layout.parts.values()) or [tuple(range(clip.layout.num_joints))]
 
     def require_batches(self, smallest: int, largest: int) -> None:
         """Features are pushed away from those of another clip."""
@@ -170,7 +126,7 @@ class Slim(PretextMethod[SlimConfig]):
         """Frames of a local view: this part of the whole ones, in tokens."""
         return max(1, round(self.clip.frames / part / self.segment)) * self.segment
 
-    def seen(self, views: Sequence[Batch], noise: Noise) -> list[Seen]:
+    def seen(self, views: Sequence[Batch], noise: Noise) -> list[HiddenView]:
         """The chosen person of each clip in all views but the last, changed, and what of it is hidden."""
         *others, first = views
         draws = noise.view(len(others)).on(first)
@@ -185,22 +141,11 @@ class Slim(PretextMethod[SlimConfig]):
             kind = at + 1 if at < WHOLES else 0
             changes.append(changed(tracks, draws, self.clip, self.config.fidelity, kind))
             every.append(draws)
-        masks = self.hidden(every, [tracks.shape[1] // self.segment for tracks in changes])
-        return [Seen(tracks, mask) for tracks, mask in zip(changes, masks, strict=True)]
+        steps = [tracks.shape[1] // self.segment for tracks in changes]
+        masks = hidden_tokens(every, steps, self.clip.layout, self.config)
+        return [HiddenView(tracks, mask) for tracks, mask in zip(changes, masks, strict=True)]
 
-    def hidden(self, views: Sequence[Noise], steps: Sequence[int]) -> list[Tensor]:
-        """Masks (N, L) of views of so many steps, whole ones first: of half of these and of all local ones."""
-        joints, wanted, tubes = self.clip.layout.num_joints, [], []
-        for at, (draws, count) in enumerate(zip(views, steps, strict=True)):
-            spread, whole = draws.stratified("hidden", dtype=torch.float64), at < WHOLES
-            share = 2 * spread if whole else spread
-            share = self.config.least_hidden + (self.config.most_hidden - self.config.least_hidden) * share
-            wanted.append(torch.where((spread < 0.5) | (not whole), (share * count * joints).long(), 0))
-            tubes.append(draws.uniform("tubes", (TUBES, 5), "clip", torch.float64))
-        masks = tube_masks(torch.cat(wanted), torch.cat(tubes), steps, self.limbs, joints)
-        return [mask[:, :count].flatten(1) for mask, count in zip(masks.chunk(len(steps)), steps, strict=True)]
-
-    def taught(self, wholes: Sequence[Seen], rows: Tensor, progress: Progress) -> tuple[Tensor, Tensor]:
+    def taught(self, wholes: Sequence[HiddenView], rows: Tensor, progress: Progress) -> tuple[Tensor, Tensor]:
         """The teacher's shares for class tokens (2N, K), the two views exchanged, and for tokens at ``rows`` (R, K)."""
         config, teacher = self.config, self.teacher.network
         rising = LinearSchedule(config.first_temperature, config.teacher_temperature, 0.0, config.temperature_epochs)
@@ -245,7 +190,7 @@ class Slim(PretextMethod[SlimConfig]):
     def on_step_start(self, progress: Progress, noise: Noise) -> None:
         """Remember the prototypes where they stay as they are."""
         frozen = progress.epoch < self.config.frozen_epochs
-        self._kept = [(p, p.detach().clone()) for p in self._prototypes()] if frozen else []
+        self._kept = [(p, p.detach().clone()) for p in self.student.last_layers()] if frozen else []
 
     @torch.no_grad()
     def on_step_end(self, progress: Progress, noise: Noise) -> None:
@@ -261,25 +206,9 @@ class Slim(PretextMethod[SlimConfig]):
         """The student starts where the backbone that is judged does, its teacher's."""
         self.student.backbone.load_state_dict(self.teacher.network.backbone.state_dict())
 
-    def _prototypes(self) -> list[nn.Parameter]:
-        return [*self.student.head.last_layer(), *self.student.token_head.last_layer()]
-
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Backbone and heads, each clipped alone; biases and norms without decay; what makes tokens is slower."""
-        groups = []
-        for part, network in self.student.named_children():
-            more = [("filler", self.student.filler)] if network is self.student.backbone else []
-            for slow in (False, True):
-                for decays in (True, False):
-                    own = [
-                        p
-                        for name, p in (*network.named_parameters(), *more)
-                        if name.startswith("embed.") == slow and (p.ndim > 1) == decays
-                    ]
-                    rate = self.config.embed_rate if slow else 1.0
-                    group = {"params": own, "lr_scale": rate, "clip_norm": self.config.clip_norm, "clip_part": part}
-                    groups.append(group if decays else {**group, "weight_decay": 0.0})
-        return groups
+        """Those of the student."""
+        return self.student.parameter_groups(self.config.embed_rate, self.config.clip_norm)
 
     def encoders(self) -> dict[str, Encoder]:
         """The teacher's backbone."""

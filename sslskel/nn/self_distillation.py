@@ -1,16 +1,23 @@
 """What DINOv2 teaches with: heads of prototypes, teachers' shares balanced over a batch, features pushed apart.
 
+:class:`Branch` is the network of either, a student that sees views with hidden tokens or a teacher that sees all.
+
 Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024. Everything is over the
 global batch, so that several processes train as one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslskel.api.backbone import Backbone, Features
 from sslskel.api.distributed import gather_rows, own_rows, row_counts, sum_over_processes
+from sslskel.errors import UsageError
 
 
 class PrototypeHead(nn.Module):
@@ -36,6 +43,96 @@ class PrototypeHead(nn.Module):
     def last_layer(self) -> list[nn.Parameter]:
         """The prototypes and their gains."""
         return [self.gain, self.prototypes]
+
+
+@runtime_checkable
+class HidingBackbone(Protocol):
+    """What methods need that hide tokens of views of many lengths, beside the features of a backbone."""
+
+    segment: int
+    """Frames of a token."""
+
+    def hiding(self, tracks: Tensor, hidden: Tensor, filler: Tensor) -> Features:
+        """(P, T, V, C) of any T, tokens (P, L) bool that are replaced by (1, D) -> features with a token."""
+        ...
+
+
+def hiding_backbone(backbone: Backbone, who: str) -> HidingBackbone:
+    """The backbone; raises ``UsageError`` where a method of this name cannot hide its tokens."""
+    if not isinstance(backbone, HidingBackbone):
+        raise UsageError(
+            f"{who} hides tokens of views of many lengths, which backbone {type(backbone).__name__} does not offer"
+            " (it has no hiding()); use --backbone rope_transformer"
+        )
+    return backbone
+
+
+class HeadSizes(NamedTuple):
+    """Widths of the heads of a :class:`Branch`."""
+
+    hidden: int
+    """Of the hidden layers of both."""
+    bottleneck: int
+    """Numbers that are compared with prototypes."""
+    prototypes: int
+    """Of the head for class tokens."""
+    token_prototypes: int
+    """Of the head for tokens."""
+
+
+class HiddenView(NamedTuple):
+    """A view of N clips, and its hidden tokens."""
+
+    tracks: Tensor
+    """(N, T, V, C)."""
+    hidden: Tensor
+    """(N, L) bool."""
+
+
+class Branch(nn.Module):
+    """The student, or its teacher: a backbone, and heads of prototypes for its class token and for its tokens.
+
+    The losses of DINO and iBOT (Zhou et al., "iBOT: Image BERT Pre-Training with Online Tokenizer", ICLR 2022).
+    """
+
+    backbone: Backbone
+
+    def __init__(self, backbone: Backbone, sizes: HeadSizes) -> None:
+        super().__init__()
+        self.backbone, dim = backbone, backbone.dim
+        self.filler = nn.Parameter(torch.zeros(1, dim))
+        self.head = PrototypeHead(dim, sizes.hidden, sizes.bottleneck, sizes.prototypes)
+        self.token_head = PrototypeHead(dim, sizes.hidden, sizes.bottleneck, sizes.token_prototypes)
+
+    def read(self, views: Sequence[HiddenView], *, hides: bool) -> tuple[Tensor, Tensor]:
+        """Views of one length, below each other: class tokens (R, D), and all tokens (R * L, D)."""
+        tracks, hidden = (torch.cat(parts) for parts in zip(*views, strict=True))
+        assert isinstance(self.backbone, HidingBackbone)
+        none = torch.zeros_like(hidden)
+        features = self.backbone.hiding(tracks, hidden if hides else none, self.filler)
+        assert features.token is not None
+        return features.token, features.grid.flatten(0, 2)
+
+    def last_layers(self) -> list[nn.Parameter]:
+        """The prototypes of both heads and their gains."""
+        return [*self.head.last_layer(), *self.token_head.last_layer()]
+
+    def parameter_groups(self, embed_rate: float, clip_norm: float) -> list[dict[str, Any]]:
+        """Backbone and heads, each clipped alone; biases and norms without decay; what makes tokens is slower."""
+        groups = []
+        for part, network in self.named_children():
+            more = [("filler", self.filler)] if network is self.backbone else []
+            for slow in (False, True):
+                for decays in (True, False):
+                    own = [
+                        p
+                        for name, p in (*network.named_parameters(), *more)
+                        if name.startswith("embed.") == slow and (p.ndim > 1) == decays
+                    ]
+                    rate = embed_rate if slow else 1.0
+                    group = {"params": own, "lr_scale": rate, "clip_norm": clip_norm, "clip_part": part}
+                    groups.append(group if decays else {**group, "weight_decay": 0.0})
+        return groups
 
 
 @torch.no_grad()

@@ -255,6 +255,12 @@ class GaussianNoise:
         return changed(batch, clips, tracks + self.sd * values)
 
 
+def without_axis(tracks: Tensor, axis: Tensor) -> Tensor:
+    """One coordinate, ``axis`` (R,), is zero: (R, T, V, C) -> the same."""
+    kept = torch.arange(tracks.shape[-1], device=tracks.device) != axis[:, None]
+    return tracks * kept[:, None, None]
+
+
 @dataclass(frozen=True)
 class AxisMask:
     """One coordinate of all joints becomes zero (AimCLR). Noise sites: ``axis.chance``, ``axis.which``."""
@@ -269,8 +275,7 @@ class AxisMask:
         size = batch.tracks.shape[-1]
         clips = chosen(noise, batch, "axis.chance", self.per, self.probability)
         axis = noise.on(batch).integers("axis.which", size, per=self.per).expand(batch.num_clips)
-        kept = torch.arange(size, device=axis.device) != axis[:, None]
-        return changed(batch, clips, batch.tracks * kept[batch.owner][:, None, None])
+        return changed(batch, clips, without_axis(batch.tracks, axis[batch.owner]))
 
 
 @dataclass(frozen=True)

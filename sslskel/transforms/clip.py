@@ -208,15 +208,20 @@ class RandomRotation:
         return batch._replace(tracks=transformed(batch.tracks, matrices[batch.owner]))
 
 
+def mirrored(tracks: Tensor, layout: SkeletonLayout) -> Tensor:
+    """The mirror image, left and right joints exchanged and x turned in its sign: (..., V, C) -> the same."""
+    x, *others = tracks.index_select(-2, constant(layout.mirror(), tracks.device)).unbind(-1)
+    return torch.stack([-x, *others], -1)
+
+
 @dataclass(frozen=True)
 class Mirror:
     """Augment: the mirror image, x turned in its sign and left and right joints exchanged, of every clip."""
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         order = constant(clip.layout.mirror(), batch.tracks.device)
-        x, *others = batch.tracks.index_select(2, order).unbind(-1)
         known = batch.known.index_select(1, order) if batch.lacks_joints else batch.known
-        return batch._replace(tracks=torch.stack([-x, *others], -1), known=known)
+        return batch._replace(tracks=mirrored(batch.tracks, clip.layout), known=known)
 
 
 def bone(tracks: Tensor, layout: SkeletonLayout) -> Tensor:

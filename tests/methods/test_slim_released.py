@@ -18,11 +18,12 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25
 from sslskel.config.groups import Fidelity
 from sslskel.engine.optim import build_optimiser, set_decay, set_rate
-from sslskel.methods.slim.masking import MOST, TRIES, least, tube_masks
-from sslskel.methods.slim.views import LONGEST, SHORTEST, mirrored, without_axis
+from sslskel.methods.slim.views import LONGEST, SHORTEST
 from sslskel.nn.self_distillation import PrototypeHead
+from sslskel.nn.tube_masks import MOST, TRIES, least, tube_masks
+from sslskel.transforms.augment import without_axis
 from sslskel.transforms.bin_crop import BinCrop, reflected
-from sslskel.transforms.clip import resized, rotation_matrices, transformed
+from sslskel.transforms.clip import mirrored, resized, rotation_matrices, transformed
 from sslskel.transforms.limbs import scaled
 
 SEEDS = pytest.mark.parametrize("seed", [0, 1])
@@ -81,7 +82,7 @@ def test_changes_of_views(shared: Path, seed: int) -> None:
     # Drawn about x, z and y, and turned the other way round, which is as likely.
     turn = -draws["rotate"][1:, 1][[0, 2, 1]][None]
     out = {
-        "flip": mirrored(tracks, clip),
+        "flip": mirrored(tracks, clip.layout),
         "scale": scaled(tracks, draws["scale"][1:, 1][None], clip, Fidelity.released),
         "rotate": transformed(tracks, rotation_matrices(turn)),
         "axis_drop": without_axis(tracks, draws["axis_drop"][1:, 1].long()),

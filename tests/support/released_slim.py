@@ -10,6 +10,7 @@ from replays import Made, made
 from torch import Tensor
 
 from sslskel.api.batch import Batch
+from sslskel.nn.self_distillation import HiddenView
 
 PLACES = (
     ("dino_head.", "head."),
@@ -92,13 +93,11 @@ def recorded_run(case: Recorded, *more: str) -> tuple[Made, list[Batch]]:
 
 def recorded_views(case: Recorded) -> list[Any]:
     """Two whole views and eight local ones, the longer ones first."""
-    from sslskel.methods.slim import Seen
-
     seen = []
     for views, masks in (
         ("in/global", "in/masks"),
         *((f"in/local_crops_{frames}", f"in/local_masks_{frames}") for frames in (32, 16, 8)),
     ):
         tracks, hidden = case.tensor(views)[..., 0].permute(0, 2, 3, 1), case.tensor(masks)
-        seen += [Seen(*both) for both in zip(*(x.split(case.config["B"]) for x in (tracks, hidden)), strict=True)]
+        seen += [HiddenView(*both) for both in zip(*(x.split(case.config["B"]) for x in (tracks, hidden)), strict=True)]
     return seen

@@ -40,11 +40,16 @@ CONTRASTIVE: tuple[Mutant, ...] = (
         ("compares a view with its own teacher", "torch.cat(tokens.chunk(WHOLES)[::-1])", "tokens"),
         ("moves its prototypes at once", "progress.epoch < self.config.frozen_epochs", "False"),
         ("shows the student all tokens", "student.read(wholes, hides=True)", "student.read(wholes, hides=False)"),
-        ("embeds at the whole rate", "self.config.embed_rate if slow else 1.0", "1.0"),
     ),
     *planted_in(
         "methods",
-        "methods/slim/masking.py",
+        "sslskel/nn/self_distillation.py",
+        SLIM,
+        ("embeds at the whole rate", "embed_rate if slow else 1.0", "1.0"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/tube_masks.py",
         SLIM,
         ("never gives up", "(count < wanted) & (failed < TRIES)", "count < wanted"),
         ("hides more than is wanted", "(new > 0) & (new <= rest)", "(new > 0)"),

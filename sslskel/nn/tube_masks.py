@@ -1,4 +1,4 @@
-"""Which tokens SLiM hides: tubes of neighbouring joints of one limb over neighbouring time steps."""
+"""Masks of tubes of tokens: neighbouring joints of one limb, over neighbouring time steps (SLiM, NeurIPS 2026)."""
 
 from __future__ import annotations
 
