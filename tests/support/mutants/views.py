@@ -118,8 +118,8 @@ VIEWS: tuple[Mutant, ...] = (
         ("adds ten times the noise", "sd: float = 0.01", "sd: float = 0.1"),
         (
             "masks two axes",
-            "torch.arange(size, device=axis.device) != axis[:, None]",
-            "torch.arange(size, device=axis.device) == axis[:, None]",
+            "torch.arange(tracks.shape[-1], device=tracks.device) != axis[:, None]",
+            "torch.arange(tracks.shape[-1], device=tracks.device) == axis[:, None]",
         ),
     ),
     *planted_in(
