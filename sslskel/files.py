@@ -51,8 +51,11 @@ def read_regular(path: Path | str, most: int | None = MOST_BYTES) -> bytes:
         _require_regular(facts.st_mode, path)
         if most is not None and facts.st_size > most:
             raise OSError(errno.EINVAL, f"it has {facts.st_size:,} bytes, and at most {most:,} are read", str(path))
-        parts = []
+        parts: list[bytes] = []
         while part := os.read(handle, min(max(facts.st_size + 1, _SMALL), _PART)):
+            # One byte more was asked for than it has: nothing follows.
+            if not parts and len(part) == facts.st_size:
+                return part
             parts.append(part)
         return b"".join(parts)
     finally:

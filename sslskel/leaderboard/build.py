@@ -54,7 +54,8 @@ def build_board(
     known, doubts = _distinct(records)
     shown, at = of_board(known, benchmarks, protocols), Places(imposed_options([*known, *unlearnt]))
     warnings = sorted(doubts[record.identity] for record in shown if record.identity in doubts)
-    keys = _columns(shown, at, benchmarks, protocols)
+    members = at.by_column(shown)
+    keys = _columns(members, benchmarks, protocols)
     titles = column_titles(keys)
     columns, means = tuple(replace(key, title=titles[key]) for key in keys), means_of(keys)
     rows, more = _rows(shown, at, keys, means, per_clip)
@@ -63,9 +64,6 @@ def build_board(
     own = {row.key: before[key] for row in rows if (key := without_training(row.key)) in before}
     tests = [tested(rows, number, own) for number in range(len(columns))]
     ranked, names = _ranked(marked(rows, tests)), names_of(rows)
-    members: dict[Column, list[Record]] = defaultdict(list)
-    for record in shown:
-        members[at.column(record)].append(record)
     notes, cautions = notes_of(columns, ranked, [members[key] for key in keys], shown)
     across = across_of(columns, means, ranked, names)
     return Board(
@@ -101,9 +99,12 @@ def of_board(
 
 
 def _by_place(records: Iterable[Record], at: Places) -> Mapping[Place, Sequence[Record]]:
-    records_at: dict[Place, list[Record]] = defaultdict(list)
-    for record in records:
-        records_at[at.row(record), record.benchmark["name"], record.benchmark["split"]].append(record)
+    records_at: dict[Place, Sequence[Record]] = {}
+    for row, own in at.by_row(records).items():
+        splits: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        for record in own:
+            splits[record.benchmark["name"], record.benchmark["split"]].append(record)
+        records_at |= {(row, *split): of_split for split, of_split in splits.items()}
     return records_at
 
 
@@ -124,11 +125,9 @@ def _distinct(records: Iterable[Record]) -> tuple[list[Record], dict[str, str]]:
 
 
 def _columns(
-    records: Sequence[Record], at: Places, benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
+    members: Mapping[Column, Iterable[Record]], benchmarks: Sequence[str] | None, protocols: Sequence[str] | None
 ) -> tuple[Column, ...]:
-    heads: dict[Column, bool] = defaultdict(bool)
-    for record in records:
-        heads[at.column(record)] |= record.epoch is not None
+    heads = {column: any(record.epoch is not None for record in own) for column, own in members.items()}
 
     def place(column: Column) -> tuple[Any, ...]:
         judged_on = {"name": column.benchmark, "split": column.split}
@@ -158,9 +157,7 @@ def _rows(
     per_clip: PerClip | None,
 ) -> tuple[list[Row], list[str]]:
     """The rows of these records, by column; a warning for each column of which no number can be made."""
-    table: dict[RowKey, dict[Column, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for record in records:
-        table[at.row(record)][at.column(record)].append(record)
+    table = {key: at.by_column(own) for key, own in at.by_row(records).items()}
     labels, rows, warnings = row_labels(sorted(table)), [], []
     for key in sorted(table):
         row, more = _row(key, labels[key], [table[key].get(one, []) for one in columns], columns, means, per_clip)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sslskel.config.compose import shaping
 from sslskel.leaderboard.imposed import Imposed, chosen
 from sslskel.leaderboard.model import Column, RowKey
 from sslskel.results.record import Record
 
+Key = TypeVar("Key", RowKey, Column)
 UNLISTED = frozenset({"protocol", "engine"})
 """Configuration groups that do not tell rows apart: the first belongs to columns, the second is named itself."""
 
@@ -23,22 +24,43 @@ class Places:
         self._imposed = imposed
         self._rows: dict[object, tuple[RowKey, Record]] = {}
         self._columns: dict[object, tuple[Column, Record]] = {}
+        self._row_keys: dict[RowKey, RowKey] = {}
+        self._column_keys: dict[Column, Column] = {}
 
-    def row(self, record: Record) -> RowKey:
-        """The row of a record."""
+    def by_row(self, records: Iterable[Record]) -> dict[RowKey, list[Record]]:
+        """The records of each row, in their order."""
+        return _grouped(records, self._row)
+
+    def by_column(self, records: Iterable[Record]) -> dict[Column, list[Record]]:
+        """The records of each column, which bears no title, in their order."""
+        return _grouped(records, self._column)
+
+    def _row(self, record: Record) -> RowKey:
         # Records that were read together share the objects that say the same, and a kept record keeps its objects.
         objects = map(id, (record.method, record.backbone, record.benchmark, record.config, *record.seen))
         place = (*objects, record.preset, record.streams, record.precision)
         if place not in self._rows:
-            self._rows[place] = _row_key(record, self._imposed), record
+            key = _row_key(record, self._imposed)
+            self._rows[place] = self._row_keys.setdefault(key, key), record
         return self._rows[place][0]
 
-    def column(self, record: Record) -> Column:
-        """The column of a record, without its title."""
+    def _column(self, record: Record) -> Column:
         place = (id(record.benchmark), id(record.protocol), id(record.config), record.primary)
         if place not in self._columns:
-            self._columns[place] = _column(record), record
+            key = _column(record)
+            self._columns[place] = self._column_keys.setdefault(key, key), record
         return self._columns[place][0]
+
+
+def _grouped(records: Iterable[Record], place: Callable[[Record], Key]) -> dict[Key, list[Record]]:
+    """By places of which equal ones are one object: to hash what each of them says would take longer."""
+    groups: dict[int, tuple[Key, list[Record]]] = {}
+    for record in records:
+        key = place(record)
+        if id(key) not in groups:
+            groups[id(key)] = key, []
+        groups[id(key)][1].append(record)
+    return dict(groups.values())
 
 
 def leaks(record: Record) -> bool:

@@ -58,8 +58,8 @@ class Fields(NamedTuple):
     content: dict[str, Any]
     known: frozenset[str]
     """Names of fields that a sound record said in the same words before."""
-    pieces: tuple[str, ...]
-    """Texts of all fields."""
+    new: tuple[tuple[str, str], ...]
+    """Texts and names of the others that further records may say alike."""
     unsigned: str
     """sha256 of the text without its digest, in hex."""
 
@@ -76,30 +76,32 @@ class Alike:
             return None
         pieces = text[len(START) : -len(END)].split(BETWEEN)
         content: dict[str, Any] = {}
-        known, others = [], []
+        known, new, signature = [], [], None
         for piece in pieces:
             kept = self._values.get(piece)
             if kept is None:
                 kept = _field(piece)
                 if kept is None:
                     return None
+                if kept[0] in ALIKE:
+                    new.append((piece, kept[0]))
+                elif kept[0] == "digest":
+                    signature = piece
             else:
                 known.append(kept[0])
             name, content[name] = kept
-            if name != "digest":
-                others.append(piece)
         if len(content) < len(pieces):
             return None
-        unsigned = hashlib.sha256(f"{START}{BETWEEN.join(others)}{END}".encode()).hexdigest()
-        return Fields(content, frozenset(known), tuple(pieces), unsigned)
+        if signature is not None:
+            pieces.remove(signature)
+        unsigned = hashlib.sha256(f"{START}{BETWEEN.join(pieces)}{END}".encode()).hexdigest()
+        return Fields(content, frozenset(known), tuple(new), unsigned)
 
     def keep(self, fields: Fields) -> None:
         """Know the fields of a sound record again."""
-        if len(fields.known) == len(ALIKE) or len(self._values) >= MOST_KEPT:
-            return
-        for piece, (name, value) in zip(fields.pieces, fields.content.items(), strict=True):
-            if name in ALIKE and name not in fields.known:
-                self._values[piece] = name, value
+        if len(self._values) < MOST_KEPT:
+            for piece, name in fields.new:
+                self._values[piece] = name, fields.content[name]
 
 
 def _field(piece: str) -> tuple[str, Any] | None:

@@ -9,7 +9,8 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sslskel import hashing
@@ -161,7 +162,7 @@ def check_content(content: object) -> None:
     check_digest(content)
 
 
-def check_fields(content: Mapping[str, Any], known: Container[str] = ()) -> None:
+def check_fields(content: Mapping[str, Any], known: frozenset[str] = frozenset()) -> None:
     """Check what each field holds, but for those ``known`` that were checked in another record.
 
     Raises ``RecordError`` naming the first field that is missing or wrong.
@@ -169,21 +170,40 @@ def check_fields(content: Mapping[str, Any], known: Container[str] = ()) -> None
     if "schema" not in content:
         raise RecordError("field 'schema' is missing")
     _check_schema(content["schema"])
-    _check_fields("", content, FIELDS, known)
-    for name, kinds in PARTS.items():
-        if name not in known and content[name] is not None:
+    due = _due(known)
+    _check_fields("", content, due.fields)
+    for name, kinds in due.parts.items():
+        if content[name] is not None:
             _check_fields(f"{name}.", content[name], kinds)
     if "method" not in known:
         _check_fields("method.", content["method"], {n: k for n, k in METHOD_MORE.items() if n in content["method"]})
     if "counts" not in known:
         _check_fields("counts.", content["counts"], dict.fromkeys(content["counts"], WHOLE))
-    _check_fields("", content, {name: kind for name, kind in LATER.items() if name in content}, known)
+    _check_fields("", content, {name: kind for name, kind in due.later.items() if name in content})
     if "seen" not in known:
         _check_items("seen", content["seen"], SEEN, KNOWN)
     if "origins" not in known:
         _check_items("origins", content.get("origins", ()), ORIGIN, ORIGIN_MORE)
     _check_fields("cost.", content["cost"], {name: COST[name] for name in COST if name in content["cost"]})
     _check_scores(content["scores"], content["primary"])
+
+
+class _Due(NamedTuple):
+    """What is checked of a record, as :data:`FIELDS`, :data:`PARTS` and :data:`LATER`."""
+
+    fields: Mapping[str, Kind]
+    parts: Mapping[str, Mapping[str, Kind]]
+    later: Mapping[str, Kind]
+
+
+@lru_cache(maxsize=1024)
+def _due(known: frozenset[str]) -> _Due:
+    """All but what is known: of a record of a grid that is most, and the same as of the record before."""
+    return _Due(
+        {name: kind for name, kind in FIELDS.items() if name not in known},
+        {name: kinds for name, kinds in PARTS.items() if name not in known},
+        {name: kind for name, kind in LATER.items() if name not in known},
+    )
 
 
 def check_digest(content: Mapping[str, Any]) -> None:
@@ -206,12 +226,8 @@ def _check_schema(value: Any) -> None:
         raise RecordError(f"field 'schema' is {_shown(value)}; this version reads {SCHEMA}")
 
 
-def _check_fields(
-    prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind], known: Container[str] = ()
-) -> None:
+def _check_fields(prefix: str, content: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     for name, kind in kinds.items():
-        if name in known:
-            continue
         if name not in content:
             raise RecordError(f"field '{prefix}{name}' is missing")
         if not kind.fits(content[name]):
