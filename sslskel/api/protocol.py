@@ -203,6 +203,8 @@ class EvaluationProtocol(ABC, Generic[ConfigT]):
     """Whether it evaluates on other benchmarks than that of pretraining; it is refused on the same one."""
     check_config: ClassVar[Mapping[str, Any]] = {}
     """Options with which a contract check takes seconds and still learns features that show the class."""
+    slow_check_config: ClassVar[Mapping[str, Any]] = {}
+    """Options instead, beside a recipe's own, where the recipe is too slow to have learnt the class with these."""
     common: ClassVar[bool] = False
     """Whether its defaults are a recipe under which encoders of all methods are compared, beside each method's own."""
     untrimmed: ClassVar[bool] = False

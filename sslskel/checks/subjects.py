@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def method_subject(
     plugin = METHODS.get(method) if isinstance(method, str) else method
     if config is None and _builds(plugin):
         preset = METHODS.preset(method).get("config") if isinstance(method, str) else None
-        base = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
+        base: Any = from_plain(plugin.Config, preset, f"method preset '{method}'") if preset else None
         config = small_config(plugin.Config, base)
     network = BACKBONES.get(backbone or plugin.default_backbone)
     layers = _layers_of(method, network) if isinstance(method, str) and backbone is None else None
@@ -100,13 +101,14 @@ def protocol_subject(
     """A protocol or protocol preset; arguments as of ``check_protocol``."""
     plugin = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
     chosen: Any = config
+    slow: Any = None
     if chosen is None and _builds(plugin):
         preset = PROTOCOLS.preset(protocol).get("config") if isinstance(protocol, str) else None
-        base = from_plain(plugin.Config, preset, f"protocol preset '{protocol}'") if preset else None
-        chosen = short_config(plugin, base)
+        base: Any = from_plain(plugin.Config, preset or {}, f"protocol preset '{protocol}'")
+        chosen, slow = short_config(plugin, base), dataclasses.replace(base, **plugin.slow_check_config)
     if overrides:
-        chosen = with_options({"protocol": chosen}, overrides)["protocol"]
-    return Subject(ProtocolCase(plugin, chosen), PROTOCOL, _expected(plugin))
+        chosen, slow = (one and with_options({"protocol": one}, overrides)["protocol"] for one in (chosen, slow))
+    return Subject(ProtocolCase(plugin, chosen, slow), PROTOCOL, _expected(plugin))
 
 
 def dataset_subject(

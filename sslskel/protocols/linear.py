@@ -36,6 +36,7 @@ class Linear(EvaluationProtocol[LinearConfig]):
     trains = "head"
     common = True
     check_config: ClassVar[Mapping[str, Any]] = {"epochs": 20, "min_steps": 0}
+    slow_check_config: ClassVar[Mapping[str, Any]] = {"min_steps": 1000}
 
     def passes(self, train: int, test: int) -> float:
         """The training part once per view that is encoded."""
