@@ -95,10 +95,11 @@ def test_all_sections_run_on_the_cpu(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(FOLDER), *words], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads((tmp_path / "gpu-check.json").read_text())
-    assert len(said["sections"]) == 10
+    assert len(said["sections"]) == 11
     by_name = {one["name"]: one["facts"] for one in said["sections"]}
     assert by_name["equality with the CPU"]["mamp"]["fp64"]["weights"] == 0
     assert by_name["the same twice"]["mamp"]["that differ"] == 0
+    assert by_name["keyed noise"] == {"compared": 72, "fused": False}
     assert by_name["waits for the device"]["mamp"] == {}
     assert by_name["steps against as_released"]["exact"]["equal"]
     assert {"exact", "present", "bf16"} <= set(by_name["steps against as_released"])

@@ -15,6 +15,7 @@ sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "scripts" / "pages")]
 # Read when the registries are first asked, and by processes that are started here.
 os.environ.setdefault("SSLSKEL_PLUGINS", str(ROOT / "scripts" / "pages" / "studies" / "plugins"))
 
+import draws  # noqa: E402
 import equality  # noqa: E402
 import facts  # noqa: E402
 import ntu_size  # noqa: E402
@@ -30,6 +31,7 @@ from sslskel.errors import UsageError  # noqa: E402
 SECTIONS = (
     Section("facts and kernels", facts.facts),
     Section("equality with the CPU", equality.every_method, share=0.35),
+    Section("keyed noise", draws.against_cpu, share=0.05),
     Section("waits for the device", waiting.by_line, share=0.1),
     Section("two processes against one", two_processes.two_against_one),
     Section("the same twice", repeats.twice),

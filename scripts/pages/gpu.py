@@ -31,7 +31,9 @@ HEAD = """# What a step asks of a GPU
 (`tests/support/pretended.py`) holds real values, computes on the CPU and notes what a GPU would be asked for, and a
 second process that is not there (`tests/support/pretended_processes.py`) is sent what a step exchanges. Kernels, their
 speed, memory, mixed precision, NCCL and CUDA graphs were not looked at; `scripts/gpu-check` is the command that does,
-and it has not been run on a GPU. `python scripts/pages/gpu.py` writes the page from the files that tests hold.
+and it has not been run on a GPU. `python scripts/pages/gpu.py` writes the page from the files that tests hold. Draws of
+keyed noise are counted as the passes that they are without Triton; with it, each is one launch of a kernel that its
+interpreter has found equal to them, bit for bit.
 
 Networks are the small ones of the contract tests, in float64, four clips a step; counts are those of the second step.
 Deeper networks have more launches and more batch norms; waits stay.

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sslskel.api.batch import Batch
 from sslskel.api.devices import longest_float, on_device
+from sslskel.api.fused import kernel_for
 from sslskel.errors import UsageError
 from sslskel.hashing import stable_id
 
@@ -78,10 +79,22 @@ def _small_hashed(base: Tensor, stirred: Tensor, site: int, count: int, *, whole
     return torch.from_numpy(_hashed(base.numpy()[None], stirred.numpy(), site, number, whole=whole))
 
 
+def _fused(base: Tensor, stirred: Tensor, names: Sequence[int], count: int, dtype: torch.dtype) -> Tensor | None:
+    """(names, n, count) bits or fractions of stirred items (n,) in one launch; None where the device has no kernel."""
+    draws = kernel_for(stirred.device)
+    if draws is None:
+        return None
+    # The base is the host's, so that no device is waited for.
+    return draws(stirred, [int(_mix(base.numpy()[None] + name)[0]) for name in names], count, dtype)
+
+
 def _bits(base: Tensor, item: Tensor, site: str, lane: int, count: int) -> Tensor:
     """Bits of ``count`` draws per item: (), items of any shape -> (*item.shape, count) int64."""
     name, stirred = stable_id(site, str(lane)), _stirred(item)
-    if _small(stirred, count):
+    fused = _fused(base, stirred, [name], count, torch.int64)
+    if fused is not None:
+        made = fused[0]
+    elif _small(stirred, count):
         made = _small_hashed(base, stirred, name, count, whole=True)
     else:
         number = torch.arange(1, count + 1, device=item.device)
@@ -89,9 +102,19 @@ def _bits(base: Tensor, item: Tensor, site: str, lane: int, count: int) -> Tenso
     return made.reshape((*item.shape, count))
 
 
-def _fractions(base: Tensor, stirred: Tensor, site: str, lane: int, count: int, dtype: torch.dtype) -> Tensor:
-    """The upper 24 bits of ``count`` draws per stirred item (n,), as U[0, 1) on their grid: (n, count)."""
-    name, unit = stable_id(site, str(lane)), torch.tensor(2.0**-24, dtype=dtype, device="cpu")
+def _fractions(
+    base: Tensor, stirred: Tensor, site: str, lanes: Sequence[int], count: int, dtype: torch.dtype
+) -> Sequence[Tensor]:
+    """The upper 24 bits of ``count`` draws per stirred item (n,), as U[0, 1) on their grid: a (n, count) per lane."""
+    names = [stable_id(site, str(lane)) for lane in lanes]
+    fused = _fused(base, stirred, names, count, dtype)
+    if fused is not None:
+        return fused.unbind()
+    return [_fractions_by_passes(base, stirred, name, count, dtype) for name in names]
+
+
+def _fractions_by_passes(base: Tensor, stirred: Tensor, name: int, count: int, dtype: torch.dtype) -> Tensor:
+    unit = torch.tensor(2.0**-24, dtype=dtype, device="cpu")
     if _small(stirred, count):
         return _shift(_small_hashed(base, stirred, name, count, whole=False), 40) * unit  # type: ignore[no-any-return]
     number = torch.arange(1, count + 1, device=stirred.device)
@@ -250,15 +273,18 @@ class Noise:
         bits = (_bits_node if torch.compiler.is_compiling() else _bits)(self._base, item, site, lane, math.prod(shape))
         return bits.reshape((*item.shape, *shape))
 
-    def _fractions(self, site: str, shape: Sequence[int], per: Per, lane: int, dtype: torch.dtype) -> Tensor:
+    def _fractions(
+        self, site: str, shape: Sequence[int], per: Per, lanes: Sequence[int], dtype: torch.dtype
+    ) -> list[Tensor]:
         if torch.compiler.is_compiling() or dtype not in (torch.float32, torch.float64):
-            top: Tensor = _shift(self._bits(site, shape, per, lane), 40)
-            return top.to(dtype) * 2.0**-24
+            tops = [_shift(self._bits(site, shape, per, lane), 40) for lane in lanes]
+            return [top.to(dtype) * 2.0**-24 for top in tops]
         if per not in self._stirred:
             self._stirred[per] = _stirred(self._items(per))
         stirred = self._stirred[per]
-        made = _fractions(self._base, stirred, site, lane, math.prod(shape), dtype)
-        return made.reshape(shape if per == "batch" else (len(stirred), *shape))
+        whole = shape if per == "batch" else (len(stirred), *shape)
+        made = _fractions(self._base, stirred, site, lanes, math.prod(shape), dtype)
+        return [one.reshape(whole) for one in made]
 
     def uniform(
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
@@ -267,7 +293,7 @@ class Noise:
         if dtype == torch.float64:
             # Where there is none, the grid's numbers are the same in float32.
             dtype = longest_float(self._place(per))
-        return self._fractions(site, shape, per, 0, dtype)
+        return self._fractions(site, shape, per, (0,), dtype)[0]
 
     def stratified(self, site: str, shape: Sequence[int] = (), dtype: torch.dtype = torch.float32) -> Tensor:
         """U[0, 1) per clip, (N, *shape), spread evenly over all clips of the step.
@@ -294,8 +320,8 @@ class Noise:
         self, site: str, shape: Sequence[int] = (), per: Per = "person", dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """N(0, 1), shaped as :meth:`uniform` (Box and Muller 1958)."""
-        radius = self._fractions(site, shape, per, 1, dtype) + 2.0**-24
-        angle = self._fractions(site, shape, per, 2, dtype) * (2 * math.pi)
+        first, second = self._fractions(site, shape, per, (1, 2), dtype)
+        radius, angle = first + 2.0**-24, second * (2 * math.pi)
         return torch.sqrt(-2 * torch.log(radius)) * torch.cos(angle)
 
     def integers(self, site: str, high: int | Tensor, shape: Sequence[int] = (), per: Per = "person") -> Tensor:
