@@ -16,7 +16,7 @@ SCALARS = dict.fromkeys(("first", "second"), "i64") | dict.fromkeys(("count", "s
 
 
 def main() -> int:
-    """Print the sizes of the binaries, and the arguments by whose values it would be compiled anew."""
+    """Print the sizes of the binaries, and the arguments by whose values it would be compiled again."""
     built = {}
     for name, target in TARGETS.items():
         for kind in ("fp32", "fp64", "i64"):
