@@ -35,17 +35,19 @@ from sslskel.contrastive import (
     MomentumSteps,
     Tower,
     divergence,
+    in_slots,
     mean_over_persons,
     mean_term,
     momentum_contrast,
     sgd_recipe,
 )
-from sslskel.methods.actclr.actionlets import actionlet_pooled, actionlets, kept, mean_clip, part_table
-from sslskel.methods.actclr.changes import QUERY, STRONG, ShearRound, changes, drawn_changes
+from sslskel.methods.actclr.actionlets import actionlet_pooled, actionlets, kept, mean_clip
+from sslskel.methods.actclr.changes import QUERY, STRONG, changes, drawn_changes
 from sslskel.methods.actclr.config import ActCLRConfig, Release
-from sslskel.methods.actclr.mixing import NARROW, UNIT, WIDE, Positives, in_slots, mixes
-from sslskel.transforms.augment import require_swaps
+from sslskel.methods.actclr.mixing import NARROW, WIDE, Positives, mixes
+from sslskel.transforms.augment import ShearRound, require_swaps
 from sslskel.transforms.augment_time import PadCrop
+from sslskel.transforms.body_parts import UNIT, part_table
 
 
 class ActCLR(MomentumSteps, PretextMethod[ActCLRConfig]):

@@ -6,18 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslskel import PARTS, Batch, SkeletonLayout, rank, sum_over_processes
+from sslskel import PARTS, Batch, rank, sum_over_processes
 from sslskel.api.devices import constant
 from sslskel.contrastive import Tower
 
 SHARPNESS = 1e-8
 """What activations are divided by, so that they are 0 or 1 but for a few."""
-
-
-def part_table(layout: SkeletonLayout, device: torch.device) -> Tensor:
-    """(5, V) bool: which joints belong to which part; raises ``DataError`` where one is missing."""
-    inside = [joint in layout.part(part) for part in PARTS for joint in range(layout.num_joints)]
-    return constant(tuple(inside), device, torch.bool).reshape(len(PARTS), -1)
 
 
 def mean_clip(rows: Tensor, batch: Batch, persons: int) -> Batch:

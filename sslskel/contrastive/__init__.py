@@ -28,7 +28,7 @@ from sslskel.contrastive.momentum import MomentumContrast, MomentumSteps, Releas
 from sslskel.contrastive.queue import Queue
 from sslskel.contrastive.redundancy import normalised_head, pulled_together, spread_out
 from sslskel.contrastive.sgd_recipe import CROPPED_CLIP, WHOLE_CLIP, sgd_recipe
-from sslskel.contrastive.tower import HeadInit, Tower, mean_over_persons, start_normal, stream_input
+from sslskel.contrastive.tower import HeadInit, Tower, in_slots, mean_over_persons, start_normal, stream_input
 
 __all__ = [
     "CROPPED_CLIP",
@@ -44,6 +44,7 @@ __all__ = [
     "cross_entropy",
     "decay_all",
     "divergence",
+    "in_slots",
     "info_nce",
     "masked_error",
     "mean_over_persons",

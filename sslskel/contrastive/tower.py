@@ -50,6 +50,13 @@ def mean_over_persons(rows: Tensor, batch: Batch) -> Tensor:
     return total / persons.reshape(-1, *[1] * (rows.ndim - 1))
 
 
+def in_slots(rows: Tensor, batch: Batch, persons: int) -> Tensor:
+    """Rows (P, ...) of the persons of a batch -> (N, M, ...), zeros for missing persons."""
+    out = rows.new_zeros(batch.num_clips * persons, *rows.shape[1:])
+    out = out.index_copy(0, batch.owner * persons + batch.slot, rows)
+    return out.reshape(batch.num_clips, persons, *rows.shape[1:])
+
+
 class HeadInit(Enum):
     """Weights a projector starts from: those of the ST-GCN methods, N(0, 0.02), or of the GRU methods, Xavier's."""
 

@@ -1,6 +1,6 @@
 """Augmentations of contrastive methods that treat every frame alike: shear, corruption, flip, turns, noise, axis mask.
 
-Those that move or mix frames are in ``augment_time.py``; mixes of two clips belong to the method that makes them.
+Those that move or mix frames are in ``augment_time.py``; mixes of two clips in ``body_parts.py``.
 Each works on a whole batch on its device and draws from keyed noise only. Draws are per
 clip, so that all its persons change alike; ``per="batch"`` draws once for all clips, as the
 released PSTL does.
@@ -99,6 +99,18 @@ class Shear:
         beside = ~torch.eye(size, dtype=torch.bool, device=draw.device)
         matrices.masked_scatter_(beside.expand_as(matrices), (2 * draw - 1) * self.amplitude)
         return batch._replace(tracks=transformed(batch.tracks, matrices.to(batch.tracks)[batch.owner]))
+
+
+@dataclass(frozen=True)
+class ShearRound:
+    """A shear of all joints but the root, which stays where it is (ActCLR). Draws are those of :class:`Shear`."""
+
+    amplitude: float = 0.5
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        sheared = Shear(self.amplitude)(batch, noise, clip)
+        root = constant(tuple(parent < 0 for parent in clip.layout.parents), batch.tracks.device, torch.bool)
+        return sheared._replace(tracks=torch.where(root[:, None], batch.tracks, sheared.tracks))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Augmentations of contrastive methods that move, mix or hide some frames: mirrored ends, reversal, blur, joint mask.
+"""Augmentations of contrastive methods that move, mix or hide some frames: crops, reversal, tempo, blur, joint mask.
 
 Those that treat every frame alike are in ``augment.py``; the crop and resize of ISC, CMD
 and PCM3 is ``sslskel.transforms.clip.RandomCrop``.
@@ -61,6 +61,31 @@ class TimeFlip:
         clips = chosen(noise, batch, "time_flip", self.per, self.probability)
         valid = torch.where(clips[batch.owner][:, None], batch.valid.flip(1), batch.valid)
         return changed(batch, clips, batch.tracks.flip(1))._replace(valid=valid)
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """At even odds the clip becomes slower or faster, U(0.5, 1.5) times as long; zeros follow it, or its end is
+    cut (ActCLR).
+
+    Linear between frames, with half-pixel centres. Noise sites: ``tempo.chance``, ``tempo.ratio`` (U[0, 1)).
+    """
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        frames = batch.tracks.shape[1]
+        clips = chosen(noise, batch, "tempo.chance", "clip", 0.5)
+        ratio = drawn(noise, batch, "tempo.ratio", "clip")
+        wanted = ((0.5 + ratio) * frames).long().clamp(min=1)
+        wanted = torch.where(clips, wanted, frames)[batch.owner][:, None]
+        time = torch.arange(frames, device=wanted.device)
+        at = ((time + 0.5) * (frames / wanted.to(ratio.dtype)) - 0.5).clamp(0, frames - 1)
+        low = at.floor().long()
+        high = (low + 1).clamp(max=frames - 1)
+        share = (at - low)[..., None, None].to(batch.tracks.dtype)
+        before, after = (batch.tracks.take_along_dim(one[..., None, None], 1) for one in (low, high))
+        there = time < wanted
+        tracks = (before * (1 - share) + after * share).masked_fill(~there[..., None, None], 0)
+        return batch._replace(tracks=tracks, valid=batch.valid.take_along_dim(low, 1) & there)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.skeleton import SkeletonLayout
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity
+from sslskel.transforms.augment import drawn
+from sslskel.transforms.clip import bone
 
 INDEX_PARENTS = (0, 0, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11)
 """Parents of NTU joints from the base of the spine on, as the released table has them."""
@@ -33,6 +39,25 @@ def scaled(tracks: Tensor, factors: Tensor, clip: ClipSpec, fidelity: Fidelity) 
         base = made[parent]
         made[joint] = bone if base is None else base + bone
     return torch.stack([joint for joint in made if joint is not None], 2)
+
+
+def from_bones(joints: Tensor, bones: Tensor, layout: SkeletonLayout) -> Tensor:
+    """(..., V, C): joints put together again from bones, each behind its parent; roots stay where they are."""
+    placed: dict[int, Tensor] = {}
+    for joint in _from_root(layout.parents):
+        parent = layout.parents[joint]
+        placed[joint] = joints[..., joint, :] if parent < 0 else placed[parent] + bones[..., joint, :]
+    return torch.stack([placed[joint] for joint in range(layout.num_joints)], -2)
+
+
+@dataclass(frozen=True)
+class ShortBones:
+    """Every bone keeps U(0, 0.5) of its length (ActCLR). Noise site: ``bones.share`` (U[0, 1), (N, V))."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        share = 0.5 * drawn(noise, batch, "bones.share", "clip", clip.layout.num_joints)
+        bones = bone(batch.tracks, clip.layout) * share[batch.owner][:, None, :, None].to(batch.tracks.dtype)
+        return batch._replace(tracks=from_bones(batch.tracks, bones, clip.layout))
 
 
 def _factor_of(clip: ClipSpec) -> list[int]:

@@ -13,6 +13,7 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import PARTS
 from sslskel.api.view import Augment, ClipSpec, ViewSpec
+from sslskel.transforms.body_parts import part_table
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,7 @@ class HideParts:
     count: int
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
-        device = batch.tracks.device
-        member = torch.zeros(len(PARTS), clip.layout.num_joints, dtype=torch.bool, device=device)
-        for at, part in enumerate(PARTS):
-            member[at, list(clip.layout.part(part))] = True
+        member = part_table(clip.layout, batch.tracks.device)
         chosen = noise.on(batch).permutation("occluded parts", len(PARTS), per="clip")[:, : self.count]
         hidden = member[chosen].any(1)[batch.owner]
         return batch._replace(tracks=batch.tracks.masked_fill(hidden[:, None, :, None], 0))

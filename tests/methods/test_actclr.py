@@ -26,14 +26,14 @@ from sslskel.errors import UsageError
 from sslskel.grid.initial import take_part
 from sslskel.methods.actclr import ActCLR
 from sslskel.methods.actclr.actionlets import mean_clip
-from sslskel.methods.actclr.changes import COUNTS, ShearRound, ShortBones, Tempo, drawn_changes
+from sslskel.methods.actclr.changes import COUNTS, drawn_changes
 from sslskel.methods.actclr.config import ActCLRConfig, Release
-from sslskel.methods.actclr.mixing import NARROW, WIDE, Mix, drawn_mix, from_bones, transformed
+from sslskel.methods.actclr.mixing import NARROW, WIDE, actionlet_share, transformed
 from sslskel.nn.gru import GruConfig
+from sslskel.transforms.body_parts import MixPlan, mix_plan
 from sslskel.transforms.clip import bone
 
 BARE = SkeletonLayout("bare", NTU25.joints, NTU25.parents, NTU25.centre)
-ROOT = NTU25.parents.index(-1)
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:
@@ -44,10 +44,6 @@ def actclr(layout: SkeletonLayout, frames: int, **options: Any) -> ActCLR:
     config = ActCLRConfig(**{"queue": 16, **options})
     spec = dataclasses.replace(make_spec(dataset_info(layout), 16), frames=frames)
     return ActCLR(config, lambda clip: StGcn(StGcnConfig(width=2, dim=4), clip), spec)
-
-
-def one_clip(frames: int = 24) -> Batch:
-    return Batch.from_dense(randn(1, 3, frames, 25, 1))
 
 
 def test_the_later_release_has_no_actionlets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,41 +95,6 @@ def test_augmentations_become_fewer() -> None:
     assert kinds[5] == [weak - 1] * 4, "nor crop and shear"
 
 
-def test_the_root_is_not_sheared() -> None:
-    spec, batch = make_spec(dataset_info(NTU25), 24), one_clip()
-    after = ShearRound(0.5)(batch, Noise(0), spec).tracks
-    assert torch.equal(after[:, :, ROOT], batch.tracks[:, :, ROOT])
-    assert not torch.isclose(after, batch.tracks).all(3)[:, :, :ROOT].any()
-
-
-@pytest.mark.parametrize(("ratio", "length"), [(0.0, 12), (0.5, 24), (0.9, 24)])
-def test_tempo(ratio: float, length: int) -> None:
-    spec, batch = make_spec(dataset_info(NTU25), 24), one_clip()
-    line = torch.arange(24.0, dtype=torch.float64)[None, :, None, None].expand_as(batch.tracks) + 1
-    draws = {"tempo.chance": torch.zeros(1), "tempo.ratio": torch.tensor([ratio], dtype=torch.float64)}
-    after = Tempo()(batch._replace(tracks=line), ReplayNoise(draws), spec)
-    assert after.valid.sum() == length
-    assert not after.tracks[:, length:].any()
-    steps = after.tracks[0, 1:length, 0, 0].diff()[1:-1]
-    torch.testing.assert_close(steps, torch.full_like(steps, 24 / int((0.5 + ratio) * 24)))
-    draws = {"tempo.chance": torch.full((1,), 0.9), "tempo.ratio": torch.zeros(1)}
-    assert torch.equal(Tempo()(batch, ReplayNoise(draws), spec).tracks, batch.tracks)
-
-
-def test_bones_become_shorter() -> None:
-    spec, batch = make_spec(dataset_info(NTU25), 24), one_clip()
-    after = ShortBones()(batch, Noise(0), spec).tracks
-    share = bone(after, NTU25).norm(dim=-1) / bone(batch.tracks, NTU25).norm(dim=-1).clamp(min=1e-9)
-    assert float(share.max()) <= 0.5 + 1e-9
-    torch.testing.assert_close(share, share[:, :1].expand_as(share))
-    assert torch.equal(after[:, :, ROOT], batch.tracks[:, :, ROOT])
-
-
-def test_joints_are_put_together_from_their_bones() -> None:
-    joints = randn(2, 25, 3)
-    torch.testing.assert_close(from_bones(joints, bone(joints, NTU25), NTU25), joints)
-
-
 @pytest.mark.parametrize("stream", [Stream.joint, Stream.bone])
 def test_a_clip_takes_the_bone_lengths_of_another(stream: Stream) -> None:
     own, partner = randn(1, 1, 24, 25, 3), 3 * randn(1, 1, 24, 25, 3, seed=1)
@@ -142,10 +103,10 @@ def test_a_clip_takes_the_bone_lengths_of_another(stream: Stream) -> None:
     torch.testing.assert_close(ours.norm(dim=-1), theirs.norm(dim=-1), rtol=1e-3, atol=1e-2)
 
 
-def mix_of(kind: float, **more: float) -> Mix:
+def mix_of(kind: float, **more: float) -> MixPlan:
     sites = {"shift": 0, "count": 0, "units": 0, "start": 2, "kind": kind, "blend": 0.3} | more
     draws = {f"mix.{site}": torch.tensor(value) for site, value in sites.items()}
-    return drawn_mix(NTU25, 32, 5, WIDE, ReplayNoise({**draws, "mix.parts": torch.tensor([3, 4, 0, 1, 2])}), "mix")
+    return mix_plan(NTU25, 32, 5, WIDE, ReplayNoise({**draws, "mix.parts": torch.tensor([3, 4, 0, 1, 2])}))
 
 
 def test_mixes_cut_resize_and_blend() -> None:
@@ -162,19 +123,19 @@ def test_mixes_cut_resize_and_blend() -> None:
     assert cut.partner.tolist() == [1, 2, 3, 4, 0]
     weight = torch.ones(1, 1, 8, 25)
     inside, lent = 3 * len(legs) / 200, len(legs) / 25
-    assert float(cut.share(weight, weight)) == pytest.approx(inside, rel=1e-3)
-    assert float(resized.share(weight, weight)) == pytest.approx(lent / (lent + 1 - inside), rel=1e-3)
-    assert float(blend.share(weight, weight)) == pytest.approx(0.3, rel=1e-3)
+    assert float(actionlet_share(cut, weight, weight)) == pytest.approx(inside, rel=1e-3)
+    assert float(actionlet_share(resized, weight, weight)) == pytest.approx(lent / (lent + 1 - inside), rel=1e-3)
+    assert float(actionlet_share(blend, weight, weight)) == pytest.approx(0.3, rel=1e-3)
 
 
 def test_no_mix_is_longer_than_the_clip() -> None:
-    mix = drawn_mix(NTU25, 16, 5, WIDE, Noise(0), "mix")
+    mix = mix_plan(NTU25, 16, 5, WIDE, Noise(0))
     assert mix.weight.shape == (16, 25)
 
 
 def test_narrow_mixes_are_smaller() -> None:
     sizes = {
-        extent: [int((drawn_mix(NTU25, 32, 5, extent, Noise(seed), "mix").weight == 1).sum()) for seed in range(12)]
+        extent: [int((mix_plan(NTU25, 32, 5, extent, Noise(seed)).weight == 1).sum()) for seed in range(12)]
         for extent in (WIDE, NARROW)
     }
     assert max(sizes[NARROW]) < max(sizes[WIDE])

@@ -20,7 +20,7 @@ from sslskel.api.encoder import unchanged
 from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.contrastive import Tower
-from sslskel.methods.actclr.mixing import Mix
+from sslskel.methods.actclr import mixing
 
 in_contrast = partial(ours, place=lambda stream: "contrast.")
 ONE_JOINT = {"trunk": 20, "left_hand": 8, "right_hand": 4, "left_leg": 16, "right_leg": 12}
@@ -110,7 +110,7 @@ def test_training(case: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     found = FedActionlets(case)
     monkeypatch.setattr(actclr, "actionlets", found)
     compared = spied(monkeypatch, actclr, "divergence")
-    shares = spied(monkeypatch, Mix, "share")
+    shares = spied(monkeypatch, mixing, "actionlet_share")
     inputs, anchors, keys = (spied(monkeypatch, run.method, name) for name in ("maps", "anchor", "keys"))
 
     def on_step(step: int, output: StepOutput) -> None:

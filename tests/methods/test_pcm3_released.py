@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 import sslskel.methods.pcm3
-import sslskel.methods.pcm3.mixing
 from sslskel.api.batch import StepOutput
+from sslskel.api.skeleton import PARTS
 
 QUERIES = {"query": "q", "masked": "masked", "predicted": "predicted", "mix": "mix"}
 """Our name of a query -> the recorded one."""
@@ -38,7 +38,7 @@ class Inner:
         self.contrast = method.contrast
         self.similar = spied(monkeypatch, method.contrast, "similarities")
         self.mixed = spied(monkeypatch, sslskel.methods.pcm3, "mix_clips")
-        self.planned = spied(monkeypatch, sslskel.methods.pcm3.mixing, "mix_plan")
+        self.planned = spied(monkeypatch, sslskel.methods.pcm3, "mix_plan")
         self.errors = spied(monkeypatch, sslskel.methods.pcm3, "masked_error")
 
     def taken(self) -> tuple[list[Any], Any, Any, tuple[Any, ...]]:
@@ -160,7 +160,7 @@ class TestSmall:
             parts = pcm3_draws(case, 0).permutation("topology.parts", 5)
             layout = run.method.clip.layout
             for at, [first, *_] in enumerate(parts.tolist()):
-                wanted = sorted(layout.part(sslskel.methods.pcm3.mixing.PARTS[first]))
+                wanted = sorted(layout.part(PARTS[first]))
                 assert hidden[8 * at : 8 * at + 8].any((0, 2)).nonzero().flatten().tolist() == wanted
 
         train(run, views, tmp_path, on_step, draws=lambda step: pcm3_draws(case, step), steps=1)

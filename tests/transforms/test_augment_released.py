@@ -18,8 +18,6 @@ from sslskel.api.batch import Batch
 from sslskel.api.noise import Noise, ReplayNoise
 from sslskel.api.skeleton import NTU25, PARTS
 from sslskel.api.view import Augment, Sampler
-from sslskel.config.groups import Fidelity
-from sslskel.methods.pcm3.mixing import MixPlan, mix_plan, topology_mask
 from sslskel.transforms.augment import (
     AxisMask,
     Flip,
@@ -29,6 +27,7 @@ from sslskel.transforms.augment import (
     TiltRotation,
 )
 from sslskel.transforms.augment_time import GaussianBlur, PadCrop, TimeFlip
+from sslskel.transforms.body_parts import Extent, MixPlan, mix_plan, topology_mask
 from sslskel.transforms.clip import CentreCrop, RandomCrop, bone, motion
 
 SEEDS = (0, 1)
@@ -268,7 +267,7 @@ class TestPcm3:
             "mix.blend": blend,
         }
         clips, _, frames = case[f"{name}/x"].shape[:3]
-        return mix_plan(NTU25, frames, clips, Fidelity.released, ReplayNoise(draws))
+        return mix_plan(NTU25, frames, clips, Extent((2, 3), (7, 11)), ReplayNoise(draws))
 
     @pytest.mark.parametrize("kind", ["cutmix", "resizemix", "mixup"])
     def test_mixes(self, case: Recorded, kind: str) -> None:

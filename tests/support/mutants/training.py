@@ -73,7 +73,7 @@ TRAINING: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "optimisers",
-        "methods/pcm3/__init__.py",
+        "methods/pcm3.py",
         "tests/methods/test_recipes_released.py",
         ("trains at a tenth of its rate", "lr=0.02, milestone=351", "lr=0.002, milestone=351"),
     ),

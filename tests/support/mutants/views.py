@@ -80,7 +80,7 @@ VIEWS: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "views",
-        "methods/pcm3/__init__.py",
+        "methods/pcm3.py",
         f"{METHOD_VIEWS} -k pcm3",
         ("masks a corrupted view", "crop_view(self.clip, corrupted=False)", "crop_view(self.clip)"),
     ),

@@ -1,4 +1,4 @@
-"""From features of every frame back to the numbers of a frame: the decoder of PCM3."""
+"""From features of every frame back to the numbers of a frame, as recurrent backbones read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sslskel.nn.recurrence import side_by_side
 
 
 class FrameDecoder(nn.Module):
-    """Two linear layers with a norm over clips and frames, a recurrent net of two layers, one linear layer.
+    """Two linear layers with a norm over clips and frames, a recurrent net of two layers, one linear layer (PCM3).
 
     :meth:`enter` ends behind the norm; what is behind it treats every clip by itself, so that
     several passes can go through it together.

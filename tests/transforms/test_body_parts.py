@@ -1,4 +1,4 @@
-"""Mixes of PCM3: each clip with another, every kind and part in turn, and parts that stay hidden for a chunk."""
+"""Mixes by body parts: each clip with another, every kind and part in turn, and parts that stay hidden for a chunk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, PARTS, SkeletonLayout
 from sslskel.config.groups import Fidelity
 from sslskel.errors import DataError, UsageError
-from sslskel.methods.pcm3.mixing import mix_plan, topology_mask
+from sslskel.transforms.body_parts import Extent, MixPlan, mix_plan, topology_mask
+
+
+def planned(frames: int, clips: int, fidelity: Fidelity, noise: Noise) -> MixPlan:
+    """A mix of 2 or 3 parts over about half a clip."""
+    units = frames // 4
+    extent = Extent((2, 3), (round(units * 7 / 16), round(units * 11 / 16)))
+    return mix_plan(NTU25, frames, clips, extent, noise, fidelity=fidelity)
+
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -26,7 +34,7 @@ quick = settings(max_examples=15, deadline=None, derandomize=True)
 )
 def test_a_plan_is_one_mix_of_each_clip_with_another(seed: int, clips: int, chunks: int, fidelity: Fidelity) -> None:
     frames = 8 * chunks
-    plan = mix_plan(NTU25, frames, clips, fidelity, Noise(seed))
+    plan = planned(frames, clips, fidelity, Noise(seed))
     rows = torch.arange(clips)
     assert sorted(plan.partner.tolist()) == rows.tolist()
     assert not bool((plan.partner == rows).any())
@@ -41,7 +49,7 @@ def test_a_plan_is_one_mix_of_each_clip_with_another(seed: int, clips: int, chun
 
 
 def test_every_kind_partner_and_part_comes_up() -> None:
-    plans = [mix_plan(NTU25, 64, 4, Fidelity.paper, Noise(seed)) for seed in range(200)]
+    plans = [planned(64, 4, Fidelity.paper, Noise(seed)) for seed in range(200)]
     assert {int(plan.partner[0]) for plan in plans} == {1, 2, 3}
     blends = sum(not bool(((plan.weight == 0) | (plan.weight == 1)).all()) for plan in plans)
     sped_up = sum(bool((plan.frame != torch.arange(64)).any()) for plan in plans)
@@ -74,7 +82,7 @@ def mask_without_parts() -> Tensor:
         (lambda: topology_mask(NTU25, 30, 0.6, Noise(0)), UsageError, "clip.frames=30 is not a multiple of 8.*is: 32"),
         (lambda: topology_mask(NTU25, 64, 1.5, Noise(0)), UsageError, r"share of hidden parts is 1\.5"),
         (
-            lambda: mix_plan(NTU25, 64, 2, Fidelity.released, Noise(0)),
+            lambda: planned(64, 2, Fidelity.released, Noise(0)),
             UsageError,
             "mixing needs at least 3 clips in a step, but this one has 2; raise train.batch_size",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +25,10 @@ from sslskel import (
     Term,
     UsageError,
     ViewSpec,
+    clip_counts,
     crop_view,
+    gather_rows,
+    own_rows,
     require,
 )
 from sslskel.contrastive import (
@@ -42,9 +45,9 @@ from sslskel.contrastive import (
     require_weight,
     sgd_recipe,
 )
-from sslskel.methods.pcm3.frame_decoder import FrameDecoder
-from sslskel.methods.pcm3.mixing import hidden_numbers, mix_clips, require_parts
-from sslskel.methods.pcm3.prompt import Prompts
+from sslskel.nn.frame_decoder import FrameDecoder
+from sslskel.nn.prompts import Prompts
+from sslskel.transforms.body_parts import UNIT, Extent, blended_keys, mix_plan, require_chunks, topology_mask
 
 
 @dataclass
@@ -77,6 +80,48 @@ class PCM3Config(ContrastConfig):
         require(0.2 <= self.mask_ratio < 1, f"method.mask_ratio is {self.mask_ratio}; it must be in [0.2, 1)")
         require_weight("prediction_weight", self.prediction_weight)
         require_distillation(self.teacher_temperature, self.student_temperature, self.distil_weight)
+
+
+def hidden_numbers(clip: ClipSpec, ratio: float, noise: Noise) -> Tensor:
+    """The topology mask on the numbers of a frame as recurrent backbones read them: (T, V*C*M) bool.
+
+    Only the first person is masked, as released. Draws and errors are those of ``topology_mask``.
+    """
+    joints = topology_mask(clip.layout, clip.frames, ratio, noise)
+    hidden = joints.new_zeros(*joints.shape, clip.coordinates, clip.persons)
+    hidden[..., 0] = joints[..., None]
+    return hidden.flatten(1)
+
+
+class Mix(NamedTuple):
+    """This process's clips, mixed with partners from the whole batch."""
+
+    tracks: Tensor
+    """(n, T, M*V, C)."""
+    partner: Tensor
+    """(n,) int64 rows of the global batch."""
+    share: Tensor
+    """(), how much of a mix is the partner's."""
+
+    def blended(self, keys: Tensor) -> Tensor:
+        """Keys (n, dim) of the clips as they were -> those of the mixes, of length 1, blended with the partners'."""
+        return blended_keys(keys, gather_rows(keys, clip_counts(len(keys), keys.device))[self.partner], self.share)
+
+
+def mix_clips(tracks: Tensor, clip: ClipSpec, fidelity: Fidelity, noise: Noise) -> Mix:
+    """Mix joined clips (n, T, M*V, C) by one plan for the global batch.
+
+    Of a mix that is cut or resized 2 or 3 body parts over 7 to 11 units of 4 frames (of 64; in proportion otherwise)
+    are the partner's. Draws and errors are those of ``mix_plan``.
+    """
+    persons = tracks.reshape(*tracks.shape[:2], clip.persons, -1, tracks.shape[3]).transpose(1, 2)
+    counts = clip_counts(len(persons), persons.device)
+    everyone, units = gather_rows(persons, counts), clip.frames // UNIT
+    extent = Extent(parts=(2, 3), units=(round(units * 7 / 16), round(units * 11 / 16)))
+    plan = mix_plan(clip.layout, clip.frames, len(everyone), extent, noise, fidelity=fidelity)
+    partner = own_rows(plan.partner, len(tracks), counts)
+    mixed = plan.apply(persons, everyone[partner]).transpose(1, 2).flatten(2, 3)
+    return Mix(mixed, partner, plan.share.to(tracks.dtype))
 
 
 class PCM3(ReleasedSteps, PretextMethod[PCM3Config]):
@@ -122,7 +167,7 @@ class PCM3(ReleasedSteps, PretextMethod[PCM3Config]):
     def __init__(self, config: PCM3Config, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         self.released = config.fidelity is Fidelity.released
-        require_parts(clip.layout, clip.frames, "pcm3")
+        require_chunks(clip.layout, clip.frames, "pcm3")
         self.contrast = momentum_contrast(config, build_backbone, clip, config.stream, HeadInit.xavier)
         if not isinstance(self.contrast.query.backbone, SequenceBackbone):
             raise UsageError("pcm3 predicts frame by frame and needs a recurrent backbone: gru_stepped or bigru")

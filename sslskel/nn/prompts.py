@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sslskel import Noise, SequenceBackbone
+from sslskel.api.backbone import SequenceBackbone
+from sslskel.api.noise import Noise
 
 
 def input_prompt(numbers: int) -> nn.Parameter:
