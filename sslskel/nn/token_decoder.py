@@ -64,3 +64,20 @@ class TokenDecoder(nn.Module):
             x = block(x, None, first, known) if attended is None else block.after_attention(x[:, first:], attended)
         values: Tensor = self.pred(self.norm(x))
         return values
+
+    def as_released(self, seen: Tensor, restore: Tensor) -> Tensor:
+        """The same in the plainest way, as released MAMP code does it, to be measured against.
+
+        (P, K, D) features of the seen tokens, places (P, L) of all in the order [seen | hidden] -> (P, L, S): the
+        input is un-shuffled, and all tokens are predicted.
+        """
+        embedded = self.embed(seen)
+        fill = self.mask_token.to(embedded.dtype).expand(len(embedded), restore.shape[1] - embedded.shape[1], -1)
+        tokens = torch.cat([embedded, fill], 1)
+        tokens = tokens.gather(1, restore[..., None].expand(-1, -1, tokens.shape[-1]))
+        tokens = tokens + self.time_table.repeat_interleave(len(self.joint_table), 0)
+        tokens = tokens + self.joint_table.repeat(len(self.time_table), 1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        values: Tensor = self.pred(self.norm(tokens))
+        return values

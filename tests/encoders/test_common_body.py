@@ -173,8 +173,7 @@ def test_a_clip_has_the_same_features_beside_other_bodies(tmp_path: Path) -> Non
 
 
 def test_masked_modelling_neither_shows_nor_asks_for_missing_joints(tmp_path: Path) -> None:
-    from sslskel.methods.masked_modelling import MaskedModelling
-    from sslskel.methods.masked_modelling.config import MaskedModellingConfig
+    from sslskel.methods.masked_modelling import MaskedModelling, MaskedModellingConfig
 
     clips = source(stored(tmp_path, HALF))
     batch = clips.batch(torch.arange(6), clips.spec.train_view, Noise(0))

@@ -17,8 +17,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
 from sslskel.errors import DataError
 from sslskel.methods.aligned_features import AlignedFeatures, AlignedFeaturesConfig, Axis
-from sslskel.methods.masked_modelling import MaskedModelling
-from sslskel.methods.masked_modelling.config import MaskedModellingConfig
+from sslskel.methods.masked_modelling import MaskedModelling, MaskedModellingConfig
 from sslskel.methods.random_init import RandomInit, RandomInitConfig
 from sslskel.methods.raw_features import RawFeatures, RawFeaturesConfig
 

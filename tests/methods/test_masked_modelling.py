@@ -17,8 +17,7 @@ from sslskel.api.view import ClipSpec
 from sslskel.config.compose import compose
 from sslskel.config.groups import EmptyBodies
 from sslskel.errors import UsageError
-from sslskel.methods.masked_modelling import MaskedModelling
-from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
+from sslskel.methods.masked_modelling import MaskedModelling, MaskedModellingConfig, Masking, Signal
 from sslskel.nn.token_decoder import DecoderSize, TokenDecoder
 from sslskel.nn.token_masks import normalise_tokens
 from sslskel.nn.transformer_blocks import patchify

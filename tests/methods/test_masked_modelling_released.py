@@ -21,8 +21,7 @@ from sslskel.api.batch import Batch, StepOutput
 from sslskel.api.method import Progress
 from sslskel.api.noise import ReplayNoise
 from sslskel.api.skeleton import NTU25
-from sslskel.methods.masked_modelling import MaskedModelling
-from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.methods.masked_modelling import MaskedModelling, mask_order
 from sslskel.nn.transformer_blocks import take_tokens
 
 CASES = [f"{kind}_seed{seed}" for kind in ("mamp_motion", "mamp_random", "mae") for seed in (0, 1, 2)]

@@ -7,8 +7,7 @@ from small_masked import build, clip_spec, dense, step
 
 from sslskel.api.batch import Batch
 from sslskel.config.groups import EmptyBodies
-from sslskel.methods.masked_modelling.config import MaskedModellingConfig, Masking, Signal
-from sslskel.methods.masked_modelling.masking import mask_order
+from sslskel.methods.masked_modelling import MaskedModellingConfig, Masking, Signal, mask_order
 from sslskel.nn.token_masks import motion_intensity
 from sslskel.nn.transformer_blocks import patchify
 

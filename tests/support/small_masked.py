@@ -13,8 +13,7 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.api.view import ClipSpec
 from sslskel.backbones.transformer import Transformer, TransformerConfig
-from sslskel.methods.masked_modelling import MaskedModelling
-from sslskel.methods.masked_modelling.config import MaskedModellingConfig
+from sslskel.methods.masked_modelling import MaskedModelling, MaskedModellingConfig
 
 PROGRESS = Progress(0, 1, 1)
 
