@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         sum_over_processes,
         world_size,
     )
-    from sslskel.api.encoder import Encoder, PooledEncoder
+    from sslskel.api.encoder import Encoder, PooledEncoder, PreparedEncoder
     from sslskel.api.erratum import Errata, Erratum, Shown
     from sslskel.api.method import BuildBackbone, MethodCard, PretextMethod, Progress
     from sslskel.api.noise import Noise, Per, ReplayNoise
@@ -118,7 +118,7 @@ _PLACES = {
     "api.clips": "TrainingClips",
     "api.dataset": "Bools Clip Dataset DatasetInfo Floats Ints Segment Segments Track",
     "api.distributed": "clip_counts gather_rows is_first own_rows rank row_counts sum_over_processes world_size",
-    "api.encoder": "Encoder PooledEncoder",
+    "api.encoder": "Encoder PooledEncoder PreparedEncoder",
     "api.erratum": "Errata Erratum Shown",
     "api.method": "BuildBackbone MethodCard PretextMethod Progress",
     "api.noise": "Noise Per ReplayNoise",
@@ -236,6 +236,7 @@ __all__ = [
     "PluginCheck",
     "PluginError",
     "PooledEncoder",
+    "PreparedEncoder",
     "PretextMethod",
     "Progress",
     "ProtocolRun",

@@ -261,6 +261,35 @@ class PooledEncoder(Encoder):
         return out.index_put((batch.owner, batch.slot), grid)
 
 
+class PreparedEncoder(Encoder):
+    """An encoder behind a preparation of batches, such as one person of a clip, whatever the clip has.
+
+    ``spec`` is what protocols read clips by; ``prepared`` makes of such batches those that ``inner`` reads, a function
+    of each clip alone.
+    """
+
+    def __init__(self, inner: PooledEncoder, spec: ClipSpec, prepared: Callable[[Batch], Batch]) -> None:
+        super().__init__()
+        self.inner, self.spec, self.dim, self.prepared = inner, spec, inner.dim, prepared
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """The inner encoder's."""
+        return self.inner.layers()
+
+    def set_drop_path(self, rate: float) -> bool:
+        """The inner encoder's."""
+        return self.inner.set_drop_path(rate)
+
+    def bind(self, batch: Batch, noise: Noise) -> None:
+        self.inner.bind(self.prepared(batch), noise)
+
+    def clip(self, batch: Batch) -> Tensor:
+        return self.inner.clip(self.prepared(batch))
+
+    def steps(self, batch: Batch) -> Tensor:
+        return self.inner.steps(self.prepared(batch))
+
+
 def _mean_of(joints: Tensor, part: list[int], known: Tensor | None) -> Tensor:
     """(P, V, D) -> (P, D): the mean over the known joints of a part; 0 where there is none."""
     if known is None:

@@ -104,3 +104,33 @@ def strided(tracks: Tensor, kept: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     read = order.gather(1, at.clamp(max=kept.shape[1] - 1))
     taken = tracks.take_along_dim(read[..., None, None], 1)
     return torch.where(there[..., None, None], taken, 0.0), there
+
+
+@dataclass(frozen=True)
+class OnePerson:
+    """Batches of any kind -> one lively person of each clip in the axes of the body: a function of each clip alone.
+
+    (Predict & Cluster, Su et al., CVPR 2020, section 4.) Frames with missing joints go, T ``frames`` at most stay.
+    """
+
+    frames: int
+    landmarks: Landmarks | None
+    """None for coordinates as they are; frames with missing joints stay then."""
+    mirrored: bool = False
+    """As :func:`turned`."""
+    rescale: bool = True
+    """As :func:`rescaled`."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """One person at most of each clip, (K, T, V, C), valid frames first; a clip without a person has no row."""
+        lead = liveliest(batch)
+        tracks, kept, owner = batch.tracks[lead], batch.valid[lead], batch.owner[lead]
+        if len(lead) and self.landmarks is not None:
+            whole = kept & (tracks != 0).flatten(2).all(2)
+            tracks = turned(tracks, kept, self.landmarks, mirrored=self.mirrored)
+            # In clips that are centred in every frame a coordinate of zero does not mean a missing joint.
+            kept = torch.where(whole.any(1, keepdim=True), whole, kept)
+        if len(lead) and self.rescale:
+            tracks = rescaled(tracks, kept)
+        tracks, kept = strided(tracks, kept, self.frames)
+        return batch._replace(tracks=tracks, valid=kept, owner=owner, slot=torch.zeros_like(owner))

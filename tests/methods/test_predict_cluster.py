@@ -18,9 +18,9 @@ from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
 from sslskel.api.skeleton import NTU25, SkeletonLayout
 from sslskel.errors import DataError, UsageError
-from sslskel.methods.predict_cluster.config import Basis, DecoderKind, PredictClusterConfig
-from sslskel.methods.predict_cluster.preparation import Preparation
-from sslskel.transforms.body_axes import EveryFrame, Landmarks, liveliest, strided, turned
+from sslskel.methods.predict_cluster import Basis, PredictClusterConfig
+from sslskel.nn.sequence_decoder import DecoderKind
+from sslskel.transforms.body_axes import EveryFrame, Landmarks, OnePerson, liveliest, strided, turned
 
 SMALL = ("backbone.hidden=4", "backbone.layers=1", "clip.frames=6", "engine.device=cpu")
 
@@ -51,7 +51,7 @@ def test_the_person_who_moves_most_is_seen_and_no_other() -> None:
     alone = torch.stack([lively, torch.zeros_like(lively)], -1)
     batch = batch_of(both, alone, torch.zeros_like(both), both.flip(3))
     assert batch.slot[liveliest(batch)].tolist() == [1, 0, 0]
-    ready = Preparation(6, Basis.mirrored, True, Landmarks.of(NTU25))(batch)
+    ready = OnePerson(6, Landmarks.of(NTU25), mirrored=True)(batch)
     assert ready.owner.tolist() == [0, 1, 3]
     assert torch.equal(ready.tracks[0], ready.tracks[1])
     assert torch.equal(ready.tracks[0], ready.tracks[2])
@@ -98,18 +98,18 @@ def test_a_proper_rotation_keeps_left_and_right_and_the_released_one_does_not() 
 )
 def test_fidelity_chooses_the_basis_unless_it_is_named(options: tuple[str, ...], basis: Basis) -> None:
     method: Any = made("predict_cluster", *SMALL, *options).method
-    assert method.network.prepared.basis is basis
+    assert method.network.prepared.mirrored is (basis is Basis.mirrored)
     assert (method.network.prepared.landmarks is None) == (basis is Basis.none)
 
 
 def test_frames_with_a_missing_joint_are_left_out_unless_all_are() -> None:
     tracks = walk(8, 5)
     tracks[:, 2, 7] = 0
-    ready = Preparation(6, Basis.rotation, False, Landmarks.of(NTU25))(batch_of(tracks[..., None]))
+    ready = OnePerson(6, Landmarks.of(NTU25), rescale=False)(batch_of(tracks[..., None]))
     assert ready.valid.sum() == 6
     centred = walk(4, 5)
     centred = centred - centred[:, :, 20:21]
-    ready = Preparation(6, Basis.rotation, False, Landmarks.of(NTU25))(batch_of(centred[..., None]))
+    ready = OnePerson(6, Landmarks.of(NTU25), rescale=False)(batch_of(centred[..., None]))
     assert ready.valid.sum() == 4, "a body centred in each frame lacks no joint"
 
 

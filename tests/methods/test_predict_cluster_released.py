@@ -22,12 +22,10 @@ from sslskel.api.skeleton import NTU25
 from sslskel.config.compose import compose
 from sslskel.config.groups import Schedule, TrainConfig
 from sslskel.engine.schedule import learning_rate
-from sslskel.methods.predict_cluster.config import Basis
-from sslskel.methods.predict_cluster.decoder import READ_OUT
-from sslskel.methods.predict_cluster.preparation import Preparation
+from sslskel.methods.predict_cluster import READ_OUT
 from sslskel.nn.auto_encoder import AutoEncoder
 from sslskel.protocols.knn import Knn, KnnConfig, Ties
-from sslskel.transforms.body_axes import Landmarks, rescaled, turned
+from sslskel.transforms.body_axes import Landmarks, OnePerson, rescaled, turned
 
 
 def recordings(kind: str) -> list[Any]:
@@ -266,11 +264,8 @@ def test_clips_are_made_as_released(shared: Path, name: str) -> None:
         seen = turned(raw.tracks, raw.valid, joints, mirrored=True)
         close(seen[0][whole[0]].flatten(1), case.tensor(f"{clip}/view_invariant"), 1e-12)
         close(rescaled(seen, whole)[0][whole[0]].flatten(1), case.tensor(f"{clip}/normalised"), 1e-12)
-        for basis, landmarks, wanted in (
-            (Basis.mirrored, joints, "sampled"),
-            (Basis.none, None, "sampled_direct"),
-        ):
-            ready = Preparation(target, basis, True, landmarks)(raw)
+        for landmarks, wanted in ((joints, "sampled"), (None, "sampled_direct")):
+            ready = OnePerson(target, landmarks, mirrored=True)(raw)
             close(ready.tracks[0][ready.valid[0]].flatten(1), case.tensor(f"{clip}/{wanted}"), 1e-12)
         proper = turned(raw.tracks, raw.valid, joints, mirrored=False)
         other_way = torch.tensor([1.0, -1.0, 1.0], dtype=proper.dtype)

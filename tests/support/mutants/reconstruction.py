@@ -10,7 +10,7 @@ OWN = "tests/methods/test_predict_cluster.py"
 RECONSTRUCTION: tuple[Mutant, ...] = (
     *planted_in(
         "methods",
-        "methods/predict_cluster/__init__.py",
+        "methods/predict_cluster.py",
         f"{RELEASED} -k 'port or release'",
         ("counts padding in the paper's release", "is Flavour.tensorflow:", "is None:"),
         ("divides by all frames of the view", "counted.sum(1).clamp(min=1)", "counted.shape[1]"),
@@ -18,15 +18,20 @@ RECONSTRUCTION: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "methods",
-        "methods/predict_cluster/decoder.py",
+        "methods/predict_cluster.py",
         f"{RELEASED} -k 'port or paper'",
-        ("never fixes the decoder", "self.cell.requires_grad_(False)", "self.cell.requires_grad_(True)"),
+        ("never fixes the decoder", "cell.requires_grad_(False)", "cell.requires_grad_(True)"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/sequence_decoder.py",
+        f"{RELEASED} -k 'port or paper'",
         ("is shown the frame before", "shown[:, 1:] = frames[:, 1:]", "shown[:, 1:] = frames[:, :-1]"),
         ("carries its fixed state's output alone", "x = x + self.read_out(", "x = self.read_out("),
     ),
     *planted_in(
         "views",
-        "methods/predict_cluster/preparation.py",
+        "sslskel/transforms/body_axes.py",
         f"{RELEASED} {OWN} -k 'made or turned or rotation or frames'",
         ("keeps frames with missing joints", "torch.where(whole.any(1, keepdim=True), whole, kept)", "kept"),
     ),

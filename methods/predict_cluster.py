@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from sslskel import (
-    Backbone,
     Batch,
     BuildBackbone,
     ClipSpec,
@@ -20,6 +20,7 @@ from sslskel import (
     MethodCard,
     Noise,
     PooledEncoder,
+    PreparedEncoder,
     PretextMethod,
     Progress,
     StepOutput,
@@ -27,58 +28,86 @@ from sslskel import (
     UsageError,
     ViewSpec,
     mean_term,
+    require,
 )
-from sslskel.methods.predict_cluster.config import Basis, Flavour, PredictClusterConfig
-from sslskel.methods.predict_cluster.decoder import Decoder
-from sslskel.methods.predict_cluster.preparation import Preparation
-from sslskel.nn.auto_encoder import AutoEncoder
+from sslskel.nn.auto_encoder import AutoEncoder, CompressedEncoder
 from sslskel.nn.original_gru import OriginalGruCell
-from sslskel.transforms.body_axes import EveryFrame, Landmarks
+from sslskel.nn.sequence_decoder import DecoderKind, SequenceDecoder
+from sslskel.transforms.body_axes import EveryFrame, Landmarks, OnePerson
+
+READ_OUT = 0.04
+"""Largest initial weight of the read-out behind a fixed state (TensorFlow release)."""
 
 
-class PreparedEncoder(Encoder):
-    """A backbone that sees each clip as :class:`Preparation` makes it: one person, whatever the clip has."""
+class Flavour(Enum):
+    """The release that is followed: the paper's, in TensorFlow, or its later port, which is another algorithm."""
 
-    def __init__(self, backbone: Backbone, clip: ClipSpec, preparation: Preparation, read_frames: int) -> None:
-        super().__init__()
-        self.inner = PooledEncoder(backbone, replace(clip, persons=1), "present")
-        self.spec = clip.with_views(
-            "predict_cluster", lambda view: replace(view, sample=EveryFrame(), frames=read_frames)
+    tensorflow = "tensorflow"
+    pytorch = "pytorch"
+
+
+class Basis(Enum):
+    """Axes in which a body is seen, fixed by its first frame: across the hips, ahead, up the spine."""
+
+    by_fidelity = "by_fidelity"
+    """``mirrored`` as released, ``rotation`` under ``fidelity=paper``."""
+    mirrored = "mirrored"
+    """Determinant -1: left and right of the room change places."""
+    rotation = "rotation"
+    none = "none"
+    """Coordinates as they are; frames with missing joints stay."""
+
+
+@dataclass
+class PredictClusterConfig:
+    """Defaults are those of the released TensorFlow scripts for NTU RGB+D 60."""
+
+    flavour: Flavour = Flavour.tensorflow
+    decoder: DecoderKind = DecoderKind.fixed_weights
+    fidelity: Fidelity = Fidelity.released
+    basis: Basis = Basis.by_fidelity
+    rescale: bool = True
+    """Each axis of each clip to [-1, 1], by its smallest and largest coordinate."""
+    read_frames: int = 300
+    """Frames read of a clip before ``clip.frames`` of them are taken; of a longer one every second, third ..."""
+    code: int = 0
+    """Numbers of a code into which an auto-encoder presses features, with all else frozen; 0 for the features."""
+    code_widths: list[int] = field(default_factory=lambda: [1024, 512])
+    """Layers of the auto-encoder between feature and code."""
+
+    def __post_init__(self) -> None:
+        require(self.read_frames >= 1, f"method.read_frames is {self.read_frames}; it must be at least 1")
+        require(self.code >= 0, f"method.code is {self.code}; it must not be negative")
+        require(
+            all(width >= 1 for width in self.code_widths),
+            f"method.code_widths is {self.code_widths}; each must be at least 1",
         )
-        self.dim = backbone.dim
-        self.prepared = preparation
-
-    def layers(self) -> list[list[torch.nn.Parameter]]:
-        """The backbone's."""
-        return self.inner.layers()
-
-    def set_drop_path(self, rate: float) -> bool:
-        """The backbone's."""
-        return self.inner.set_drop_path(rate)
-
-    def bind(self, batch: Batch, noise: Noise) -> None:
-        self.inner.bind(self.prepared(batch), noise)
-
-    def clip(self, batch: Batch) -> Tensor:
-        return self.inner.clip(self.prepared(batch))
-
-    def steps(self, batch: Batch) -> Tensor:
-        return self.inner.steps(self.prepared(batch))
+        require(
+            self.decoder is not DecoderKind.teacher_forced or self.flavour is Flavour.pytorch,
+            "method.decoder=teacher_forced is of the port alone; add method.flavour=pytorch",
+        )
 
 
-class CompressedEncoder(Encoder):
-    """The codes of an encoder's features."""
+def decoder_of(config: PredictClusterConfig, dim: int, numbers: int) -> SequenceDecoder:
+    """From features of ``dim`` to frames of so many ``numbers``, as the release that is followed starts it.
 
-    def __init__(self, encoder: Encoder, compressor: AutoEncoder, code: int) -> None:
-        super().__init__()
-        self.encoder, self.compressor, self.spec, self.dim = encoder, compressor, encoder.spec, code
-
-    def bind(self, batch: Batch, noise: Noise) -> None:
-        self.encoder.bind(batch, noise)
-
-    def clip(self, batch: Batch) -> Tensor:
-        codes: Tensor = self.compressor.encoder(self.encoder.clip(batch))
-        return codes
+    ``fidelity=paper`` keeps the weights of the GRU of a ``fixed_weights`` decoder, which both releases train.
+    """
+    ported, fixed_state = config.flavour is Flavour.pytorch, config.decoder is DecoderKind.fixed_state
+    cell = nn.GRUCell(numbers, dim) if ported else OriginalGruCell(numbers, dim)
+    decoder = SequenceDecoder(cell, dim, numbers, config.decoder, predicts=fixed_state and not ported)
+    if ported:
+        for weight in (p for p in decoder.parameters() if p.ndim > 1):
+            nn.init.xavier_uniform_(weight)
+    elif fixed_state:
+        nn.init.uniform_(decoder.read_out.weight, -READ_OUT, READ_OUT)
+        nn.init.uniform_(decoder.read_out.bias, -READ_OUT, READ_OUT)
+    else:
+        nn.init.xavier_uniform_(decoder.read_out.weight)
+        nn.init.zeros_(decoder.read_out.bias)
+    if config.fidelity is Fidelity.paper and config.decoder is DecoderKind.fixed_weights:
+        cell.requires_grad_(False)
+    return decoder
 
 
 class PredictCluster(PretextMethod[PredictClusterConfig]):
@@ -149,11 +178,14 @@ class PredictCluster(PretextMethod[PredictClusterConfig]):
                 "method.flavour=pytorch is the port, whose GRU is torch's: add backbone.kind=stepped, or take method"
                 " predict_cluster_pytorch, which has it and the port's rate"
             )
-        preparation = Preparation(clip.frames, basis, config.rescale, landmarks)
-        self.network = PreparedEncoder(backbone, clip, preparation, config.read_frames)
+        prepared = OnePerson(clip.frames, landmarks, mirrored=basis is Basis.mirrored, rescale=config.rescale)
+        spec = clip.with_views(
+            "predict_cluster", lambda view: replace(view, sample=EveryFrame(), frames=config.read_frames)
+        )
+        self.network = PreparedEncoder(PooledEncoder(backbone, replace(clip, persons=1), "present"), spec, prepared)
         self.compressor = AutoEncoder(backbone.dim, config.code_widths, config.code) if config.code else None
         numbers = clip.layout.num_joints * clip.coordinates
-        self.decoder = None if config.code else Decoder(config, backbone.dim, numbers)
+        self.decoder = None if config.code else decoder_of(config, backbone.dim, numbers)
         if config.code:
             self.network.requires_grad_(False)
 
