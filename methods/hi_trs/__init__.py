@@ -31,11 +31,11 @@ from sslskel import (
     require,
     row_counts,
 )
-from sslskel.methods.hi_trs.augment import PastMotion, PlaceAndTime, WholeClip
 from sslskel.methods.hi_trs.tasks import Tasks, make_tasks, windows_of
-from sslskel.nn.windows import WindowBackbone, lengths_of
+from sslskel.nn.windows import WindowBackbone
 from sslskel.transforms.augment import FillPersons
-from sslskel.transforms.clip import BoneStream, FirstFrames
+from sslskel.transforms.clip import BoneStream, FirstFrames, PastMotion, WholeClip
+from sslskel.transforms.place_and_time import PlaceAndTime
 
 
 @dataclass
@@ -160,7 +160,7 @@ class HiTRS(PretextMethod[HiTRSConfig]):
 
     def tasks(self, batch: Batch, noise: Noise) -> Tasks:
         """What a step asks of its sequences; ``noise`` is bound to them."""
-        return make_tasks(batch.tracks, lengths_of(batch.valid), self.networks.cut, self.config.mask_ratio, noise)
+        return make_tasks(batch.tracks, batch.valid, self.networks.cut, self.config.mask_ratio, noise)
 
     def forward(self, views: Sequence[Batch], noise: Noise, progress: Progress) -> StepOutput:
         """Error of joints, and cross entropy of both orders and of the next window."""

@@ -19,8 +19,9 @@ from sslskel.api.unbound import Unbound
 from sslskel.api.view import ClipSpec
 from sslskel.config.groups import Fidelity, require
 from sslskel.errors import UsageError
+from sslskel.nn.lengths import last_valid
 from sslskel.nn.masked_attention import Dropout, MaskedAttention
-from sslskel.nn.windows import Windows, lengths_of, padded, taken
+from sslskel.nn.windows import Windows, padded, taken
 
 MOST_WINDOWS = 200
 """Positions of the released table."""
@@ -202,7 +203,7 @@ class Hierarchical(Backbone[HierarchicalConfig]):
                 f"this network reads tracks of {expected} (frames x joints x coordinates), but was given {actual}"
             )
         frames = self.frame_features(padded(tracks, valid, self.cut))
-        at, hidden = self.windows(lengths_of(valid))
+        at, hidden = self.windows(last_valid(valid))
         windows = self.window_features(taken(frames, at))
         sequence = self.sequence_features(windows[:, None], hidden)[:, 0]
         seen = (~hidden).to(windows.dtype)[..., None]

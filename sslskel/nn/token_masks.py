@@ -157,3 +157,28 @@ def placed(table: Tensor, ids: Tensor) -> Tensor:
 def equal_parts(segments: int, most: int) -> int:
     """The largest number of equal parts of so many segments that is at most ``most``; at least 1."""
     return next(parts for parts in range(max(1, min(most, segments)), 0, -1) if segments % parts == 0)
+
+
+HIDDEN, EXCHANGED = 0.8, 0.9
+"""Below the first a chosen joint becomes (1, 1, 1), below the second another joint, else it stays."""
+
+
+def masked_joints(tracks: Tensor, valid: Tensor, lengths: Tensor, ratio: float, noise: Noise) -> tuple[Tensor, Tensor]:
+    """Joints of single frames hidden, exchanged or left, as words in BERT (Hi-TRS): (P, T, V, C), and which, (P, T, V).
+
+    ``valid`` (P, T) and ``lengths`` (P,) say which frames there are; ``ratio`` is the share of joints that are chosen.
+    Noise sites: ``mask.chosen``, ``mask.kind`` (U[0, 1), (P, T, V)), ``mask.frame``, ``mask.joint`` (another one of the
+    rest).
+    """
+    _, frames, joints, _ = tracks.shape
+    shape = (frames, joints)
+    chosen = (noise.uniform("mask.chosen", shape) < ratio) & valid[..., None]
+    kind = noise.uniform("mask.kind", shape)
+    other = noise.integers("mask.frame", (lengths - 1).clamp(min=1)[:, None, None], shape)
+    other = other + (other >= torch.arange(frames, device=other.device)[:, None])
+    other = torch.minimum(other, (lengths - 1).clamp(min=0)[:, None, None])
+    joint = noise.integers("mask.joint", max(joints - 1, 1), shape)
+    joint = (joint + (joint >= torch.arange(joints, device=joint.device))).clamp(max=joints - 1)
+    rows = torch.arange(len(tracks), device=tracks.device)[:, None, None]
+    changed = torch.where((kind < HIDDEN)[..., None], torch.ones_like(tracks), tracks[rows, other, joint])
+    return torch.where((chosen & (kind < EXCHANGED))[..., None], changed, tracks), chosen

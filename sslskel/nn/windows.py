@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from sslskel.api.devices import constant
+from sslskel.api.noise import Noise
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,26 @@ class Windows:
         last = (lengths - 1).clamp(min=0) + 2 * self.padding
         return torch.minimum(begin[..., None] + reach, last[:, None, None])
 
+    def every(self, count: int, frames: int, device: torch.device) -> Tensor:
+        """Frames (W, w) of the first ``count`` windows of sequences of so many padded frames."""
+        begins = torch.arange(count, device=device) * self.stride
+        reach = torch.arange(self.frames, device=device) * self.dilation
+        return (begins[:, None] + reach).clamp(max=frames - 1)
+
+    def moving(self, tracks: Tensor, lengths: Tensor, noise: Noise, site: str) -> tuple[Tensor, Tensor]:
+        """(P,) beginning of a window, drawn among those in which something moves, and (P,) whether there is one.
+
+        Of padded sequences (P, T + 2 * padding, V, C) of (P,) frames. Noise site: ``site``, the number of the window.
+        """
+        begins = torch.arange(tracks.shape[1] - 2 * self.padding, device=tracks.device)
+        frames = [tracks[:, begins + at * self.dilation] for at in range(self.frames)]
+        steps = [(after - before).abs().flatten(2).amax(2) for before, after in pairwise(frames)]
+        moving = (torch.stack(steps).amax(0) > 0) & (begins < lengths[:, None])
+        count = moving.sum(1)
+        number = noise.integers(site, count.clamp(min=1))
+        begin = (moving & (moving.cumsum(1) == number[:, None] + 1)).int().argmax(1)
+        return begin, count > 0
+
 
 @runtime_checkable
 class WindowBackbone(Protocol):
@@ -66,11 +90,6 @@ class WindowBackbone(Protocol):
         ...
 
 
-def lengths_of(valid: Tensor) -> Tensor:
-    """(P, T) bool -> (P,) frames up to the last valid one."""
-    return (valid * (torch.arange(valid.shape[1], device=valid.device) + 1)).amax(1)
-
-
 def padded(tracks: Tensor, valid: Tensor, cut: Windows) -> Tensor:
     """(P, T, V, C), (P, T) -> (P, T + 2 * padding, V, C), zeros where a frame is not valid and at both ends."""
     known = tracks.masked_fill(~valid[..., None, None], 0)
@@ -81,3 +100,20 @@ def taken(frames: Tensor, at: Tensor) -> Tensor:
     """(P, T, ...) and (P, ..., w) frames -> (P, ..., w, ...), those frames of each sequence."""
     rows = torch.arange(len(frames), device=frames.device).reshape(-1, *[1] * (at.ndim - 1))
     return frames[rows, at]
+
+
+def exchanged(count: Tensor, most: int, noise: Noise, site: str) -> Tensor:
+    """(P, most): 0, 1, 2 ..., of which two of the first (P,) ``count`` changed places, at least two apart.
+
+    Of two both do, of one none (Hi-TRS). Noise site: ``site``, which pair.
+    """
+    pairs = [(first, second) for second in range(2, most) for first in range(second - 1)] or [(0, min(most - 1, 1))]
+    table = constant(tuple(place for pair in pairs for place in pair), count.device).reshape(-1, 2)
+    # Pairs are in the order of their second place: those of a shorter row come first.
+    number = noise.integers(site, ((count - 1) * (count - 2) // 2).clamp(min=1))
+    pair = table[number.clamp(max=len(pairs) - 1)]
+    near = torch.stack([torch.zeros_like(count), (count - 1).clamp(min=0)], 1)
+    first, second = torch.where((count <= 2)[:, None], near, pair).unbind(1)
+    order = torch.arange(most, device=count.device).expand(len(count), -1)
+    moved = torch.where(order == first[:, None], second[:, None], order)
+    return torch.where(order == second[:, None], first[:, None], moved)

@@ -169,6 +169,16 @@ class LoopPadding:
 
 
 @dataclass(frozen=True)
+class WholeClip:
+    """Augment: every person has all frames of the clip, up to its last valid one; zeros where they are not seen."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        frames = torch.arange(batch.valid.shape[1], device=batch.tracks.device)
+        tracks = batch.tracks.masked_fill(~batch.valid[..., None, None], 0)
+        return batch._replace(tracks=tracks, valid=frames < batch.lengths()[batch.owner][:, None])
+
+
+@dataclass(frozen=True)
 class BodySize:
     """Augment: lengths become multiples of the first person's size, for data in pixels or an unknown unit.
 
@@ -258,6 +268,16 @@ class MotionStream:
 
     def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
         return batch._replace(tracks=motion(batch.tracks, self.stride))
+
+
+@dataclass(frozen=True)
+class PastMotion:
+    """Augment: joints become what they have moved since the frame before; 0 in the first."""
+
+    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
+        moved = torch.zeros_like(batch.tracks)
+        moved[:, 1:] = batch.tracks[:, 1:] - batch.tracks[:, :-1]
+        return batch._replace(tracks=moved.masked_fill(~batch.valid[..., None, None], 0))
 
 
 def clip_spec(info: DatasetInfo, config: ClipConfig) -> ClipSpec:

@@ -22,8 +22,8 @@ from sslskel.api.noise import Noise
 from sslskel.engine.guard import StepGuard
 from sslskel.engine.schedule import learning_rate
 from sslskel.engine.train import pretrain
-from sslskel.methods.hi_trs.augment import PlaceAndTime
 from sslskel.methods.hi_trs.tasks import windows_of
+from sslskel.transforms.place_and_time import PlaceAndTime
 
 SEEDS = pytest.mark.parametrize("seed", [0, 1])
 TERMS = {"joints": "pose", "frame_order": "clip_motion", "window_order": "video_motion", "next_window": "next_clip"}

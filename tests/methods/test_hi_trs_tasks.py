@@ -8,9 +8,10 @@ from replays import made
 from sslskel.api.batch import Batch
 from sslskel.api.method import Progress
 from sslskel.api.noise import Noise
-from sslskel.methods.hi_trs.augment import PlaceAndTime, WholeClip
 from sslskel.methods.hi_trs.tasks import Tasks, make_tasks
 from sslskel.nn.windows import Windows
+from sslskel.transforms.clip import WholeClip
+from sslskel.transforms.place_and_time import PlaceAndTime
 
 CUT = Windows(7, 7, 2)
 
@@ -25,7 +26,7 @@ def sequences(*lengths: int, frames: int = 64) -> Batch:
 
 
 def tasks_of(batch: Batch, step: int = 0) -> Tasks:
-    return make_tasks(batch.tracks, batch.valid.sum(1), CUT, 0.15, Noise(1, step).on(batch))
+    return make_tasks(batch.tracks, batch.valid, CUT, 0.15, Noise(1, step).on(batch))
 
 
 def test_exchanged_windows_are_two_apart_and_what_is_missing_stays_in_place() -> None:

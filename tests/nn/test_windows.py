@@ -11,7 +11,8 @@ from sslskel.api.skeleton import NTU25
 from sslskel.api.unbound import Unbound
 from sslskel.backbones.hierarchical import Hierarchical, HierarchicalConfig, waves
 from sslskel.errors import UsageError
-from sslskel.nn.windows import Windows, lengths_of, padded, taken
+from sslskel.nn.lengths import last_valid
+from sslskel.nn.windows import Windows, padded, taken
 
 RELEASED, SHORT = Windows(7, 7, 2), Windows(5, 5, 1)
 
@@ -35,7 +36,7 @@ def test_the_released_windows_are_never_short() -> None:
 def test_padding_is_zeros_and_gaps_count_as_frames() -> None:
     tracks = Noise(0).normal("x", (2, 9, 4, 3), "batch")
     valid = torch.tensor([[True] * 3 + [False] * 2 + [True] + [False] * 3, [False] * 9])
-    assert lengths_of(valid).tolist() == [6, 0]
+    assert last_valid(valid).tolist() == [6, 0]
     filled = padded(tracks, valid, SHORT)
     assert filled.shape[1] == 13
     assert torch.equal(filled[0, 2:5], tracks[0, :3])

@@ -71,11 +71,16 @@ PADDED: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "methods",
-        "methods/hi_trs/tasks.py",
+        "sslskel/nn/token_masks.py",
         HI_TRS,
         ("masks padding too", " < ratio) & valid[..., None]", " < ratio)"),
-        ("exchanges neighbours", "for first in range(second - 1)", "for first in range(second)"),
         ("takes a joint of the same frame", "(other >= torch.arange", "(other > 1 + torch.arange"),
+    ),
+    *planted_in(
+        "methods",
+        "sslskel/nn/windows.py",
+        HI_TRS,
+        ("exchanges neighbours", "for first in range(second - 1)", "for first in range(second)"),
     ),
     *planted_in(
         "methods",

@@ -1,4 +1,4 @@
-"""How Hi-TRS reads and changes sequences: a clip's frames for each of its persons, one change of place, one of time."""
+"""An augmentation of each person alone: one change of all places, and one of time."""
 
 from __future__ import annotations
 
@@ -7,38 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sslskel import Batch, ClipSpec, Noise
-from sslskel.nn.windows import lengths_of
+from sslskel.api.batch import Batch
+from sslskel.api.noise import Noise
+from sslskel.api.view import ClipSpec
 
 MOVED_JOINTS = 5
 
 
 @dataclass(frozen=True)
-class WholeClip:
-    """Augment: every person has all frames of the clip, up to its last valid one; zeros where they are not seen."""
-
-    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
-        length = batch.owner.new_zeros(batch.num_clips).scatter_reduce(
-            0, batch.owner, lengths_of(batch.valid), "amax", include_self=True
-        )
-        frames = torch.arange(batch.valid.shape[1], device=length.device)
-        tracks = batch.tracks.masked_fill(~batch.valid[..., None, None], 0)
-        return batch._replace(tracks=tracks, valid=frames < length[batch.owner][:, None])
-
-
-@dataclass(frozen=True)
-class PastMotion:
-    """Augment: joints become what they have moved since the frame before; 0 in the first."""
-
-    def __call__(self, batch: Batch, noise: Noise, clip: ClipSpec) -> Batch:
-        moved = torch.zeros_like(batch.tracks)
-        moved[:, 1:] = batch.tracks[:, 1:] - batch.tracks[:, :-1]
-        return batch._replace(tracks=moved.masked_fill(~batch.valid[..., None, None], 0))
-
-
-@dataclass(frozen=True)
 class PlaceAndTime:
-    """Augment: at even odds one of three changes of all places, then one of two of time; per person, as released.
+    """Augment: at even odds one of three changes of all places, then one of two of time; per person (Hi-TRS).
 
     Places: scaled by U(0.8, 1.2); five joints moved by U(-0.2, 0.2) along each axis, the same in all frames; a shear
     of up to 0.5. Times: each frame moves towards the next by one share U(0, 1); or up to a fifth of the frames go,
@@ -54,9 +32,9 @@ class PlaceAndTime:
             return batch
         noise = noise.on(batch)
         change = noise.uniform("change.chance") < self.probability
-        length = lengths_of(batch.valid)
+        frames = torch.arange(batch.valid.shape[1], device=batch.valid.device)
+        length = (batch.valid * (frames + 1)).amax(1)
         tracks, left = self._timed(self._placed(batch.tracks, noise), length, noise)
-        frames = torch.arange(batch.valid.shape[1], device=length.device)
         left = torch.where(change, left, length)
         valid = frames < left[:, None]
         tracks = torch.where(change[:, None, None, None], tracks, batch.tracks)
