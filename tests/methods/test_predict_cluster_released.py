@@ -24,6 +24,7 @@ from sslskel.config.groups import Schedule, TrainConfig
 from sslskel.engine.schedule import learning_rate
 from sslskel.methods.predict_cluster import READ_OUT
 from sslskel.nn.auto_encoder import AutoEncoder
+from sslskel.nn.sequence_decoder import DecoderKind
 from sslskel.protocols.knn import Knn, KnnConfig, Ties
 from sslskel.transforms.body_axes import Landmarks, OnePerson, rescaled, turned
 
@@ -161,7 +162,7 @@ def test_start_and_rate_of_the_paper_s_release(shared: Path, name: str) -> None:
     for part, theirs in start.items():
         mine = state[part]
         assert mine.shape == theirs.shape
-        if "read_out" in part and run.method.decoder.fixed_state:  # type: ignore[union-attr]
+        if "read_out" in part and run.method.decoder.kind is DecoderKind.fixed_state:  # type: ignore[union-attr]
             bounds = [READ_OUT] * 2
         elif theirs.ndim > 1:
             bounds = [glorot(theirs)] * 2

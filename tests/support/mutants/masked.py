@@ -10,7 +10,7 @@ MASKING = "tests/methods/test_masking.py"
 MASKED: tuple[Mutant, ...] = (
     *planted_in(
         "methods",
-        "methods/masked_modelling.py",
+        "methods/masked_modelling/__init__.py",
         f"{RELEASED} {MASKING}",
         ("has its own stride", "motion(tracks, self.config.motion_stride)", "motion(tracks, 1)"),
         ("judges motion at its own stride", "partial(motion, stride=self.config.motion_stride)", "motion"),
@@ -47,7 +47,7 @@ MASKED: tuple[Mutant, ...] = (
     ),
     *planted_in(
         "methods",
-        "methods/masked_modelling.py",
+        "methods/masked_modelling/__init__.py",
         f"{RELEASED} {MASKING}",
         ("has its own temperature of motion", "else config.tau", "else 0.8"),
         ("masks by motion always", "0.0 if config.masking is Masking.random else config.tau", "config.tau"),
