@@ -99,7 +99,7 @@ class Slim(PretextMethod[SlimConfig]):
     def __init__(self, config: SlimConfig, build_backbone: BuildBackbone, clip: ClipSpec) -> None:
         super().__init__(config, build_backbone, clip)
         backbone = build_backbone(clip)
-        self.segment = hiding_backbone(backbone, "slim").segment
+        self.segment = hiding_backbone(backbone, "slim", self.default_backbone).segment
         sizes = HeadSizes(config.hidden, config.bottleneck, config.prototypes, config.token_prototypes)
         self.student = Branch(backbone, sizes)
         self.teacher = Teacher(self.student)

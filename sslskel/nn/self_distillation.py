@@ -57,12 +57,12 @@ class HidingBackbone(Protocol):
         ...
 
 
-def hiding_backbone(backbone: Backbone, who: str) -> HidingBackbone:
-    """The backbone; raises ``UsageError`` where a method of this name cannot hide its tokens."""
+def hiding_backbone(backbone: Backbone, who: str, instead: str) -> HidingBackbone:
+    """The backbone; raises ``UsageError`` where a method of this name cannot hide its tokens, and names another one."""
     if not isinstance(backbone, HidingBackbone):
         raise UsageError(
             f"{who} hides tokens of views of many lengths, which backbone {type(backbone).__name__} does not offer"
-            " (it has no hiding()); use --backbone rope_transformer"
+            f" (it has no hiding()); use --backbone {instead}"
         )
     return backbone
 

@@ -18,8 +18,9 @@ def branch() -> Branch:
 
 
 def test_a_backbone_that_cannot_hide_is_refused_with_the_method_that_asks() -> None:
-    with pytest.raises(UsageError, match="mine hides tokens of views of many lengths, which backbone Transformer"):
-        hiding_backbone(Transformer(TransformerConfig(dim=16, depth=2, heads=2), clip_spec()), "mine")
+    words = "mine hides tokens of views of many lengths, which backbone Transformer .*; use --backbone another"
+    with pytest.raises(UsageError, match=words):
+        hiding_backbone(Transformer(TransformerConfig(dim=16, depth=2, heads=2), clip_spec()), "mine", "another")
 
 
 def test_every_weight_is_in_one_group_and_only_matrices_decay() -> None:
