@@ -35,7 +35,7 @@ def transformed(own: Tensor, partner: Tensor, stream: Stream, layout: SkeletonLa
     return from_bones(own, bones * (length(others) / length(bones)), layout)
 
 
-def lent(plan: MixPlan) -> Tensor:
+def lendable(plan: MixPlan) -> Tensor:
     """(T, V): of the partner's joints and frames, what could be in the mix."""
     return torch.where(plan.resizes, plan.joints.to(torch.float32).expand(len(plan.frame), -1), plan.weight)
 
@@ -44,9 +44,9 @@ def actionlet_share(plan: MixPlan, own: Tensor, partner: Tensor) -> Tensor:
     """(n,): the partner's share of a mix, by weights of both clips' maps, (n, M, T', V) each."""
     steps, frames = own.shape[2], len(plan.weight)
     at = (torch.arange(steps, device=own.device) * -(-frames // steps)).clamp(max=frames - 1)
-    given, left = lent(plan)[at].to(own.dtype), 1 - plan.weight[at].to(own.dtype)
-    theirs = ((partner * given).sum((2, 3)) / (partner + 1e-5).sum((2, 3))).mean(1)
-    ours = ((own * left).sum((2, 3)) / (own.sum((2, 3)) + 1e-5)).mean(1)
+    lent, stays = lendable(plan)[at].to(own.dtype), 1 - plan.weight[at].to(own.dtype)
+    theirs = ((partner * lent).sum((2, 3)) / (partner + 1e-5).sum((2, 3))).mean(1)
+    ours = ((own * stays).sum((2, 3)) / (own.sum((2, 3)) + 1e-5)).mean(1)
     return theirs / (theirs + ours)
 
 
