@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from sslskel.nn.plain import is_explicit
 
 
+def _by_products(x: Tensor) -> bool:
+    # A compiled graph keeps convolutions too: its shapes are symbols, which reshaping would have to compare.
+    return x.device.type == "cpu" and not is_explicit() and not torch.compiler.is_compiling()
+
+
 class PointConv(nn.Conv2d):
     """A convolution over one joint of every ``stride``-th frame."""
 
@@ -19,7 +24,7 @@ class PointConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) -> (P, C', T', V)."""
-        if x.device.type != "cpu" or is_explicit():
+        if not _by_products(x):
             return super().forward(x)
         assert self.bias is not None
         read = x[:, :, :: self.stride[0]]
@@ -42,7 +47,7 @@ class GraphConv(PointConv):
     def gathered(self, x: Tensor, graph: Tensor) -> Tensor:
         """(P, C, T, V), (K, V, W) -> (P, C', T, W)."""
         widens = self.out_channels > self.graphs * self.in_channels
-        if widens and x.device.type == "cpu" and not is_explicit():
+        if widens and _by_products(x):
             return self._joints_first(x, graph)
         spread: Tensor = self(x)
         spread = spread.reshape(len(x), self.graphs, self.out_channels // self.graphs, *x.shape[2:])
